@@ -1,0 +1,109 @@
+//! Who a secret belongs to and what it is for. These fields are authenticated with the value: a row whose owner,
+//! name or hosts were edited by somebody else than hftok does not open.
+
+use sha2::{Digest, Sha256};
+
+use crate::canonical::Canonical;
+
+/// The kind of owner a secret has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A named secret of the operator.
+    Vault,
+}
+
+impl Scope {
+    /// The word that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "vault" => Some(Self::Vault),
+            _ => None,
+        }
+    }
+}
+
+/// Owner and use of a secret. Empty text means "none" in every field but `scope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// The kind of owner.
+    pub scope: Scope,
+    /// Which one: the id of a user or an organisation.
+    pub scope_id: &'a str,
+    /// Whose service the credential opens.
+    pub provider: &'a str,
+    /// The model it is reserved for.
+    pub model: &'a str,
+    /// The name it is called by.
+    pub name: &'a str,
+}
+
+/// The hash by which a secret is found, and of which there is only one of each in a database.
+pub type BindingKey = [u8; 16];
+
+impl<'a> Binding<'a> {
+    /// A named secret of the operator; without a name it is reached by its id.
+    pub fn vault(name: &'a str) -> Self {
+        Self { scope: Scope::Vault, scope_id: "", provider: "", model: "", name }
+    }
+
+    /// Whether the fields alone say which secret is meant.
+    fn is_address(&self) -> bool {
+        match self.scope {
+            Scope::Vault => !self.name.is_empty(),
+        }
+    }
+
+    /// The key under which this secret is found. One that has no address of its own is told apart by its id.
+    ///
+    /// Half of a SHA-256: nobody can aim at somebody else's key (2^128 trials), and the index is half as large.
+    pub fn key(&self, secret_id: &[u8; 16]) -> BindingKey {
+        let mut bytes = self.encode(Canonical::new("hftok:binding"));
+        if !self.is_address() {
+            bytes = bytes.fixed(secret_id);
+        }
+        let digest: [u8; 32] = Sha256::digest(bytes.finish()).into();
+        let mut key = BindingKey::default();
+        key.copy_from_slice(&digest[..16]);
+        key
+    }
+
+    fn encode(&self, bytes: Canonical) -> Canonical {
+        bytes
+            .field(self.scope.as_str())
+            .field(self.scope_id)
+            .field(self.provider)
+            .field(self.model)
+            .field(self.name)
+    }
+}
+
+/// Everything that decides who gets a value: authenticated with it, so that changing any of it shuts the value.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The secret's id, the same for all its versions.
+    pub secret_id: [u8; 16],
+    /// Which version of the secret this is, from 1.
+    pub version: u32,
+    /// Owner and use.
+    pub binding: Binding<'a>,
+    /// The hosts the value may be sent to, when they are restricted.
+    pub allowed_hosts: Option<&'a [String]>,
+    /// When the value ends, in microseconds since 2000-01-01 UTC (as Postgres counts).
+    pub expires_at: Option<i64>,
+}
+
+impl Context<'_> {
+    /// The associated data for a value sealed in `format` by the data key `key_id`.
+    pub(crate) fn associated_data(&self, format: u8, key_id: u32) -> Vec<u8> {
+        let bytes =
+            Canonical::new("hftok:value").byte(format).u32(key_id).fixed(&self.secret_id).u32(self.version);
+        self.binding.encode(bytes).list(self.allowed_hosts).optional_i64(self.expires_at).finish()
+    }
+}

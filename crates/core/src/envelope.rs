@@ -1,0 +1,99 @@
+//! The stored form of anything sealed: a format byte, the id of the key, a nonce, the ciphertext and its tag.
+//!
+//! What must stay true: parsing is total (every byte string is an envelope or an error), nonces are random and
+//! never chosen by a caller, and a plaintext is copied once, into the buffer where it becomes ciphertext.
+
+use aes_gcm::aead::AeadInOut;
+use xaes_256_gcm::{Nonce, Tag, Xaes256Gcm};
+use zeroize::Zeroizing;
+
+use crate::plaintext::{Plaintext, PlaintextRef};
+use crate::{NoRandomness, random};
+
+/// The only format there is: XAES-256-GCM with a nonce of 192 bits and a tag of 128.
+pub const FORMAT: u8 = 1;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+const HEADER: usize = 1 + 4 + NONCE;
+
+/// Why a value could not be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// No nonce could be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// Beyond what AES-GCM can seal in one message (64 GiB).
+    #[error("the value is too large to be sealed")]
+    TooLarge,
+}
+
+/// Why a value could not be opened. Says nothing of what is inside, nor where it differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Not an envelope: cut short, or of a format that this version doesn't know.
+    #[error("the stored bytes are not a sealed value")]
+    Malformed,
+    /// Sealed by another key, or changed, or moved to where it doesn't belong.
+    #[error("the stored value does not open: it, or what it is bound to, was changed")]
+    Refused,
+}
+
+/// A stored value, taken apart but not opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    key_id: u32,
+    nonce: &'a [u8; NONCE],
+    ciphertext: &'a [u8],
+    tag: &'a [u8; TAG],
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes stored bytes apart.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, OpenError> {
+        let (format, rest) = bytes.split_first().ok_or(OpenError::Malformed)?;
+        let (key_id, rest) = rest.split_first_chunk().ok_or(OpenError::Malformed)?;
+        let (nonce, rest) = rest.split_first_chunk().ok_or(OpenError::Malformed)?;
+        let (ciphertext, tag) = rest.split_last_chunk().ok_or(OpenError::Malformed)?;
+        if *format != FORMAT {
+            return Err(OpenError::Malformed);
+        }
+        Ok(Self { key_id: u32::from_be_bytes(*key_id), nonce, ciphertext, tag })
+    }
+
+    /// The id of the key that sealed this.
+    pub fn key_id(&self) -> u32 {
+        self.key_id
+    }
+
+    pub(crate) fn open(&self, cipher: &Xaes256Gcm, associated: &[u8]) -> Result<Plaintext, OpenError> {
+        let mut buffer = Zeroizing::new(self.ciphertext.to_vec());
+        cipher
+            .decrypt_inout_detached(
+                &Nonce::from(*self.nonce),
+                associated,
+                buffer.as_mut_slice().into(),
+                &Tag::from(*self.tag),
+            )
+            .map_err(|_| OpenError::Refused)?;
+        Ok(Plaintext::new(buffer))
+    }
+}
+
+pub(crate) fn seal(
+    cipher: &Xaes256Gcm,
+    key_id: u32,
+    plaintext: &PlaintextRef<'_>,
+    associated: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let nonce: [u8; NONCE] = random()?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER + plaintext.expose().len() + TAG));
+    bytes.push(FORMAT);
+    bytes.extend_from_slice(&key_id.to_be_bytes());
+    bytes.extend_from_slice(&nonce);
+    bytes.extend_from_slice(plaintext.expose());
+    let tag = cipher
+        .encrypt_inout_detached(&Nonce::from(nonce), associated, (&mut bytes[HEADER..]).into())
+        .map_err(|_| SealError::TooLarge)?;
+    bytes.extend_from_slice(&tag);
+    Ok(std::mem::take(&mut *bytes))
+}

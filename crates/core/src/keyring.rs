@@ -1,0 +1,147 @@
+//! The keyring: every root key that can still unwrap, and the one that wraps.
+//!
+//! One key a line, `<id>:<64 hex digits>`; `#` starts a comment; the last key is the primary. Errors name the line
+//! and never quote it. A keyring is plain memory without pointers: it lies in shared memory as it is.
+
+use zeroize::Zeroizing;
+
+use crate::root_key::{RootKey, RootKeyId};
+
+/// As many root keys as a keyring can hold: a fixed number, because it lies in shared memory.
+pub const MAX_ROOT_KEYS: usize = 64;
+
+/// What is wrong with the text of a keyring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// No line holds a key.
+    #[error("the keyring holds no key")]
+    Empty,
+    /// Too many keys.
+    #[error("the keyring holds more than {MAX_ROOT_KEYS} keys")]
+    TooMany,
+    /// Not text.
+    #[error("the keyring is not text")]
+    NotText,
+    /// A line that is no key, no comment and not blank.
+    #[error("line {line} of the keyring is not `<id>:<64 hex digits>`")]
+    Line {
+        /// Counted from 1.
+        line: u32,
+    },
+    /// An id that an earlier line has.
+    #[error("line {line} of the keyring repeats an id")]
+    Repeated {
+        /// Counted from 1.
+        line: u32,
+    },
+}
+
+/// Root keys in the order of their lines.
+pub struct Keyring {
+    keys: [Option<RootKey>; MAX_ROOT_KEYS],
+    len: usize,
+}
+
+impl Keyring {
+    /// Reads the text of a keyring.
+    pub fn parse(text: &[u8]) -> Result<Self, KeyringError> {
+        let text = std::str::from_utf8(text).map_err(|_| KeyringError::NotText)?;
+        let mut ring = Self { keys: [const { None }; MAX_ROOT_KEYS], len: 0 };
+        for (line, content) in (1..).zip(text.lines()) {
+            let content = content.split('#').next().unwrap_or_default().trim();
+            if content.is_empty() {
+                continue;
+            }
+            let (id, bytes) = parse_line(content).ok_or(KeyringError::Line { line })?;
+            if ring.find(id).is_some() {
+                return Err(KeyringError::Repeated { line });
+            }
+            *ring.keys.get_mut(ring.len).ok_or(KeyringError::TooMany)? = Some(RootKey::new(id, bytes));
+            ring.len += 1;
+        }
+        if ring.len == 0 { Err(KeyringError::Empty) } else { Ok(ring) }
+    }
+
+    /// The key with this id.
+    pub fn find(&self, id: RootKeyId) -> Option<&RootKey> {
+        self.iter().find(|key| key.id() == id)
+    }
+
+    /// The key that wraps.
+    pub fn primary(&self) -> Option<&RootKey> {
+        self.iter().last()
+    }
+
+    /// All keys, the primary last.
+    pub fn iter(&self) -> impl Iterator<Item = &RootKey> {
+        self.keys[..self.len].iter().flatten()
+    }
+}
+
+fn parse_line(content: &str) -> Option<(RootKeyId, Zeroizing<[u8; 32]>)> {
+    let (id, digits) = content.split_once(':')?;
+    // `parse` alone would take a plus sign.
+    if !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let id = RootKeyId::new(id.parse().ok()?)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
+    Some((id, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keyring, KeyringError};
+
+    const A: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const B: &str = "ff0102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1e1f";
+
+    fn parse(text: &str) -> Result<(i32, Vec<i32>), KeyringError> {
+        let ring = Keyring::parse(text.as_bytes())?;
+        let ids = ring.iter().map(|key| key.id().get()).collect();
+        Ok((ring.primary().map_or(0, |key| key.id().get()), ids))
+    }
+
+    #[test]
+    fn the_last_key_is_the_primary() {
+        let text = format!("# ours\r\n\n 7:{A} # old\r\n2:{B}\n# end");
+        assert_eq!(parse(&text), Ok((2, vec![7, 2])));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_line() {
+        let line = |text: &str| parse(&format!("1:{A}\n{text}"));
+        for bad in [
+            "2",
+            "2:",
+            "x:00",
+            &format!("0:{B}"),
+            &format!("-1:{B}"),
+            &format!("+2:{B}"),
+            &format!("2147483648:{B}"),
+            &format!("2:{}", &B[1..]),
+            &format!("2:{B}0"),
+            &format!("2 :{B}"),
+            &format!("2:0x{}", &B[2..]),
+        ] {
+            assert_eq!(line(bad), Err(KeyringError::Line { line: 2 }), "{bad}");
+        }
+        assert_eq!(line(&format!("1:{B}")), Err(KeyringError::Repeated { line: 2 }));
+        assert_eq!(parse("\n# nothing\n"), Err(KeyringError::Empty));
+        assert_eq!(Keyring::parse(b"\xff").err(), Some(KeyringError::NotText));
+        let many: String = (1..=65).map(|id| format!("{id}:{A}\n")).collect();
+        assert_eq!(parse(&many), Err(KeyringError::TooMany));
+    }
+
+    #[test]
+    fn fingerprints_tell_keys_apart() {
+        let text = format!("1:{A}\n2:{B}");
+        let ring = Keyring::parse(text.as_bytes()).ok();
+        let prints: Vec<String> =
+            ring.iter().flat_map(Keyring::iter).map(|key| key.fingerprint().to_string()).collect();
+        assert_eq!(prints.len(), 2);
+        assert_ne!(prints[0], prints[1]);
+        assert_eq!(prints[0].len(), 16);
+    }
+}

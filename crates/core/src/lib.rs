@@ -1,0 +1,39 @@
+//! The rules of hftok that need no database: how a secret is sealed and opened, what is sealed with it, how keys
+//! wrap keys, how a value is recognised and shown without giving it away.
+//!
+//! Nothing here reads a file, a clock or a setting, and nothing here knows Postgres. The only thing taken from
+//! outside is randomness. Layers, each built on the ones before it:
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`plaintext`] | a secret in the clear: wiped when dropped, never printed |
+//! | [`canonical`] | the one way in which fields become bytes before they are authenticated or hashed |
+//! | [`envelope`] | the stored form: format, key id, nonce, ciphertext, tag |
+//! | [`binding`] | who a secret belongs to and what it is for, and the hash that finds it |
+//! | [`data_key`] | keys that seal values and fingerprint them |
+//! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
+//! | [`preview`] | what may be shown of a secret |
+//!
+//! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
+
+pub mod binding;
+pub mod canonical;
+pub mod data_key;
+pub mod envelope;
+pub mod keyring;
+pub mod plaintext;
+pub mod preview;
+pub mod root_key;
+
+/// The operating system gave no random bytes. Nothing can be sealed without them, and nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct NoRandomness;
+
+/// Random bytes from the operating system, asked for anew each time: a generator kept in memory would be copied
+/// into every process that Postgres forks, and repeat itself in each.
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}

@@ -1,0 +1,59 @@
+//! Secrets in the clear. Two types, because there are two places where one can be: in memory that somebody else
+//! owns (an argument of the call that brings it), or in memory of ours (after opening).
+//!
+//! What must stay true: neither has `Display`, `Clone` or `Serialize`; `Debug` prints nothing of the value or its
+//! length; memory of ours is wiped when it is dropped.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A secret on its way in, in memory that belongs to the caller.
+pub struct PlaintextRef<'a>(&'a [u8]);
+
+impl<'a> PlaintextRef<'a> {
+    /// Marks text as a secret.
+    pub fn new(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+
+    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for sealing, fingerprinting or comparing.
+    pub fn expose(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// A secret that was opened, in memory that is wiped on drop.
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    pub(crate) fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for returning them to the caller.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same secret on its way back in, for sealing it anew.
+    pub fn as_ref(&self) -> PlaintextRef<'_> {
+        PlaintextRef(&self.0)
+    }
+}
+
+impl fmt::Debug for PlaintextRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlaintextRef(..)")
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plaintext(..)")
+    }
+}
