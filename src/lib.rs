@@ -1,1 +1,32 @@
-pgrx::pg_module_magic!();
+//! hftok: a vault for third-party API credentials inside Postgres. This file is the map.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`api`] | one file a subject: the functions that SQL can call, each short enough to read as a rule |
+//! | [`store`] | rows: secrets, their versions, the wrapped data keys |
+//! | [`keys`] | the keyring: where it comes from, who loads it, whether hftok is sealed |
+//! | [`pg`] | the only room with `unsafe`: Postgres behind small safe types |
+//! | [`error`] | every way to fail, and what a caller sees of it |
+//! | [`settings`] | `hftok.*` in postgresql.conf |
+//!
+//! The rules about secrets are in `crates/core`, which knows nothing of Postgres; tables, views, function
+//! declarations and privileges are in `sql/`. Dependencies point one way: `api` -> `store`, `keys` -> `pg`.
+
+mod api;
+mod error;
+mod keys;
+mod pg;
+mod settings;
+mod store;
+
+pg::init::entry_point!(init);
+
+/// What happens when Postgres loads the library. Without preload nothing is defined: settings would outlive their
+/// meaning, shared memory cannot be had, and pg_upgrade's load check must pass.
+fn init(preloading: bool) {
+    if preloading {
+        settings::init();
+        pg::key_pages::init();
+        keys::worker::init();
+    }
+}

@@ -42,6 +42,11 @@ impl DataKeyId {
         self.0
     }
 
+    /// Where a table of `size` places begins to look for this id, which is random and so scatters by itself.
+    pub fn place(self, size: usize) -> usize {
+        usize::try_from(self.0).unwrap_or_default() % size.max(1)
+    }
+
     /// As it is stored in an envelope.
     pub(crate) fn to_u32(self) -> u32 {
         self.0.unsigned_abs()
@@ -89,6 +94,10 @@ impl KeyMaterial {
 }
 
 /// A data key ready for use.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lies in shared memory, where a Box would point into one process"
+)]
 pub enum DataKey {
     /// Seals and opens.
     Values(ValueKey),

@@ -1,0 +1,43 @@
+-- What must hold before anything is created: nobody else may own, or have prepared, what hftok is going to trust.
+-- Whoever owned the schema could drop it with everything in it; whoever could become hftok_owner could read the tables.
+
+\echo Use "CREATE EXTENSION hftok" to load this file. \quit
+
+DO $preconditions$
+DECLARE
+    named record;
+BEGIN
+    IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'hftok needs a database whose encoding is UTF8'
+            USING ERRCODE = '0A000', HINT = 'Secrets are text, and are opened as the text that was sealed.';
+    END IF;
+
+    FOR named IN
+        SELECT n.nspname, r.rolname
+        FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+        WHERE n.nspname = 'hftok' AND NOT r.rolsuper
+    LOOP
+        RAISE EXCEPTION 'schema "%" exists and belongs to "%", who is no superuser', named.nspname, named.rolname
+            USING ERRCODE = '42501',
+                  HINT = 'Its owner could take the extension over. Drop it, or give it to a superuser.';
+    END LOOP;
+
+    FOR named IN
+        SELECT r.oid, r.rolname, r.rolcanlogin
+                OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication AS attributes
+        FROM pg_catalog.pg_roles r
+        WHERE r.rolname IN ('hftok_owner', 'hftok_user', 'hftok_service', 'hftok_admin', 'hftok_auditor')
+    LOOP
+        IF named.attributes THEN
+            RAISE EXCEPTION 'role "%" exists and has a login or attributes', named.rolname
+                USING ERRCODE = '42501', HINT = 'Rename it, or alter it to NOLOGIN without attributes.';
+        END IF;
+        IF named.rolname = 'hftok_owner' AND EXISTS (
+            SELECT FROM pg_catalog.pg_auth_members m WHERE named.oid IN (m.roleid, m.member)
+        ) THEN
+            RAISE EXCEPTION 'role "hftok_owner" exists and has members, or is a member of another role'
+                USING ERRCODE = '42501', HINT = 'Revoke these memberships: whoever is hftok_owner reads every table.';
+        END IF;
+    END LOOP;
+END
+$preconditions$;

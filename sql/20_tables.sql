@@ -1,0 +1,116 @@
+-- The tables. Nobody but hftok_owner can name them. No row is created here: rows that a script inserts collide with
+-- those of a dump. Ids are random for the same reason: a sequence starts anew after a restore.
+
+CREATE SCHEMA hftok_private;
+COMMENT ON SCHEMA hftok_private IS 'Tables and helpers of hftok. Nobody but hftok_owner has USAGE.';
+
+CREATE TABLE hftok_private.data_keys (
+    id int PRIMARY KEY CHECK (id > 0),
+    purpose text NOT NULL CHECK (purpose IN ('values', 'audit', 'fingerprints')),
+    state text NOT NULL CHECK (state IN ('active', 'retiring', 'destroyed')),
+    root_key_id int NOT NULL CHECK (root_key_id > 0),
+    root_fingerprint bytea NOT NULL,
+    wrapped bytea,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CHECK ((state = 'destroyed') = (wrapped IS NULL))
+);
+CREATE UNIQUE INDEX data_keys_one_active ON hftok_private.data_keys (purpose) WHERE state = 'active';
+COMMENT ON TABLE hftok_private.data_keys IS 'The keys that seal values, each wrapped by a root key that is not in the database.';
+COMMENT ON COLUMN hftok_private.data_keys.id IS 'Random, never used again; each sealed value names its key.';
+COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'What the key is for. A key never serves two purposes.';
+COMMENT ON COLUMN hftok_private.data_keys.state IS 'active: seals and opens; retiring: only opens; destroyed: gone, the row keeps the id from being used again.';
+COMMENT ON COLUMN hftok_private.data_keys.root_key_id IS 'The root key that wraps it.';
+COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises that root key without revealing it.';
+COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id and purpose.';
+COMMENT ON COLUMN hftok_private.data_keys.created_at IS 'When it was made.';
+
+CREATE TABLE hftok_private.secrets (
+    id uuid PRIMARY KEY,
+    binding_key uuid NOT NULL UNIQUE,
+    scope text NOT NULL CHECK (scope IN ('vault')),
+    scope_id text NOT NULL DEFAULT '',
+    provider text NOT NULL DEFAULT '',
+    model text NOT NULL DEFAULT '',
+    name text NOT NULL DEFAULT '',
+    description text NOT NULL DEFAULT '',
+    allowed_hosts text[],
+    expires_at timestamptz,
+    version int NOT NULL CHECK (version > 0),
+    preview text NOT NULL,
+    fingerprint bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    sealed_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+-- Ciphertext does not compress.
+ALTER TABLE hftok_private.secrets ALTER COLUMN sealed SET STORAGE EXTERNAL;
+CREATE INDEX secrets_fingerprint ON hftok_private.secrets (fingerprint);
+COMMENT ON TABLE hftok_private.secrets IS 'Every secret with its current version. The value is sealed before a row is made.';
+COMMENT ON COLUMN hftok_private.secrets.id IS 'The same for all versions; bound.';
+COMMENT ON COLUMN hftok_private.secrets.binding_key IS 'Hash of owner and use (not an identifier): one secret for each.';
+COMMENT ON COLUMN hftok_private.secrets.scope IS 'The kind of owner; bound.';
+COMMENT ON COLUMN hftok_private.secrets.scope_id IS 'Which owner; bound. Empty when the scope has only one.';
+COMMENT ON COLUMN hftok_private.secrets.provider IS 'Whose service the secret opens; bound. Empty for none.';
+COMMENT ON COLUMN hftok_private.secrets.model IS 'The model it is reserved for; bound. Empty for none.';
+COMMENT ON COLUMN hftok_private.secrets.name IS 'The name it is called by; bound. Empty for none.';
+COMMENT ON COLUMN hftok_private.secrets.description IS 'Free text; not bound, not sealed.';
+COMMENT ON COLUMN hftok_private.secrets.allowed_hosts IS 'The hosts the value may be sent to; bound. NULL for no restriction.';
+COMMENT ON COLUMN hftok_private.secrets.expires_at IS 'When the value ends; bound.';
+COMMENT ON COLUMN hftok_private.secrets.version IS 'Counts the values it has had, from 1; bound.';
+COMMENT ON COLUMN hftok_private.secrets.preview IS 'What may be shown of the value: always as wide, a prefix and four characters at most.';
+COMMENT ON COLUMN hftok_private.secrets.fingerprint IS 'Keyed: finds the secret by its value without opening any.';
+COMMENT ON COLUMN hftok_private.secrets.sealed IS 'The value, as docs/sealed-format.md says. Opens only with everything that is marked as bound.';
+COMMENT ON COLUMN hftok_private.secrets.created_at IS 'When the secret was first stored.';
+COMMENT ON COLUMN hftok_private.secrets.updated_at IS 'When anything of it last changed.';
+COMMENT ON COLUMN hftok_private.secrets.sealed_at IS 'When this version was stored.';
+
+CREATE TABLE hftok_private.secret_versions (
+    secret_id uuid NOT NULL REFERENCES hftok_private.secrets (id) ON DELETE CASCADE,
+    version int NOT NULL CHECK (version > 0),
+    scope text NOT NULL,
+    scope_id text NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    name text NOT NULL,
+    allowed_hosts text[],
+    expires_at timestamptz,
+    preview text NOT NULL,
+    fingerprint bytea NOT NULL,
+    sealed bytea NOT NULL,
+    sealed_at timestamptz NOT NULL,
+    superseded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (secret_id, version)
+);
+ALTER TABLE hftok_private.secret_versions ALTER COLUMN sealed SET STORAGE EXTERNAL;
+CREATE INDEX secret_versions_fingerprint ON hftok_private.secret_versions (fingerprint);
+COMMENT ON TABLE hftok_private.secret_versions IS 'Previous versions, each with its own copy of everything it was bound to, so that it opens after a rename.';
+COMMENT ON COLUMN hftok_private.secret_versions.secret_id IS 'The secret.';
+COMMENT ON COLUMN hftok_private.secret_versions.version IS 'Which version of it this was.';
+COMMENT ON COLUMN hftok_private.secret_versions.scope IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.scope_id IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.provider IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.model IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.name IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.allowed_hosts IS 'As the secret had them then.';
+COMMENT ON COLUMN hftok_private.secret_versions.expires_at IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.preview IS 'Of this version.';
+COMMENT ON COLUMN hftok_private.secret_versions.fingerprint IS 'Of this version.';
+COMMENT ON COLUMN hftok_private.secret_versions.sealed IS 'Of this version.';
+COMMENT ON COLUMN hftok_private.secret_versions.sealed_at IS 'When this version was stored.';
+COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next one was.';
+
+-- Row security holds for hftok_owner too (FORCE), so that a policy that a DBA adds reaches every view and function.
+ALTER TABLE hftok_private.data_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE hftok_private.data_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY hftok ON hftok_private.data_keys TO hftok_owner USING (true) WITH CHECK (true);
+ALTER TABLE hftok_private.secrets ENABLE ROW LEVEL SECURITY;
+ALTER TABLE hftok_private.secrets FORCE ROW LEVEL SECURITY;
+CREATE POLICY hftok ON hftok_private.secrets TO hftok_owner USING (true) WITH CHECK (true);
+ALTER TABLE hftok_private.secret_versions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE hftok_private.secret_versions FORCE ROW LEVEL SECURITY;
+CREATE POLICY hftok ON hftok_private.secret_versions TO hftok_owner USING (true) WITH CHECK (true);
+
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.data_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.secrets', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.secret_versions', '');

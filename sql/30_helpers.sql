@@ -1,0 +1,47 @@
+-- What views and SQL functions call. Nobody else can name it.
+
+CREATE FUNCTION hftok_private.open_vault_row(
+    p_schema text, p_id uuid, p_version int, p_scope_id text, p_provider text, p_model text, p_name text,
+    p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_open_vault_row';
+COMMENT ON FUNCTION hftok_private.open_vault_row IS
+    'Opens a row of the view decrypted_secrets in that schema, for whoever may read its column. Not a definer: it must know who reads.';
+
+CREATE FUNCTION hftok_private.fingerprints(p_value text) RETURNS bytea[]
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_fingerprints';
+COMMENT ON FUNCTION hftok_private.fingerprints IS 'The fingerprints of a value under every key for fingerprints.';
+
+CREATE FUNCTION hftok_private.value_fault(
+    p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text,
+    p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_preview text, p_fingerprint bytea,
+    p_binding_key uuid
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_value_fault';
+COMMENT ON FUNCTION hftok_private.value_fault IS 'What is wrong with a sealed value, or NULL.';
+
+CREATE FUNCTION hftok_private.data_key_fault(
+    p_id int, p_purpose text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_data_key_fault';
+COMMENT ON FUNCTION hftok_private.data_key_fault IS 'What is wrong with a wrapped data key, or NULL.';
+
+CREATE FUNCTION hftok_private.keyring_state() RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_keyring_state';
+COMMENT ON FUNCTION hftok_private.keyring_state IS 'The state of the keyring as JSON, without a key.';
+
+CREATE FUNCTION hftok_private.read_keyring() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_unseal';
+COMMENT ON FUNCTION hftok_private.read_keyring IS 'Has the keyring read again, and waits for it.';
+
+-- The id of the data key is the second to fifth byte of a sealed value.
+CREATE FUNCTION hftok_private.data_key_id(p_sealed bytea) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SECURITY INVOKER
+    RETURN (pg_catalog.get_byte(p_sealed, 1)::bigint << 24) + (pg_catalog.get_byte(p_sealed, 2) << 16)
+         + (pg_catalog.get_byte(p_sealed, 3) << 8) + pg_catalog.get_byte(p_sealed, 4);
+COMMENT ON FUNCTION hftok_private.data_key_id IS 'The data key that sealed a value.';

@@ -1,0 +1,97 @@
+-- Named secrets of the operator. EXECUTE, and SELECT on the view, is the permission: grant it to any role.
+
+CREATE FUNCTION hftok.create_secret(
+    new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_create_secret';
+COMMENT ON FUNCTION hftok.create_secret IS
+    'Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault''s callers and ignored, as there.';
+
+CREATE FUNCTION hftok.update_secret(
+    secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
+    new_key_id uuid DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_update_secret';
+COMMENT ON FUNCTION hftok.update_secret IS
+    'Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404).';
+
+CREATE FUNCTION hftok.put_secret(
+    p_name text, p_secret text, p_description text DEFAULT NULL, p_expected_version int DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_put_secret';
+COMMENT ON FUNCTION hftok.put_secret IS
+    'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist.';
+
+CREATE FUNCTION hftok.get_secret(
+    p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_get_secret';
+COMMENT ON FUNCTION hftok.get_secret IS 'The value of a named secret, now or in a previous version. p_recipient is reserved.';
+
+CREATE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_delete_secret';
+COMMENT ON FUNCTION hftok.delete_secret IS 'Deletes a named secret and its history; false when there is none of this id.';
+
+CREATE FUNCTION hftok.restore_secret(p_secret_id uuid, p_version int) RETURNS int
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_restore_secret';
+COMMENT ON FUNCTION hftok.restore_secret IS 'Makes a previous version the next one, and returns its new number.';
+
+CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
+    RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY
+        SELECT s.version, true, nullif(s.name, ''), s.preview, s.sealed_at, NULL::timestamptz
+        FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope = 'vault';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'Not Found' USING ERRCODE = 'PT404', DETAIL = format('There is no secret %s.', p_secret_id);
+    END IF;
+    RETURN QUERY
+        SELECT v.version, false, nullif(v.name, ''), v.preview, v.sealed_at, v.superseded_at
+        FROM hftok_private.secret_versions v WHERE v.secret_id = p_secret_id
+        ORDER BY v.version DESC;
+END
+$$;
+COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
+
+CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH wanted AS MATERIALIZED (SELECT hftok_private.fingerprints(p_value) AS fingerprints)
+    SELECT s.id, s.version, true
+    FROM hftok_private.secrets s WHERE s.fingerprint = ANY ((SELECT w.fingerprints FROM wanted w)::bytea[])
+    UNION ALL
+    SELECT v.secret_id, v.version, false
+    FROM hftok_private.secret_versions v WHERE v.fingerprint = ANY ((SELECT w.fingerprints FROM wanted w)::bytea[])
+$$;
+COMMENT ON FUNCTION hftok.find_secret IS
+    'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened.';
+
+CREATE VIEW hftok.secrets WITH (security_barrier) AS
+    SELECT s.id, nullif(s.name, '') AS name, s.description, s.preview, s.version, s.created_at, s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope = 'vault';
+COMMENT ON VIEW hftok.secrets IS 'Named secrets without their values.';
+
+CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
+    SELECT s.id,
+        nullif(s.name, '') AS name,
+        s.description,
+        pg_catalog.encode(s.sealed, 'base64') AS secret,
+        hftok_private.open_vault_row('hftok', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
+            s.allowed_hosts, s.expires_at, s.sealed) AS decrypted_secret,
+        NULL::uuid AS key_id,
+        pg_catalog.substr(s.sealed, 6, 24) AS nonce,
+        s.created_at,
+        s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope = 'vault';
+COMMENT ON VIEW hftok.decrypted_secrets IS
+    'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';

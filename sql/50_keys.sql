@@ -1,0 +1,136 @@
+-- Keys and the state of hftok.
+
+CREATE TYPE hftok.keyring AS (primary_key_id int, key_ids int[]);
+COMMENT ON TYPE hftok.keyring IS 'What unseal() found: ids, never keys.';
+
+CREATE TYPE hftok.server_status AS (
+    version text,
+    sealed boolean,
+    reason text,
+    primary_root_key_id int,
+    root_key_ids int[],
+    removable_root_key_ids int[],
+    active_data_key_id int,
+    secrets bigint,
+    secrets_on_old_keys bigint,
+    gateways text[]
+);
+COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
+
+CREATE FUNCTION hftok.seal() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_seal';
+COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
+
+CREATE FUNCTION hftok.unseal() RETURNS hftok.keyring
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    state jsonb;
+    found hftok.keyring;
+BEGIN
+    PERFORM hftok_private.read_keyring();
+    state := hftok_private.keyring_state()::jsonb;
+    found.primary_key_id := (state ->> 'primary')::int;
+    found.key_ids := ARRAY(SELECT (k ->> 'id')::int FROM jsonb_array_elements(state -> 'keys') k);
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION hftok.unseal IS 'Reads the keyring again, also when not sealed.';
+
+CREATE FUNCTION hftok.status() RETURNS hftok.server_status
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    state jsonb := hftok_private.keyring_state()::jsonb;
+    status hftok.server_status;
+BEGIN
+    status.version := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'hftok');
+    status.sealed := NOT (state ->> 'open')::boolean;
+    status.reason := state ->> 'reason';
+    status.primary_root_key_id := (state ->> 'primary')::int;
+    status.root_key_ids := ARRAY(SELECT (k ->> 'id')::int FROM jsonb_array_elements(state -> 'keys') k);
+    status.removable_root_key_ids := ARRAY(
+        SELECT id FROM unnest(status.root_key_ids) id
+        WHERE id <> status.primary_root_key_id
+        AND NOT EXISTS (
+            SELECT FROM hftok_private.data_keys k WHERE k.root_key_id = id AND k.state <> 'destroyed'
+        )
+    );
+    status.active_data_key_id := (
+        SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active'
+    );
+    SELECT count(*), count(*) FILTER (WHERE hftok_private.data_key_id(s.sealed) <> status.active_data_key_id)
+    INTO status.secrets, status.secrets_on_old_keys
+    FROM hftok_private.secrets s;
+    status.gateways := ARRAY(SELECT jsonb_array_elements_text(state -> 'gateways'));
+    RETURN status;
+END
+$$;
+COMMENT ON FUNCTION hftok.status IS
+    'Version, state of the keyring and counts. removable_root_key_ids: no row of this database needs them; older backups may.';
+
+CREATE FUNCTION hftok.verify()
+    RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH looked_at AS MATERIALIZED (
+        SELECT 'data key' AS kind, k.id::text AS id, NULL::int AS version,
+            hftok_private.data_key_fault(k.id, k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped) AS reason
+        FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
+        UNION ALL
+        SELECT 'secret', s.id::text, s.version,
+            hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name,
+                s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key)
+        FROM hftok_private.secrets s
+        UNION ALL
+        SELECT 'version', v.secret_id::text, v.version,
+            hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
+                v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL)
+        FROM hftok_private.secret_versions v
+    ), answer AS (
+        SELECT 1 AS part, l.kind, l.id, l.version, l.reason, NULL::bigint AS checked, NULL::bigint AS failed
+        FROM looked_at l WHERE l.reason IS NOT NULL
+        UNION ALL
+        SELECT 2, 'total', NULL, NULL, NULL, count(*), count(l.reason) FROM looked_at l
+    )
+    SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
+$$;
+COMMENT ON FUNCTION hftok.verify IS
+    'Opens everything without showing it: a row for each data key, secret and version that fails, with the reason, and a last row with the counts.';
+
+CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT 'this login role may read the tables but is subject to row security, so pg_dump under it fails as a whole',
+        r.rolname::text, format('ALTER ROLE %I BYPASSRLS, or dump as a superuser.', r.rolname)
+    FROM pg_roles r
+    WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls
+    AND has_table_privilege(r.oid, 'hftok_private.secrets', 'SELECT')
+    UNION ALL
+    SELECT 'statements are written to the server log with the literals in them', format('%s = %s', s.name, s.setting),
+        CASE s.name
+            WHEN 'log_min_error_statement' THEN 'Pass secrets as parameters only, or set it to panic.'
+            ELSE 'Pass secrets as parameters only, or turn it off.'
+        END
+    FROM pg_settings s
+    WHERE (s.name = 'log_statement' AND s.setting <> 'none')
+    OR (s.name IN ('log_min_duration_statement', 'log_min_duration_sample', 'auto_explain.log_min_duration') AND s.setting <> '-1')
+    OR (s.name = 'log_transaction_sample_rate' AND s.setting <> '0')
+    OR (s.name = 'log_min_error_statement' AND s.setting NOT IN ('fatal', 'panic'))
+    UNION ALL
+    SELECT 'parameters are written to the server log', format('%s = %s', s.name, s.setting), format('Set %s to 0.', s.name)
+    FROM pg_settings s
+    WHERE (s.name = 'log_parameter_max_length_on_error' AND s.setting <> '0')
+    OR (s.name = 'log_parameter_max_length' AND s.setting <> '0' AND EXISTS (
+        SELECT FROM pg_settings d
+        WHERE (d.name = 'log_statement' AND d.setting <> 'none')
+        OR (d.name IN ('log_min_duration_statement', 'log_min_duration_sample') AND d.setting <> '-1')
+        OR (d.name = 'log_transaction_sample_rate' AND d.setting <> '0')
+    ))
+    UNION ALL
+    SELECT 'utility statements are kept with the literals in them', format('%s = %s', s.name, s.setting),
+        'Pass secrets as parameters only, or turn it off.'
+    FROM pg_settings s WHERE s.name = 'pg_stat_statements.track_utility' AND s.setting = 'on'
+$$;
+COMMENT ON FUNCTION hftok.logging_risks IS 'Settings and roles of this server that let plaintext escape or backups fail, with the remedy.';

@@ -1,0 +1,11 @@
+//! The functions that SQL can call, declared in `sql/`. Each reads as a rule: what is asked, what is checked, what is
+//! done. How a function is guarded stands in its declaration: SECURITY DEFINER where EXECUTE is the permission,
+//! SECURITY INVOKER and [`crate::pg::caller::Caller`] where it matters who is asking.
+
+mod identity;
+mod input;
+mod keyring;
+mod reveal;
+mod vault;
+mod vault_schema;
+mod verify;

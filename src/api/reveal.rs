@@ -1,0 +1,74 @@
+//! The one way out for plaintext, and the function that the views call.
+
+use hftok_core::plaintext::Plaintext;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::{IntoDatum, pg_sys};
+
+use super::input::{admit_plaintext, required};
+use crate::error::Error;
+use crate::pg::acl;
+use crate::pg::caller::Caller;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::store::row::SealedRow;
+
+/// An opened secret on its way to the caller, as text. What is left of it here is wiped.
+pub struct Revealed(pub Plaintext);
+
+impl IntoDatum for Revealed {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        // Only text is ever sealed, and what opens is what was sealed.
+        std::str::from_utf8(self.0.expose()).ok().and_then(IntoDatum::into_datum)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
+entry! {
+    /// Opens a row of the view `decrypted_secrets` in the schema named. The caller is whoever reads the view; the
+    /// permission is SELECT on its column. A row that does not open is NULL and does not disturb the others; a
+    /// missing root key is an error.
+    fn open_vault_row(
+        p_schema: &str,
+        p_id: Uuid,
+        p_version: i32,
+        p_scope_id: &str,
+        p_provider: &str,
+        p_model: &str,
+        p_name: &str,
+        p_allowed_hosts: Vec<String>,
+        p_expires_at: TimestampWithTimeZone,
+        p_sealed: Vec<u8>,
+    ) -> Option<Revealed> {
+        admit_plaintext()?;
+        let caller = Caller::current()?;
+        let schema = required(p_schema, "p_schema must not be null")?;
+        if !acl::may_select(&caller, schema, "decrypted_secrets", "decrypted_secret") {
+            return Err(Error::NotAllowed("permission denied for column decrypted_secret of view decrypted_secrets"));
+        }
+        let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
+            return Ok(None);
+        };
+        let row = SealedRow {
+            id,
+            version,
+            // Whatever the row says: through this view only secrets of the operator open.
+            scope: "vault".into(),
+            scope_id: p_scope_id.unwrap_or_default().into(),
+            provider: p_provider.unwrap_or_default().into(),
+            model: p_model.unwrap_or_default().into(),
+            name: p_name.unwrap_or_default().into(),
+            allowed_hosts: p_allowed_hosts,
+            expires_at: p_expires_at,
+            sealed,
+        };
+        let _owner = AsOwner::switch(&caller)?;
+        match row.open() {
+            Ok(value) => Ok(Some(Revealed(value))),
+            Err(Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Named secrets of the operator: Supabase Vault's calls, and what its users ask for. For all of these EXECUTE is
+//! the permission. They reach secrets of scope `vault` and no others.
+
+use hftok_core::binding::Binding;
+use hftok_core::plaintext::PlaintextRef;
+use pgrx::datum::Uuid;
+
+use super::input::{admit_plaintext, required, reserved, secret};
+use super::reveal::Revealed;
+use crate::error::{Error, Object};
+use crate::pg::entry::entry;
+use crate::store::data_keys;
+use crate::store::secrets::{self, Secret};
+use crate::store::versions;
+
+entry! {
+    /// Stores a secret, with or without a name. The key id is Supabase Vault's and means nothing here, as it does
+    /// there.
+    fn create_secret(new_secret: &str, new_name: &str, new_description: &str, _new_key_id: Uuid) -> Uuid {
+        admit_plaintext()?;
+        let value = secret(required(new_secret, "new_secret must not be null")?)?;
+        let name = new_name.unwrap_or_default();
+        let stored = insert(name, new_description.unwrap_or_default(), &value)?;
+        stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
+    }
+
+    /// Changes what is given and keeps what is null. An empty name takes the name away.
+    fn update_secret(
+        secret_id: Uuid,
+        new_secret: &str,
+        new_name: &str,
+        new_description: &str,
+        _new_key_id: Uuid,
+    ) -> () {
+        admit_plaintext()?;
+        let value = new_secret.map(secret).transpose()?;
+        let mut found = Secret::lock_vault(required(secret_id, "secret_id must not be null")?)?;
+        let former = found.row.version;
+        let new_name = new_name.filter(|name| *name != found.row.name);
+        if let Some(description) = new_description {
+            description.clone_into(&mut found.description);
+        }
+        match (&value, new_name) {
+            (None, None) => return found.update_description(),
+            (None, Some(name)) => found.rename(name)?,
+            (Some(value), name) => {
+                name.unwrap_or(&found.row.name.clone()).clone_into(&mut found.row.name);
+                found.set_value(value)?;
+            }
+        }
+        found.update(former)
+    }
+
+    /// Stores a secret under a name, or gives the one of that name its next version.
+    fn put_secret(p_name: &str, p_secret: &str, p_description: &str, p_expected_version: i32) -> Uuid {
+        admit_plaintext()?;
+        let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+        let value = secret(required(p_secret, "p_secret must not be null")?)?;
+        let expect = |current| match p_expected_version {
+            Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
+            _ => Ok(()),
+        };
+        // Twice at most go round: what was not there to be locked and then in the way of the insert is there to be
+        // locked, unless it is deleted again and again.
+        for _ in 0..100 {
+            if let Some(mut found) = Secret::lock(address(name))? {
+                let former = found.row.version;
+                expect(former)?;
+                if let Some(description) = p_description {
+                    description.clone_into(&mut found.description);
+                }
+                found.set_value(&value)?;
+                found.update(former)?;
+                return Ok(found.row.id);
+            }
+            expect(0)?;
+            if let Some(id) = insert(name, p_description.unwrap_or_default(), &value)? {
+                return Ok(id);
+            }
+        }
+        Err(Error::Conflict { expected: p_expected_version.unwrap_or_default(), current: 0 })
+    }
+
+    /// The value of a named secret, now or in a previous version.
+    fn get_secret(p_name: &str, p_version: i32, p_recipient: &str) -> Revealed {
+        admit_plaintext()?;
+        reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+        let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+        let found = Secret::find(address(name))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
+        let row = match p_version {
+            Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
+            _ => found.row,
+        };
+        row.open().map(Revealed)
+    }
+
+    /// Deletes a secret and its history; says whether there was one.
+    fn delete_secret(p_secret_id: Uuid) -> bool {
+        secrets::delete_vault(required(p_secret_id, "p_secret_id must not be null")?)
+    }
+
+    /// Makes a previous version the next one, and says which number it got.
+    fn restore_secret(p_secret_id: Uuid, p_version: i32) -> i32 {
+        admit_plaintext()?;
+        let version = required(p_version, "p_version must not be null")?;
+        let mut found = Secret::lock_vault(required(p_secret_id, "p_secret_id must not be null")?)?;
+        let former = found.row.version;
+        if version != former {
+            let value = versions::find(found.row.id, version)?.open()?;
+            found.set_value(&value.as_ref())?;
+            found.update(former)?;
+        }
+        Ok(found.row.version)
+    }
+
+    /// The fingerprints that a value has under every key for fingerprints.
+    fn fingerprints(p_value: &str) -> Vec<Vec<u8>> {
+        admit_plaintext()?;
+        let value = PlaintextRef::new(required(p_value, "p_value must not be null")?);
+        let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
+        crate::keys::ready()?;
+        data_keys::fingerprint_keys()?.into_iter().map(one).collect()
+    }
+}
+
+fn insert(name: &str, description: &str, value: &PlaintextRef<'_>) -> Result<Option<Uuid>, Error> {
+    let mut new = Secret::new_vault(name, description)?;
+    new.set_value(value)?;
+    Ok(new.insert()?.then_some(new.row.id))
+}
+
+/// Where a secret of this name is found.
+fn address(name: &str) -> Uuid {
+    // The id counts only for a secret without a name.
+    Uuid::from_bytes(Binding::vault(name).key(&[0; 16]))
+}

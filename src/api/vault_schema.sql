@@ -1,0 +1,36 @@
+-- Supabase Vault's names on top of hftok, created as hftok_owner by hftok.install_vault_schema().
+
+CREATE VIEW vault.secrets WITH (security_barrier) AS
+    SELECT s.id, nullif(s.name, '') AS name, s.description, pg_catalog.encode(s.sealed, 'base64') AS secret,
+        NULL::uuid AS key_id, pg_catalog.substr(s.sealed, 6, 24) AS nonce, s.created_at, s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope = 'vault';
+COMMENT ON VIEW vault.secrets IS 'Named secrets of hftok, sealed. Change them by vault.update_secret().';
+
+CREATE VIEW vault.decrypted_secrets WITH (security_barrier) AS
+    SELECT s.id, nullif(s.name, '') AS name, s.description, pg_catalog.encode(s.sealed, 'base64') AS secret,
+        hftok_private.open_vault_row('vault', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
+            s.allowed_hosts, s.expires_at, s.sealed) AS decrypted_secret,
+        NULL::uuid AS key_id, pg_catalog.substr(s.sealed, 6, 24) AS nonce, s.created_at, s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope = 'vault';
+COMMENT ON VIEW vault.decrypted_secrets IS 'Named secrets of hftok, opened.';
+
+CREATE FUNCTION vault.create_secret(
+    new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT hftok.create_secret(new_secret, new_name, new_description, new_key_id) $$;
+COMMENT ON FUNCTION vault.create_secret IS 'hftok.create_secret()';
+
+CREATE FUNCTION vault.update_secret(
+    secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
+    new_key_id uuid DEFAULT NULL
+) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT hftok.update_secret(secret_id, new_secret, new_name, new_description, new_key_id) $$;
+COMMENT ON FUNCTION vault.update_secret IS 'hftok.update_secret()';
+
+REVOKE ALL ON FUNCTION vault.create_secret, vault.update_secret FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION vault.create_secret, vault.update_secret TO hftok_admin, hftok_service;
+GRANT SELECT, DELETE ON vault.secrets, vault.decrypted_secrets TO hftok_admin, hftok_service;

@@ -1,0 +1,110 @@
+//! Whether what is stored is what hftok stored: each function looks at one row and says what is wrong with it, or NULL.
+//! `verify()` in SQL walks the tables with them.
+
+use hftok_core::data_key::{DataKeyId, Purpose};
+use hftok_core::preview::preview;
+use hftok_core::root_key::RootKeyId;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+
+use crate::error::Error;
+use crate::pg::caller::refuse_in_restricted_operation;
+use crate::pg::entry::entry;
+use crate::store::data_keys::{self, WrappedKey};
+use crate::store::row::SealedRow;
+
+entry! {
+    /// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
+    /// have none).
+    fn value_fault(
+        p_id: Uuid,
+        p_version: i32,
+        p_scope: String,
+        p_scope_id: String,
+        p_provider: String,
+        p_model: String,
+        p_name: String,
+        p_allowed_hosts: Vec<String>,
+        p_expires_at: TimestampWithTimeZone,
+        p_sealed: Vec<u8>,
+        p_preview: String,
+        p_fingerprint: Vec<u8>,
+        p_binding_key: Uuid,
+    ) -> Option<String> {
+        refuse_in_restricted_operation()?;
+        let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
+            return Ok(Some("incomplete row".into()));
+        };
+        let row = SealedRow {
+            id,
+            version,
+            scope: p_scope.unwrap_or_default(),
+            scope_id: p_scope_id.unwrap_or_default(),
+            provider: p_provider.unwrap_or_default(),
+            model: p_model.unwrap_or_default(),
+            name: p_name.unwrap_or_default(),
+            allowed_hosts: p_allowed_hosts,
+            expires_at: p_expires_at,
+            sealed,
+        };
+        let value = match row.open() {
+            Ok(value) => value,
+            Err(error) => return fault(error),
+        };
+        if p_binding_key.is_some() && p_binding_key != row.binding_key() {
+            return Ok(Some("stored under another binding than its own".into()));
+        }
+        let stored = p_fingerprint.unwrap_or_default();
+        let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
+        let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(&stored, &value.as_ref()))) {
+            Some(Ok(fits)) => fits,
+            Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. }))) => return fault(error),
+            Some(Err(_)) | None => false,
+        };
+        if !fits {
+            return Ok(Some("its fingerprint is that of another value".into()));
+        }
+        if p_preview.is_none_or(|stored| stored != preview(&value.as_ref())) {
+            return Ok(Some("its preview is that of another value".into()));
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with a wrapped data key.
+    fn data_key_fault(
+        p_id: i32,
+        p_purpose: String,
+        p_root_key_id: i32,
+        p_root_fingerprint: Vec<u8>,
+        p_wrapped: Vec<u8>,
+    ) -> Option<String> {
+        let (Some(id), Some(purpose), Some(root)) = (
+            p_id.and_then(DataKeyId::new),
+            p_purpose.as_deref().and_then(Purpose::parse),
+            p_root_key_id.and_then(RootKeyId::new),
+        ) else {
+            return Ok(Some("incomplete row".into()));
+        };
+        crate::keys::ready()?;
+        let key = WrappedKey {
+            id,
+            purpose,
+            root,
+            root_fingerprint: p_root_fingerprint.unwrap_or_default(),
+            wrapped: p_wrapped.unwrap_or_default(),
+        };
+        key.unwrap().map_or_else(fault, |_| Ok(None))
+    }
+}
+
+/// What is wrong with a row is an answer; that hftok is sealed is an error.
+fn fault(error: Error) -> Result<Option<String>, Error> {
+    match error {
+        Error::Damaged { .. } => Ok(Some("does not open: it, or what it is bound to, was changed".into())),
+        Error::DataKeyMissing { id } => Ok(Some(format!("its data key {id} is missing"))),
+        Error::DataKeyDamaged { id } => Ok(Some(format!("data key {id} does not unwrap"))),
+        Error::WrongRoot { id, fingerprint, .. } => {
+            Ok(Some(format!("root key {id} with fingerprint {fingerprint} is missing from the keyring")))
+        }
+        error => Err(error),
+    }
+}

@@ -1,0 +1,226 @@
+//! Every way to fail, and what a caller sees of it: one table from variant to SQLSTATE, message, detail and hint.
+//!
+//! What must stay true: no variant can hold a value; messages of class PT are constant ASCII, because PostgREST puts
+//! them into the HTTP status line; details name the object; hints name paths and settings only where the function
+//! is the operator's ([`Error::Operator`]). Classes 08, 40, 55 and 57 are never raised: PostgREST answers 500 to
+//! them, and repeats 40001 for ever.
+
+use std::borrow::Cow;
+
+use hftok_core::NoRandomness;
+use hftok_core::envelope::SealError;
+use pgrx::datum::Uuid;
+
+use crate::keys::state::Reason;
+use crate::pg::raise::Report;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A parameter that cannot be.
+    #[error("bad input")]
+    BadInput(&'static str),
+    /// The caller has no identity where one is needed.
+    #[error("no identity")]
+    NoIdentity,
+    /// Claims were set by a login that may not bring any.
+    #[error("claims without gateway")]
+    ClaimsWithoutGateway {
+        /// The login role.
+        login: String,
+    },
+    /// The caller lacks a privilege.
+    #[error("not allowed")]
+    NotAllowed(&'static str),
+    /// Plaintext was asked for where code of a table's owner may be running.
+    #[error("restricted operation")]
+    RestrictedOperation,
+    /// Not there, or not the caller's.
+    #[error("not found")]
+    NotFound(Object),
+    /// Plaintext was asked for by GET or HEAD.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// A secret of this name is there already.
+    #[error("exists")]
+    Exists {
+        /// The name.
+        name: String,
+    },
+    /// The version expected is not the current one.
+    #[error("conflict")]
+    Conflict {
+        /// What the caller expected.
+        expected: i32,
+        /// What is there; 0 for nothing.
+        current: i32,
+    },
+    /// More than the quota allows.
+    #[error("too large")]
+    TooLarge {
+        /// The quota.
+        most: usize,
+    },
+    /// There, but it does not open.
+    #[error("does not open")]
+    Damaged {
+        /// Which secret.
+        secret_id: Uuid,
+        /// Which version.
+        version: i32,
+    },
+    /// No root keys.
+    #[error("sealed")]
+    Sealed(Reason),
+    /// No root keys, said to the operator.
+    #[error("sealed")]
+    Operator(Reason),
+    /// The keys are gone, but the mark that keeps them away over a restart could not be left.
+    #[error("seal not kept")]
+    SealNotKept,
+    /// The mark could not be taken away.
+    #[error("seal not lifted")]
+    SealNotLifted,
+    /// The root key that wrapped this database's data keys is not the one that is loaded.
+    #[error("wrong root key")]
+    WrongRoot {
+        /// The id it has.
+        id: i32,
+        /// What it is recognised by.
+        fingerprint: String,
+        /// Whether the keyring has another key of that id.
+        id_taken: bool,
+    },
+    /// A data key that does not unwrap, although its root key is there.
+    #[error("data key damaged")]
+    DataKeyDamaged {
+        /// The data key.
+        id: i32,
+    },
+    /// A data key that a value names and the database doesn't have.
+    #[error("data key missing")]
+    DataKeyMissing {
+        /// The data key.
+        id: i32,
+    },
+    /// No randomness to seal with.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// A rule of ours was broken.
+    #[error("internal error")]
+    Internal(&'static str),
+}
+
+/// What was not found.
+#[derive(Debug)]
+pub enum Object {
+    /// A named secret.
+    Name(String),
+    /// A secret, by its id.
+    Secret(Uuid),
+    /// A version of a secret.
+    Version(Uuid, i32),
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NoRandomness(error) => Self::NoRandomness(error),
+            SealError::TooLarge => Self::Internal("a value passed the quota and was too large to be sealed"),
+        }
+    }
+}
+
+const ASK: &str =
+    "An operator finds the reason in hftok.status(), and the remedy in hftok.unseal() and the server's log.";
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::BadInput(what) => report(b"22023", what),
+            Error::NoIdentity => report(b"42501", "hftok does not know who is calling")
+                .hint("Call with a JWT that has a sub, or as a database role that logs in itself."),
+            Error::ClaimsWithoutGateway { login } => {
+                report(b"42501", "request.jwt.claims is set, but this login is no gateway")
+                    .detail(format!("Login role \"{login}\" is not listed in hftok.gateways."))
+                    .hint("Claims are believed only under a login that cannot run free SQL. Elsewhere leave them unset.")
+            }
+            Error::NotAllowed(what) => report(b"42501", what),
+            Error::RestrictedOperation => report(b"42501", "hftok cannot be called inside a security-restricted operation")
+                .hint("Index expressions, materialized views and the like must not depend on secrets."),
+            Error::NotFound(object) => report(b"PT404", "Not Found").detail(match object {
+                Object::Name(name) => format!("There is no secret named \"{name}\"."),
+                Object::Secret(id) => format!("There is no secret {id}."),
+                Object::Version(id, version) => format!("Secret {id} has no version {version}."),
+            }),
+            Error::MethodNotAllowed => report(b"PT405", "Method Not Allowed")
+                .detail("Secrets are given and taken by POST only.".to_owned()),
+            Error::Exists { name } => {
+                report(b"23505", "a secret of this name exists already").detail(format!("Its name is \"{name}\"."))
+            }
+            Error::Conflict { expected, current } => report(b"PT409", "Conflict")
+                .detail(format!("Version {expected} was expected, the current one is {current}."))
+                .hint("0 stands for a secret that does not exist."),
+            Error::TooLarge { most } => report(b"PT413", "Content Too Large")
+                .detail(format!("A secret may have {most} bytes.")),
+            Error::Damaged { secret_id, version } => report(b"PT422", "Unprocessable Entity")
+                .detail(
+                    serde_json::json!({
+                        "level": "vault",
+                        "outcome": "decrypt_failed",
+                        "secret_id": secret_id.to_string(),
+                        "version": version,
+                    })
+                    .to_string(),
+                )
+                .hint("It, or what it is bound to, was changed outside hftok. hftok.verify() lists all such secrets."),
+            Error::Sealed(reason) => report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(ASK),
+            Error::Operator(reason) => {
+                report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(reason.remedy())
+            }
+            Error::SealNotKept => report(b"53HF1", "hftok is sealed now, but will not be after a restart")
+                .hint("The mark in the data directory could not be written. Look for space, and call hftok.seal() again."),
+            Error::SealNotLifted => report(b"53HF1", "hftok stays sealed")
+                .hint("The mark in the data directory could not be removed. Look into the server's log."),
+            Error::WrongRoot { id, fingerprint, id_taken } => {
+                let detail = if id_taken {
+                    format!("The data keys of this database are wrapped by root key {id} with fingerprint {fingerprint}; the keyring's key {id} is another one.")
+                } else {
+                    format!("The data keys of this database are wrapped by root key {id} with fingerprint {fingerprint}, which the keyring does not have.")
+                };
+                report(b"53HF1", "the keyring lacks the root key of this database")
+                    .detail(detail)
+                    .hint("An operator adds that key to the keyring and calls hftok.unseal(). Nothing was written.")
+            }
+            Error::DataKeyDamaged { id } => report(b"53HF1", "a data key of this database does not unwrap")
+                .detail(format!("Data key {id} was changed outside hftok."))
+                .hint("Restore its row in hftok_private.data_keys from a backup."),
+            Error::DataKeyMissing { id } => report(b"53HF1", "a data key of this database is missing")
+                .detail(format!("There is no data key {id}."))
+                .hint("Restore its row in hftok_private.data_keys from a backup."),
+            Error::NoRandomness(error) => report(b"58000", "nothing was sealed").detail(sentence(&error.to_string())),
+            Error::Internal(what) => report(b"XX000", "internal error in hftok").detail(what.to_owned()),
+        }
+    }
+}
+
+fn report(sqlstate: &[u8; 5], message: &'static str) -> Report {
+    Report { sqlstate: *sqlstate, message: Cow::Borrowed(message), detail: None, hint: None }
+}
+
+impl Report {
+    fn detail(self, detail: String) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    fn hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(Cow::Borrowed(hint)), ..self }
+    }
+}
+
+/// A few words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}

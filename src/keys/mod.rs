@@ -1,0 +1,87 @@
+//! The keyring of the server: where it comes from, who loads it, and whether hftok is sealed.
+//!
+//! A worker of ours loads it ([`worker`]), because the postmaster can neither take locks nor wait for a command, and
+//! a user's backend must not. Everybody else looks at what it left in the key pages.
+
+pub mod marker;
+pub mod source;
+pub mod state;
+pub mod worker;
+
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::pg::key_pages::{self, Header, KeyPages};
+use crate::pg::wait::nap;
+use state::{Reason, State};
+
+/// How long a call waits for the keyring while it is being loaded.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The state, also when there is no shared memory to ask.
+pub fn state() -> State {
+    key_pages::look(|header, _| header.state).unwrap_or(State::Sealed(Reason::NotPreloaded))
+}
+
+/// Returns when there are root keys, or says why there are none; waits while they are being loaded.
+pub fn ready() -> Result<(), Error> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match state() {
+            State::Open { .. } => return Ok(()),
+            State::Sealed(reason) => return Err(Error::Sealed(reason)),
+            State::Loading if Instant::now() >= end => return Err(Error::Sealed(Reason::Loading)),
+            State::Loading => nap(LOOK),
+        }
+    }
+}
+
+/// Uses the keys, which are there, or says why not.
+pub fn with<R>(f: impl FnOnce(&KeyPages) -> Result<R, Error>) -> Result<R, Error> {
+    key_pages::look(|header, pages| match header.state {
+        State::Open { .. } => f(pages),
+        State::Loading => Err(Error::Sealed(Reason::Loading)),
+        State::Sealed(reason) => Err(Error::Sealed(reason)),
+    })
+    .unwrap_or(Err(Error::Sealed(Reason::NotPreloaded)))
+}
+
+/// Forgets all keys, now and over a restart.
+pub fn seal() -> Result<(), Error> {
+    key_pages::change(|header: &mut Header, pages: &mut KeyPages| {
+        pages.wipe();
+        header.state = State::Sealed(Reason::ByHand);
+    })
+    .ok_or(Error::Operator(Reason::NotPreloaded))?;
+    marker::set().map_err(|_| Error::SealNotKept)
+}
+
+/// Has the keyring read again, and waits until it was. Keys that are there stay in use when that fails.
+pub fn unseal() -> Result<(), Error> {
+    if !key_pages::preloaded() {
+        return Err(Error::Operator(Reason::NotPreloaded));
+    }
+    marker::clear().map_err(|_| Error::SealNotLifted)?;
+    let request = key_pages::change(|header, _| {
+        if matches!(header.state, State::Sealed(_)) {
+            header.state = State::Loading;
+        }
+        header.request()
+    });
+    let end = Instant::now() + source::LIMIT + PATIENCE;
+    loop {
+        let answer = key_pages::look(|header, _| (Some(header.answered) >= request).then_some(header.state));
+        match answer.flatten() {
+            Some(State::Open { trouble: None }) => return Ok(()),
+            Some(State::Open { trouble: Some(reason) } | State::Sealed(reason)) => {
+                return Err(Error::Operator(reason));
+            }
+            Some(State::Loading) | None if Instant::now() >= end => {
+                return Err(Error::Operator(Reason::Loading));
+            }
+            Some(State::Loading) | None => nap(LOOK),
+        }
+    }
+}

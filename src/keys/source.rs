@@ -1,0 +1,59 @@
+//! Reading a keyring from where the settings say: a file, or else a command.
+//!
+//! What must stay true: the text of a keyring is only ever in a buffer of its full size from the start, which is
+//! wiped; a file that others can read is not read.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use hftok_core::keyring::Keyring;
+use zeroize::Zeroizing;
+
+use super::state::Reason;
+use crate::pg::command;
+use crate::settings;
+
+/// How long the command may take.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Reads the keyring. `give_up` is asked while waiting for a command.
+pub fn read(give_up: impl FnMut() -> bool) -> Result<Keyring, Reason> {
+    let text = if let Some(path) = settings::key_file() {
+        read_file(&path)?
+    } else if let Some(command) = settings::key_command() {
+        command::output(&command, LIMIT, give_up).map_err(Reason::Command)?
+    } else {
+        return Err(Reason::NotConfigured);
+    };
+    Keyring::parse(&text).map_err(Reason::Malformed)
+}
+
+fn read_file(path: &str) -> Result<Zeroizing<Vec<u8>>, Reason> {
+    let unreadable = |error: std::io::Error| Reason::Unreadable(error.raw_os_error().unwrap_or_default());
+    // Looked at before it is opened, because opening a pipe would wait, and after, because it may have been replaced.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Reason::NotAFile);
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(Reason::NotAFile);
+    }
+    if about.mode() & 0o077 != 0 {
+        return Err(Reason::TooOpen);
+    }
+    if about.uid() != 0 && about.uid() != own_user().map_err(unreadable)? {
+        return Err(Reason::ForeignOwner);
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(command::MOST_OUTPUT));
+    let most = u64::try_from(command::MOST_OUTPUT).unwrap_or(u64::MAX);
+    file.take(most).read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// The user that the server runs as owns its data directory, which is the current one.
+fn own_user() -> std::io::Result<u32> {
+    Ok(std::fs::metadata(".")?.uid())
+}

@@ -1,0 +1,106 @@
+//! Who is calling, for functions that must know it.
+//!
+//! Such functions are SECURITY INVOKER and read the *current* user on entry. The outer user is not an answer: an
+//! index expression or a cascading trigger runs with the attacker as current user and a superuser as outer one, when
+//! it is ANALYZE or a foreign key that runs it. For the same reason they refuse inside a security-restricted
+//! operation, where code of the table's owner runs on somebody else's behalf.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+use super::request;
+use crate::error::Error;
+use crate::settings;
+
+/// The role that a call is made by. There is one only outside security-restricted operations.
+pub struct Caller {
+    role: pg_sys::Oid,
+}
+
+impl Caller {
+    /// The caller of the function that is being entered.
+    pub fn current() -> Result<Self, Error> {
+        refuse_in_restricted_operation()?;
+        // SAFETY: reads a variable of this process.
+        Ok(Self { role: unsafe { pg_sys::GetUserId() } })
+    }
+
+    /// The role's id.
+    pub(super) fn role(&self) -> pg_sys::Oid {
+        self.role
+    }
+
+    /// The identity that hftok gives this caller: the `sub` of a JWT under a gateway, `role:<name>` elsewhere.
+    pub fn identity(&self) -> Result<String, Error> {
+        // SAFETY: reads a variable of this process.
+        let login = role_name(unsafe { pg_sys::GetSessionUserId() })?;
+        let gateway = settings::gateways().iter().any(|name| *name == login);
+        match (request::claims(), gateway) {
+            (Some(claims), true) => subject(&claims),
+            (None, true) => Err(Error::NoIdentity),
+            (Some(_), false) => Err(Error::ClaimsWithoutGateway { login }),
+            (None, false) => Ok(format!("role:{}", role_name(self.role)?)),
+        }
+    }
+}
+
+/// Fails where code of somebody else than the current user's choice may be running: ANALYZE, REINDEX, REFRESH
+/// MATERIALIZED VIEW and the like. Plaintext has no business there either: it would be written to disk.
+pub fn refuse_in_restricted_operation() -> Result<(), Error> {
+    // SAFETY: reads a variable of this process.
+    if unsafe { pg_sys::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
+}
+
+fn subject(claims: &str) -> Result<String, Error> {
+    let claims: serde_json::Value = serde_json::from_str(claims).map_err(|_| Error::NoIdentity)?;
+    let subject = claims.get("sub").and_then(serde_json::Value::as_str).unwrap_or_default();
+    if subject.is_empty() || subject.starts_with("role:") {
+        return Err(Error::NoIdentity);
+    }
+    Ok(canonical_id(subject))
+}
+
+/// Identifiers are text; a UUID is stored lower-case, in whatever case it comes.
+fn canonical_id(id: &str) -> String {
+    let is_uuid = id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if is_uuid { id.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
+    // SAFETY: gives a C string in the current memory context, or null when there is no such role.
+    let name = unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| CStr::from_ptr(name))
+    };
+    name.map(|name| name.to_string_lossy().into_owned()).ok_or(Error::NoIdentity)
+}
+
+/// The id of a role, if it exists.
+pub(super) fn role_id(name: &str) -> Option<pg_sys::Oid> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: looks up a valid C string in the catalog.
+    let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+    (role != pg_sys::InvalidOid).then_some(role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_id;
+
+    #[test]
+    fn only_uuids_lose_their_case() {
+        assert_eq!(
+            canonical_id("6F9619FF-8B86-D011-B42D-00C04FC964FF"),
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+        );
+        for id in ["Alice", "6F9619FF8B86D011B42D00C04FC964FF", "6F9619FF-8B86-D011-B42D-00C04FC964FG", "É"]
+        {
+            assert_eq!(canonical_id(id), id);
+        }
+    }
+}

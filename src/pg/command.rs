@@ -1,0 +1,129 @@
+//! Running a command with a time limit, for the worker that loads the keyring. No backend of a user ever does.
+
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+/// More than any keyring is long.
+pub const MOST_OUTPUT: usize = 64 * 1024;
+
+/// How a command failed to give output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandError {
+    /// It could not be started.
+    NotStarted,
+    /// It ended with this status.
+    Status(i32),
+    /// It was ended by this signal.
+    Signal(i32),
+    /// It was ended because its time was up.
+    TimedOut,
+    /// It printed more than [`MOST_OUTPUT`].
+    TooMuch,
+    /// Waiting for it was given up because the server is shutting down.
+    Interrupted,
+}
+
+/// Runs a command by the shell and gives what it prints. Its error output goes nowhere, because it may quote what it
+/// failed on. When time is up, or `give_up` says so, it is killed with everything that it started.
+pub fn output(
+    command: &str,
+    limit: Duration,
+    mut give_up: impl FnMut() -> bool,
+) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // SAFETY: between fork and exec only calls that are safe there: a group of its own, and the signals that
+    // Postgres blocks and ignores made ordinary again.
+    unsafe {
+        shell.pre_exec(|| {
+            libc::setpgid(0, 0);
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+            for signal in
+                [libc::SIGPIPE, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGCHLD, libc::SIGUSR2]
+            {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+    let mut group = Group(shell.spawn().map_err(|_| CommandError::NotStarted)?);
+    let end = Instant::now() + limit;
+    let output = group.read(end, &mut give_up)?;
+    loop {
+        if let Some(status) = group.0.try_wait().map_err(|_| CommandError::NotStarted)? {
+            return match (status.code(), status.signal()) {
+                (Some(0), _) => Ok(output),
+                (Some(code), _) => Err(CommandError::Status(code)),
+                (None, signal) => Err(CommandError::Signal(signal.unwrap_or_default())),
+            };
+        }
+        over(end, &mut give_up)?;
+        std::thread::sleep(SLICE);
+    }
+}
+
+/// How often the limit is looked at.
+const SLICE: Duration = Duration::from_millis(20);
+
+fn over(end: Instant, give_up: &mut impl FnMut() -> bool) -> Result<(), CommandError> {
+    if give_up() {
+        return Err(CommandError::Interrupted);
+    }
+    if Instant::now() >= end { Err(CommandError::TimedOut) } else { Ok(()) }
+}
+
+/// A running command and what it started: killed when it is dropped before its end.
+struct Group(Child);
+
+impl Group {
+    fn read(
+        &mut self,
+        end: Instant,
+        give_up: &mut impl FnMut() -> bool,
+    ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+        // Whole from the start: a buffer that grows leaves what it held behind.
+        let mut output = Zeroizing::new(vec![0; MOST_OUTPUT + 1]);
+        let mut len = 0;
+        let mut pipe = self.0.stdout.take().ok_or(CommandError::NotStarted)?;
+        loop {
+            let mut poll = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one valid entry, whose descriptor `pipe` keeps open.
+            let ready = unsafe { libc::poll(&raw mut poll, 1, 20) };
+            if ready > 0 {
+                match pipe.read(&mut output[len..]) {
+                    Ok(0) => break,
+                    Ok(more) => len += more,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => return Err(CommandError::NotStarted),
+                }
+                if len > MOST_OUTPUT {
+                    return Err(CommandError::TooMuch);
+                }
+            }
+            over(end, give_up)?;
+        }
+        output.truncate(len);
+        Ok(output)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        if let Ok(group) = i32::try_from(self.0.id()) {
+            // SAFETY: the child has not been waited for, so its id, which is also its group's, still means it.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

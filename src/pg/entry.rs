@@ -1,0 +1,91 @@
+//! How SQL calls Rust: the `entry!` macro defines a C function of the version-1 calling convention, and [`enter`]
+//! stands between it and Postgres.
+//!
+//! The declarations in `sql/` are written by hand (SQL owns the shape), so the number of arguments is checked on
+//! every call; their types are pinned by a test that calls every function with every argument.
+//!
+//! What must stay true: an entry's body returns or unwinds, and everything it owned is dropped before an error is
+//! raised. There is no other way from Rust to a Postgres error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pgrx::pg_sys;
+use pgrx::{FromDatum, IntoDatum};
+
+use super::raise::{Report, raise};
+use crate::error::Error;
+
+/// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL.
+macro_rules! entry {
+    ($($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
+        $(
+            $(#[doc = $doc])+
+            fn $name($($arg: Option<$type>),*) -> Result<$return, $crate::error::Error> $body
+
+            #[allow(unsafe_code)]
+            const _: () = {
+                #[unsafe(export_name = concat!("pg_finfo_hftok_", stringify!($name)))]
+                extern "C" fn finfo() -> &'static pgrx::pg_sys::Pg_finfo_record {
+                    &$crate::pg::entry::VERSION_1
+                }
+
+                #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
+                extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+                    const NAMES: &[&str] = &[$(stringify!($arg)),*];
+                    $crate::pg::entry::enter(fcinfo, NAMES.len(), |_arguments| {
+                        $(let $arg = _arguments.next();)*
+                        $name($($arg),*)
+                    })
+                }
+            };
+        )+
+    };
+}
+pub(crate) use entry;
+
+/// The calling convention of every entry.
+pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+
+/// The arguments of a call, taken one after the other.
+pub struct Arguments {
+    fcinfo: pg_sys::FunctionCallInfo,
+    at: usize,
+}
+
+impl Arguments {
+    /// The next argument, `None` when it is NULL.
+    pub fn next<T: FromDatum>(&mut self) -> Option<T> {
+        let at = self.at;
+        self.at += 1;
+        // SAFETY: `enter` checked that the call has as many arguments as the entry takes, and the declaration in
+        // sql/ gives each the type that the entry names. The memory of an argument outlives the call.
+        unsafe { pgrx::fcinfo::pg_getarg(self.fcinfo, at) }
+    }
+}
+
+/// Runs the body of an entry: hands over the arguments, takes back a value, NULL or an error.
+pub fn enter<T: IntoDatum>(
+    fcinfo: pg_sys::FunctionCallInfo,
+    arguments: usize,
+    body: impl FnOnce(&mut Arguments) -> Result<T, Error>,
+) -> pg_sys::Datum {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: Postgres passes a valid call.
+        let given = unsafe { (*fcinfo).nargs };
+        if usize::try_from(given) != Ok(arguments) {
+            return Err(Error::Internal("the function was declared with another number of arguments"));
+        }
+        body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum)
+    }));
+    let report = match outcome {
+        Ok(Ok(Some(datum))) => return datum,
+        Ok(Ok(None)) => {
+            // SAFETY: Postgres passes a valid call, and `isnull` is there for this.
+            unsafe { (*fcinfo).isnull = true };
+            return pg_sys::Datum::null();
+        }
+        Ok(Err(error)) => Report::from(error),
+        Err(payload) => Report::of_unwinding(payload),
+    };
+    raise(report)
+}

@@ -1,0 +1,49 @@
+//! What Postgres looks for in a library: its magic block and `_PG_init`.
+
+use std::cell::Cell;
+
+use pgrx::pg_sys;
+
+pgrx::pg_module_magic!(name, version);
+
+thread_local! {
+    static PANIC_AT: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// Defines `_PG_init` as a call of the given function.
+macro_rules! entry_point {
+    ($init:path) => {
+        #[allow(unsafe_code, non_snake_case)]
+        #[pgrx::pg_guard]
+        extern "C-unwind" fn _PG_init() {
+            $crate::pg::init::silence_panics();
+            $init($crate::pg::init::preloading());
+        }
+    };
+}
+pub(crate) use entry_point;
+
+/// Whether the library is being loaded by the postmaster on its start.
+pub fn preloading() -> bool {
+    // SAFETY: a flag that only this thread, the only one of the process, writes.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Replaces the panic hook of pgrx, which puts a backtrace into the DETAIL of every error, those of Postgres
+/// included, when RUST_BACKTRACE is set. A backtrace shows a caller what is none of their business.
+pub fn silence_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANIC_AT.set(info.location().map(ToString::to_string));
+    }));
+}
+
+/// Where the last panic was, for the report of a bug.
+pub fn panic_location() -> Option<String> {
+    PANIC_AT.take()
+}
+
+/// Makes a misspelt `hftok.*` in postgresql.conf an error instead of a setting that nobody reads.
+pub fn reserve_setting_prefix() {
+    // SAFETY: a valid C string.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"hftok".as_ptr()) };
+}

@@ -1,0 +1,190 @@
+//! Where keys live: whole pages of memory that all processes of the server share, that core dumps leave out and that
+//! are kept from the swap.
+//!
+//! | what | where | under |
+//! |---|---|---|
+//! | [`Header`]: is hftok open, sealed, loading; who asked for a reload | Postgres' shared memory | [`LOCK`] |
+//! | [`KeyPages`]: root keys, and data keys by (database, id) | a mapping of our own | the same lock |
+//!
+//! Our own mapping, because Postgres' shared memory begins anywhere, may lie in huge pages and is dumped. It is made
+//! by the postmaster before it forks, so all processes see it at the same address, and types without pointers to
+//! elsewhere can lie in it as they are. After a crash of a backend Postgres starts its shared memory anew and calls
+//! the start-up hook again: then nobody else is running, and the pages are wiped.
+//!
+//! What must stay true: nobody touches the pages without the lock, nothing that can wait is done under it, and
+//! wiping leaves no byte of a key behind.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use hftok_core::data_key::{DataKey, DataKeyId};
+use hftok_core::keyring::Keyring;
+use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
+use zeroize::Zeroize;
+
+use crate::keys::state::State;
+
+/// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
+const SLOTS: usize = 256;
+/// How far from its place a key may be put.
+const REACH: usize = 8;
+
+/// The state of the keyring, without keys.
+#[derive(Clone, Copy)]
+pub struct Header {
+    /// Whether there are keys, and if not, why.
+    pub state: State,
+    /// Counts requests to read the keyring.
+    pub requested: u64,
+    /// The last request that was answered.
+    pub answered: u64,
+    worker: *mut pg_sys::Latch,
+}
+
+// SAFETY: plain memory. `worker` points into Postgres' shared memory, which every process has at the same address.
+unsafe impl PGRXSharedMemory for Header {}
+
+/// The keys.
+pub struct KeyPages {
+    /// Root keys, when there are any.
+    pub keyring: Option<Keyring>,
+    data: [Option<Slot>; SLOTS],
+}
+
+struct Slot {
+    database: u32,
+    key: DataKey,
+}
+
+// SAFETY: `PgLwLock::new` asks that no other lock has this name.
+static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
+static PAGES: AtomicPtr<KeyPages> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Reserves the pages and the lock; from `_PG_init`, while preloading.
+pub fn init() {
+    map();
+    pgrx::pg_shmem_init!(LOCK = start());
+}
+
+/// Whether the server was started with hftok preloaded.
+pub fn preloaded() -> bool {
+    !PAGES.load(Ordering::Relaxed).is_null()
+}
+
+/// Looks at the keys. `None` when not preloaded.
+pub fn look<R>(f: impl FnOnce(&Header, &KeyPages) -> R) -> Option<R> {
+    if !preloaded() {
+        return None;
+    }
+    let header = LOCK.share();
+    // SAFETY: mapped for as long as the server runs; under the shared lock nobody writes.
+    let pages = unsafe { &*PAGES.load(Ordering::Relaxed) };
+    Some(f(&header, pages))
+}
+
+/// Changes the keys. `None` when not preloaded.
+pub fn change<R>(f: impl FnOnce(&mut Header, &mut KeyPages) -> R) -> Option<R> {
+    if !preloaded() {
+        return None;
+    }
+    let mut header = LOCK.exclusive();
+    // SAFETY: mapped for as long as the server runs; under the exclusive lock nobody else reads or writes.
+    let pages = unsafe { &mut *PAGES.load(Ordering::Relaxed) };
+    Some(f(&mut header, pages))
+}
+
+impl Header {
+    /// Makes the calling worker the one that requests wake.
+    pub fn serve(&mut self) {
+        // SAFETY: the latch of this process.
+        self.worker = unsafe { pg_sys::MyLatch };
+    }
+
+    /// Asks the worker to read the keyring; the answer has come when `answered` reaches what this returns.
+    pub fn request(&mut self) -> u64 {
+        self.requested += 1;
+        if !self.worker.is_null() {
+            // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. Should the worker have
+            // ended, whoever has its place wakes up once for nothing.
+            unsafe { pg_sys::SetLatch(self.worker) };
+        }
+        self.requested
+    }
+}
+
+impl KeyPages {
+    const EMPTY: Self = Self { keyring: None, data: [const { None }; SLOTS] };
+
+    /// Forgets every key and overwrites all of the pages.
+    pub fn wipe(&mut self) {
+        let bytes = std::ptr::from_mut(self).cast::<u8>();
+        // SAFETY: `self` is dropped in place, its memory is plain bytes for a moment, and is filled with a valid value
+        // again before anybody can look. Nothing in between can unwind.
+        unsafe {
+            std::ptr::drop_in_place(self);
+            std::slice::from_raw_parts_mut(bytes, size_of::<Self>()).zeroize();
+            std::ptr::write(self, Self::EMPTY);
+        }
+    }
+
+    /// The unwrapped data key with this id.
+    pub fn data_key(&self, database: u32, id: DataKeyId) -> Option<&DataKey> {
+        places(id).find_map(|at| match &self.data[at] {
+            Some(slot) if slot.database == database && slot.key.id() == id => Some(&slot.key),
+            _ => None,
+        })
+    }
+
+    /// Keeps an unwrapped data key, in place of another if there is no room.
+    pub fn keep(&mut self, database: u32, key: DataKey) {
+        let id = key.id();
+        let same = |slot: &Slot| slot.database == database && slot.key.id() == id;
+        let at = places(id)
+            .find(|at| self.data[*at].as_ref().is_some_and(same))
+            .or_else(|| places(id).find(|at| self.data[*at].is_none()))
+            .unwrap_or(id.place(SLOTS));
+        self.data[at] = Some(Slot { database, key });
+    }
+}
+
+fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
+    (0..REACH).map(move |step| (id.place(SLOTS) + step) % SLOTS)
+}
+
+/// Maps the pages. Failing leaves hftok as if not preloaded, and Postgres running.
+fn map() {
+    let length = size_of::<KeyPages>();
+    // SAFETY: a new mapping, checked before use; advice about it has no effect on anything else. `KeyPages` needs
+    // less alignment than a page has.
+    unsafe {
+        let pages = libc::mmap(
+            std::ptr::null_mut(),
+            length,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        if pages == libc::MAP_FAILED {
+            pgrx::warning!("hftok: no memory for keys; started without it");
+            return;
+        }
+        if libc::madvise(pages, length, libc::MADV_DONTDUMP) != 0 {
+            pgrx::warning!("hftok: keys could not be excluded from core dumps");
+        }
+        if libc::mlock(pages, length) != 0 {
+            pgrx::log!("hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)");
+        }
+        let pages = pages.cast::<KeyPages>();
+        pages.write(KeyPages::EMPTY);
+        PAGES.store(pages, Ordering::Relaxed);
+    }
+}
+
+/// The value with which Postgres' shared memory begins, at the start and again after a crash.
+fn start() -> Header {
+    // SAFETY: the start-up hook runs in the postmaster while no other process of the server does.
+    if let Some(pages) = unsafe { PAGES.load(Ordering::Relaxed).as_mut() } {
+        pages.wipe();
+    }
+    Header { state: State::Loading, requested: 0, answered: 0, worker: std::ptr::null_mut() }
+}

@@ -1,0 +1,19 @@
+//! Postgres behind small safe types: the only room of the house where `unsafe` lives.
+//!
+//! Two rules hold everywhere in it. A Postgres error never jumps over Rust frames that own something: every call
+//! goes through pgrx's bindings, which turn it into an unwinding, and [`entry`] turns that back into an error at the
+//! very edge. And nothing here decides anything about secrets.
+#![allow(unsafe_code)]
+
+pub mod acl;
+pub mod caller;
+pub mod command;
+pub mod entry;
+pub mod init;
+pub mod key_pages;
+pub mod owner;
+pub mod raise;
+pub mod request;
+pub mod sql;
+pub mod wait;
+pub mod worker;

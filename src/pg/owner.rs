@@ -1,0 +1,61 @@
+//! Acting as `hftok_owner`, for functions that run with their caller's rights and need hftok's for a moment.
+
+use std::marker::PhantomData;
+
+use pgrx::pg_sys;
+
+use super::caller::{Caller, role_id};
+use crate::error::Error;
+
+/// While this lives, the current user is `hftok_owner` and names are looked up in pg_catalog only: the caller's
+/// search_path would let an operator of theirs run with our rights. Both end when it is dropped.
+///
+/// Made from a [`Caller`], so that nobody can switch before having asked who is calling.
+pub struct AsOwner<'a> {
+    user: pg_sys::Oid,
+    context: i32,
+    settings: i32,
+    caller: PhantomData<&'a Caller>,
+}
+
+impl<'a> AsOwner<'a> {
+    /// Switches. The caller stays known through `caller`, and nothing else asks who the current user is.
+    pub fn switch(_caller: &'a Caller) -> Result<Self, Error> {
+        let owner = role_id("hftok_owner").ok_or(Error::Internal("the role hftok_owner does not exist"))?;
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: the user id is changed as Postgres does it for a SECURITY DEFINER function: the local flag forbids
+        // SET ROLE meanwhile, and (sub)transaction abort restores the former user should we be jumped over. The GUC
+        // level opened here is closed on drop, or by abort.
+        let settings = unsafe {
+            pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+            let level = pg_sys::NewGUCNestLevel();
+            pg_sys::set_config_option(
+                c"search_path".as_ptr(),
+                c"pg_catalog, pg_temp".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+            let local = i32::try_from(pg_sys::SECURITY_LOCAL_USERID_CHANGE).unwrap_or_default();
+            pg_sys::SetUserIdAndSecContext(owner, context | local);
+            level
+        };
+        Ok(Self { user, context, settings, caller: PhantomData })
+    }
+}
+
+impl Drop for AsOwner<'_> {
+    fn drop(&mut self) {
+        // SAFETY: restores what `switch` found. While unwinding from a Postgres error only the user is restored: the
+        // settings are rolled back with the (sub)transaction, which must not be anticipated here.
+        unsafe {
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+            if !std::thread::panicking() {
+                pg_sys::AtEOXact_GUC(true, self.settings);
+            }
+        }
+    }
+}

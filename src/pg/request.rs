@@ -1,0 +1,70 @@
+//! What PostgREST says of the HTTP request, and what it is to answer: settings local to the transaction.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// Fails when plaintext is asked for by a method that caches, logs and link previews repeat.
+pub fn refuse_get() -> Result<(), Error> {
+    match setting(c"request.method").as_deref() {
+        Some("GET" | "HEAD") => Err(Error::MethodNotAllowed),
+        Some(_) => {
+            forbid_caching();
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The claims of the JWT that came with the request, if there are any.
+pub fn claims() -> Option<String> {
+    setting(c"request.jwt.claims")
+}
+
+/// Adds `Cache-Control: no-store` to the headers of the answer, and leaves those that are there.
+fn forbid_caching() {
+    let headers = setting(c"response.headers").and_then(|text| serde_json::from_str(&text).ok());
+    let mut headers = match headers {
+        Some(Value::Array(headers)) => headers,
+        _ => Vec::new(),
+    };
+    let is_cache_control = |header: &Value| {
+        header
+            .as_object()
+            .is_some_and(|names| names.keys().any(|name| name.eq_ignore_ascii_case("cache-control")))
+    };
+    headers.retain(|header| !is_cache_control(header));
+    headers.push(json!({"Cache-Control": "no-store"}));
+    set_local(c"response.headers", &Value::Array(headers).to_string());
+}
+
+/// A setting that is there and not empty.
+fn setting(name: &CStr) -> Option<String> {
+    // SAFETY: a look-up by a valid C string; the answer is null or a C string that the next change may free, and
+    // is copied before that.
+    let text = unsafe {
+        let text = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    };
+    text.filter(|text| !text.is_empty())
+}
+
+fn set_local(name: &CStr, value: &str) {
+    let Ok(value) = CString::new(value) else { return };
+    // SAFETY: as `set_config(name, value, is_local => true)` does it, with valid C strings.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! SQL from Rust: statements whose plan is kept for the session, over SPI.
+//!
+//! Not pgrx's own SPI layer, for two reasons: it decides by itself when a statement is read-only, and then reads
+//! with the transaction's snapshot, so that a REPEATABLE READ transaction would be served a secret that was revoked
+//! meanwhile; and it assigns a transaction id where none is needed, which fails on a standby.
+//!
+//! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, and no row
+//! outlives the closure it is handed to.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::thread::LocalKey;
+
+use pgrx::pg_sys;
+use pgrx::{FromDatum, IntoDatum};
+
+use crate::error::Error;
+
+/// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process.
+pub struct Statement {
+    text: &'static CStr,
+    types: &'static [pg_sys::Oid],
+    plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+/// A value for a parameter.
+pub struct Parameter(Option<pg_sys::Datum>);
+
+impl<T: IntoDatum> From<T> for Parameter {
+    fn from(value: T) -> Self {
+        Self(value.into_datum())
+    }
+}
+
+/// A row, while it is being looked at.
+pub struct Row<'a> {
+    tuple: pg_sys::HeapTuple,
+    description: pg_sys::TupleDesc,
+    life: PhantomData<&'a ()>,
+}
+
+impl Row<'_> {
+    /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
+    pub fn get<T: FromDatum + 'static>(&self, column: i32) -> Option<T> {
+        let mut is_null = false;
+        // SAFETY: tuple and description belong to the result that `run` is walking through; SPI answers a column
+        // that doesn't exist by NULL.
+        unsafe {
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
+            T::from_datum(datum, is_null)
+        }
+    }
+
+    /// The value of a column that is declared NOT NULL.
+    pub fn must<T: FromDatum + 'static>(&self, column: i32) -> Result<T, Error> {
+        self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
+    }
+}
+
+impl Statement {
+    /// A statement with the types of its parameters.
+    pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
+        Self { text, types, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
+        if self.plan.get().is_null() {
+            let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
+            // SAFETY: text and types are valid for as long as the program runs, SPI is connected (only `run` calls
+            // this), and the plan is kept before anything can free it.
+            unsafe {
+                let plan = pg_sys::SPI_prepare(self.text.as_ptr(), count, self.types.as_ptr().cast_mut());
+                if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                    return Err(Error::Internal("a statement could not be prepared"));
+                }
+                self.plan.set(plan);
+            }
+        }
+        Ok(self.plan.get())
+    }
+}
+
+/// What can be done with a statement that lives in a `thread_local!`.
+pub trait Run {
+    /// Reads with the newest snapshot, whatever the transaction's isolation level; writes nothing.
+    fn read<T>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error>;
+
+    /// Runs a statement that writes or locks.
+    fn write<T>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error>;
+
+    /// Runs a statement that writes, and says how many rows it wrote.
+    fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error>;
+}
+
+impl Run for LocalKey<Statement> {
+    fn read<T>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.with(|statement| {
+            let spi = Spi::connect()?;
+            let _snapshot = LatestSnapshot::push();
+            spi.run(statement, parameters, true)?;
+            spi.rows(each)
+        })
+    }
+
+    fn write<T>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.with(|statement| {
+            let spi = Spi::connect()?;
+            spi.run(statement, parameters, false)?;
+            spi.rows(each)
+        })
+    }
+
+    fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error> {
+        self.with(|statement| Spi::connect()?.run(statement, parameters, false))
+    }
+}
+
+/// Runs constant statements one after the other, each seeing what the one before it made.
+pub fn run_script(text: &'static CStr) -> Result<(), Error> {
+    let _spi = Spi::connect()?;
+    // SAFETY: SPI is connected and the text is valid.
+    let code = unsafe { pg_sys::SPI_execute(text.as_ptr(), false, 0) };
+    if code < 0 { Err(Error::Internal("a script could not be run")) } else { Ok(()) }
+}
+
+/// A connection to SPI, closed when it is dropped.
+struct Spi(());
+
+impl Spi {
+    fn connect() -> Result<Self, Error> {
+        // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
+        let code = unsafe { pg_sys::SPI_connect() };
+        if code < 0 { Err(Error::Internal("SPI could not be connected")) } else { Ok(Self(())) }
+    }
+
+    fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
+        if parameters.len() != statement.types.len() {
+            return Err(Error::Internal("a statement was given another number of parameters than it takes"));
+        }
+        let plan = statement.plan()?;
+        let mut values: Vec<_> = parameters.iter().map(|p| p.0.unwrap_or(pg_sys::Datum::null())).collect();
+        let nulls: Vec<_> = parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect();
+        // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked.
+        let code = unsafe {
+            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr().cast(), read_only, 0)
+        };
+        if code < 0 {
+            return Err(Error::Internal("a statement could not be run"));
+        }
+        // SAFETY: a variable of this process, set by the call above.
+        Ok(unsafe { pg_sys::SPI_processed })
+    }
+
+    fn rows<T>(&self, mut each: impl FnMut(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+        // SAFETY: the result of the statement just run, or null when it gives no rows. It lives until SPI is
+        // disconnected, which `self` prevents; a nested statement would replace the pointer, not the result.
+        let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };
+        if table.is_null() {
+            return Ok(Vec::new());
+        }
+        let count = usize::try_from(count).unwrap_or_default();
+        (0..count)
+            .map(|at| {
+                // SAFETY: the table has `count` rows.
+                let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
+                each(&Row { tuple, description, life: PhantomData })
+            })
+            .collect()
+    }
+}
+
+impl Drop for Spi {
+    fn drop(&mut self) {
+        // While unwinding from a Postgres error the abort that follows cleans up, in its own order.
+        if !std::thread::panicking() {
+            // SAFETY: connected by `connect`.
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}
+
+/// The newest snapshot, as the active one while this lives.
+struct LatestSnapshot(());
+
+impl LatestSnapshot {
+    fn push() -> Self {
+        // SAFETY: inside a transaction, as every function call is; popped on drop or by abort.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        Self(())
+    }
+}
+
+impl Drop for LatestSnapshot {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: pushed by `push`; whatever was pushed after it was popped by its own owner.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `hftok.*` in postgresql.conf. Defined only when preloaded; otherwise the defaults hold, and nobody can change them.
+
+use std::ffi::CString;
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"authenticator"));
+static VERSION_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(10);
+static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
+
+/// Defines the settings; from `_PG_init`, while preloading.
+pub fn init() {
+    let operator = GucFlags::SUPERUSER_ONLY;
+    GucRegistry::define_string_guc(
+        c"hftok.key_file",
+        c"Path of the keyring file.",
+        c"Refused when group or others can read or change it.",
+        &KEY_FILE,
+        GucContext::Sighup,
+        operator,
+    );
+    GucRegistry::define_string_guc(
+        c"hftok.key_command",
+        c"Command that prints the keyring, used when hftok.key_file is empty.",
+        c"Run by a server process of hftok with a time limit of 30 seconds.",
+        &KEY_COMMAND,
+        GucContext::Sighup,
+        operator,
+    );
+    GucRegistry::define_string_guc(
+        c"hftok.gateways",
+        c"Login roles, separated by commas, under which request.jwt.claims is believed.",
+        c"Only roles that cannot run free SQL: any other login can set that variable to anything.",
+        &GATEWAYS,
+        GucContext::Sighup,
+        operator,
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.version_history",
+        c"Previous versions kept of each secret.",
+        c"",
+        &VERSION_HISTORY,
+        0,
+        10_000,
+        GucContext::Sighup,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.max_secret_size",
+        c"Largest secret that is stored.",
+        c"",
+        &MAX_SECRET_SIZE,
+        1024,
+        256 * 1024 * 1024,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
+    );
+    crate::pg::init::reserve_setting_prefix();
+}
+
+/// The path of the keyring file.
+pub fn key_file() -> Option<String> {
+    text(&KEY_FILE)
+}
+
+/// The command that prints the keyring.
+pub fn key_command() -> Option<String> {
+    text(&KEY_COMMAND)
+}
+
+/// The login roles whose claims are believed.
+pub fn gateways() -> Vec<String> {
+    let names = text(&GATEWAYS).unwrap_or_default();
+    names
+        .split(',')
+        .map(|name| name.trim().trim_matches('"').to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// How many previous versions of a secret are kept.
+pub fn version_history() -> i32 {
+    VERSION_HISTORY.get()
+}
+
+/// The size in bytes of the largest secret.
+pub fn max_secret_size() -> usize {
+    usize::try_from(MAX_SECRET_SIZE.get()).unwrap_or_default()
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    let text = setting.get()?.to_string_lossy().into_owned();
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,7 @@
+//! Rows: secrets and their versions, and the wrapped data keys. Knows the tables; the rules are in core, the order
+//! of things in `api`.
+
+pub mod data_keys;
+pub mod row;
+pub mod secrets;
+pub mod versions;

@@ -1,0 +1,78 @@
+//! A sealed value with everything that it is bound to, as it lies in `secrets`, in `secret_versions`, or in the
+//! arguments of a function that a view calls.
+
+use hftok_core::binding::{Binding, Context, Scope};
+use hftok_core::envelope::Envelope;
+use hftok_core::plaintext::Plaintext;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+
+use super::data_keys;
+use crate::error::Error;
+
+/// A sealed value where it lies.
+pub struct SealedRow {
+    /// The secret.
+    pub id: Uuid,
+    /// Which version of it.
+    pub version: i32,
+    /// The kind of owner, as stored.
+    pub scope: String,
+    /// Which owner.
+    pub scope_id: String,
+    /// The provider.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// The name.
+    pub name: String,
+    /// The hosts it may be sent to.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// When it ends.
+    pub expires_at: Option<TimestampWithTimeZone>,
+    /// The envelope.
+    pub sealed: Vec<u8>,
+}
+
+impl SealedRow {
+    /// What the value is bound to, if the row says something that can be.
+    pub fn context(&self) -> Option<Context<'_>> {
+        Some(Context {
+            secret_id: *self.id.as_bytes(),
+            version: u32::try_from(self.version).ok()?,
+            binding: Binding {
+                scope: Scope::parse(&self.scope)?,
+                scope_id: &self.scope_id,
+                provider: &self.provider,
+                model: &self.model,
+                name: &self.name,
+            },
+            allowed_hosts: self.allowed_hosts.as_deref(),
+            expires_at: self.expires_at.map(microseconds),
+        })
+    }
+
+    /// The key by which the secret is found, if the row says something that can be.
+    pub fn binding_key(&self) -> Option<Uuid> {
+        self.context().map(|context| Uuid::from_bytes(context.binding.key(&context.secret_id)))
+    }
+
+    /// Opens the value. A value that does not open is [`Error::Damaged`]; a missing key is an error of its own.
+    pub fn open(&self) -> Result<Plaintext, Error> {
+        let damaged = || Error::Damaged { secret_id: self.id, version: self.version };
+        let envelope = Envelope::parse(&self.sealed).map_err(|_| damaged())?;
+        let context = self.context().ok_or_else(damaged)?;
+        data_keys::opening(&envelope, |key| key.open(&envelope, &context).map_err(|_| damaged()))
+    }
+
+    /// Seals a value into this row, with everything else that it says, and the active key.
+    pub fn seal(&mut self, value: &hftok_core::plaintext::PlaintextRef<'_>) -> Result<(), Error> {
+        let context = self.context().ok_or(Error::Internal("a row cannot be sealed to what it says"))?;
+        self.sealed = data_keys::sealing(|key| key.seal(value, &context).map_err(Error::from))?;
+        Ok(())
+    }
+}
+
+/// Microseconds since 2000-01-01 UTC, as Postgres itself keeps them.
+fn microseconds(at: TimestampWithTimeZone) -> i64 {
+    at.into_inner()
+}

@@ -1,0 +1,57 @@
+//! Previous versions: each row keeps its own copy of every field that it was bound to, so that it opens after the
+//! secret was renamed.
+
+use std::ffi::CStr;
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys::{INT4OID, UUIDOID};
+
+use super::row::SealedRow;
+use crate::error::{Error, Object};
+use crate::pg::sql::{Run, Statement};
+use crate::settings;
+
+const KEEP: &CStr = c"INSERT INTO hftok_private.secret_versions
+    (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
+     preview, fingerprint, sealed, sealed_at)
+    SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
+     s.preview, s.fingerprint, s.sealed, s.sealed_at
+    FROM hftok_private.secrets s WHERE s.id = $1";
+const PRUNE: &CStr = c"DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
+    WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
+const FIND: &CStr =
+    c"SELECT v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
+    FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
+
+thread_local! {
+    static KEEP_ROW: Statement = const { Statement::new(KEEP, &[UUIDOID]) };
+    static PRUNE_ROWS: Statement = const { Statement::new(PRUNE, &[UUIDOID, INT4OID]) };
+    static FIND_ROW: Statement = const { Statement::new(FIND, &[UUIDOID, INT4OID]) };
+}
+
+/// Keeps what a secret holds now as a previous version, and lets go of those beyond the history's length.
+pub fn keep(secret_id: Uuid) -> Result<(), Error> {
+    KEEP_ROW.execute(&[secret_id.into()])?;
+    // The row in `secrets` still has the version that was just kept.
+    PRUNE_ROWS.execute(&[secret_id.into(), settings::version_history().into()])?;
+    Ok(())
+}
+
+/// A previous version.
+pub fn find(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
+    let rows = FIND_ROW.read(&[secret_id.into(), version.into()], |row| {
+        Ok(SealedRow {
+            id: secret_id,
+            version,
+            scope: row.must(1)?,
+            scope_id: row.must(2)?,
+            provider: row.must(3)?,
+            model: row.must(4)?,
+            name: row.must(5)?,
+            allowed_hosts: row.get(6),
+            expires_at: row.get(7),
+            sealed: row.must(8)?,
+        })
+    })?;
+    rows.into_iter().next().ok_or(Error::NotFound(Object::Version(secret_id, version)))
+}
