@@ -35,7 +35,7 @@ impl Caller {
     pub fn identity(&self) -> Result<String, Error> {
         // SAFETY: reads a variable of this process.
         let login = role_name(unsafe { pg_sys::GetSessionUserId() })?;
-        let gateway = settings::gateways().iter().any(|name| *name == login);
+        let gateway = settings::gateways().contains(&login);
         match (request::claims(), gateway) {
             (Some(claims), true) => subject(&claims),
             (None, true) => Err(Error::NoIdentity),

@@ -20,6 +20,7 @@ macro_rules! entry {
     ($($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
         $(
             $(#[doc = $doc])+
+            #[allow(clippy::too_many_arguments, reason = "a row of a view has as many columns as it has")]
             fn $name($($arg: Option<$type>),*) -> Result<$return, $crate::error::Error> $body
 
             #[allow(unsafe_code)]

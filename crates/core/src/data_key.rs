@@ -1,7 +1,9 @@
 //! Data keys: they seal values and fingerprint them. Made by hftok, stored wrapped by a root key, never shown.
 //!
 //! What must stay true: a key made for one purpose cannot be used for another (each purpose has a type), and all
-//! types here are plain memory without pointers, so that they may lie in shared memory and be wiped there.
+//! types here are plain bytes, so that they may lie in shared memory and be wiped there. That is why no expanded
+//! cipher is kept: which of its two forms it is in, AES-NI or portable, RustCrypto remembers for each process, and
+//! a process that has not yet asked reads the one as the other and seals what nobody can open.
 
 use std::fmt;
 
@@ -94,10 +96,6 @@ impl KeyMaterial {
 }
 
 /// A data key ready for use.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lies in shared memory, where a Box would point into one process"
-)]
 pub enum DataKey {
     /// Seals and opens.
     Values(ValueKey),
@@ -108,11 +106,10 @@ pub enum DataKey {
 impl DataKey {
     /// Puts key material to its purpose.
     pub fn new(id: DataKeyId, purpose: Purpose, material: &KeyMaterial) -> Self {
+        let bytes = Zeroizing::new(*material.0);
         match purpose {
-            Purpose::Values => Self::Values(ValueKey { id, cipher: Xaes256Gcm::new((&*material.0).into()) }),
-            Purpose::Fingerprints => {
-                Self::Fingerprints(FingerprintKey { id, bytes: Zeroizing::new(*material.0) })
-            }
+            Purpose::Values => Self::Values(ValueKey { id, bytes }),
+            Purpose::Fingerprints => Self::Fingerprints(FingerprintKey { id, bytes }),
         }
     }
 
@@ -128,14 +125,14 @@ impl DataKey {
 /// A key that seals values and opens them.
 pub struct ValueKey {
     id: DataKeyId,
-    cipher: Xaes256Gcm,
+    bytes: Zeroizing<[u8; 32]>,
 }
 
 impl ValueKey {
     /// Seals a value and binds it to its context.
     pub fn seal(&self, value: &PlaintextRef<'_>, context: &Context<'_>) -> Result<Vec<u8>, SealError> {
         let id = self.id.to_u32();
-        envelope::seal(&self.cipher, id, value, &context.associated_data(FORMAT, id))
+        envelope::seal(&self.cipher(), id, value, &context.associated_data(FORMAT, id))
     }
 
     /// Opens a value where it belongs, and nowhere else.
@@ -143,7 +140,11 @@ impl ValueKey {
         if envelope.key_id() != self.id.to_u32() {
             return Err(OpenError::Refused);
         }
-        envelope.open(&self.cipher, &context.associated_data(FORMAT, self.id.to_u32()))
+        envelope.open(&self.cipher(), &context.associated_data(FORMAT, self.id.to_u32()))
+    }
+
+    fn cipher(&self) -> Xaes256Gcm {
+        Xaes256Gcm::new((&*self.bytes).into())
     }
 }
 
