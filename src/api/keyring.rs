@@ -29,8 +29,7 @@ entry! {
             State::Sealed(reason) => Some(reason.text()),
         };
         let keys: Vec<_> = key_pages::look(|_, pages| {
-            let keys = pages.keyring.iter().flat_map(|ring| ring.iter());
-            keys.map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()})).collect()
+            pages.keyring.iter().map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()})).collect()
         })
         .unwrap_or_default();
         Ok(json!({

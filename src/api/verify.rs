@@ -92,7 +92,7 @@ entry! {
             root_fingerprint: p_root_fingerprint.unwrap_or_default(),
             wrapped: p_wrapped.unwrap_or_default(),
         };
-        key.unwrap().map_or_else(fault, |_| Ok(None))
+        key.unwrap().map_or_else(fault, |()| Ok(None))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::settings;
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Reads the keyring. `give_up` is asked while waiting for a command.
-pub fn read(give_up: impl FnMut() -> bool) -> Result<Keyring, Reason> {
+pub fn read(give_up: impl FnMut() -> bool) -> Result<Box<Keyring>, Reason> {
     let text = if let Some(path) = settings::key_file() {
         read_file(&path)?
     } else if let Some(command) = settings::key_command() {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use hftok_core::keyring::Keyring;
+
 use super::state::{Reason, State};
 use super::{marker, source};
 use crate::pg::key_pages;
@@ -66,14 +68,14 @@ fn load() -> Option<State> {
 }
 
 /// Makes the outcome known. A seal that came meanwhile wins; a failure leaves the keys that are there in use.
-fn publish(request: Option<u64>, outcome: Result<hftok_core::keyring::Keyring, Reason>) -> Option<State> {
+fn publish(request: Option<u64>, outcome: Result<Box<Keyring>, Reason>) -> Option<State> {
     let (before, after) = key_pages::change(|header, pages| {
         let before = header.state;
         header.state = match (before, outcome) {
             (State::Sealed(Reason::ByHand), _) => before,
             (_, Ok(keyring)) => {
                 pages.wipe();
-                pages.keyring = Some(keyring);
+                pages.keyring.replace_by(&keyring);
                 State::Open { trouble: None }
             }
             (State::Open { .. }, Err(reason)) => State::Open { trouble: Some(reason) },

@@ -43,13 +43,14 @@ pub struct Header {
 // SAFETY: plain memory. `worker` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Header {}
 
-/// The keys.
+/// The keys. Plain bytes, filled in and wiped where they lie.
 pub struct KeyPages {
     /// Root keys, when there are any.
-    pub keyring: Option<Keyring>,
-    data: [Option<Slot>; SLOTS],
+    pub keyring: Keyring,
+    data: [Slot; SLOTS],
 }
 
+/// A data key and its database; 0, which is no database's, in an empty one.
 struct Slot {
     database: u32,
     key: DataKey,
@@ -112,7 +113,8 @@ impl Header {
 }
 
 impl KeyPages {
-    const EMPTY: Self = Self { keyring: None, data: [const { None }; SLOTS] };
+    const EMPTY: Self =
+        Self { keyring: Keyring::EMPTY, data: [const { Slot { database: 0, key: DataKey::EMPTY } }; SLOTS] };
 
     /// Forgets every key and overwrites all of the pages.
     pub fn wipe(&mut self) {
@@ -128,21 +130,31 @@ impl KeyPages {
 
     /// The unwrapped data key with this id.
     pub fn data_key(&self, database: u32, id: DataKeyId) -> Option<&DataKey> {
-        places(id).find_map(|at| match &self.data[at] {
-            Some(slot) if slot.database == database && slot.key.id() == id => Some(&slot.key),
-            _ => None,
-        })
+        places(id).map(|at| &self.data[at]).find(|slot| slot.holds(database, id)).map(|slot| &slot.key)
     }
 
-    /// Keeps an unwrapped data key, in place of another if there is no room.
-    pub fn keep(&mut self, database: u32, key: DataKey) {
-        let id = key.id();
-        let same = |slot: &Slot| slot.database == database && slot.key.id() == id;
+    /// Has an unwrapped data key filled in, in place of another if there is no room. `fill` is given the root keys.
+    pub fn keep<E>(
+        &mut self,
+        database: u32,
+        id: DataKeyId,
+        fill: impl FnOnce(&Keyring, &mut DataKey) -> Result<(), E>,
+    ) -> Result<(), E> {
         let at = places(id)
-            .find(|at| self.data[*at].as_ref().is_some_and(same))
-            .or_else(|| places(id).find(|at| self.data[*at].is_none()))
+            .find(|at| self.data[*at].holds(database, id))
+            .or_else(|| places(id).find(|at| self.data[*at].database == 0))
             .unwrap_or(id.place(SLOTS));
-        self.data[at] = Some(Slot { database, key });
+        let slot = &mut self.data[at];
+        slot.database = 0;
+        fill(&self.keyring, &mut slot.key)?;
+        slot.database = database;
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn holds(&self, database: u32, id: DataKeyId) -> bool {
+        self.database == database && self.key.id() == id
     }
 }
 

@@ -5,13 +5,17 @@
 
 use std::ffi::CStr;
 
-use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, KeyMaterial, Purpose, ValueKey};
+use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
+use hftok_core::keyring::Keyring;
 use hftok_core::root_key::RootKeyId;
 use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 
 use crate::error::Error;
-use crate::keys::{self, state::State};
+use crate::keys::{
+    self,
+    state::{Reason, State},
+};
 use crate::pg::key_pages;
 use crate::pg::sql::{Run, Statement};
 use crate::pg::wait::database;
@@ -54,56 +58,53 @@ pub struct WrappedKey {
 }
 
 impl WrappedKey {
-    /// Unwraps the key, or says what is in the way.
-    pub fn unwrap(&self) -> Result<DataKey, Error> {
-        keys::with(|pages| {
-            let root = pages.keyring.as_ref().and_then(|ring| ring.find(self.root));
-            match root {
-                Some(root) if root.fingerprint().fits(&self.root_fingerprint) => root
-                    .unwrap(&self.wrapped, self.id, self.purpose)
-                    .map(|material| DataKey::new(self.id, self.purpose, &material))
-                    .map_err(|_| Error::DataKeyDamaged { id: self.id.get() }),
-                _ => Err(Error::WrongRoot {
-                    id: self.root.get(),
-                    fingerprint: self.root_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
-                    id_taken: root.is_some(),
-                }),
-            }
-        })
+    /// Unwraps the key into its place in the key pages, or says what is in the way.
+    pub fn unwrap(&self) -> Result<(), Error> {
+        let unwrapped = key_pages::change(|header, pages| match header.state {
+            State::Open { .. } => pages.keep(database(), self.id, |ring, place| self.unwrap_by(ring, place)),
+            State::Loading => Err(Error::Sealed(Reason::Loading)),
+            State::Sealed(reason) => Err(Error::Sealed(reason)),
+        });
+        unwrapped.unwrap_or(Err(Error::Sealed(Reason::NotPreloaded)))
+    }
+
+    fn unwrap_by(&self, ring: &Keyring, place: &mut DataKey) -> Result<(), Error> {
+        let root = ring.find(self.root);
+        match root {
+            Some(root) if root.fingerprint().fits(&self.root_fingerprint) => root
+                .unwrap(&self.wrapped, self.id, self.purpose, place)
+                .map_err(|_| Error::DataKeyDamaged { id: self.id.get() }),
+            _ => Err(Error::WrongRoot {
+                id: self.root.get(),
+                fingerprint: self.root_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+                id_taken: root.is_some(),
+            }),
+        }
     }
 }
 
 /// Seals with the active key for values, which is made if there is none.
-pub fn sealing<R>(seal: impl FnOnce(&ValueKey) -> Result<R, Error>) -> Result<R, Error> {
-    using(active(Purpose::Values)?, |key| match key {
-        DataKey::Values(key) => seal(key),
-        DataKey::Fingerprints(_) => Err(WRONG_PURPOSE),
-    })
+pub fn sealing<R>(seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>) -> Result<R, Error> {
+    using(active(Purpose::Values)?, |key| seal(key.for_values().ok_or(WRONG_PURPOSE)?))
 }
 
 /// Opens with the key that an envelope names.
 pub fn opening<R>(
     envelope: &Envelope<'_>,
-    open: impl FnOnce(&ValueKey) -> Result<R, Error>,
+    open: impl FnOnce(ValueKey<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let missing = || Error::DataKeyMissing { id: i32::try_from(envelope.key_id()).unwrap_or_default() };
-    using(DataKeyId::of(envelope).ok_or_else(missing)?, |key| match key {
-        DataKey::Values(key) => open(key),
-        DataKey::Fingerprints(_) => Err(missing()),
-    })
+    using(DataKeyId::of(envelope).ok_or_else(missing)?, |key| open(key.for_values().ok_or_else(missing)?))
 }
 
 /// Fingerprints with the active key, which is made if there is none.
-pub fn fingerprinting<R>(make: impl FnOnce(&FingerprintKey) -> R) -> Result<R, Error> {
+pub fn fingerprinting<R>(make: impl FnOnce(FingerprintKey<'_>) -> R) -> Result<R, Error> {
     fingerprinting_with(active(Purpose::Fingerprints)?, make)
 }
 
 /// Fingerprints with a certain key.
-pub fn fingerprinting_with<R>(id: DataKeyId, make: impl FnOnce(&FingerprintKey) -> R) -> Result<R, Error> {
-    using(id, |key| match key {
-        DataKey::Fingerprints(key) => Ok(make(key)),
-        DataKey::Values(_) => Err(WRONG_PURPOSE),
-    })
+pub fn fingerprinting_with<R>(id: DataKeyId, make: impl FnOnce(FingerprintKey<'_>) -> R) -> Result<R, Error> {
+    using(id, |key| key.for_fingerprints().map(make).ok_or(WRONG_PURPOSE))
 }
 
 /// The keys that any stored fingerprint may have been made with.
@@ -123,19 +124,9 @@ fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Resu
     if let Some(done) = attempt()? {
         return done;
     }
-    let key = stored(id)?.unwrap()?;
-    keep(database, key);
+    stored(id)?.unwrap()?;
     // Gone again only if the keys were wiped or replaced in between.
-    attempt()?.unwrap_or(Err(Error::Sealed(keys::state::Reason::Loading)))
-}
-
-/// Keeps an unwrapped key, unless hftok was sealed meanwhile.
-fn keep(database: u32, key: DataKey) {
-    key_pages::change(|header, pages| {
-        if matches!(header.state, State::Open { .. }) {
-            pages.keep(database, key);
-        }
-    });
+    attempt()?.unwrap_or(Err(Error::Sealed(Reason::Loading)))
 }
 
 fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
@@ -171,11 +162,10 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
         stored(id)?.unwrap()?;
     }
     let id = free_id()?;
-    let material = KeyMaterial::random()?;
+    let key = DataKey::random(id, purpose)?;
     let (root, fingerprint, wrapped) = keys::with(|pages| {
-        let root = pages.keyring.as_ref().and_then(|ring| ring.primary());
-        let root = root.ok_or(Error::Internal("a keyring without keys was loaded"))?;
-        Ok((root.id(), root.fingerprint(), root.wrap(&material, id, purpose)?))
+        let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;
+        Ok((root.id(), root.fingerprint(), root.wrap(&key)?))
     })?;
     INSERT_KEY.execute(&[
         id.get().into(),

@@ -1,9 +1,10 @@
 //! Data keys: they seal values and fingerprint them. Made by hftok, stored wrapped by a root key, never shown.
 //!
-//! What must stay true: a key made for one purpose cannot be used for another (each purpose has a type), and all
-//! types here are plain bytes, so that they may lie in shared memory and be wiped there. That is why no expanded
-//! cipher is kept: which of its two forms it is in, AES-NI or portable, RustCrypto remembers for each process, and
-//! a process that has not yet asked reads the one as the other and seals what nobody can open.
+//! What must stay true: a key made for one purpose cannot be used for another (each use has a type), and a key is
+//! plain bytes that are filled in and wiped where they lie, so that it can lie in shared memory and leaves no copy on
+//! a stack. That is why no expanded cipher is kept either: which of its two forms it is in, AES-NI or portable,
+//! RustCrypto remembers for each process, and a process that has not yet asked reads the one as the other and seals
+//! what nobody can open.
 
 use std::fmt;
 
@@ -11,12 +12,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use xaes_256_gcm::Xaes256Gcm;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::plaintext::{Plaintext, PlaintextRef};
-use crate::{NoRandomness, random};
+use crate::{NoRandomness, random, without_trace};
 
 /// The id of a data key: random, positive, never used again in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,86 +84,78 @@ impl Purpose {
     }
 }
 
-/// The 256 bits of a data key before they are put to a purpose: what a root key wraps.
-pub struct KeyMaterial(pub(crate) Zeroizing<[u8; 32]>);
-
-impl KeyMaterial {
-    /// Draws a new key.
-    pub fn random() -> Result<Self, NoRandomness> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut_slice()).map_err(|_| NoRandomness)?;
-        Ok(Self(bytes))
-    }
-}
-
-/// A data key ready for use.
-pub enum DataKey {
-    /// Seals and opens.
-    Values(ValueKey),
-    /// Fingerprints.
-    Fingerprints(FingerprintKey),
+/// A data key, unwrapped.
+pub struct DataKey {
+    pub(crate) id: DataKeyId,
+    pub(crate) purpose: Purpose,
+    pub(crate) bytes: [u8; 32],
 }
 
 impl DataKey {
-    /// Puts key material to its purpose.
-    pub fn new(id: DataKeyId, purpose: Purpose, material: &KeyMaterial) -> Self {
-        let bytes = Zeroizing::new(*material.0);
-        match purpose {
-            Purpose::Values => Self::Values(ValueKey { id, bytes }),
-            Purpose::Fingerprints => Self::Fingerprints(FingerprintKey { id, bytes }),
-        }
+    /// A place for a key.
+    pub const EMPTY: Self = Self { id: DataKeyId(0), purpose: Purpose::Values, bytes: [0; 32] };
+
+    /// Draws a new key.
+    pub fn random(id: DataKeyId, purpose: Purpose) -> Result<Box<Self>, NoRandomness> {
+        let mut key = Box::new(Self { id, purpose, ..Self::EMPTY });
+        getrandom::fill(&mut key.bytes).map_err(|_| NoRandomness)?;
+        Ok(key)
     }
 
-    /// The key's id.
+    /// The key's id; that of an empty place is no key's.
     pub fn id(&self) -> DataKeyId {
-        match self {
-            Self::Values(key) => key.id,
-            Self::Fingerprints(key) => key.id,
-        }
+        self.id
+    }
+
+    /// The key, if it is one for values.
+    pub fn for_values(&self) -> Option<ValueKey<'_>> {
+        (self.purpose == Purpose::Values).then_some(ValueKey(self))
+    }
+
+    /// The key, if it is one for fingerprints.
+    pub fn for_fingerprints(&self) -> Option<FingerprintKey<'_>> {
+        (self.purpose == Purpose::Fingerprints).then_some(FingerprintKey(self))
     }
 }
 
 /// A key that seals values and opens them.
-pub struct ValueKey {
-    id: DataKeyId,
-    bytes: Zeroizing<[u8; 32]>,
-}
+pub struct ValueKey<'a>(&'a DataKey);
 
-impl ValueKey {
+impl ValueKey<'_> {
     /// Seals a value and binds it to its context.
     pub fn seal(&self, value: &PlaintextRef<'_>, context: &Context<'_>) -> Result<Vec<u8>, SealError> {
-        let id = self.id.to_u32();
-        envelope::seal(&self.cipher(), id, value, &context.associated_data(FORMAT, id))
+        let id = self.0.id.to_u32();
+        let associated = context.associated_data(FORMAT, id);
+        without_trace(|| envelope::seal(&self.cipher(), id, value, &associated))
     }
 
     /// Opens a value where it belongs, and nowhere else.
     pub fn open(&self, envelope: &Envelope<'_>, context: &Context<'_>) -> Result<Plaintext, OpenError> {
-        if envelope.key_id() != self.id.to_u32() {
+        let id = self.0.id.to_u32();
+        if envelope.key_id() != id {
             return Err(OpenError::Refused);
         }
-        envelope.open(&self.cipher(), &context.associated_data(FORMAT, self.id.to_u32()))
+        let associated = context.associated_data(FORMAT, id);
+        without_trace(|| envelope.open(&self.cipher(), &associated))
     }
 
     fn cipher(&self) -> Xaes256Gcm {
-        Xaes256Gcm::new((&*self.bytes).into())
+        Xaes256Gcm::new((&self.0.bytes).into())
     }
 }
 
 /// A key that turns a value into a fingerprint, equal for equal values, useless without the key.
-pub struct FingerprintKey {
-    id: DataKeyId,
-    bytes: Zeroizing<[u8; 32]>,
-}
+pub struct FingerprintKey<'a>(&'a DataKey);
 
 /// Which key made it, then half of an HMAC-SHA256.
 pub type Fingerprint = [u8; 20];
 
-impl FingerprintKey {
+impl FingerprintKey<'_> {
     /// The fingerprint of a value.
     pub fn fingerprint(&self, value: &PlaintextRef<'_>) -> Fingerprint {
-        let mac = hmac(&self.bytes, value.expose());
+        let mac = without_trace(|| hmac(&self.0.bytes, value.expose()));
         let mut fingerprint = Fingerprint::default();
-        fingerprint[..4].copy_from_slice(&self.id.to_u32().to_be_bytes());
+        fingerprint[..4].copy_from_slice(&self.0.id.to_u32().to_be_bytes());
         fingerprint[4..].copy_from_slice(&mac[..16]);
         fingerprint
     }
@@ -180,14 +173,14 @@ pub(crate) fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     <Hmac<Sha256> as KeyInit>::new((&*block).into()).chain_update(message).finalize().into_bytes().into()
 }
 
-impl fmt::Debug for KeyMaterial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyMaterial(..)")
+impl Drop for DataKey {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DataKey({}, ..)", self.id().get())
+        write!(f, "DataKey({}, ..)", self.id.0)
     }
 }

@@ -1,9 +1,8 @@
 //! The keyring: every root key that can still unwrap, and the one that wraps.
 //!
 //! One key a line, `<id>:<64 hex digits>`; `#` starts a comment; the last key is the primary. Errors name the line
-//! and never quote it. A keyring is plain memory without pointers: it lies in shared memory as it is.
-
-use zeroize::Zeroizing;
+//! and never quote it. A keyring is plain bytes that are filled in and wiped where they lie, so that it can lie in
+//! shared memory.
 
 use crate::root_key::{RootKey, RootKeyId};
 
@@ -38,28 +37,51 @@ pub enum KeyringError {
 
 /// Root keys in the order of their lines.
 pub struct Keyring {
-    keys: [Option<RootKey>; MAX_ROOT_KEYS],
+    keys: [RootKey; MAX_ROOT_KEYS],
     len: usize,
 }
 
 impl Keyring {
+    /// No keys.
+    pub const EMPTY: Self = Self { keys: [RootKey::EMPTY; MAX_ROOT_KEYS], len: 0 };
+
     /// Reads the text of a keyring.
-    pub fn parse(text: &[u8]) -> Result<Self, KeyringError> {
+    pub fn parse(text: &[u8]) -> Result<Box<Self>, KeyringError> {
         let text = std::str::from_utf8(text).map_err(|_| KeyringError::NotText)?;
-        let mut ring = Self { keys: [const { None }; MAX_ROOT_KEYS], len: 0 };
+        let mut ring = Box::new(Self::EMPTY);
         for (line, content) in (1..).zip(text.lines()) {
             let content = content.split('#').next().unwrap_or_default().trim();
-            if content.is_empty() {
-                continue;
+            if !content.is_empty() {
+                ring.add(line, content)?;
             }
-            let (id, bytes) = parse_line(content).ok_or(KeyringError::Line { line })?;
-            if ring.find(id).is_some() {
-                return Err(KeyringError::Repeated { line });
-            }
-            *ring.keys.get_mut(ring.len).ok_or(KeyringError::TooMany)? = Some(RootKey::new(id, bytes));
-            ring.len += 1;
         }
         if ring.len == 0 { Err(KeyringError::Empty) } else { Ok(ring) }
+    }
+
+    /// Decodes a key into its place, without a copy elsewhere.
+    fn add(&mut self, line: u32, content: &str) -> Result<(), KeyringError> {
+        let malformed = KeyringError::Line { line };
+        let (id, digits) = content.split_once(':').ok_or(malformed)?;
+        // `parse` alone would take a plus sign.
+        let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+        let id = id.parse().ok().filter(|_| is_number).and_then(RootKeyId::new).ok_or(malformed)?;
+        if self.find(id).is_some() {
+            return Err(KeyringError::Repeated { line });
+        }
+        let place = self.keys.get_mut(self.len).ok_or(KeyringError::TooMany)?;
+        hex::decode_to_slice(digits, &mut place.bytes).map_err(|_| malformed)?;
+        place.id = id;
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes over the keys of another keyring, in place.
+    pub fn replace_by(&mut self, other: &Self) {
+        for (place, key) in self.keys.iter_mut().zip(&other.keys) {
+            place.id = key.id;
+            place.bytes.copy_from_slice(&key.bytes);
+        }
+        self.len = other.len;
     }
 
     /// The key with this id.
@@ -74,20 +96,8 @@ impl Keyring {
 
     /// All keys, the primary last.
     pub fn iter(&self) -> impl Iterator<Item = &RootKey> {
-        self.keys[..self.len].iter().flatten()
+        self.keys.iter().take(self.len)
     }
-}
-
-fn parse_line(content: &str) -> Option<(RootKeyId, Zeroizing<[u8; 32]>)> {
-    let (id, digits) = content.split_once(':')?;
-    // `parse` alone would take a plus sign.
-    if !id.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let id = RootKeyId::new(id.parse().ok()?)?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
-    Some((id, bytes))
 }
 
 #[cfg(test)]
@@ -139,7 +149,7 @@ mod tests {
         let text = format!("1:{A}\n2:{B}");
         let ring = Keyring::parse(text.as_bytes()).ok();
         let prints: Vec<String> =
-            ring.iter().flat_map(Keyring::iter).map(|key| key.fingerprint().to_string()).collect();
+            ring.iter().flat_map(|ring| ring.iter()).map(|key| key.fingerprint().to_string()).collect();
         assert_eq!(prints.len(), 2);
         assert_ne!(prints[0], prints[1]);
         assert_eq!(prints[0].len(), 16);

@@ -37,3 +37,20 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
+
+/// Runs what works with a key, and then overwrites the part of the stack that it used: ciphers are built and moved
+/// there, and the first bytes of an expanded AES key are the key.
+#[inline(never)]
+pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
+    #[inline(never)]
+    fn overwrite() {
+        std::hint::black_box([0_u8; 8192]);
+    }
+    #[inline(never)]
+    fn apart<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+    let result = apart(work);
+    overwrite();
+    result
+}

@@ -5,12 +5,13 @@ use std::fmt;
 use aes_gcm::aead::KeyInit;
 use subtle::ConstantTimeEq;
 use xaes_256_gcm::Xaes256Gcm;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::canonical::Canonical;
-use crate::data_key::{DataKeyId, KeyMaterial, Purpose, hmac};
+use crate::data_key::{DataKey, DataKeyId, Purpose, hmac};
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::plaintext::PlaintextRef;
+use crate::without_trace;
 
 /// The number a root key goes by in the keyring: 1 to 2^31-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,17 +55,14 @@ impl fmt::Display for RootFingerprint {
     }
 }
 
-/// A key that wraps data keys. Plain memory without pointers: it may lie in shared memory and is wiped on drop.
+/// A key that wraps data keys. Plain bytes that are filled in and wiped where they lie.
 pub struct RootKey {
-    id: RootKeyId,
-    bytes: Zeroizing<[u8; 32]>,
+    pub(crate) id: RootKeyId,
+    pub(crate) bytes: [u8; 32],
 }
 
 impl RootKey {
-    /// A key as it was read from a keyring.
-    pub fn new(id: RootKeyId, bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self { id, bytes }
-    }
+    pub(crate) const EMPTY: Self = Self { id: RootKeyId(0), bytes: [0; 32] };
 
     /// The key's number.
     pub fn id(&self) -> RootKeyId {
@@ -73,40 +71,44 @@ impl RootKey {
 
     /// What the key is recognised by.
     pub fn fingerprint(&self) -> RootFingerprint {
-        let mac = hmac(&self.bytes, b"hftok:root-fingerprint");
+        let mac = without_trace(|| hmac(&self.bytes, b"hftok:root-fingerprint"));
         let mut fingerprint = [0; 8];
         fingerprint.copy_from_slice(&mac[..8]);
         RootFingerprint(fingerprint)
     }
 
     /// Wraps a data key, bound to its id and purpose.
-    pub fn wrap(
-        &self,
-        material: &KeyMaterial,
-        id: DataKeyId,
-        purpose: Purpose,
-    ) -> Result<Vec<u8>, SealError> {
-        let key = PlaintextRef::from_bytes(material.0.as_slice());
-        envelope::seal(&self.cipher(), self.id.to_u32(), &key, &self.associated_data(id, purpose))
+    pub fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, SealError> {
+        let associated = self.associated_data(key.id, key.purpose);
+        let bytes = PlaintextRef::from_bytes(&key.bytes);
+        without_trace(|| envelope::seal(&self.cipher(), self.id.to_u32(), &bytes, &associated))
     }
 
-    /// Unwraps a data key that was wrapped by this key, for this id and purpose.
-    pub fn unwrap(&self, wrapped: &[u8], id: DataKeyId, purpose: Purpose) -> Result<KeyMaterial, OpenError> {
+    /// Unwraps a data key that was wrapped by this key, for this id and purpose, into the place where it is to lie.
+    pub fn unwrap(
+        &self,
+        wrapped: &[u8],
+        id: DataKeyId,
+        purpose: Purpose,
+        place: &mut DataKey,
+    ) -> Result<(), OpenError> {
         let envelope = Envelope::parse(wrapped)?;
         if envelope.key_id() != self.id.to_u32() {
             return Err(OpenError::Refused);
         }
-        let opened = envelope.open(&self.cipher(), &self.associated_data(id, purpose))?;
-        let mut material = Zeroizing::new([0; 32]);
-        if opened.expose().len() != material.len() {
+        let associated = self.associated_data(id, purpose);
+        let opened = without_trace(|| envelope.open(&self.cipher(), &associated))?;
+        if opened.expose().len() != place.bytes.len() {
             return Err(OpenError::Malformed);
         }
-        material.copy_from_slice(opened.expose());
-        Ok(KeyMaterial(material))
+        place.bytes.copy_from_slice(opened.expose());
+        place.id = id;
+        place.purpose = purpose;
+        Ok(())
     }
 
     fn cipher(&self) -> Xaes256Gcm {
-        Xaes256Gcm::new((&*self.bytes).into())
+        Xaes256Gcm::new((&self.bytes).into())
     }
 
     fn associated_data(&self, id: DataKeyId, purpose: Purpose) -> Vec<u8> {
@@ -119,8 +121,14 @@ impl RootKey {
     }
 }
 
+impl Drop for RootKey {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RootKey({}, ..)", self.id.get())
+        write!(f, "RootKey({}, ..)", self.id.0)
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use hftok_core::binding::{Binding, Context, Scope};
-use hftok_core::data_key::{DataKey, DataKeyId, KeyMaterial, Purpose, ValueKey};
+use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::keyring::Keyring;
 use hftok_core::plaintext::PlaintextRef;
@@ -45,33 +45,34 @@ prop_compose! {
     }
 }
 
-fn value_key(id: i32) -> ValueKey {
-    let id = DataKeyId::new(id).unwrap();
-    match DataKey::new(id, Purpose::Values, &KeyMaterial::random().unwrap()) {
-        DataKey::Values(key) => key,
-        DataKey::Fingerprints(_) => unreachable!("asked for a key that seals"),
-    }
+fn value_key(id: i32) -> Box<DataKey> {
+    DataKey::random(DataKeyId::new(id).unwrap(), Purpose::Values).unwrap()
 }
 
-fn open(key: &ValueKey, sealed: &[u8], fields: &Fields) -> Result<Vec<u8>, OpenError> {
+fn seal(key: &DataKey, value: &str, fields: &Fields) -> Vec<u8> {
+    key.for_values().unwrap().seal(&PlaintextRef::new(value), &fields.context()).unwrap()
+}
+
+fn open(key: &DataKey, sealed: &[u8], fields: &Fields) -> Result<Vec<u8>, OpenError> {
     let envelope = Envelope::parse(sealed)?;
-    key.open(&envelope, &fields.context()).map(|opened| opened.expose().to_vec())
+    let opened = key.for_values().unwrap().open(&envelope, &fields.context())?;
+    Ok(opened.expose().to_vec())
 }
 
 proptest! {
     #[test]
     fn opens_where_it_was_sealed(value: String, fields in fields()) {
         let key = value_key(9);
-        let sealed = key.seal(&PlaintextRef::new(&value), &fields.context()).unwrap();
+        let sealed = seal(&key, &value, &fields);
         prop_assert_eq!(open(&key, &sealed, &fields).unwrap(), value.as_bytes());
-        let again = key.seal(&PlaintextRef::new(&value), &fields.context()).unwrap();
+        let again = seal(&key, &value, &fields);
         prop_assert_ne!(sealed, again);
     }
 
     #[test]
     fn any_changed_byte_shuts_it(value: String, fields in fields(), flip in 1..=255u8, extra: u8) {
         let key = value_key(9);
-        let sealed = key.seal(&PlaintextRef::new(&value), &fields.context()).unwrap();
+        let sealed = seal(&key, &value, &fields);
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= flip;
@@ -89,7 +90,7 @@ proptest! {
     #[test]
     fn any_changed_field_shuts_it(value: String, fields in fields(), other in fields(), bit in 0..128usize) {
         let key = value_key(9);
-        let sealed = key.seal(&PlaintextRef::new(&value), &fields.context()).unwrap();
+        let sealed = seal(&key, &value, &fields);
         let mut changed = vec![fields.clone(); 11];
         changed[0].secret_id[bit / 8] ^= 1 << (bit % 8);
         changed[1].version = changed[1].version.wrapping_add(1);
@@ -117,7 +118,7 @@ proptest! {
 
     #[test]
     fn another_key_does_not_open_it(value: String, fields in fields()) {
-        let sealed = value_key(9).seal(&PlaintextRef::new(&value), &fields.context()).unwrap();
+        let sealed = seal(&value_key(9), &value, &fields);
         prop_assert!(open(&value_key(9), &sealed, &fields).is_err());
         prop_assert!(open(&value_key(8), &sealed, &fields).is_err());
     }
@@ -138,26 +139,55 @@ proptest! {
 
 #[test]
 fn a_wrapped_key_opens_only_for_its_id_purpose_and_root() {
-    let ring = |digit: &str| Keyring::parse(format!("1:{}", digit.repeat(32)).as_bytes()).unwrap();
+    let ring = |digits: &str| Keyring::parse(format!("1:{}", digits.repeat(32)).as_bytes()).unwrap();
     let (ours, theirs) = (ring("a1"), ring("b2"));
     let (ours, theirs) = (ours.primary().unwrap(), theirs.primary().unwrap());
     let id = |id| DataKeyId::new(id).unwrap();
-    let wrapped = ours.wrap(&KeyMaterial::random().unwrap(), id(5), Purpose::Values).unwrap();
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values).is_ok());
-    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values).is_err());
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints).is_err());
-    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values).is_err());
+    let wrapped = ours.wrap(&value_key(5)).unwrap();
+    let mut place = DataKey::EMPTY;
+    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints, &mut place).is_err());
+    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values, &mut place).is_err());
     assert!(!theirs.fingerprint().fits(ours.fingerprint().as_bytes()));
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &mut place).is_ok());
+    assert_eq!(place.id(), id(5));
+}
+
+#[test]
+fn a_key_comes_out_as_it_went_in() {
+    let ring = Keyring::parse(format!("1:{}", "c3".repeat(32)).as_bytes()).unwrap();
+    let key = value_key(5);
+    let fields = no_fields();
+    let sealed = seal(&key, "hf_value", &fields);
+    let mut place = DataKey::EMPTY;
+    let root = ring.primary().unwrap();
+    root.unwrap(&root.wrap(&key).unwrap(), key.id(), Purpose::Values, &mut place).unwrap();
+    assert_eq!(open(&place, &sealed, &fields).unwrap(), b"hf_value");
+}
+
+#[test]
+fn a_key_serves_one_purpose() {
+    assert!(value_key(1).for_fingerprints().is_none());
+    let key = DataKey::random(DataKeyId::new(2).unwrap(), Purpose::Fingerprints).unwrap();
+    assert!(key.for_values().is_none());
+    let key = key.for_fingerprints().unwrap();
+    let print = key.fingerprint(&PlaintextRef::new("a"));
+    assert!(key.fits(&print, &PlaintextRef::new("a")));
+    assert!(!key.fits(&print, &PlaintextRef::new("b")));
+    assert!(!key.fits(&print[..19], &PlaintextRef::new("a")));
 }
 
 #[test]
 fn nothing_prints_a_secret() {
     let value = PlaintextRef::new("hf_shown_nowhere");
     let key = value_key(3);
-    let fields =
-        Fields { secret_id: [0; 16], version: 1, texts: Default::default(), hosts: None, expires_at: None };
-    let sealed = key.seal(&value, &fields.context()).unwrap();
-    let opened = key.open(&Envelope::parse(&sealed).unwrap(), &fields.context()).unwrap();
-    assert_eq!(format!("{value:?} {opened:?}"), "PlaintextRef(..) Plaintext(..)");
-    assert_eq!(format!("{:?}", KeyMaterial::random().unwrap()), "KeyMaterial(..)");
+    let fields = no_fields();
+    let sealed = seal(&key, "hf_shown_nowhere", &fields);
+    let values = key.for_values().unwrap();
+    let opened = values.open(&Envelope::parse(&sealed).unwrap(), &fields.context()).unwrap();
+    assert_eq!(format!("{value:?} {opened:?} {key:?}"), "PlaintextRef(..) Plaintext(..) DataKey(3, ..)");
+}
+
+fn no_fields() -> Fields {
+    Fields { secret_id: [0; 16], version: 1, texts: Default::default(), hosts: None, expires_at: None }
 }
