@@ -3,9 +3,9 @@
 //! What must stay true: the text of a keyring is only ever in a buffer of its full size from the start, which is
 //! wiped; a file that others can read is not read.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use hftok_core::keyring::Keyring;
@@ -32,11 +32,8 @@ pub fn read(give_up: impl FnMut() -> bool) -> Result<Box<Keyring>, Reason> {
 
 fn read_file(path: &str) -> Result<Zeroizing<Vec<u8>>, Reason> {
     let unreadable = |error: std::io::Error| Reason::Unreadable(error.raw_os_error().unwrap_or_default());
-    // Looked at before it is opened, because opening a pipe would wait, and after, because it may have been replaced.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Reason::NotAFile);
-    }
-    let file = File::open(path).map_err(unreadable)?;
+    // Opening a pipe would wait for somebody who writes into it.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     if !about.is_file() {
         return Err(Reason::NotAFile);
