@@ -13,6 +13,7 @@
 //! | [`data_key`] | keys that seal values and fingerprint them |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
 //! | [`preview`] | what may be shown of a secret |
+//! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
 
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod keyring;
 pub mod plaintext;
 pub mod preview;
+pub mod provider;
 pub mod root_key;
 
 /// The operating system gave no random bytes. Nothing can be sealed without them, and nothing is.

@@ -1,0 +1,268 @@
+//! Whether a value can be a credential of a provider.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use super::{Field, Format, Provider};
+
+/// A value that was accepted.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    /// The value without white space around it.
+    pub value: &'a str,
+    /// What may be wrong with it.
+    pub warnings: Vec<Warning>,
+}
+
+/// What may be wrong with a value that is stored all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// It looks like no key of the provider that is known.
+    FormatUnrecognised,
+    /// A remark of the catalogue on keys of this kind: deprecated, legacy.
+    Remark(String),
+    /// A temporary key of AWS without its session token.
+    SessionTokenMissing,
+}
+
+/// Why a value is certainly no credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Nothing, or only white space.
+    #[error("the credential is blank")]
+    Blank,
+    /// A character that cannot be sent in a header.
+    #[error("the credential contains white space or control characters")]
+    Control,
+    /// The mask under which it is shown.
+    #[error("the credential is a masked one: it was copied from where only its mask is shown")]
+    Masked,
+    /// `Bearer ` in front.
+    #[error("the credential begins with \"Bearer\": give the key alone")]
+    Bearer,
+    /// Quotation marks around it.
+    #[error("the credential is in quotation marks: give it without")]
+    Quoted,
+    /// An example.
+    #[error("the credential is a placeholder")]
+    Placeholder,
+    /// Another provider's.
+    #[error("the credential is one of another provider")]
+    OtherProvider,
+    /// A secret of a store of secrets.
+    #[error("the credential opens a store of secrets, not a provider")]
+    SecretStore,
+    /// Not a JSON object where one is needed.
+    #[error("the credential must be a JSON object with the fields of this provider")]
+    NotAnObject,
+    /// A field that must be there is not.
+    #[error("a required field of the credential is missing")]
+    FieldMissing,
+    /// A field has a value that it cannot have.
+    #[error("a field of the credential has a value that it cannot have")]
+    FieldWrong,
+}
+
+/// What a prefix says that no provider gives to its keys.
+const STORES: [&str; 4] = ["hvs.", "hvb.", "ops_eyJ", "dp.pt."];
+
+impl Provider {
+    /// Looks at a value. `others` are the providers whose keys it must not be.
+    pub fn check<'a>(&self, value: &'a str, others: &[Provider]) -> Result<Checked<'a>, Rejection> {
+        let value = value.trim();
+        if value.is_empty() {
+            return Err(Rejection::Blank);
+        }
+        if value.contains(crate::preview::MASK) {
+            return Err(Rejection::Masked);
+        }
+        let warnings = if self.has_several_fields() {
+            self.check_object(value)?
+        } else {
+            self.check_key(value, others)?
+        };
+        Ok(Checked { value, warnings })
+    }
+
+    fn check_key(&self, value: &str, others: &[Provider]) -> Result<Vec<Warning>, Rejection> {
+        plausible(value)?;
+        let ours = self.formats.iter().filter(|format| format.claims(value) || format.fits(value));
+        let others = others.iter().filter(|other| other.id != self.id).flat_map(|other| &other.formats);
+        let theirs = others.filter(|format| format.claims(value));
+        // The longer prefix decides: `sk-ant-…` is no key of a provider whose keys begin with `sk-`.
+        if theirs.map(|format| format.prefix.len()).max() > ours.map(|format| format.prefix.len()).max() {
+            return Err(Rejection::OtherProvider);
+        }
+        Ok(recognise(&self.formats, value))
+    }
+
+    fn check_object(&self, value: &str) -> Result<Vec<Warning>, Rejection> {
+        let Members(members) = serde_json::from_str(value).map_err(|_| Rejection::NotAnObject)?;
+        let mut warnings = Vec::new();
+        for field in &self.fields {
+            match members.get(&field.name).map(|member| member.trim()) {
+                None | Some("") if field.optional => {}
+                None | Some("") => return Err(Rejection::FieldMissing),
+                Some(member) => warnings.extend(field.check(member)?),
+            }
+        }
+        let begins =
+            |name: &str, prefix: &str| members.get(name).is_some_and(|member| member.starts_with(prefix));
+        if self.id == "aws" && begins("access_key_id", "ASIA") && !members.contains_key("session_token") {
+            warnings.push(Warning::SessionTokenMissing);
+        }
+        warnings.dedup();
+        Ok(warnings)
+    }
+}
+
+impl Field {
+    fn check(&self, value: &str) -> Result<Vec<Warning>, Rejection> {
+        if !self.equals.is_empty() && !self.equals.iter().any(|allowed| allowed == value) {
+            return Err(Rejection::FieldWrong);
+        }
+        if (self.uuid && !is_uuid(value)) || (self.not_uuid && is_uuid(value)) {
+            return Err(Rejection::FieldWrong);
+        }
+        if value.contains(crate::preview::MASK) {
+            return Err(Rejection::Masked);
+        }
+        if self.secret && !value.starts_with("-----BEGIN ") {
+            plausible(value)?;
+        }
+        Ok(recognise(&self.formats, value))
+    }
+}
+
+fn recognise(formats: &[Format], value: &str) -> Vec<Warning> {
+    if formats.is_empty() {
+        return Vec::new();
+    }
+    match formats.iter().find(|format| format.fits(value)) {
+        Some(format) => format.warning.iter().cloned().map(Warning::Remark).collect(),
+        None => vec![Warning::FormatUnrecognised],
+    }
+}
+
+/// What no key of anybody looks like.
+fn plausible(value: &str) -> Result<(), Rejection> {
+    if value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        return Err(Rejection::Bearer);
+    }
+    if ['"', '\'', '`'].iter().any(|quote| value.starts_with(*quote) || value.ends_with(*quote)) {
+        return Err(Rejection::Quoted);
+    }
+    if value.starts_with('<') && value.ends_with('>') || is_placeholder(value) {
+        return Err(Rejection::Placeholder);
+    }
+    if value.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        return Err(Rejection::Control);
+    }
+    if STORES.iter().any(|prefix| value.starts_with(prefix)) {
+        return Err(Rejection::SecretStore);
+    }
+    Ok(())
+}
+
+fn is_placeholder(value: &str) -> bool {
+    let lower = Zeroizing::new(value.to_ascii_lowercase());
+    let body = lower.rsplit(['_', '-']).next().unwrap_or_default();
+    let all = |filler| body.bytes().all(|byte| byte == filler);
+    let repeated =
+        body.len() >= 3 && body.len() * 2 >= value.len() && b"x*.0".iter().any(|filler| all(*filler));
+    repeated
+        || lower.starts_with("your")
+        || lower.contains("your-")
+        || lower.contains("your_")
+        || lower.contains("changeme")
+        || value.ends_with("EXAMPLE")
+        || value.ends_with("EXAMPLEKEY")
+}
+
+fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The members of a JSON object that are text, in memory that is wiped. Others are passed over.
+struct Members(BTreeMap<String, Zeroizing<String>>);
+
+/// A member: text, or something else.
+struct Member(Option<Zeroizing<String>>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, Member(value))) = map.next_entry::<String, Member>()? {
+                    if let Some(value) = value {
+                        members.insert(name, value);
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Member;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Member, E> {
+                Ok(Member(Some(Zeroizing::new(text.to_owned()))))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Member, E> {
+                Ok(Member(None))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Member, E> {
+                Ok(Member(None))
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Member, E> {
+                Ok(Member(None))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Member, E> {
+                Ok(Member(None))
+            }
+            fn visit_unit<E>(self) -> Result<Member, E> {
+                Ok(Member(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Member, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Member(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Member(None))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FormatUnrecognised => "format_unrecognised",
+            Self::Remark(remark) => remark,
+            Self::SessionTokenMissing => "session_token_missing",
+        })
+    }
+}

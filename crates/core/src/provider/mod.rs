@@ -1,0 +1,123 @@
+//! What is known of providers: which fields their credentials have, what their keys look like, where they may be sent.
+//! All of it is data, in `catalogue.json`; an operator adds providers in the same form.
+//!
+//! What must stay true: a value is refused only when it is certainly wrong. Formats change, so a shape that is not
+//! known is a warning. No complaint quotes the value.
+
+mod check;
+mod format;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+pub use check::{Checked, Rejection, Warning};
+pub use format::{Alphabet, Format};
+
+/// A provider as the catalogue describes it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Provider {
+    /// The name it is called by.
+    pub id: String,
+    /// The name people know.
+    pub label: String,
+    /// Where to get a key.
+    #[serde(default)]
+    pub docs_url: String,
+    /// The parts of a credential. One part: the credential is that text. Several: it is a JSON object.
+    pub fields: Vec<Field>,
+    /// Hosts that the credential may be sent to; `*.` in front means any subdomain.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Shapes of the key, when there is only one field.
+    #[serde(default)]
+    pub formats: Vec<Format>,
+    /// Environment variables beyond those of the fields.
+    #[serde(default)]
+    pub environment: Environment,
+}
+
+/// A part of a credential.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Field {
+    /// The member of the JSON object.
+    pub name: String,
+    /// What to call it in a form.
+    #[serde(default)]
+    pub label: String,
+    /// Whether it must be hidden.
+    #[serde(default)]
+    pub secret: bool,
+    /// Whether it may be left out.
+    #[serde(default)]
+    pub optional: bool,
+    /// Variables that hold it.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Shapes of it.
+    #[serde(default)]
+    pub formats: Vec<Format>,
+    /// The only values it can have.
+    #[serde(default)]
+    pub equals: Vec<String>,
+    /// It is a UUID.
+    #[serde(default)]
+    pub uuid: bool,
+    /// It is never a UUID: people paste the id of the secret instead of the secret.
+    #[serde(default)]
+    pub not_uuid: bool,
+}
+
+/// Environment variables that belong to a credential as a whole.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Environment {
+    /// Holds the whole JSON document.
+    pub document: Option<String>,
+    /// To be unset when the credential is given, because they would outrank it.
+    #[serde(default)]
+    pub unset: Vec<String>,
+    /// To be set (or unset, when null) when there is no credential, so that none is picked up elsewhere.
+    #[serde(default)]
+    pub without: BTreeMap<String, Option<String>>,
+}
+
+/// The text of the built-in catalogue.
+pub const CATALOGUE: &str = include_str!("catalogue.json");
+
+/// The providers of the built-in catalogue.
+pub fn builtin() -> &'static [Provider] {
+    static PARSED: OnceLock<Vec<Provider>> = OnceLock::new();
+    // Part of the program: a test sees to it that it parses.
+    PARSED.get_or_init(|| serde_json::from_str(CATALOGUE).unwrap_or_default())
+}
+
+/// The built-in provider of this name.
+pub fn find(id: &str) -> Option<&'static Provider> {
+    builtin().iter().find(|provider| provider.id == id)
+}
+
+impl Provider {
+    /// Whether a credential of this provider is a JSON object.
+    pub fn has_several_fields(&self) -> bool {
+        self.fields.len() > 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::builtin;
+
+    #[test]
+    fn the_catalogue_parses_and_is_consistent() {
+        let ids: Vec<_> = builtin().iter().map(|provider| provider.id.as_str()).collect();
+        assert!(ids.len() >= 20, "{ids:?}");
+        for provider in builtin() {
+            assert_eq!(ids.iter().filter(|id| **id == provider.id).count(), 1, "{}", provider.id);
+            assert!(!provider.fields.is_empty() && !provider.hosts.is_empty(), "{}", provider.id);
+            assert!(provider.fields.iter().any(|field| field.secret), "{}", provider.id);
+            assert!(provider.formats.is_empty() || !provider.has_several_fields(), "{}", provider.id);
+            assert!(provider.docs_url.starts_with("https://"), "{}", provider.id);
+        }
+    }
+}
