@@ -3,6 +3,9 @@
 
 \echo Use "CREATE EXTENSION hftok" to load this file. \quit
 
+-- Names without a schema mean Postgres' own, whatever lies in the schema that the extension goes to.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
 DO $preconditions$
 DECLARE
     named record;

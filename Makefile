@@ -1,0 +1,94 @@
+# Builds, installs, tries and tests hftok. `make` alone lists what there is.
+#
+# Must stay true:
+# - PG_CONFIG alone decides which Postgres is built for, and nothing is asked of it before a target needs it, so that
+#   `make try` works on a machine that has no Postgres yet.
+# - What is built lies under the target folder; the source tree is only read.
+# - The install script is the plain concatenation of sql/[0-9]*.sql in order: what is reviewed there is what is installed.
+
+PG_CONFIG ?= pg_config
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+CARGO ?= cargo
+DESTDIR ?=
+export PG_CONFIG CARGO_TARGET_DIR
+# rustup's home, for shells that were opened before it was installed.
+export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" hftok.control 2>/dev/null)
+
+# Asked for when used, not when read (see above).
+pg_config_path = $(shell command -v "$(PG_CONFIG)")
+pg_major = $(shell "$(PG_CONFIG)" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+bindir = $(shell "$(PG_CONFIG)" --bindir)
+pkglibdir = $(shell "$(PG_CONFIG)" --pkglibdir)
+extdir = $(shell "$(PG_CONFIG)" --sharedir)/extension
+pg_regress = $(dir $(shell "$(PG_CONFIG)" --pgxs))../test/regress/pg_regress
+cargo_pg = --locked --no-default-features --features pg$(pg_major)
+
+library = $(CARGO_TARGET_DIR)/release/libhftok.so
+script = $(CARGO_TARGET_DIR)/extension/hftok--$(VERSION).sql
+upgrades = $(wildcard sql/hftok--*--*.sql)
+
+# Building stays with the user who calls, copying asks for more rights only where it must: `sudo make` would build as root.
+elevate = $(if $(DESTDIR),,$(shell test -w "$(pkglibdir)" -a -w "$(extdir)" || command -v sudo))
+
+regress_dir = $(CARGO_TARGET_DIR)/installcheck
+regress_tests = $(sort $(basename $(notdir $(wildcard tests/sql/sql/*.sql))))
+regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expected/*.out))),$(regress_tests))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help try test build install installcheck clippy test-matrix package clean postgres FORCE
+
+help: ## this list
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "PG_CONFIG names the Postgres to build for (now: $(PG_CONFIG))."
+
+try: ## installs what is missing, builds, and shows hftok at work in a throw-away Postgres
+	@tools/try.sh
+
+test: ## every test that runs on this machine; ends in one line "N passed, N failed"
+	@tools/test.sh
+
+build: postgres $(script) ## the library (release mode) and the install script, for PG_CONFIG
+	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) build --release $(cargo_pg)
+
+install: build ## builds and installs into the Postgres of PG_CONFIG (DESTDIR is honoured)
+	$(elevate) install -d "$(DESTDIR)$(pkglibdir)" "$(DESTDIR)$(extdir)"
+	$(elevate) install -C -m 755 "$(library)" "$(DESTDIR)$(pkglibdir)/hftok.so"
+	$(elevate) install -C -m 644 hftok.control "$(script)" $(upgrades) "$(DESTDIR)$(extdir)/"
+
+installcheck: postgres ## SQL regression tests against the server that PGHOST and PGPORT name
+	@$(if $(regress_tests),,echo "tests/sql/sql holds no test" >&2; exit 1)
+	@$(if $(regress_unexpected),echo "no expected output in tests/sql/expected for: $(regress_unexpected)" >&2; exit 1)
+	@mkdir -p "$(regress_dir)"
+	"$(pg_regress)" --bindir="$(bindir)" --inputdir=tests/sql --outputdir="$(regress_dir)" \
+		--dbname=contrib_regression $(regress_tests) \
+		|| { cat "$(regress_dir)/regression.diffs" 2>/dev/null; exit 1; }
+
+clippy: postgres ## the lints, as `make test` runs them
+	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) clippy --workspace --all-targets $(cargo_pg) -- -D warnings
+
+test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
+	@tools/matrix.sh
+
+package: ## a .deb and a tarball for the Postgres of PG_CONFIG, under target/package
+	@tools/package.sh
+
+clean: ## removes everything that was built
+	$(CARGO) clean
+
+# Says in one line what a compiler would say in a hundred.
+postgres:
+	@test -n "$(pg_config_path)" || { echo "no $(PG_CONFIG) here: pass PG_CONFIG=... or run tools/setup.sh" >&2; exit 1; }
+	@case "$(pg_major)" in 15|16|17|18) ;; *) \
+		echo "$(PG_CONFIG) belongs to Postgres $(pg_major); hftok supports 15 to 18" >&2; exit 1;; esac
+
+# Written anew each time, because a file *removed* from sql/ leaves no newer prerequisite behind; and in one step, because
+# somebody else may be installing it.
+$(script): FORCE
+	@test -n "$(VERSION)" || { echo "hftok.control names no default_version" >&2; exit 1; }
+	@mkdir -p "$(@D)"
+	@cat $(sort $(wildcard sql/[0-9]*.sql)) >"$@.$$$$" && mv "$@.$$$$" "$@"
+FORCE:

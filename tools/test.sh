@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Every test that runs on this machine, for the Postgres of PG_CONFIG. Behind `make test`.
+#
+# Must stay true:
+# - A part that fails doesn't keep the others from running; only without a build there is nothing to test.
+# - The last line is `N passed, N failed`, and the exit status is 0 only when nothing failed. A part that ran no test failed.
+# - Nothing is left behind outside the target folder, also when interrupted.
+# shellcheck disable=SC2317 # some functions are called only by way of `run`
+# shellcheck source=tools/environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck source=tools/cluster.sh
+source tools/cluster.sh
+
+readonly max_lines=400
+passed=0 failed=0
+failures=()
+
+finish() {
+    [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+# Runs a command in a process group of its own, so that an interruption ends it at once and as a whole: bash would
+# otherwise wait for it to end by itself. Its output goes to the terminal and to $log.
+run() {
+    local status=0
+    set -m
+    ("$@" </dev/null 2>&1 | tee "$log") &
+    running=$!
+    set +m
+    wait "$running" || status=$?
+    running=
+    return "$status"
+}
+
+record() { # TITLE PASSED FAILED
+    passed=$((passed + $2)) failed=$((failed + $3))
+    [ "$3" -eq 0 ] || failures+=("$1")
+}
+
+# One command, one result.
+check() {
+    printf '\n== %s\n' "$1"
+    if run "${@:2}"; then record "$1" 1 0; else record "$1" 0 1; return 1; fi
+}
+
+# One command with many results of its own: those of cargo test, or of pg_regress (before and since version 16).
+suite() {
+    local status=0 ok bad
+    printf '\n== %s\n' "$1"
+    run "${@:2}" || status=$?
+    read -r ok bad < <(awk '
+        /^test result: / { ok += $4; bad += $6 }
+        /^test .* \.\.\. ok +[0-9]+ ms/ || /^ok [0-9]+ / { ok++ }
+        /^test .* \.\.\. FAILED.* [0-9]+ ms/ || /^not ok [0-9]+ / { bad++ }
+        END { print ok + 0, bad + 0 }' "$log")
+    # It did not compile, did not start, died in the middle, or found no test.
+    if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$ok" -eq 0 ]; }; then bad=1; fi
+    record "$1" "$ok" "$bad"
+}
+
+# The files that are ours, whether git knows them already or not.
+sources() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
+
+short_files() {
+    sources '*.rs' '*.sql' '*.sh' '*.py' | xargs -0 -r awk -v max="$max_lines" '
+        FNR == max + 1 { print FILENAME " has more than " max " lines"; bad = 1 }
+        END { exit bad }'
+}
+
+unsafe_in_one_place() {
+    # shellcheck disable=SC2016 # the variables are awk's
+    sources '*.rs' ':!src/pg/' | xargs -0 -r awk '
+        { code = $0; sub(/\/\/.*/, "", code) }
+        code ~ /(^|[^A-Za-z0-9_])unsafe([^A-Za-z0-9_]|$)/ { print FILENAME ":" FNR ": " $0; bad = 1 }
+        END { exit bad }'
+}
+
+regression() (
+    cluster_start
+    make --no-print-directory installcheck
+)
+
+scratch=
+log=/dev/null
+check "set-up" tools/setup.sh || finish
+scratch_make
+log=$scratch/log
+
+check "format" cargo fmt --all --check || true
+check "lints" make --no-print-directory clippy || true
+suite "core" cargo test -p hftok-core --locked --no-fail-fast
+check "build and install" make --no-print-directory install || finish
+suite "SQL regression" regression
+# The servers that these tests start live in $scratch as well, so that none survives an interruption.
+as_server mkdir -m 777 "$scratch/tests"
+TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-fail-fast
+check "pgspot" tools/pgspot.sh || true
+check "no file above $max_lines lines" short_files || true
+check "unsafe only under src/pg" unsafe_in_one_place || true
+finish
