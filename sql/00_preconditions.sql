@@ -25,6 +25,26 @@ BEGIN
                   HINT = 'Its owner could take the extension over. Drop it, or give it to a superuser.';
     END LOOP;
 
+    -- What lies in it already would look like ours, and who may create in it could put it there later.
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_depend d
+        WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+        AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'hftok')
+        AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
+    ) THEN
+        RAISE EXCEPTION 'schema "hftok" exists and is not empty'
+            USING ERRCODE = '42501', HINT = 'Move what is in it elsewhere, or drop it.';
+    END IF;
+    FOR named IN
+        SELECT coalesce(r.rolname, 'PUBLIC') AS rolname
+        FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+        WHERE n.nspname = 'hftok' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+    LOOP
+        RAISE EXCEPTION '"%" may create in schema "hftok"', named.rolname
+            USING ERRCODE = '42501', HINT = 'Revoke CREATE on the schema: what is put there would look like a part of hftok.';
+    END LOOP;
+
     FOR named IN
         SELECT r.oid, r.rolname, r.rolcanlogin
                 OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication AS attributes
@@ -34,6 +54,13 @@ BEGIN
         IF named.attributes THEN
             RAISE EXCEPTION 'role "%" exists and has a login or attributes', named.rolname
                 USING ERRCODE = '42501', HINT = 'Rename it, or alter it to NOLOGIN without attributes.';
+        END IF;
+        IF EXISTS (
+            SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member
+            WHERE m.roleid = named.oid AND m.admin_option AND NOT r.rolsuper
+        ) THEN
+            RAISE EXCEPTION 'role "%" exists and can be granted by somebody who is no superuser', named.rolname
+                USING ERRCODE = '42501', HINT = 'Revoke ADMIN OPTION on it: whoever grants it decides who reads secrets.';
         END IF;
         IF named.rolname = 'hftok_owner' AND EXISTS (
             SELECT FROM pg_catalog.pg_auth_members m WHERE named.oid IN (m.roleid, m.member)

@@ -21,3 +21,5 @@ BEGIN
     END LOOP;
 END
 $roles$;
+
+COMMENT ON SCHEMA hftok IS 'What users of hftok call, and nothing else.';

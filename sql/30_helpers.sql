@@ -39,9 +39,26 @@ CREATE FUNCTION hftok_private.read_keyring() RETURNS void
     AS 'MODULE_PATHNAME', 'hftok_unseal';
 COMMENT ON FUNCTION hftok_private.read_keyring IS 'Has the keyring read again, and waits for it.';
 
--- The id of the data key is the second to fifth byte of a sealed value.
+-- The id of the key is the second to fifth byte of a sealed value; total, because a damaged row may be shorter.
 CREATE FUNCTION hftok_private.data_key_id(p_sealed bytea) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SECURITY INVOKER
-    RETURN (pg_catalog.get_byte(p_sealed, 1)::bigint << 24) + (pg_catalog.get_byte(p_sealed, 2) << 16)
-         + (pg_catalog.get_byte(p_sealed, 3) << 8) + pg_catalog.get_byte(p_sealed, 4);
+    RETURN CASE WHEN pg_catalog.octet_length(p_sealed) >= 5 THEN
+        (pg_catalog.get_byte(p_sealed, 1)::bigint << 24) + (pg_catalog.get_byte(p_sealed, 2) << 16)
+        + (pg_catalog.get_byte(p_sealed, 3) << 8) + pg_catalog.get_byte(p_sealed, 4)
+    END;
 COMMENT ON FUNCTION hftok_private.data_key_id IS 'The data key that sealed a value.';
+
+-- Key pages may still hold what its table no longer has, so the table is asked.
+CREATE FUNCTION hftok_private.missing_key(p_sealed bytea, p_fingerprint bytea) RETURNS text
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT format('its data key %s is missing', named.id)
+    FROM (VALUES
+        (hftok_private.data_key_id(p_sealed)),
+        (hftok_private.data_key_id('\x00'::bytea || p_fingerprint))
+    ) AS named (id)
+    WHERE NOT EXISTS (SELECT FROM hftok_private.data_keys k WHERE k.id = named.id AND k.state <> 'destroyed')
+    AND named.id > 0
+    LIMIT 1
+$$;
+COMMENT ON FUNCTION hftok_private.missing_key IS 'Says that a key is missing that a sealed value or its fingerprint was made with, or NULL.';

@@ -47,6 +47,9 @@ CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    IF p_secret_id IS NULL THEN
+        RAISE EXCEPTION 'p_secret_id must not be null' USING ERRCODE = '22023';
+    END IF;
     RETURN QUERY
         SELECT s.version, true, nullif(s.name, ''), s.preview, s.sealed_at, NULL::timestamptz
         FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope = 'vault';
@@ -74,11 +77,25 @@ $$;
 COMMENT ON FUNCTION hftok.find_secret IS
     'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened.';
 
+-- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
+-- hftok_owner, and a row that is edited no longer opens.
+CREATE FUNCTION hftok_private.refuse_write() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'named secrets are not written through their views'
+        USING ERRCODE = '42501', HINT = 'Call hftok.create_secret(), put_secret(), update_secret() or delete_secret().';
+END
+$$;
+COMMENT ON FUNCTION hftok_private.refuse_write IS 'Refuses to write through a view.';
+
 CREATE VIEW hftok.secrets WITH (security_barrier) AS
     SELECT s.id, nullif(s.name, '') AS name, s.description, s.preview, s.version, s.created_at, s.updated_at
     FROM hftok_private.secrets s
     WHERE s.scope = 'vault';
 COMMENT ON VIEW hftok.secrets IS 'Named secrets without their values.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 
 CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
     SELECT s.id,
@@ -95,3 +112,5 @@ CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
     WHERE s.scope = 'vault';
 COMMENT ON VIEW hftok.decrypted_secrets IS
     'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();

@@ -42,28 +42,42 @@ CREATE FUNCTION hftok.status() RETURNS hftok.server_status
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    state jsonb := hftok_private.keyring_state()::jsonb;
+    keyring jsonb := hftok_private.keyring_state()::jsonb;
     status hftok.server_status;
 BEGIN
     status.version := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'hftok');
-    status.sealed := NOT (state ->> 'open')::boolean;
-    status.reason := state ->> 'reason';
-    status.primary_root_key_id := (state ->> 'primary')::int;
-    status.root_key_ids := ARRAY(SELECT (k ->> 'id')::int FROM jsonb_array_elements(state -> 'keys') k);
+    status.sealed := NOT (keyring ->> 'open')::boolean;
+    status.reason := keyring ->> 'reason';
+    status.primary_root_key_id := (keyring ->> 'primary')::int;
+    status.root_key_ids := ARRAY(SELECT (k ->> 'id')::int FROM jsonb_array_elements(keyring -> 'keys') k);
     status.removable_root_key_ids := ARRAY(
-        SELECT id FROM unnest(status.root_key_ids) id
-        WHERE id <> status.primary_root_key_id
+        SELECT root.id FROM unnest(status.root_key_ids) AS root (id)
+        WHERE root.id <> status.primary_root_key_id
         AND NOT EXISTS (
-            SELECT FROM hftok_private.data_keys k WHERE k.root_key_id = id AND k.state <> 'destroyed'
+            SELECT FROM hftok_private.data_keys k WHERE k.root_key_id = root.id AND k.state <> 'destroyed'
         )
     );
+    -- The keyring may be there and not be the one of this database.
+    IF NOT status.sealed AND status.reason IS NULL THEN
+        SELECT format('root key %s with fingerprint %s, which this database needs, is not in the keyring',
+            k.root_key_id, encode(k.root_fingerprint, 'hex'))
+        INTO status.reason
+        FROM hftok_private.data_keys k
+        WHERE k.state <> 'destroyed'
+        AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(keyring -> 'keys') AS loaded (key)
+            WHERE (loaded.key ->> 'id')::int = k.root_key_id
+            AND loaded.key ->> 'fingerprint' = encode(k.root_fingerprint, 'hex')
+        )
+        ORDER BY k.state, k.id LIMIT 1;
+    END IF;
     status.active_data_key_id := (
         SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active'
     );
     SELECT count(*), count(*) FILTER (WHERE hftok_private.data_key_id(s.sealed) <> status.active_data_key_id)
     INTO status.secrets, status.secrets_on_old_keys
     FROM hftok_private.secrets s;
-    status.gateways := ARRAY(SELECT jsonb_array_elements_text(state -> 'gateways'));
+    status.gateways := ARRAY(SELECT jsonb_array_elements_text(keyring -> 'gateways'));
     RETURN status;
 END
 $$;
@@ -80,13 +94,17 @@ CREATE FUNCTION hftok.verify()
         FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
         UNION ALL
         SELECT 'secret', s.id::text, s.version,
-            hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name,
-                s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key)
+            coalesce(
+                hftok_private.missing_key(s.sealed, s.fingerprint),
+                hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name,
+                    s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key))
         FROM hftok_private.secrets s
         UNION ALL
         SELECT 'version', v.secret_id::text, v.version,
-            hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
-                v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL)
+            coalesce(
+                hftok_private.missing_key(v.sealed, v.fingerprint),
+                hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
+                    v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL))
         FROM hftok_private.secret_versions v
     ), answer AS (
         SELECT 1 AS part, l.kind, l.id, l.version, l.reason, NULL::bigint AS checked, NULL::bigint AS failed
@@ -102,35 +120,47 @@ COMMENT ON FUNCTION hftok.verify IS
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
+    WITH given AS (
+        -- What holds now, and what holds elsewhere by ALTER ROLE or ALTER DATABASE.
+        SELECT s.name, s.setting, format('%s = %s', s.name, s.setting) AS subject FROM pg_settings s
+        UNION ALL
+        SELECT split_part(c.entry, '=', 1), substr(c.entry, strpos(c.entry, '=') + 1),
+            concat_ws(', ', c.entry, 'role ' || r.rolname, 'database ' || d.datname)
+        FROM (SELECT o.setrole, o.setdatabase, unnest(o.setconfig) AS entry FROM pg_db_role_setting o) c
+        LEFT JOIN pg_roles r ON r.oid = c.setrole LEFT JOIN pg_database d ON d.oid = c.setdatabase
+    ), statements AS (
+        SELECT g.name, g.subject FROM given g
+        WHERE (g.name = 'log_statement' AND g.setting <> 'none')
+        OR (g.name IN ('log_min_duration_statement', 'log_min_duration_sample', 'auto_explain.log_min_duration')
+            AND g.setting <> '-1')
+        OR (g.name IN ('debug_print_parse', 'debug_print_rewritten', 'debug_print_plan', 'pgaudit.log_statement')
+            AND g.setting IN ('on', 'true', 'yes', '1'))
+        OR (g.name = 'log_transaction_sample_rate' AND g.setting NOT IN ('0', '0.0'))
+    )
     SELECT 'this login role may read the tables but is subject to row security, so pg_dump under it fails as a whole',
         r.rolname::text, format('ALTER ROLE %I BYPASSRLS, or dump as a superuser.', r.rolname)
     FROM pg_roles r
     WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls
     AND has_table_privilege(r.oid, 'hftok_private.secrets', 'SELECT')
     UNION ALL
-    SELECT 'statements are written to the server log with the literals in them', format('%s = %s', s.name, s.setting),
-        CASE s.name
-            WHEN 'log_min_error_statement' THEN 'Pass secrets as parameters only, or set it to panic.'
-            ELSE 'Pass secrets as parameters only, or turn it off.'
-        END
-    FROM pg_settings s
-    WHERE (s.name = 'log_statement' AND s.setting <> 'none')
-    OR (s.name IN ('log_min_duration_statement', 'log_min_duration_sample', 'auto_explain.log_min_duration') AND s.setting <> '-1')
-    OR (s.name = 'log_transaction_sample_rate' AND s.setting <> '0')
-    OR (s.name = 'log_min_error_statement' AND s.setting NOT IN ('fatal', 'panic'))
+    SELECT 'statements are written to the server log with the literals in them', s.subject,
+        'Pass secrets as parameters only, or turn it off.'
+    FROM statements s
     UNION ALL
-    SELECT 'parameters are written to the server log', format('%s = %s', s.name, s.setting), format('Set %s to 0.', s.name)
-    FROM pg_settings s
-    WHERE (s.name = 'log_parameter_max_length_on_error' AND s.setting <> '0')
-    OR (s.name = 'log_parameter_max_length' AND s.setting <> '0' AND EXISTS (
-        SELECT FROM pg_settings d
-        WHERE (d.name = 'log_statement' AND d.setting <> 'none')
-        OR (d.name IN ('log_min_duration_statement', 'log_min_duration_sample') AND d.setting <> '-1')
-        OR (d.name = 'log_transaction_sample_rate' AND d.setting <> '0')
+    SELECT 'statements that fail are written to the server log with the literals in them', g.subject,
+        'Pass secrets as parameters only, or set it to panic.'
+    FROM given g WHERE g.name = 'log_min_error_statement' AND g.setting NOT IN ('fatal', 'panic')
+    UNION ALL
+    SELECT 'parameters are written to the server log', g.subject, format('Set %s to %s.', g.name, CASE WHEN g.name LIKE 'pgaudit.%' THEN 'off' ELSE '0' END)
+    FROM given g
+    WHERE (g.name = 'log_parameter_max_length_on_error' AND g.setting <> '0')
+    OR (g.name = 'pgaudit.log_parameter' AND g.setting IN ('on', 'true', 'yes', '1'))
+    OR (g.name = 'log_parameter_max_length' AND g.setting <> '0' AND EXISTS (
+        SELECT FROM statements s WHERE s.name NOT LIKE 'auto\_explain.%'
     ))
     UNION ALL
-    SELECT 'utility statements are kept with the literals in them', format('%s = %s', s.name, s.setting),
+    SELECT 'utility statements are kept with the literals in them', g.subject,
         'Pass secrets as parameters only, or turn it off.'
-    FROM pg_settings s WHERE s.name = 'pg_stat_statements.track_utility' AND s.setting = 'on'
+    FROM given g WHERE g.name = 'pg_stat_statements.track_utility' AND g.setting IN ('on', 'true', 'yes', '1')
 $$;
 COMMENT ON FUNCTION hftok.logging_risks IS 'Settings and roles of this server that let plaintext escape or backups fail, with the remedy.';

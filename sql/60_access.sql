@@ -18,6 +18,11 @@ DECLARE
     preposition text := CASE WHEN p_enable THEN 'TO' ELSE 'FROM' END;
     granted record;
 BEGIN
+    IF p_member IS NULL THEN
+        RAISE EXCEPTION 'a role must not be null' USING ERRCODE = '22023';
+    ELSIF p_member LIKE 'hftok\_%' THEN
+        RAISE EXCEPTION 'name a role of PostgREST, not one of hftok' USING ERRCODE = '22023';
+    END IF;
     IF current_setting('server_version_num')::int >= 160000 THEN
         EXECUTE format('%s %I %s %I%s', verb, p_group, preposition, p_member,
             CASE WHEN p_enable THEN ' WITH INHERIT TRUE' ELSE '' END);
@@ -87,4 +92,5 @@ BEGIN
     NOTIFY pgrst, 'reload schema';
 END
 $$;
-COMMENT ON FUNCTION hftok.disable_rpc IS 'Takes back what enable_rpc() gave.';
+COMMENT ON FUNCTION hftok.disable_rpc IS
+    'Takes back what enable_rpc() gave: afterwards the two roles have nothing of their groups, also not what was granted to them singly.';

@@ -1,39 +1,62 @@
 -- Every privilege, and the owner of everything. PUBLIC gets nothing that it can name.
 
-DO $owner$
+-- Only what belongs to the extension is touched. Whatever default privileges of the installing superuser granted is
+-- taken back, so that nothing holds but what stands below.
+DO $members$
 DECLARE
     member record;
+    grantee text;
 BEGIN
     FOR member IN
-        SELECT c.relkind = 'v' AS is_view, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname IN ('hftok', 'hftok_private') AND c.relkind IN ('r', 'v')
+        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, 'TABLE' AS acl_kind,
+            pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relacl AS acl
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('r', 'v')
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+        AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
+        UNION ALL
+        SELECT 'FUNCTION', 'FUNCTION', p.oid::pg_catalog.regprocedure::text, p.proacl
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+        AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
+        UNION ALL
+        SELECT 'TYPE', 'TYPE', t.oid::pg_catalog.regtype::text, t.typacl
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid
+        JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+        WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+        AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
     LOOP
-        EXECUTE pg_catalog.format('ALTER %s %s OWNER TO hftok_owner',
-            CASE WHEN member.is_view THEN 'VIEW' ELSE 'TABLE' END, member.name);
-    END LOOP;
-    FOR member IN
-        SELECT p.oid::pg_catalog.regprocedure AS name
-        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname IN ('hftok', 'hftok_private')
-    LOOP
-        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO hftok_owner', member.name);
-    END LOOP;
-    FOR member IN
-        SELECT t.oid::pg_catalog.regtype AS name
-        FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-        JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-        WHERE n.nspname = 'hftok' AND c.relkind = 'c'
-    LOOP
-        EXECUTE pg_catalog.format('ALTER TYPE %s OWNER TO hftok_owner', member.name);
-        EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', member.name);
+        EXECUTE pg_catalog.format('ALTER %s %s OWNER TO hftok_owner', member.kind, member.name);
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM PUBLIC', member.acl_kind, member.name);
+        FOR grantee IN
+            SELECT DISTINCT r.rolname FROM pg_catalog.aclexplode(member.acl) a
+            JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+            WHERE r.rolname NOT IN (CURRENT_USER, 'hftok_owner')
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %I', member.acl_kind, member.name, grantee);
+        END LOOP;
     END LOOP;
 END
-$owner$;
+$members$;
 
+DO $schemas$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT n.nspname, r.rolname
+        FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+        JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+        WHERE n.nspname IN ('hftok', 'hftok_private') AND a.grantee <> n.nspowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM %I', granted.nspname, granted.rolname);
+    END LOOP;
+END
+$schemas$;
 REVOKE ALL ON SCHEMA hftok, hftok_private FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hftok, hftok_private FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA hftok, hftok_private FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA hftok TO hftok_owner, hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;

@@ -11,7 +11,7 @@ use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
 use pgrx::datum::Uuid;
 
-use crate::keys::state::Reason;
+use crate::keys::state::{Reason, os_error};
 use crate::pg::raise::Report;
 
 /// Why a call failed.
@@ -77,10 +77,10 @@ pub enum Error {
     Operator(Reason),
     /// The keys are gone, but the mark that keeps them away over a restart could not be left.
     #[error("seal not kept")]
-    SealNotKept,
+    SealNotKept(i32),
     /// The mark could not be taken away.
     #[error("seal not lifted")]
-    SealNotLifted,
+    SealNotLifted(i32),
     /// The root key that wrapped this database's data keys is not the one that is loaded.
     #[error("wrong root key")]
     WrongRoot {
@@ -103,6 +103,9 @@ pub enum Error {
         /// The data key.
         id: i32,
     },
+    /// No memory for a value.
+    #[error("no memory")]
+    NoMemory,
     /// No randomness to seal with.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -126,6 +129,7 @@ impl From<SealError> for Error {
     fn from(error: SealError) -> Self {
         match error {
             SealError::NoRandomness(error) => Self::NoRandomness(error),
+            SealError::NoMemory => Self::NoMemory,
             SealError::TooLarge => Self::Internal("a value passed the quota and was too large to be sealed"),
         }
     }
@@ -178,10 +182,12 @@ impl From<Error> for Report {
             Error::Operator(reason) => {
                 report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(reason.remedy())
             }
-            Error::SealNotKept => report(b"53HF1", "hftok is sealed now, but will not be after a restart")
-                .hint("The mark in the data directory could not be written. Look for space, and call hftok.seal() again."),
-            Error::SealNotLifted => report(b"53HF1", "hftok stays sealed")
-                .hint("The mark in the data directory could not be removed. Look into the server's log."),
+            Error::SealNotKept(code) => report(b"53HF1", "hftok is sealed now, but will not be after a restart")
+                .detail(format!("The mark in the data directory could not be written: {}.", os_error(code)))
+                .hint("Mend that, and call hftok.seal() again."),
+            Error::SealNotLifted(code) => report(b"53HF1", "hftok stays sealed")
+                .detail(format!("The mark in the data directory could not be removed: {}.", os_error(code)))
+                .hint("Mend that, and call hftok.unseal() again."),
             Error::WrongRoot { id, fingerprint, id_taken } => {
                 let detail = if id_taken {
                     format!("The data keys of this database are wrapped by root key {id} with fingerprint {fingerprint}; the keyring's key {id} is another one.")
@@ -198,6 +204,7 @@ impl From<Error> for Report {
             Error::DataKeyMissing { id } => report(b"53HF1", "a data key of this database is missing")
                 .detail(format!("There is no data key {id}."))
                 .hint("Restore its row in hftok_private.data_keys from a backup."),
+            Error::NoMemory => report(b"53200", "there is no memory for the value"),
             Error::NoRandomness(error) => report(b"58000", "nothing was sealed").detail(sentence(&error.to_string())),
             Error::Internal(what) => report(b"XX000", "internal error in hftok").detail(what.to_owned()),
         }

@@ -6,6 +6,6 @@ use crate::pg::entry::entry;
 entry! {
     /// The identity under which the caller's own secrets are kept.
     fn whoami() -> String {
-        Caller::current()?.identity()
+        Caller::current().identity()
     }
 }

@@ -20,7 +20,7 @@ entry! {
     }
 
     /// The state of the keyring as JSON: open or not and why not, ids and fingerprints. Never a key, a path or a
-    /// command. `ok` and `reason` are about this moment; nothing is waited for.
+    /// command. About this moment: nothing is waited for.
     fn keyring_state() -> String {
         let state = keys::state();
         let reason = match state {

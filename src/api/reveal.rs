@@ -43,7 +43,7 @@ entry! {
         p_sealed: Vec<u8>,
     ) -> Option<Revealed> {
         admit_plaintext()?;
-        let caller = Caller::current()?;
+        let caller = Caller::current();
         let schema = required(p_schema, "p_schema must not be null")?;
         if !acl::may_select(&caller, schema, "decrypted_secrets", "decrypted_secret") {
             return Err(Error::NotAllowed("permission denied for column decrypted_secret of view decrypted_secrets"));

@@ -5,7 +5,7 @@ use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
 
-use super::input::{admit_plaintext, required, reserved, secret};
+use super::input::{admit_plaintext, description, name, required, reserved, secret};
 use super::reveal::Revealed;
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
@@ -19,8 +19,8 @@ entry! {
     fn create_secret(new_secret: &str, new_name: &str, new_description: &str, _new_key_id: Uuid) -> Uuid {
         admit_plaintext()?;
         let value = secret(required(new_secret, "new_secret must not be null")?)?;
-        let name = new_name.unwrap_or_default();
-        let stored = insert(name, new_description.unwrap_or_default(), &value)?;
+        let name = name(new_name)?;
+        let stored = insert(name, description(new_description)?.unwrap_or_default(), &value)?;
         stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
     }
 
@@ -36,8 +36,8 @@ entry! {
         let value = new_secret.map(secret).transpose()?;
         let mut found = Secret::lock_vault(required(secret_id, "secret_id must not be null")?)?;
         let former = found.row.version;
-        let new_name = new_name.filter(|name| *name != found.row.name);
-        if let Some(description) = new_description {
+        let new_name = new_name.filter(|name| *name != found.row.name).map(|new| name(Some(new))).transpose()?;
+        if let Some(description) = description(new_description)? {
             description.clone_into(&mut found.description);
         }
         match (&value, new_name) {
@@ -54,14 +54,15 @@ entry! {
     /// Stores a secret under a name, or gives the one of that name its next version.
     fn put_secret(p_name: &str, p_secret: &str, p_description: &str, p_expected_version: i32) -> Uuid {
         admit_plaintext()?;
-        let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+        let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+        let p_description = description(p_description)?;
         let value = secret(required(p_secret, "p_secret must not be null")?)?;
         let expect = |current| match p_expected_version {
             Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
             _ => Ok(()),
         };
         // Twice at most go round: what was not there to be locked and then in the way of the insert is there to be
-        // locked, unless it is deleted again and again.
+        // locked, unless it is deleted again and again, or a policy hides it.
         for _ in 0..100 {
             if let Some(mut found) = Secret::lock(address(name))? {
                 let former = found.row.version;
@@ -78,7 +79,7 @@ entry! {
                 return Ok(id);
             }
         }
-        Err(Error::Conflict { expected: p_expected_version.unwrap_or_default(), current: 0 })
+        Err(Error::NotAllowed("a row security policy keeps this secret from being changed"))
     }
 
     /// The value of a named secret, now or in a previous version.

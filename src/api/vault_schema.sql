@@ -16,6 +16,11 @@ CREATE VIEW vault.decrypted_secrets WITH (security_barrier) AS
     WHERE s.scope = 'vault';
 COMMENT ON VIEW vault.decrypted_secrets IS 'Named secrets of hftok, opened.';
 
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.decrypted_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+
 CREATE FUNCTION vault.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid

@@ -7,7 +7,6 @@ use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
-use crate::pg::caller::refuse_in_restricted_operation;
 use crate::pg::entry::entry;
 use crate::store::data_keys::{self, WrappedKey};
 use crate::store::row::SealedRow;
@@ -30,7 +29,6 @@ entry! {
         p_fingerprint: Vec<u8>,
         p_binding_key: Uuid,
     ) -> Option<String> {
-        refuse_in_restricted_operation()?;
         let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
             return Ok(Some("incomplete row".into()));
         };

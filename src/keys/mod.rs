@@ -50,27 +50,36 @@ pub fn with<R>(f: impl FnOnce(&KeyPages) -> Result<R, Error>) -> Result<R, Error
 
 /// Forgets all keys, now and over a restart.
 pub fn seal() -> Result<(), Error> {
-    key_pages::change(|header: &mut Header, pages: &mut KeyPages| {
-        pages.wipe();
-        header.state = State::Sealed(Reason::ByHand);
-    })
-    .ok_or(Error::Operator(Reason::NotPreloaded))?;
-    marker::set().map_err(|_| Error::SealNotKept)
+    let marked = key_pages::by_hand(|| {
+        key_pages::change(|header: &mut Header, pages: &mut KeyPages| {
+            pages.wipe();
+            header.state = State::Sealed(Reason::ByHand);
+        });
+        marker::set()
+    });
+    match marked {
+        None => Err(Error::Operator(Reason::NotPreloaded)),
+        Some(marked) => marked.map_err(|error| Error::SealNotKept(code(&error))),
+    }
 }
 
 /// Has the keyring read again, and waits until it was. Keys that are there stay in use when that fails.
 pub fn unseal() -> Result<(), Error> {
-    if !key_pages::preloaded() {
-        return Err(Error::Operator(Reason::NotPreloaded));
-    }
-    marker::clear().map_err(|_| Error::SealNotLifted)?;
-    let request = key_pages::change(|header, _| {
-        if matches!(header.state, State::Sealed(_)) {
-            header.state = State::Loading;
-        }
-        header.request()
+    let request = key_pages::by_hand(|| {
+        marker::clear()?;
+        Ok(key_pages::change(|header, _| {
+            if matches!(header.state, State::Sealed(_)) {
+                header.state = State::Loading;
+            }
+            header.request()
+        }))
     });
-    let end = Instant::now() + source::LIMIT + PATIENCE;
+    let request = match request {
+        None => return Err(Error::Operator(Reason::NotPreloaded)),
+        Some(request) => request.map_err(|error: std::io::Error| Error::SealNotLifted(code(&error)))?,
+    };
+    // A load that is under way comes first.
+    let end = Instant::now() + 2 * source::LIMIT + PATIENCE;
     loop {
         let answer = key_pages::look(|header, _| (Some(header.answered) >= request).then_some(header.state));
         match answer.flatten() {
@@ -84,4 +93,8 @@ pub fn unseal() -> Result<(), Error> {
             Some(State::Loading) | None => nap(LOOK),
         }
     }
+}
+
+fn code(error: &std::io::Error) -> i32 {
+    error.raw_os_error().unwrap_or_default()
 }

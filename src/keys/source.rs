@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
-use hftok_core::keyring::Keyring;
+use hftok_core::keyring::{Keyring, MAX_TEXT};
 use zeroize::Zeroizing;
 
 use super::state::Reason;
@@ -44,9 +44,9 @@ fn read_file(path: &str) -> Result<Zeroizing<Vec<u8>>, Reason> {
     if about.uid() != 0 && about.uid() != own_user().map_err(unreadable)? {
         return Err(Reason::ForeignOwner);
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(command::MOST_OUTPUT));
-    let most = u64::try_from(command::MOST_OUTPUT).unwrap_or(u64::MAX);
-    file.take(most).read_to_end(&mut text).map_err(unreadable)?;
+    // One byte more than is allowed, so that what is longer is refused and not cut.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_TEXT + 1));
+    file.take(u64::try_from(MAX_TEXT + 1).unwrap_or(u64::MAX)).read_to_end(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 

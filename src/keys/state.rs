@@ -49,7 +49,9 @@ impl Reason {
     /// A few words without a path, a setting or a value: anybody may read them.
     pub fn text(self) -> String {
         match self {
-            Self::NotPreloaded => "hftok was not loaded when the server started".into(),
+            Self::NotPreloaded => {
+                "hftok was not loaded when the server started, or got no memory for keys".into()
+            }
             Self::Loading => "the keyring is still being loaded".into(),
             Self::ByHand => "sealed by hand".into(),
             Self::NotConfigured => "no keyring is configured".into(),
@@ -66,7 +68,9 @@ impl Reason {
                 CommandError::TooMuch => "the key command printed more than a keyring can be".into(),
                 CommandError::Interrupted => "the key command was given up".into(),
             },
-            Self::MarkerUnreadable(code) => format!("the data directory cannot be read: {}", os_error(code)),
+            Self::MarkerUnreadable(code) => {
+                format!("whether it was sealed by hand cannot be read: {}", os_error(code))
+            }
         }
     }
 
@@ -74,7 +78,7 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NotPreloaded => "Add hftok to shared_preload_libraries and restart the server.",
-            Self::Loading => "Wait, and look into the server's log.",
+            Self::Loading => "Ask hftok.status() again in a while.",
             Self::ByHand => "Call hftok.unseal().",
             Self::NotConfigured => {
                 "Set hftok.key_file or hftok.key_command in postgresql.conf, reload, and call hftok.unseal()."
@@ -94,7 +98,7 @@ impl Reason {
             Self::Command(_) => {
                 "Run the command of hftok.key_command by hand, as the user that the server runs as."
             }
-            Self::MarkerUnreadable(_) => "Look into the server's log.",
+            Self::MarkerUnreadable(_) => "Mend that, and call hftok.unseal().",
         }
     }
 
@@ -104,6 +108,7 @@ impl Reason {
     }
 }
 
-fn os_error(code: i32) -> String {
+/// What the operating system says of one of its errors.
+pub fn os_error(code: i32) -> String {
     std::io::Error::from_raw_os_error(code).to_string()
 }

@@ -21,24 +21,9 @@ pub fn init() {
 worker_main!(hftok_keyring_worker, main);
 
 fn main() {
-    let mut state = key_pages::change(|header, _| {
-        header.serve();
-        header.state
-    });
-    // Asked only at the server's start: a worker that was started again finds the seal in shared memory.
-    if state == Some(State::Loading) {
-        let sealed = match marker::is_set() {
-            Ok(false) => None,
-            Ok(true) => Some(Reason::ByHand),
-            Err(error) => Some(Reason::MarkerUnreadable(error.raw_os_error().unwrap_or_default())),
-        };
-        if let Some(reason) = sealed {
-            publish(None, Err(reason));
-        }
-    }
+    key_pages::change(|header, _| header.serve());
     loop {
-        state = load();
-        let retry = match state {
+        let retry = match load() {
             Some(State::Sealed(reason) | State::Open { trouble: Some(reason) }) if reason.may_pass() => {
                 Some(RETRY)
             }
@@ -61,18 +46,31 @@ fn is_requested() -> bool {
 /// Reads the keyring, unless hftok was sealed by hand.
 fn load() -> Option<State> {
     let (state, request) = key_pages::look(|header, _| (header.state, header.requested))?;
-    if state == State::Sealed(Reason::ByHand) {
-        return publish(Some(request), Err(Reason::ByHand));
+    publish(request, admitted(state).and_then(|()| source::read(worker::is_ending)))
+}
+
+/// Whether hftok was sealed by hand: shared memory knows it, but at the server's start only the mark does. While it
+/// cannot be looked for, hftok stays sealed.
+fn admitted(state: State) -> Result<(), Reason> {
+    match state {
+        State::Sealed(Reason::ByHand) => Err(Reason::ByHand),
+        State::Open { .. } => Ok(()),
+        State::Loading | State::Sealed(_) => match marker::is_set() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Reason::ByHand),
+            Err(error) => Err(Reason::MarkerUnreadable(error.raw_os_error().unwrap_or_default())),
+        },
     }
-    publish(Some(request), source::read(worker::is_ending))
 }
 
 /// Makes the outcome known. A seal that came meanwhile wins; a failure leaves the keys that are there in use.
-fn publish(request: Option<u64>, outcome: Result<Box<Keyring>, Reason>) -> Option<State> {
+fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State> {
     let (before, after) = key_pages::change(|header, pages| {
         let before = header.state;
         header.state = match (before, outcome) {
             (State::Sealed(Reason::ByHand), _) => before,
+            // The mark was seen before an unseal() that has come since took it away.
+            (_, Err(Reason::ByHand)) if header.requested > request => before,
             (_, Ok(keyring)) => {
                 pages.wipe();
                 pages.keyring.replace_by(&keyring);
@@ -81,7 +79,7 @@ fn publish(request: Option<u64>, outcome: Result<Box<Keyring>, Reason>) -> Optio
             (State::Open { .. }, Err(reason)) => State::Open { trouble: Some(reason) },
             (State::Loading | State::Sealed(_), Err(reason)) => State::Sealed(reason),
         };
-        header.answered = request.unwrap_or(header.answered);
+        header.answered = request;
         (before, header.state)
     })?;
     if before != after {

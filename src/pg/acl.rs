@@ -1,27 +1,98 @@
-//! Whether the caller may read a column of one of our views.
+//! Whether the caller was granted a column of one of our views.
+//!
+//! Granted, and not merely able to read it: members of `pg_read_all_data` can read every view, which for a backup role is
+//! harmless where a table holds ciphertext, and is not where a view opens it. And ours: a view is recognised by its owner,
+//! because anybody may give a view of their own the name of ours.
 
 use std::ffi::CString;
 
-use pgrx::pg_sys;
+use pgrx::{FromDatum, pg_sys};
 
-use super::caller::Caller;
+use super::caller::{Caller, role_id};
 
-/// Whether `caller` has SELECT on a column of a view, by the column or by the whole view.
+/// Whether `caller` was granted SELECT on a column of a view of hftok_owner, by the column or by the whole view.
 pub fn may_select(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
     let [Ok(schema), Ok(view), Ok(column)] = [schema, view, column].map(CString::new) else {
         return false;
     };
     // SAFETY: catalog look-ups with valid C strings; what is not there is answered by an id or number of zero.
-    unsafe {
+    let (view, column) = unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let view = pg_sys::get_relname_relid(view.as_ptr(), schema);
-        let column = pg_sys::get_attnum(view, column.as_ptr());
-        if view == pg_sys::InvalidOid || column <= 0 {
-            return false;
-        }
+        (view, pg_sys::get_attnum(view, column.as_ptr()))
+    };
+    if view == pg_sys::InvalidOid || column <= 0 {
+        return false;
+    }
+    let Some(relation) = CatalogRow::relation(view) else { return false };
+    let owner = relation.get::<pg_sys::Oid>(pg_sys::Anum_pg_class_relowner);
+    let kind = relation.get::<i8>(pg_sys::Anum_pg_class_relkind);
+    let Some(owner) = owner.filter(|owner| Some(*owner) == role_id("hftok_owner")) else { return false };
+    if kind != i8::try_from(b'v').ok() {
+        return false;
+    }
+    // SAFETY: reads the catalog.
+    if unsafe { pg_sys::superuser_arg(caller.role()) } {
+        return true;
+    }
+    relation.grants_select(pg_sys::Anum_pg_class_relacl, caller, owner)
+        || CatalogRow::attribute(view, column)
+            .is_some_and(|row| row.grants_select(pg_sys::Anum_pg_attribute_attacl, caller, owner))
+}
+
+/// A row of a system catalog, held in its cache until it is dropped.
+struct CatalogRow {
+    cache: i32,
+    tuple: pg_sys::HeapTuple,
+}
+
+impl CatalogRow {
+    fn relation(id: pg_sys::Oid) -> Option<Self> {
+        let cache = i32::try_from(pg_sys::SysCacheIdentifier::RELOID).ok()?;
+        // SAFETY: a look-up with the one key that this cache takes.
+        Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
+    }
+
+    fn attribute(relation: pg_sys::Oid, number: pg_sys::AttrNumber) -> Option<Self> {
+        let cache = i32::try_from(pg_sys::SysCacheIdentifier::ATTNUM).ok()?;
+        // SAFETY: a look-up with the two keys that this cache takes.
+        Self::held(cache, unsafe { pg_sys::SearchSysCache2(cache, relation.into(), number.into()) })
+    }
+
+    fn held(cache: i32, tuple: pg_sys::HeapTuple) -> Option<Self> {
+        (!tuple.is_null()).then_some(Self { cache, tuple })
+    }
+
+    fn datum(&self, column: u32) -> Option<pg_sys::Datum> {
+        let mut is_null = false;
+        let column = pg_sys::AttrNumber::try_from(column).ok()?;
+        // SAFETY: the row is held, and the column is one of its catalog's.
+        let datum = unsafe { pg_sys::SysCacheGetAttr(self.cache, self.tuple, column, &raw mut is_null) };
+        (!is_null).then_some(datum)
+    }
+
+    fn get<T: FromDatum>(&self, column: u32) -> Option<T> {
+        // SAFETY: the caller names the type that the catalog gives the column.
+        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
+    }
+
+    /// Whether an access list gives SELECT to the caller, directly or by a role that they inherit from.
+    fn grants_select(&self, column: u32, caller: &Caller, owner: pg_sys::Oid) -> bool {
         let select = pg_sys::AclMode::from(pg_sys::ACL_SELECT);
-        let ok = pg_sys::AclResult::ACLCHECK_OK;
-        pg_sys::pg_class_aclcheck(view, caller.role(), select) == ok
-            || pg_sys::pg_attribute_aclcheck(view, column, caller.role(), select) == ok
+        // SAFETY: the column holds an access list; detoasting copies it into the current memory context if need be.
+        self.datum(column).is_some_and(|list| unsafe {
+            let list = pg_sys::pg_detoast_datum(list.cast_mut_ptr()).cast::<pg_sys::Acl>();
+            pg_sys::aclmask(list, caller.role(), owner, select, pg_sys::AclMaskHow::ACLMASK_ANY) != 0
+        })
+    }
+}
+
+impl Drop for CatalogRow {
+    fn drop(&mut self) {
+        // While unwinding from a Postgres error the abort that follows releases it.
+        if !std::thread::panicking() {
+            // SAFETY: held since the look-up.
+            unsafe { pg_sys::ReleaseSysCache(self.tuple) };
+        }
     }
 }

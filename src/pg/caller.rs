@@ -2,8 +2,7 @@
 //!
 //! Such functions are SECURITY INVOKER and read the *current* user on entry. The outer user is not an answer: an
 //! index expression or a cascading trigger runs with the attacker as current user and a superuser as outer one, when
-//! it is ANALYZE or a foreign key that runs it. For the same reason they refuse inside a security-restricted
-//! operation, where code of the table's owner runs on somebody else's behalf.
+//! it is ANALYZE or a foreign key that runs it.
 
 use std::ffi::{CStr, CString};
 
@@ -20,10 +19,9 @@ pub struct Caller {
 
 impl Caller {
     /// The caller of the function that is being entered.
-    pub fn current() -> Result<Self, Error> {
-        refuse_in_restricted_operation()?;
+    pub fn current() -> Self {
         // SAFETY: reads a variable of this process.
-        Ok(Self { role: unsafe { pg_sys::GetUserId() } })
+        Self { role: unsafe { pg_sys::GetUserId() } }
     }
 
     /// The role's id.
@@ -45,9 +43,8 @@ impl Caller {
     }
 }
 
-/// Fails where code of somebody else than the current user's choice may be running: ANALYZE, REINDEX, REFRESH
-/// MATERIALIZED VIEW and the like. Plaintext has no business there either: it would be written to disk.
-pub fn refuse_in_restricted_operation() -> Result<(), Error> {
+/// Fails where code of somebody else than the current user's choice may be running.
+pub(super) fn refuse_in_restricted_operation() -> Result<(), Error> {
     // SAFETY: reads a variable of this process.
     if unsafe { pg_sys::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
 }
@@ -55,7 +52,8 @@ pub fn refuse_in_restricted_operation() -> Result<(), Error> {
 fn subject(claims: &str) -> Result<String, Error> {
     let claims: serde_json::Value = serde_json::from_str(claims).map_err(|_| Error::NoIdentity)?;
     let subject = claims.get("sub").and_then(serde_json::Value::as_str).unwrap_or_default();
-    if subject.is_empty() || subject.starts_with("role:") {
+    let is_plain = !subject.trim().is_empty() && !subject.chars().any(char::is_control);
+    if !is_plain || subject.starts_with("role:") {
         return Err(Error::NoIdentity);
     }
     Ok(canonical_id(subject))

@@ -3,13 +3,11 @@
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use hftok_core::keyring::MAX_TEXT;
 use zeroize::Zeroizing;
-
-/// More than any keyring is long.
-pub const MOST_OUTPUT: usize = 64 * 1024;
 
 /// How a command failed to give output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub enum CommandError {
     Signal(i32),
     /// It was ended because its time was up.
     TimedOut,
-    /// It printed more than [`MOST_OUTPUT`].
+    /// It printed more than a keyring can be.
     TooMuch,
     /// Waiting for it was given up because the server is shutting down.
     Interrupted,
@@ -53,19 +51,18 @@ pub fn output(
             Ok(())
         });
     }
-    let mut group = Group(shell.spawn().map_err(|_| CommandError::NotStarted)?);
+    let mut group = Group { shell: shell.spawn().map_err(|_| CommandError::NotStarted)?, is_over: false };
     let end = Instant::now() + limit;
     let output = group.read(end, &mut give_up)?;
-    loop {
-        if let Some(status) = group.0.try_wait().map_err(|_| CommandError::NotStarted)? {
-            return match (status.code(), status.signal()) {
-                (Some(0), _) => Ok(output),
-                (Some(code), _) => Err(CommandError::Status(code)),
-                (None, signal) => Err(CommandError::Signal(signal.unwrap_or_default())),
-            };
-        }
+    while !group.has_ended() {
         over(end, &mut give_up)?;
         std::thread::sleep(SLICE);
+    }
+    let status = group.end().map_err(|_| CommandError::NotStarted)?;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(output),
+        (Some(code), _) => Err(CommandError::Status(code)),
+        (None, signal) => Err(CommandError::Signal(signal.unwrap_or_default())),
     }
 }
 
@@ -79,19 +76,44 @@ fn over(end: Instant, give_up: &mut impl FnMut() -> bool) -> Result<(), CommandE
     if Instant::now() >= end { Err(CommandError::TimedOut) } else { Ok(()) }
 }
 
-/// A running command and what it started: killed when it is dropped before its end.
-struct Group(Child);
+/// A command and what it started: all of it ends when this is dropped.
+struct Group {
+    shell: Child,
+    is_over: bool,
+}
 
 impl Group {
+    /// Whether the shell has ended. It is not waited for, so its id still means it and its group.
+    fn has_ended(&self) -> bool {
+        // SAFETY: asks about a child of ours; an all-zero answer means that it still runs.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            libc::waitid(libc::P_PID, self.shell.id(), &raw mut info, flags) != 0 || info.si_pid() != 0
+        }
+    }
+
+    /// Kills whatever is left of the group, and only then waits for the shell.
+    fn end(&mut self) -> std::io::Result<ExitStatus> {
+        if let Ok(group) = i32::try_from(self.shell.id())
+            && !self.is_over
+        {
+            self.is_over = true;
+            // SAFETY: the shell has not been waited for, so its id, which is also its group's, still means it.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+        self.shell.wait()
+    }
+
     fn read(
         &mut self,
         end: Instant,
         give_up: &mut impl FnMut() -> bool,
     ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
         // Whole from the start: a buffer that grows leaves what it held behind.
-        let mut output = Zeroizing::new(vec![0; MOST_OUTPUT + 1]);
+        let mut output = Zeroizing::new(vec![0; MAX_TEXT + 1]);
         let mut len = 0;
-        let mut pipe = self.0.stdout.take().ok_or(CommandError::NotStarted)?;
+        let mut pipe = self.shell.stdout.take().ok_or(CommandError::NotStarted)?;
         loop {
             let mut poll = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
             // SAFETY: one valid entry, whose descriptor `pipe` keeps open.
@@ -103,7 +125,7 @@ impl Group {
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                     Err(_) => return Err(CommandError::NotStarted),
                 }
-                if len > MOST_OUTPUT {
+                if len > MAX_TEXT {
                     return Err(CommandError::TooMuch);
                 }
             }
@@ -116,14 +138,6 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        if let Ok(group) = i32::try_from(self.0.id()) {
-            // SAFETY: the child has not been waited for, so its id, which is also its group's, still means it.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.end();
     }
 }

@@ -4,6 +4,9 @@
 //! The declarations in `sql/` are written by hand (SQL owns the shape), so the number of arguments is checked on
 //! every call; their types are pinned by a test that calls every function with every argument.
 //!
+//! Nothing here runs inside a security-restricted operation (ANALYZE of an index expression, REFRESH MATERIALIZED VIEW and
+//! the like): there code of a table's owner runs on somebody else's behalf, and plaintext would be written to disk.
+//!
 //! What must stay true: an entry's body returns or unwinds, and everything it owned is dropped before an error is
 //! raised. There is no other way from Rust to a Postgres error.
 
@@ -33,10 +36,13 @@ macro_rules! entry {
                 #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
                 extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
                     const NAMES: &[&str] = &[$(stringify!($arg)),*];
-                    $crate::pg::entry::enter(fcinfo, NAMES.len(), |_arguments| {
-                        $(let $arg = _arguments.next();)*
-                        $name($($arg),*)
-                    })
+                    // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
+                    unsafe {
+                        $crate::pg::entry::enter(fcinfo, NAMES.len(), |_arguments| {
+                            $(let $arg = _arguments.next();)*
+                            $name($($arg),*)
+                        })
+                    }
                 }
             };
         )+
@@ -65,7 +71,10 @@ impl Arguments {
 }
 
 /// Runs the body of an entry: hands over the arguments, takes back a value, NULL or an error.
-pub fn enter<T: IntoDatum>(
+///
+/// # Safety
+/// `fcinfo` is the call that Postgres is making, and its arguments have the types that `body` takes.
+pub unsafe fn enter<T: IntoDatum>(
     fcinfo: pg_sys::FunctionCallInfo,
     arguments: usize,
     body: impl FnOnce(&mut Arguments) -> Result<T, Error>,
@@ -76,6 +85,7 @@ pub fn enter<T: IntoDatum>(
         if usize::try_from(given) != Ok(arguments) {
             return Err(Error::Internal("the function was declared with another number of arguments"));
         }
+        super::caller::refuse_in_restricted_operation()?;
         body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum)
     }));
     let report = match outcome {

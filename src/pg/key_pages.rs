@@ -11,8 +11,8 @@
 //! elsewhere can lie in it as they are. After a crash of a backend Postgres starts its shared memory anew and calls
 //! the start-up hook again: then nobody else is running, and the pages are wiped.
 //!
-//! What must stay true: nobody touches the pages without the lock, nothing that can wait is done under it, and
-//! wiping leaves no byte of a key behind.
+//! What must stay true: nobody touches the pages without the lock; under it nothing waits, calls Postgres or takes
+//! longer than sealing one value; and wiping leaves no byte of a key behind.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -58,17 +58,26 @@ struct Slot {
 
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
+// SAFETY: the same.
+static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
 static PAGES: AtomicPtr<KeyPages> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the pages and the lock; from `_PG_init`, while preloading.
 pub fn init() {
     map();
     pgrx::pg_shmem_init!(LOCK = start());
+    pgrx::pg_shmem_init!(HAND = false);
 }
 
 /// Whether the server was started with hftok preloaded.
 pub fn preloaded() -> bool {
     !PAGES.load(Ordering::Relaxed).is_null()
+}
+
+/// The database that this process is connected to.
+pub fn database() -> u32 {
+    // SAFETY: a variable that is set once, before any function of ours can be called.
+    unsafe { pg_sys::MyDatabaseId }.to_u32()
 }
 
 /// Looks at the keys. `None` when not preloaded.
@@ -91,6 +100,15 @@ pub fn change<R>(f: impl FnOnce(&mut Header, &mut KeyPages) -> R) -> Option<R> {
     // SAFETY: mapped for as long as the server runs; under the exclusive lock nobody else reads or writes.
     let pages = unsafe { &mut *PAGES.load(Ordering::Relaxed) };
     Some(f(&mut header, pages))
+}
+
+/// Does what an operator asked for by hand, one at a time: it changes both a file and the header, which must agree.
+pub fn by_hand<R>(f: impl FnOnce() -> R) -> Option<R> {
+    if !preloaded() {
+        return None;
+    }
+    let _hand = HAND.exclusive();
+    Some(f())
 }
 
 impl Header {
@@ -118,13 +136,13 @@ impl KeyPages {
 
     /// Forgets every key and overwrites all of the pages.
     pub fn wipe(&mut self) {
-        let bytes = std::ptr::from_mut(self).cast::<u8>();
-        // SAFETY: `self` is dropped in place, its memory is plain bytes for a moment, and is filled with a valid value
-        // again before anybody can look. Nothing in between can unwind.
+        let pages = std::ptr::from_mut(self);
+        // SAFETY: the value is dropped in place, its memory is plain bytes for a moment, and is filled with a valid
+        // value again before anybody can look. Nothing in between can unwind, and `self` is not used.
         unsafe {
-            std::ptr::drop_in_place(self);
-            std::slice::from_raw_parts_mut(bytes, size_of::<Self>()).zeroize();
-            std::ptr::write(self, Self::EMPTY);
+            pages.drop_in_place();
+            std::slice::from_raw_parts_mut(pages.cast::<u8>(), size_of::<Self>()).zeroize();
+            pages.write(Self::EMPTY);
         }
     }
 

@@ -47,6 +47,27 @@ impl Report {
     }
 
     fn of_postgres(error: &ErrorReportWithLevel) -> Self {
+        match &unpack(error.sql_error_code() as isize) {
+            // PostgREST repeats these for ever, without asking its client.
+            b"40001" | b"40P01" => {
+                return Self {
+                    sqlstate: *b"PT409",
+                    message: Cow::Borrowed("Conflict"),
+                    detail: Some("Another transaction changed it meanwhile.".into()),
+                    hint: Some(Cow::Borrowed("Try again in a new transaction.")),
+                };
+            }
+            // Of our tables only the one of secrets has a key that two calls can both go for.
+            b"23505" => {
+                return Self {
+                    sqlstate: *b"23505",
+                    message: Cow::Borrowed("a secret of this name exists already"),
+                    detail: None,
+                    hint: None,
+                };
+            }
+            _ => {}
+        }
         Self {
             sqlstate: unpack(error.sql_error_code() as isize),
             message: Cow::Owned(error.message().to_owned()),

@@ -24,7 +24,8 @@ pub fn claims() -> Option<String> {
     setting(c"request.jwt.claims")
 }
 
-/// Adds `Cache-Control: no-store` to the headers of the answer, and leaves those that are there.
+/// Adds `Cache-Control: no-store` to the headers of the answer. Others that are there stay, if they are in the form that
+/// PostgREST understands.
 fn forbid_caching() {
     let headers = setting(c"response.headers").and_then(|text| serde_json::from_str(&text).ok());
     let mut headers = match headers {

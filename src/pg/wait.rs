@@ -20,9 +20,3 @@ pub fn nap(time: Duration) {
     }
     pgrx::check_for_interrupts!();
 }
-
-/// The database that this process is connected to.
-pub fn database() -> u32 {
-    // SAFETY: a variable that is set once, before any function of ours can be called.
-    unsafe { pg_sys::MyDatabaseId }.to_u32()
-}

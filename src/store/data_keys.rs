@@ -16,9 +16,8 @@ use crate::keys::{
     self,
     state::{Reason, State},
 };
-use crate::pg::key_pages;
+use crate::pg::key_pages::{self, database};
 use crate::pg::sql::{Run, Statement};
-use crate::pg::wait::database;
 
 const ACTIVE: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
@@ -121,12 +120,14 @@ fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Resu
     let mut f = Some(f);
     let mut attempt =
         || keys::with(|pages| Ok(pages.data_key(database, id).and_then(|key| f.take().map(|f| f(key)))));
-    if let Some(done) = attempt()? {
-        return done;
+    // Once is enough, unless the keys are wiped, replaced or pushed out between unwrapping and use.
+    for _ in 0..100 {
+        if let Some(done) = attempt()? {
+            return done;
+        }
+        stored(id)?.unwrap()?;
     }
-    stored(id)?.unwrap()?;
-    // Gone again only if the keys were wiped or replaced in between.
-    attempt()?.unwrap_or(Err(Error::Sealed(Reason::Loading)))
+    Err(Error::Sealed(Reason::Loading))
 }
 
 fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {

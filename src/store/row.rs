@@ -2,7 +2,7 @@
 //! arguments of a function that a view calls.
 
 use hftok_core::binding::{Binding, Context, Scope};
-use hftok_core::envelope::Envelope;
+use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -61,7 +61,12 @@ impl SealedRow {
         let damaged = || Error::Damaged { secret_id: self.id, version: self.version };
         let envelope = Envelope::parse(&self.sealed).map_err(|_| damaged())?;
         let context = self.context().ok_or_else(damaged)?;
-        data_keys::opening(&envelope, |key| key.open(&envelope, &context).map_err(|_| damaged()))
+        data_keys::opening(&envelope, |key| {
+            key.open(&envelope, &context).map_err(|error| match error {
+                OpenError::NoMemory => Error::NoMemory,
+                OpenError::Malformed | OpenError::Refused => damaged(),
+            })
+        })
     }
 
     /// Seals a value into this row, with everything else that it says, and the active key.

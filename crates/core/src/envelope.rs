@@ -22,6 +22,9 @@ pub enum SealError {
     /// No nonce could be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// There is no memory for it.
+    #[error("there is no memory for the value")]
+    NoMemory,
     /// Beyond what AES-GCM can seal in one message (64 GiB).
     #[error("the value is too large to be sealed")]
     TooLarge,
@@ -33,6 +36,9 @@ pub enum OpenError {
     /// Not an envelope: cut short, or of a format that this version doesn't know.
     #[error("the stored bytes are not a sealed value")]
     Malformed,
+    /// There is no memory for the value.
+    #[error("there is no memory for the value")]
+    NoMemory,
     /// Sealed by another key, or changed, or moved to where it doesn't belong.
     #[error("the stored value does not open: it, or what it is bound to, was changed")]
     Refused,
@@ -66,7 +72,10 @@ impl<'a> Envelope<'a> {
     }
 
     pub(crate) fn open(&self, cipher: &Xaes256Gcm, associated: &[u8]) -> Result<Plaintext, OpenError> {
-        let mut buffer = Zeroizing::new(self.ciphertext.to_vec());
+        let mut buffer = Zeroizing::new(Vec::new());
+        // Running out of memory here would abort the process, and with it the server.
+        buffer.try_reserve_exact(self.ciphertext.len()).map_err(|_| OpenError::NoMemory)?;
+        buffer.extend_from_slice(self.ciphertext);
         cipher
             .decrypt_inout_detached(
                 &Nonce::from(*self.nonce),
@@ -86,7 +95,8 @@ pub(crate) fn seal(
     associated: &[u8],
 ) -> Result<Vec<u8>, SealError> {
     let nonce: [u8; NONCE] = random()?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER + plaintext.expose().len() + TAG));
+    let mut bytes = Zeroizing::new(Vec::new());
+    bytes.try_reserve_exact(HEADER + plaintext.expose().len() + TAG).map_err(|_| SealError::NoMemory)?;
     bytes.push(FORMAT);
     bytes.extend_from_slice(&key_id.to_be_bytes());
     bytes.extend_from_slice(&nonce);

@@ -9,6 +9,9 @@ use crate::root_key::{RootKey, RootKeyId};
 /// As many root keys as a keyring can hold: a fixed number, because it lies in shared memory.
 pub const MAX_ROOT_KEYS: usize = 64;
 
+/// The length of the longest text that is taken for a keyring.
+pub const MAX_TEXT: usize = 64 * 1024;
+
 /// What is wrong with the text of a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
@@ -18,6 +21,9 @@ pub enum KeyringError {
     /// Too many keys.
     #[error("the keyring holds more than {MAX_ROOT_KEYS} keys")]
     TooMany,
+    /// Longer than any keyring is.
+    #[error("the keyring is longer than {MAX_TEXT} bytes")]
+    TooLong,
     /// Not text.
     #[error("the keyring is not text")]
     NotText,
@@ -47,6 +53,9 @@ impl Keyring {
 
     /// Reads the text of a keyring.
     pub fn parse(text: &[u8]) -> Result<Box<Self>, KeyringError> {
+        if text.len() > MAX_TEXT {
+            return Err(KeyringError::TooLong);
+        }
         let text = std::str::from_utf8(text).map_err(|_| KeyringError::NotText)?;
         let mut ring = Box::new(Self::EMPTY);
         for (line, content) in (1..).zip(text.lines()) {
@@ -140,6 +149,7 @@ mod tests {
         assert_eq!(line(&format!("1:{B}")), Err(KeyringError::Repeated { line: 2 }));
         assert_eq!(parse("\n# nothing\n"), Err(KeyringError::Empty));
         assert_eq!(Keyring::parse(b"\xff").err(), Some(KeyringError::NotText));
+        assert_eq!(parse(&"#".repeat(64 * 1024 + 1)), Err(KeyringError::TooLong));
         let many: String = (1..=65).map(|id| format!("{id}:{A}\n")).collect();
         assert_eq!(parse(&many), Err(KeyringError::TooMany));
     }

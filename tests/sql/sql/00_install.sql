@@ -13,6 +13,47 @@ CREATE SCHEMA hftok AUTHORIZATION regress_intruder;
 CREATE EXTENSION hftok;
 ROLLBACK;
 
+-- A schema that somebody put something into, or could: it would look like a part of hftok.
+BEGIN;
+CREATE SCHEMA hftok;
+CREATE FUNCTION hftok.steal(text) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT $1';
+CREATE EXTENSION hftok;
+ROLLBACK;
+BEGIN;
+CREATE SCHEMA hftok;
+GRANT CREATE ON SCHEMA hftok TO regress_intruder;
+CREATE EXTENSION hftok;
+ROLLBACK;
+BEGIN;
+CREATE SCHEMA hftok;
+GRANT USAGE, CREATE ON SCHEMA hftok TO PUBLIC;
+CREATE EXTENSION hftok;
+ROLLBACK;
+
+-- Default privileges of whoever installs: what they grant on new objects does not reach those of hftok.
+BEGIN;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO regress_intruder;
+CREATE EXTENSION hftok;
+ROLLBACK;
+BEGIN;
+ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO regress_intruder;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_intruder, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_intruder;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO regress_intruder;
+CREATE EXTENSION hftok;
+SELECT 'relation' AS kind, c.oid::regclass::text AS object FROM pg_class c, aclexplode(c.relacl) a
+WHERE c.relnamespace::regnamespace::text LIKE 'hftok%' AND a.grantee IN (0, 'regress_intruder'::regrole)
+UNION ALL
+SELECT 'function', p.oid::regprocedure::text FROM pg_proc p, aclexplode(p.proacl) a
+WHERE p.pronamespace::regnamespace::text LIKE 'hftok%' AND a.grantee = 'regress_intruder'::regrole
+UNION ALL
+SELECT 'type', t.oid::regtype::text FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c', aclexplode(t.typacl) a
+WHERE t.typnamespace::regnamespace::text LIKE 'hftok%' AND a.grantee = 'regress_intruder'::regrole
+UNION ALL
+SELECT 'schema', n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a
+WHERE n.nspname LIKE 'hftok%' AND a.grantee = 'regress_intruder'::regrole;
+ROLLBACK;
+
 -- The schema of the tables, prepared by anybody.
 BEGIN;
 CREATE SCHEMA hftok_private AUTHORIZATION regress_intruder;
@@ -55,6 +96,13 @@ ROLLBACK;
 BEGIN;
 CALL pg_temp.prepare_role('hftok_service');
 ALTER ROLE hftok_service CREATEROLE;
+CREATE EXTENSION hftok;
+ROLLBACK;
+
+-- A group role that somebody prepared, and can give to whom they like.
+BEGIN;
+CALL pg_temp.prepare_role('hftok_service');
+GRANT hftok_service TO regress_intruder WITH ADMIN OPTION;
 CREATE EXTENSION hftok;
 ROLLBACK;
 

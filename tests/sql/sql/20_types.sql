@@ -33,10 +33,11 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.fingerprints(p_value => ''value''::text)'),
     ('hftok_private.keyring_state()'),
     ('hftok_private.read_keyring()'),
+    ('hftok_private.missing_key(p_sealed => :sealed, p_fingerprint => ''''::bytea)'),
     ('hftok_private.data_key_id(p_sealed => :sealed)');
 
 -- A function that is missing above, and an argument that is. Those that change more than rows are called elsewhere:
--- seal in 30_vault, install_vault_schema in 50_vault_schema, enable_rpc and disable_rpc (which call set_rpc) in 60_rpc_roles.
+-- refuse_write (a trigger's) and seal in 30_vault, install_vault_schema in 50_vault_schema, enable_rpc and disable_rpc (which call set_rpc) in 60_rpc_roles.
 SELECT p.oid::regproc AS not_called
 FROM pg_proc p
 WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)

@@ -185,16 +185,20 @@ SELECT s.what, length(s.value), octet_length(s.value) AS bytes, d.decrypted_secr
     hftok.get_secret('text: ' || s.what) = s.value COLLATE "C" AS by_name,
     (SELECT count(*) FROM hftok.find_secret(s.value)) AS found
 FROM stored s JOIN hftok.decrypted_secrets d USING (id) ORDER BY s.what COLLATE "C";
--- And as a name. The empty one is none; composed and combining are two.
-SELECT count(*) AS stored, count(DISTINCT id) AS distinct
-FROM (SELECT hftok.put_secret(value, md5(value)) AS id FROM texts WHERE value <> '') s;
+-- And as a name, up to its length. The empty one is none; composed and combining are two.
+CREATE TEMP TABLE named AS SELECT * FROM texts WHERE value <> '' AND octet_length(value) <= 1024;
+SELECT count(*) AS stored, count(DISTINCT id) AS distinct FROM (SELECT hftok.put_secret(value, md5(value)) AS id FROM named) s;
 SELECT count(*) FILTER (WHERE hftok.get_secret(t.value) = md5(t.value)) AS by_name, count(d.id) AS in_view, count(*) AS names
-FROM texts t LEFT JOIN hftok.decrypted_secrets d ON d.name = t.value COLLATE "C" AND d.decrypted_secret = md5(t.value)
-WHERE t.value <> '';
-SELECT count(*) AS same_name FROM texts t WHERE value <> '' AND hftok.put_secret(value, 'x', p_expected_version => 1) IS NOT NULL;
+FROM named t LEFT JOIN hftok.decrypted_secrets d ON d.name = t.value COLLATE "C" AND d.decrypted_secret = md5(t.value);
+SELECT count(*) AS same_name FROM named t WHERE hftok.put_secret(value, 'x', p_expected_version => 1) IS NOT NULL;
+SELECT hftok.put_secret(repeat('n', 1024), 'x') IS NOT NULL AS stored;
+SELECT hftok.put_secret(repeat('n', 1025), 'x');
+SELECT hftok.create_secret('x', repeat('n', 1025));
+SELECT hftok.update_secret(gen_random_uuid(), 'x', repeat('n', 1025));
+SELECT hftok.create_secret('x', 'too much', repeat('d', 65537));
 -- Descriptions too.
-SELECT hftok.create_secret('x', 'described', string_agg(value, '' ORDER BY what COLLATE "C")) IS NOT NULL AS stored FROM texts WHERE what <> '1 MB';
-SELECT description = (SELECT string_agg(value, '' ORDER BY what COLLATE "C") FROM texts WHERE what <> '1 MB') AS same
+SELECT hftok.create_secret('x', 'described', string_agg(value, '' ORDER BY what COLLATE "C")) IS NOT NULL AS stored FROM texts WHERE octet_length(value) <= 1024;
+SELECT description = (SELECT string_agg(value, '' ORDER BY what COLLATE "C") FROM texts WHERE octet_length(value) <= 1024) AS same
 FROM hftok.secrets WHERE name = 'described';
 DELETE FROM hftok.decrypted_secrets;
 

@@ -101,6 +101,26 @@ BEGIN;
 UPDATE hftok_private.data_keys SET root_fingerprint = '\x00';
 SELECT kind, regexp_replace(reason, '[0-9]+', 'N') AS reason FROM hftok.verify() WHERE kind = 'data key';
 ROLLBACK;
+-- A key whose row is gone is noticed although it is still unwrapped in memory.
+BEGIN;
+DELETE FROM hftok_private.data_keys WHERE purpose = 'values';
+SELECT kind, regexp_replace(reason, '[0-9]+', 'N') AS reason, checked, failed FROM hftok.verify();
+ROLLBACK;
+BEGIN;
+DELETE FROM hftok_private.data_keys WHERE purpose = 'fingerprints';
+SELECT kind, regexp_replace(reason, '[0-9]+', 'N') AS reason, checked, failed FROM hftok.verify();
+ROLLBACK;
+-- A row that is hardly one breaks neither status() nor verify().
+BEGIN;
+UPDATE hftok_private.secrets SET sealed = '\x01';
+SELECT secrets, secrets_on_old_keys FROM hftok.status();
+SELECT kind, reason, failed FROM hftok.verify();
+ROLLBACK;
+-- A keyring that is not this database's.
+BEGIN;
+UPDATE hftok_private.data_keys SET root_key_id = 77, root_fingerprint = '\x0123456789abcdef';
+SELECT sealed, reason, removable_root_key_ids FROM hftok.status();
+ROLLBACK;
 -- An id that was used stays taken, and one key of a purpose is active.
 INSERT INTO hftok_private.data_keys SELECT * FROM hftok_private.data_keys WHERE purpose = 'values';
 INSERT INTO hftok_private.data_keys SELECT id % 2147483647 + 1, purpose, state, root_key_id, root_fingerprint, wrapped

@@ -163,4 +163,28 @@ SELECT hftok.get_secret('prod/database');
 
 DELETE FROM hftok.decrypted_secrets;
 DROP OWNED BY regress_nobody, regress_reader, regress_intern;
+-- Predefined roles that may read and write everything: they read no value, and write nothing that would no longer open.
+CREATE ROLE regress_backup IN ROLE pg_read_all_data, pg_write_all_data;
+SELECT hftok.put_secret('kept', 'value') IS NOT NULL AS stored;
+CREATE SCHEMA regress_own AUTHORIZATION regress_backup;
+SET ROLE regress_backup;
+SELECT count(*) > 0 AS metadata FROM hftok.secrets;
+SELECT decrypted_secret FROM hftok.decrypted_secrets;
+UPDATE hftok.secrets SET version = 7;
+DELETE FROM hftok.secrets;
+UPDATE hftok.decrypted_secrets SET name = 'x';
+INSERT INTO hftok.decrypted_secrets (id) VALUES (gen_random_uuid());
+UPDATE hftok_private.secrets SET version = 7;
+DELETE FROM hftok_private.secrets;
+-- A view of their own under the name of ours opens nothing, whatever it hands over.
+CREATE VIEW regress_own.decrypted_secrets AS SELECT ''::text AS decrypted_secret;
+SELECT hftok_private.open_vault_row('regress_own', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
+FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
+SELECT hftok_private.open_vault_row('hftok', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
+FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
+RESET ROLE;
+SELECT hftok.get_secret('kept');
+DELETE FROM hftok.decrypted_secrets WHERE name = 'kept';
+DROP SCHEMA regress_own CASCADE;
+DROP ROLE regress_backup;
 DROP ROLE regress_nobody, regress_reader, regress_intern;
