@@ -10,22 +10,33 @@ use crate::canonical::Canonical;
 pub enum Scope {
     /// A named secret of the operator.
     Vault,
+    /// A credential of a user.
+    User,
+    /// A credential of an organisation.
+    Org,
+    /// A credential of the installation.
+    Global,
+    /// The credentials of an integration.
+    Integration,
 }
 
 impl Scope {
+    const ALL: [Self; 5] = [Self::Vault, Self::User, Self::Org, Self::Global, Self::Integration];
+
     /// The word that is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Vault => "vault",
+            Self::User => "user",
+            Self::Org => "org",
+            Self::Global => "global",
+            Self::Integration => "integration",
         }
     }
 
     /// Reads the stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "vault" => Some(Self::Vault),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 }
 
@@ -57,6 +68,8 @@ impl<'a> Binding<'a> {
     fn is_address(&self) -> bool {
         match self.scope {
             Scope::Vault => !self.name.is_empty(),
+            Scope::User | Scope::Org | Scope::Global => true,
+            Scope::Integration => false,
         }
     }
 

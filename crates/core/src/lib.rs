@@ -13,6 +13,7 @@
 //! | [`data_key`] | keys that seal values and fingerprint them |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
 //! | [`preview`] | what may be shown of a secret |
+//! | [`walk`] | which credential a request may use |
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
@@ -26,6 +27,7 @@ pub mod plaintext;
 pub mod preview;
 pub mod provider;
 pub mod root_key;
+pub mod walk;
 
 /// The operating system gave no random bytes. Nothing can be sealed without them, and nothing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

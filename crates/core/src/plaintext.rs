@@ -35,6 +35,13 @@ impl Plaintext {
         Self(bytes)
     }
 
+    /// The value of a variable of this process' environment, without white space around it, if there is one.
+    pub fn of_environment(name: &str) -> Option<Self> {
+        let value = Zeroizing::new(std::env::var(name).ok()?);
+        let value = value.trim();
+        (!value.is_empty()).then(|| Self(Zeroizing::new(value.as_bytes().to_vec())))
+    }
+
     /// The bytes, for returning them to the caller.
     pub fn expose(&self) -> &[u8] {
         &self.0

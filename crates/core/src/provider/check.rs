@@ -55,6 +55,9 @@ pub enum Rejection {
     /// A secret of a store of secrets.
     #[error("the credential opens a store of secrets, not a provider")]
     SecretStore,
+    /// A JSON object where a key is needed.
+    #[error("the credential of this provider is the key alone, not an object")]
+    NotAKey,
     /// Not a JSON object where one is needed.
     #[error("the credential must be a JSON object with the fields of this provider")]
     NotAnObject,
@@ -72,6 +75,14 @@ const STORES: [&str; 4] = ["hvs.", "hvb.", "ops_eyJ", "dp.pt."];
 impl Provider {
     /// Looks at a value. `others` are the providers whose keys it must not be.
     pub fn check<'a>(&self, value: &'a str, others: &[Provider]) -> Result<Checked<'a>, Rejection> {
+        if !self.has_several_fields() && value.trim_start().starts_with('{') {
+            return Err(Rejection::NotAKey);
+        }
+        self.check_document(value, others)
+    }
+
+    /// The same for the credentials of an integration, which may be an object also when there is only one field.
+    pub fn check_document<'a>(&self, value: &'a str, others: &[Provider]) -> Result<Checked<'a>, Rejection> {
         let value = value.trim();
         if value.is_empty() {
             return Err(Rejection::Blank);
@@ -79,8 +90,8 @@ impl Provider {
         if value.contains(crate::preview::MASK) {
             return Err(Rejection::Masked);
         }
-        let warnings = if self.has_several_fields() {
-            self.check_object(value)?
+        let warnings = if self.has_several_fields() || value.starts_with('{') {
+            self.check_object(value, others)?
         } else {
             self.check_key(value, others)?
         };
@@ -99,8 +110,12 @@ impl Provider {
         Ok(recognise(&self.formats, value))
     }
 
-    fn check_object(&self, value: &str) -> Result<Vec<Warning>, Rejection> {
-        let Members(members) = serde_json::from_str(value).map_err(|_| Rejection::NotAnObject)?;
+    fn check_object(&self, value: &str, others: &[Provider]) -> Result<Vec<Warning>, Rejection> {
+        let members = members(value).ok_or(Rejection::NotAnObject)?;
+        if let [field] = self.fields.as_slice() {
+            let member = members.get(&field.name).ok_or(Rejection::FieldMissing)?;
+            return self.check_key(member.trim(), others);
+        }
         let mut warnings = Vec::new();
         for field in &self.fields {
             match members.get(&field.name).map(|member| member.trim()) {
@@ -192,6 +207,11 @@ fn is_uuid(value: &str) -> bool {
 
 /// The members of a JSON object that are text, in memory that is wiped. Others are passed over.
 struct Members(BTreeMap<String, Zeroizing<String>>);
+
+/// The members of a JSON object that are text; `None` when it is no JSON object.
+pub fn members(value: &str) -> Option<BTreeMap<String, Zeroizing<String>>> {
+    serde_json::from_str(value).ok().map(|Members(members)| members)
+}
 
 /// A member: text, or something else.
 struct Member(Option<Zeroizing<String>>);

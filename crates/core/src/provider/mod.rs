@@ -6,14 +6,16 @@
 
 mod check;
 mod format;
+mod merge;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-pub use check::{Checked, Rejection, Warning};
+pub use check::{Checked, Rejection, Warning, members};
 pub use format::{Alphabet, Format};
+pub use merge::merge;
 
 /// A provider as the catalogue describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -98,6 +100,13 @@ pub fn find(id: &str) -> Option<&'static Provider> {
 }
 
 impl Provider {
+    /// Every variable of the environment that this provider names.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().flat_map(|field| &field.env);
+        let more = self.environment.unset.iter().chain(self.environment.without.keys());
+        fields.chain(more).chain(&self.environment.document).map(String::as_str)
+    }
+
     /// Whether a credential of this provider is a JSON object.
     pub fn has_several_fields(&self) -> bool {
         self.fields.len() > 1

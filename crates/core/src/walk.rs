@@ -1,0 +1,206 @@
+//! Which credential a request may use: the rules of the walk, without a database.
+//!
+//! Levels are asked in a fixed order. One that is *absent* is passed over. One that is there but cannot be used stops
+//! the walk, unless its owner allowed going on; one that does not open always stops it. So nobody pays with somebody
+//! else's key without knowing. `docs/the-walk.md` has the table that a test checks cell by cell.
+
+/// Where a credential may come from, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The user's for this model.
+    UserModel,
+    /// The organisation's for this model.
+    OrgModel,
+    /// The installation's for this model.
+    GlobalModel,
+    /// The user's.
+    User,
+    /// The organisation's.
+    Org,
+    /// The installation's.
+    Global,
+    /// A variable of the server's environment.
+    Environment,
+}
+
+/// What a level came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its credential is the one.
+    Used,
+    /// It has none.
+    Absent,
+    /// Its credential has ended.
+    Expired,
+    /// Its credential is switched off.
+    Disabled,
+    /// The provider refused it.
+    Invalid,
+    /// It does not open.
+    DecryptFailed,
+    /// The user named does not belong to the organisation.
+    NotMember,
+    /// It may not be sent to this host.
+    HostRefused,
+    /// The walk was over before.
+    NotReached,
+}
+
+/// What is known of a credential before it is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// The user named, if any, belongs to its organisation, if it has one.
+    pub is_member: bool,
+    /// Not switched off.
+    pub is_enabled: bool,
+    /// Its time is over.
+    pub is_expired: bool,
+    /// The provider refused it.
+    pub is_invalid: bool,
+    /// It may be sent where the request wants to send it.
+    pub host_allowed: bool,
+}
+
+impl Level {
+    /// All levels, in order.
+    pub const ALL: [Self; 7] = [
+        Self::UserModel,
+        Self::OrgModel,
+        Self::GlobalModel,
+        Self::User,
+        Self::Org,
+        Self::Global,
+        Self::Environment,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserModel => "user_model",
+            Self::OrgModel => "org_model",
+            Self::GlobalModel => "global_model",
+            Self::User => "user",
+            Self::Org => "org",
+            Self::Global => "global",
+            Self::Environment => "environment",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
+    /// Whether it is about one model.
+    pub fn is_for_model(self) -> bool {
+        matches!(self, Self::UserModel | Self::OrgModel | Self::GlobalModel)
+    }
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Absent => "absent",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+            Self::Invalid => "invalid",
+            Self::DecryptFailed => "decrypt_failed",
+            Self::NotMember => "not_member",
+            Self::HostRefused => "host_refused",
+            Self::NotReached => "not_reached",
+        }
+    }
+
+    /// Whether the next level is asked; `may_continue` is what the owner of this one allows.
+    pub fn goes_on(self, may_continue: bool) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Used | Self::DecryptFailed | Self::NotReached => false,
+            Self::Expired | Self::Disabled | Self::Invalid | Self::NotMember | Self::HostRefused => {
+                may_continue
+            }
+        }
+    }
+}
+
+impl Found {
+    /// What speaks against the credential, if anything does. Who may not know of it at all comes first, then what its
+    /// owner decided, then what happened to it, then what this request wants.
+    pub fn objection(&self) -> Option<Outcome> {
+        [
+            (!self.is_member, Outcome::NotMember),
+            (!self.is_enabled, Outcome::Disabled),
+            (self.is_expired, Outcome::Expired),
+            (self.is_invalid, Outcome::Invalid),
+            (!self.host_allowed, Outcome::HostRefused),
+        ]
+        .into_iter()
+        .find_map(|(holds, outcome)| holds.then_some(outcome))
+    }
+}
+
+/// Whether a credential may be sent to `host`. `own` are the hosts its owner restricts it to, `usual` those of the
+/// catalogue. Restricted, it is released only for a host on its list; otherwise the catalogue decides when a host is
+/// named, and nothing does when none is.
+pub fn host_allowed(host: Option<&str>, own: Option<&[String]>, usual: &[String]) -> bool {
+    match (host, own) {
+        (None, own) => own.is_none(),
+        (Some(host), own) => own.unwrap_or(usual).iter().any(|pattern| host_matches(pattern, host)),
+    }
+}
+
+/// Host names are compared without regard to case; `*.` in front of a pattern stands for any subdomain.
+fn host_matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(domain) => {
+            host.len() > domain.len() + 1 && {
+                let (sub, end) = host.as_bytes().split_at(host.len() - domain.len());
+                sub.ends_with(b".") && end.eq_ignore_ascii_case(domain.as_bytes())
+            }
+        }
+        None => pattern.eq_ignore_ascii_case(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, Outcome, host_allowed};
+
+    fn list(hosts: &[&str]) -> Vec<String> {
+        hosts.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for level in Level::ALL {
+            assert_eq!(Level::parse(level.as_str()), Some(level));
+        }
+        assert_eq!(Level::parse("none"), None);
+    }
+
+    #[test]
+    fn hosts() {
+        let usual = list(&["api.example.com", "*.cloud.example.com"]);
+        let allowed = |host| host_allowed(Some(host), None, &usual);
+        assert!(allowed("API.example.com") && allowed("a.b.Cloud.Example.com"));
+        assert!(
+            !allowed("cloud.example.com")
+                && !allowed("evilcloud.example.com")
+                && !allowed(".cloud.example.com.evil")
+        );
+        assert!(!allowed("") && !allowed("éé.cloud.example.co"));
+        assert!(host_allowed(None, None, &usual));
+        assert!(!host_allowed(None, Some(&usual), &usual), "restricted to hosts, and none named");
+        assert!(!host_allowed(Some("api.example.com"), Some(&list(&["other"])), &usual));
+        assert!(!host_allowed(Some("api.example.com"), Some(&[]), &usual));
+    }
+
+    #[test]
+    fn only_the_absent_and_the_allowed_go_on() {
+        assert!(Outcome::Absent.goes_on(false));
+        assert!(!Outcome::DecryptFailed.goes_on(true));
+        assert!(Outcome::Expired.goes_on(true) && !Outcome::Expired.goes_on(false));
+    }
+}
