@@ -27,16 +27,24 @@ COMMENT ON COLUMN hftok_private.data_keys.created_at IS 'When it was made.';
 CREATE TABLE hftok_private.secrets (
     id uuid PRIMARY KEY,
     binding_key uuid NOT NULL UNIQUE,
-    scope text NOT NULL CHECK (scope IN ('vault')),
+    scope text NOT NULL CHECK (scope IN ('vault', 'user', 'org', 'global', 'integration')),
     scope_id text NOT NULL DEFAULT '',
     provider text NOT NULL DEFAULT '',
     model text NOT NULL DEFAULT '',
     name text NOT NULL DEFAULT '',
     description text NOT NULL DEFAULT '',
+    label text NOT NULL DEFAULT '',
+    enabled boolean NOT NULL DEFAULT true,
+    on_unusable text NOT NULL DEFAULT 'stop' CHECK (on_unusable IN ('stop', 'continue')),
     allowed_hosts text[],
     expires_at timestamptz,
     version int NOT NULL CHECK (version > 0),
     preview text NOT NULL,
+    warnings text[] NOT NULL DEFAULT '{}',
+    verdict text CHECK (verdict IN ('verified', 'invalid')),
+    verdict_message text,
+    refusals int NOT NULL DEFAULT 0,
+    last_verified_at timestamptz,
     fingerprint bytea NOT NULL,
     sealed bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -46,6 +54,7 @@ CREATE TABLE hftok_private.secrets (
 -- Ciphertext does not compress.
 ALTER TABLE hftok_private.secrets ALTER COLUMN sealed SET STORAGE EXTERNAL;
 CREATE INDEX secrets_fingerprint ON hftok_private.secrets (fingerprint);
+CREATE INDEX secrets_owner ON hftok_private.secrets (scope, scope_id);
 COMMENT ON TABLE hftok_private.secrets IS 'Every secret with its current version. The value is sealed before a row is made.';
 COMMENT ON COLUMN hftok_private.secrets.id IS 'The same for all versions; bound.';
 COMMENT ON COLUMN hftok_private.secrets.binding_key IS 'Hash of owner and use (not an identifier): one secret for each.';
@@ -55,10 +64,18 @@ COMMENT ON COLUMN hftok_private.secrets.provider IS 'Whose service the secret op
 COMMENT ON COLUMN hftok_private.secrets.model IS 'The model it is reserved for; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.name IS 'The name it is called by; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.description IS 'Free text; not bound, not sealed.';
+COMMENT ON COLUMN hftok_private.secrets.label IS 'What its owner calls it; not bound.';
+COMMENT ON COLUMN hftok_private.secrets.enabled IS 'Whether it may be used; not bound.';
+COMMENT ON COLUMN hftok_private.secrets.on_unusable IS 'Whether the walk goes on when it is there and cannot be used; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.allowed_hosts IS 'The hosts the value may be sent to; bound. NULL for no restriction.';
 COMMENT ON COLUMN hftok_private.secrets.expires_at IS 'When the value ends; bound.';
 COMMENT ON COLUMN hftok_private.secrets.version IS 'Counts the values it has had, from 1; bound.';
 COMMENT ON COLUMN hftok_private.secrets.preview IS 'What may be shown of the value: always as wide, a prefix and four characters at most.';
+COMMENT ON COLUMN hftok_private.secrets.warnings IS 'What may be wrong with the value, told when it was stored.';
+COMMENT ON COLUMN hftok_private.secrets.verdict IS 'What the provider says of the current version, when it has been asked.';
+COMMENT ON COLUMN hftok_private.secrets.verdict_message IS 'Why, in the words of whoever reported it; never a value.';
+COMMENT ON COLUMN hftok_private.secrets.refusals IS 'Definite refusals in a row: a credential that was verified becomes invalid by the second.';
+COMMENT ON COLUMN hftok_private.secrets.last_verified_at IS 'When the provider last accepted the current version.';
 COMMENT ON COLUMN hftok_private.secrets.fingerprint IS 'Keyed: finds the secret by its value without opening any.';
 COMMENT ON COLUMN hftok_private.secrets.sealed IS 'The value, as docs/sealed-format.md says. Opens only with everything that is marked as bound.';
 COMMENT ON COLUMN hftok_private.secrets.created_at IS 'When the secret was first stored.';
@@ -99,17 +116,6 @@ COMMENT ON COLUMN hftok_private.secret_versions.fingerprint IS 'Of this version.
 COMMENT ON COLUMN hftok_private.secret_versions.sealed IS 'Of this version.';
 COMMENT ON COLUMN hftok_private.secret_versions.sealed_at IS 'When this version was stored.';
 COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next one was.';
-
--- Row security holds for hftok_owner too (FORCE), so that a policy that a DBA adds reaches every view and function.
-ALTER TABLE hftok_private.data_keys ENABLE ROW LEVEL SECURITY;
-ALTER TABLE hftok_private.data_keys FORCE ROW LEVEL SECURITY;
-CREATE POLICY hftok ON hftok_private.data_keys TO hftok_owner USING (true) WITH CHECK (true);
-ALTER TABLE hftok_private.secrets ENABLE ROW LEVEL SECURITY;
-ALTER TABLE hftok_private.secrets FORCE ROW LEVEL SECURITY;
-CREATE POLICY hftok ON hftok_private.secrets TO hftok_owner USING (true) WITH CHECK (true);
-ALTER TABLE hftok_private.secret_versions ENABLE ROW LEVEL SECURITY;
-ALTER TABLE hftok_private.secret_versions FORCE ROW LEVEL SECURITY;
-CREATE POLICY hftok ON hftok_private.secret_versions TO hftok_owner USING (true) WITH CHECK (true);
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.data_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.secrets', '');

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
+use hftok_core::provider::Rejection;
+use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
 use crate::keys::state::{Reason, os_error};
@@ -60,6 +62,25 @@ pub enum Error {
     TooLarge {
         /// The quota.
         most: usize,
+    },
+    /// More credentials than the quota allows.
+    #[error("too many")]
+    TooMany {
+        /// The quota.
+        most: i32,
+    },
+    /// A value that cannot be a credential of its provider.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// A level of the walk has a credential that cannot be used.
+    #[error("unusable")]
+    Unusable {
+        /// The level.
+        level: Level,
+        /// Why.
+        outcome: Outcome,
+        /// Which secret; none for a variable of the environment.
+        secret_id: Option<Uuid>,
     },
     /// There, but it does not open.
     #[error("does not open")]
@@ -119,6 +140,10 @@ pub enum Error {
 pub enum Object {
     /// A named secret.
     Name(String),
+    /// A credential of somebody, or somebody.
+    Owner,
+    /// An integration, by its id.
+    Integration(Uuid),
     /// A secret, by its id.
     Secret(Uuid),
     /// A version of a secret.
@@ -154,6 +179,8 @@ impl From<Error> for Report {
                 .hint("Index expressions, materialized views and the like must not depend on secrets."),
             Error::NotFound(object) => report(b"PT404", "Not Found").detail(match object {
                 Object::Name(name) => format!("There is no secret named \"{name}\"."),
+                Object::Owner => "There is none that the caller may change.".to_owned(),
+                Object::Integration(id) => format!("There is no integration {id}."),
                 Object::Secret(id) => format!("There is no secret {id}."),
                 Object::Version(id, version) => format!("Secret {id} has no version {version}."),
             }),
@@ -167,6 +194,25 @@ impl From<Error> for Report {
                 .hint("0 stands for a secret that does not exist."),
             Error::TooLarge { most } => report(b"PT413", "Content Too Large")
                 .detail(format!("A secret may have {most} bytes.")),
+            Error::TooMany { most } => report(b"PT413", "Content Too Large")
+                .detail(format!("A user may have {most} credentials."))
+                .hint("Delete one that is no longer needed."),
+            Error::Rejected(rejection) => Report {
+                sqlstate: *b"22023",
+                message: Cow::Owned(rejection.to_string()),
+                detail: None,
+                hint: None,
+            },
+            Error::Unusable { level, outcome, secret_id } => report(b"PT422", "Unprocessable Entity")
+                .detail(
+                    serde_json::json!({
+                        "level": level.as_str(),
+                        "outcome": outcome.as_str(),
+                        "secret_id": secret_id.map(|id| id.to_string()),
+                    })
+                    .to_string(),
+                )
+                .hint("Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."),
             Error::Damaged { secret_id, version } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({

@@ -8,6 +8,11 @@ static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"authenticator"));
 static VERSION_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(10);
+static MAX_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
+static ENVIRONMENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(
+    c"huggingface=HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGING_FACE_ACCESS_TOKEN",
+));
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
@@ -57,6 +62,34 @@ pub fn init() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
+    GucRegistry::define_int_guc(
+        c"hftok.max_credentials_per_user",
+        c"Most credentials that a user can have.",
+        c"",
+        &MAX_CREDENTIALS,
+        1,
+        1_000_000,
+        GucContext::Sighup,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.overlap",
+        c"How long the previous version of a credential can still be read by the backend.",
+        c"",
+        &OVERLAP,
+        0,
+        365 * 24 * 60 * 60,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_string_guc(
+        c"hftok.environment",
+        c"Variables of the server's environment that serve as the last level.",
+        c"provider=VARIABLE|VARIABLE, separated by semicolons; empty turns the level off.",
+        &ENVIRONMENT,
+        GucContext::Postmaster,
+        operator,
+    );
     crate::pg::init::reserve_setting_prefix();
 }
 
@@ -88,6 +121,27 @@ pub fn version_history() -> i32 {
 /// The size in bytes of the largest secret.
 pub fn max_secret_size() -> usize {
     usize::try_from(MAX_SECRET_SIZE.get()).unwrap_or_default()
+}
+
+/// How many credentials a user can have.
+pub fn max_credentials_per_user() -> i32 {
+    MAX_CREDENTIALS.get()
+}
+
+/// How long a previous version can still be read, in seconds.
+pub fn overlap() -> i32 {
+    OVERLAP.get()
+}
+
+/// The variables of the server's environment that hold a credential of this provider, in order.
+pub fn environment(provider: &str) -> Vec<String> {
+    let entries = text(&ENVIRONMENT).unwrap_or_default();
+    let entry = entries
+        .split(';')
+        .filter_map(|entry| entry.split_once('='))
+        .find(|(name, _)| name.trim() == provider);
+    let names = entry.map(|(_, names)| names).unwrap_or_default();
+    names.split('|').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

@@ -29,6 +29,12 @@ impl Caller {
         self.role
     }
 
+    /// Whether the caller is a member of a group role, by whatever way and however it inherits.
+    pub fn is_in(&self, group: &str) -> bool {
+        // SAFETY: looks up memberships of two roles in the catalog.
+        role_id(group).is_some_and(|group| unsafe { pg_sys::is_member_of_role(self.role, group) })
+    }
+
     /// The identity that hftok gives this caller: the `sub` of a JWT under a gateway, `role:<name>` elsewhere.
     pub fn identity(&self) -> Result<String, Error> {
         // SAFETY: reads a variable of this process.
@@ -60,7 +66,7 @@ fn subject(claims: &str) -> Result<String, Error> {
 }
 
 /// Identifiers are text; a UUID is stored lower-case, in whatever case it comes.
-fn canonical_id(id: &str) -> String {
+pub fn canonical_id(id: &str) -> String {
     let is_uuid = id.len() == 36
         && id.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

@@ -8,6 +8,7 @@
 pub mod acl;
 pub mod caller;
 pub mod command;
+pub mod composite;
 pub mod entry;
 pub mod init;
 pub mod key_pages;

@@ -2,6 +2,9 @@
 //! of things in `api`.
 
 pub mod data_keys;
+pub mod integrations;
+pub mod owners;
+pub mod providers;
 pub mod row;
 pub mod secrets;
 pub mod versions;

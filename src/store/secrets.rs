@@ -2,10 +2,11 @@
 
 use std::ffi::CStr;
 
+use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::{Plaintext, PlaintextRef};
 use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
-use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID, UUIDOID};
+use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use super::data_keys;
 use super::row::SealedRow;
@@ -16,7 +17,9 @@ use crate::pg::sql::{Row, Run, Statement};
 macro_rules! columns {
     () => {
         "s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, \
-         s.sealed, s.description, s.preview, s.fingerprint"
+         s.sealed, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', \
+         s.warnings, s.verdict IS NOT DISTINCT FROM 'invalid', \
+         coalesce(s.expires_at <= pg_catalog.clock_timestamp(), false)"
     };
 }
 
@@ -33,18 +36,39 @@ macro_rules! select {
 }
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.secrets
-    (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed,
+     label, on_unusable, allowed_hosts, expires_at, warnings)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+     CASE WHEN $14 THEN 'continue' ELSE 'stop' END, $15, $16, $17)
     ON CONFLICT (binding_key) DO NOTHING RETURNING 1";
+// Another version is another value: what was said of the former one is no longer true.
 const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     binding_key = $2, name = $3, description = $4, preview = $5, fingerprint = $6, sealed = $7,
     sealed_at = CASE WHEN version = $8 THEN sealed_at ELSE pg_catalog.now() END,
-    version = $8, updated_at = pg_catalog.now()
+    verdict = CASE WHEN version = $8 THEN verdict END,
+    verdict_message = CASE WHEN version = $8 THEN verdict_message END,
+    refusals = CASE WHEN version = $8 THEN refusals ELSE 0 END,
+    last_verified_at = CASE WHEN version = $8 THEN last_verified_at END,
+    version = $8, updated_at = pg_catalog.now(),
+    label = $9, on_unusable = CASE WHEN $10 THEN 'continue' ELSE 'stop' END, allowed_hosts = $11, expires_at = $12,
+    warnings = $13
     WHERE id = $1";
 const DESCRIBE: &CStr =
     c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now() WHERE id = $1";
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
 const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'vault'";
+const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1";
+const REPORT: &CStr = c"UPDATE hftok_private.secrets SET
+    refusals = CASE $2 WHEN 'verified' THEN 0 WHEN 'invalid' THEN refusals + 1 ELSE refusals END,
+    verdict = CASE $2
+        WHEN 'verified' THEN 'verified'
+        WHEN 'invalid' THEN CASE WHEN verdict = 'verified' AND refusals = 0 THEN 'verified' ELSE 'invalid' END
+        ELSE verdict END,
+    verdict_message = CASE WHEN $2 = 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
+    last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE last_verified_at END
+    WHERE id = $1 AND scope <> 'vault' AND ($4 IS NULL OR version = $4)";
+const COUNT: &CStr =
+    c"SELECT count(*)::int FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
 
 thread_local! {
     static FIND: Statement = const { Statement::new(select!("s.binding_key = $1"), &[UUIDOID]) };
@@ -53,41 +77,76 @@ thread_local! {
         const { Statement::new(select!("s.id = $1 AND s.scope = 'vault' FOR UPDATE"), &[UUIDOID]) };
     static INSERT_ROW: Statement = const { Statement::new(INSERT, &[
         UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, BYTEAOID, BYTEAOID,
+        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
     ]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[
         UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, BYTEAOID, INT4OID,
+        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
     ]) };
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
+    static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
+    static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID, INT4OID]) };
+    static COUNT_ROWS: Statement = const { Statement::new(COUNT, &[TEXTOID, TEXTOID]) };
+    static FIND_ID: Statement = const { Statement::new(select!("s.id = $1"), &[UUIDOID]) };
+    static LOCK_ID: Statement = const { Statement::new(select!("s.id = $1 FOR UPDATE"), &[UUIDOID]) };
 }
 
 /// A secret with its current version.
 pub struct Secret {
     /// The sealed value and what it is bound to.
     pub row: SealedRow,
-    /// Free text, not bound.
+    /// Free text of a named secret.
     pub description: String,
+    /// What the owner of a credential calls it.
+    pub label: String,
+    /// Whether it may be used.
+    pub is_enabled: bool,
+    /// Whether the walk goes on when it cannot be used.
+    pub may_continue: bool,
+    /// What may be wrong with the value.
+    pub warnings: Vec<String>,
+    /// The provider refused it.
+    pub is_invalid: bool,
+    /// Its time is over.
+    pub is_expired: bool,
     preview: String,
     fingerprint: Vec<u8>,
 }
 
 impl Secret {
-    /// A new secret of the operator, not yet stored and not yet holding a value.
-    pub fn new_vault(name: &str, description: &str) -> Result<Self, Error> {
+    /// A new secret with this binding, not yet stored and not yet holding a value.
+    pub fn new(binding: &Binding<'_>) -> Result<Self, Error> {
         let row = SealedRow {
             id: random_id()?,
             version: 0,
-            scope: "vault".into(),
-            scope_id: String::new(),
-            provider: String::new(),
-            model: String::new(),
-            name: name.into(),
+            scope: binding.scope.as_str().into(),
+            scope_id: binding.scope_id.into(),
+            provider: binding.provider.into(),
+            model: binding.model.into(),
+            name: binding.name.into(),
             allowed_hosts: None,
             expires_at: None,
             sealed: Vec::new(),
         };
-        Ok(Self { row, description: description.into(), preview: String::new(), fingerprint: Vec::new() })
+        Ok(Self {
+            row,
+            description: String::new(),
+            label: String::new(),
+            is_enabled: true,
+            may_continue: false,
+            warnings: Vec::new(),
+            is_invalid: false,
+            is_expired: false,
+            preview: String::new(),
+            fingerprint: Vec::new(),
+        })
+    }
+
+    /// What may be shown of the value.
+    pub fn preview(&self) -> &str {
+        &self.preview
     }
 
     /// The secret found under this binding.
@@ -98,6 +157,16 @@ impl Secret {
     /// The same, locked until the transaction ends.
     pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
         Ok(LOCK.write(&[binding_key.into()], Self::read)?.pop())
+    }
+
+    /// A secret by its id.
+    pub fn find_id(id: Uuid) -> Result<Option<Self>, Error> {
+        Ok(FIND_ID.read(&[id.into()], Self::read)?.pop())
+    }
+
+    /// A secret by its id, locked until the transaction ends.
+    pub fn lock_id(id: Uuid) -> Result<Option<Self>, Error> {
+        Ok(LOCK_ID.write(&[id.into()], Self::read)?.pop())
     }
 
     /// A secret of the operator by its id, locked until the transaction ends.
@@ -113,10 +182,10 @@ impl Secret {
         self.row.seal(value)
     }
 
-    /// Binds the secret to another name. The value stays, sealed anew because the name is sealed with it.
-    pub fn rename(&mut self, name: &str) -> Result<(), Error> {
+    /// Changes what the value is bound to. The value stays, and is sealed anew.
+    pub fn rebind(&mut self, change: impl FnOnce(&mut SealedRow)) -> Result<(), Error> {
         let value: Plaintext = self.row.open()?;
-        name.clone_into(&mut self.row.name);
+        change(&mut self.row);
         self.row.seal(&value.as_ref())
     }
 
@@ -136,6 +205,11 @@ impl Secret {
             self.preview.as_str().into(),
             self.fingerprint.as_slice().into(),
             row.sealed.as_slice().into(),
+            self.label.as_str().into(),
+            self.may_continue.into(),
+            row.allowed_hosts.clone().into(),
+            row.expires_at.into(),
+            self.warnings.clone().into(),
         ])?;
         Ok(inserted > 0)
     }
@@ -159,6 +233,11 @@ impl Secret {
             self.fingerprint.as_slice().into(),
             row.sealed.as_slice().into(),
             row.version.into(),
+            self.label.as_str().into(),
+            self.may_continue.into(),
+            row.allowed_hosts.clone().into(),
+            row.expires_at.into(),
+            self.warnings.clone().into(),
         ])?;
         Ok(())
     }
@@ -190,6 +269,12 @@ impl Secret {
             description: row.must(11)?,
             preview: row.must(12)?,
             fingerprint: row.must(13)?,
+            label: row.must(14)?,
+            is_enabled: row.must(15)?,
+            may_continue: row.must(16)?,
+            warnings: row.must(17)?,
+            is_invalid: row.must(18)?,
+            is_expired: row.must(19)?,
         })
     }
 }
@@ -197,6 +282,23 @@ impl Secret {
 /// Deletes a secret of the operator with all its versions; `false` when there is none of this id.
 pub fn delete_vault(id: Uuid) -> Result<bool, Error> {
     Ok(DELETE_ROW.execute(&[id.into()])? > 0)
+}
+
+/// Deletes the secret found under this binding with all its versions; `false` when there is none.
+pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
+    Ok(DELETE_BOUND_ROW.execute(&[binding_key.into()])? > 0)
+}
+
+/// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
+pub fn report(id: Uuid, verdict: &str, message: Option<&str>, version: Option<i32>) -> Result<(), Error> {
+    REPORT_ROW.execute(&[id.into(), verdict.into(), message.into(), version.into()])?;
+    Ok(())
+}
+
+/// How many secrets an owner has.
+pub fn count(scope: Scope, scope_id: &str) -> Result<i32, Error> {
+    let counts = COUNT_ROWS.read(&[scope.as_str().into(), scope_id.into()], |row| row.must(1))?;
+    counts.into_iter().next().ok_or(Error::Internal("a count gave no row"))
 }
 
 /// A random UUID of version 4.

@@ -23,7 +23,12 @@ const FIND: &CStr =
     c"SELECT v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 
+const OVERLAPPING: &CStr =
+    c"SELECT 1 FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
+    AND v.superseded_at + pg_catalog.make_interval(secs => $3) > pg_catalog.clock_timestamp()";
+
 thread_local! {
+    static FIND_OVERLAPPING: Statement = const { Statement::new(OVERLAPPING, &[UUIDOID, INT4OID, INT4OID]) };
     static KEEP_ROW: Statement = const { Statement::new(KEEP, &[UUIDOID]) };
     static PRUNE_ROWS: Statement = const { Statement::new(PRUNE, &[UUIDOID, INT4OID]) };
     static FIND_ROW: Statement = const { Statement::new(FIND, &[UUIDOID, INT4OID]) };
@@ -54,4 +59,13 @@ pub fn find(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
         })
     })?;
     rows.into_iter().next().ok_or(Error::NotFound(Object::Version(secret_id, version)))
+}
+
+/// A previous version that was replaced so recently that it may still be used.
+pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
+    let overlap = settings::overlap();
+    if FIND_OVERLAPPING.read(&[secret_id.into(), version.into(), overlap.into()], |_| Ok(()))?.is_empty() {
+        return Err(Error::NotFound(Object::Version(secret_id, version)));
+    }
+    find(secret_id, version)
 }

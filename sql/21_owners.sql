@@ -1,0 +1,40 @@
+-- Who owns secrets besides the operator: organisations and their members, administrators of the application; and the
+-- providers that an operator added.
+
+CREATE TABLE hftok_private.members (
+    org_id text NOT NULL CHECK (org_id <> ''),
+    user_id text NOT NULL CHECK (user_id <> ''),
+    role text NOT NULL CHECK (role IN ('owner', 'admin', 'member')),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (org_id, user_id)
+);
+CREATE INDEX members_user ON hftok_private.members (user_id);
+COMMENT ON TABLE hftok_private.members IS 'Who belongs to which organisation.';
+COMMENT ON COLUMN hftok_private.members.org_id IS 'The organisation, as the application names it.';
+COMMENT ON COLUMN hftok_private.members.user_id IS 'The user, as the JWT names them.';
+COMMENT ON COLUMN hftok_private.members.role IS 'owner: also makes owners; admin: writes credentials and members; member: uses credentials and sees them masked.';
+COMMENT ON COLUMN hftok_private.members.created_at IS 'Since when.';
+
+CREATE TABLE hftok_private.administrators (
+    user_id text PRIMARY KEY CHECK (user_id <> ''),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE hftok_private.administrators IS 'Users of the application who may set global credentials.';
+COMMENT ON COLUMN hftok_private.administrators.user_id IS 'The user, as the JWT names them.';
+COMMENT ON COLUMN hftok_private.administrators.created_at IS 'Since when.';
+
+CREATE TABLE hftok_private.providers (
+    id text PRIMARY KEY CHECK (id <> ''),
+    definition jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE hftok_private.providers IS 'Providers that an operator added, or described otherwise than the built-in catalogue does.';
+COMMENT ON COLUMN hftok_private.providers.id IS 'The name it is called by.';
+COMMENT ON COLUMN hftok_private.providers.definition IS 'The description, in the form of the built-in catalogue.';
+COMMENT ON COLUMN hftok_private.providers.created_at IS 'When it was added.';
+COMMENT ON COLUMN hftok_private.providers.updated_at IS 'When it was last changed.';
+
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.members', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.administrators', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.providers', '');

@@ -1,0 +1,92 @@
+-- Integrations: an application's connections to providers, each with credentials of its own. And the keys that clients
+-- see as a table.
+
+CREATE TABLE hftok_private.integrations (
+    id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    user_id text NOT NULL CHECK (user_id <> ''),
+    name text NOT NULL,
+    type text NOT NULL,
+    status text NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'verifying', 'connected', 'error', 'disabled')),
+    enabled boolean NOT NULL DEFAULT true,
+    config jsonb NOT NULL DEFAULT '{}',
+    secret_id uuid NOT NULL UNIQUE REFERENCES hftok_private.secrets (id) ON DELETE CASCADE,
+    last_used_at timestamptz,
+    error_message text,
+    credentials_migrated boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+CREATE INDEX integrations_user ON hftok_private.integrations (user_id);
+COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users brought, without their credentials.';
+COMMENT ON COLUMN hftok_private.integrations.id IS 'Random.';
+COMMENT ON COLUMN hftok_private.integrations.user_id IS 'Whose it is.';
+COMMENT ON COLUMN hftok_private.integrations.name IS 'What its owner calls it.';
+COMMENT ON COLUMN hftok_private.integrations.type IS 'The provider.';
+COMMENT ON COLUMN hftok_private.integrations.status IS 'What the backend last found.';
+COMMENT ON COLUMN hftok_private.integrations.enabled IS 'Whether its owner wants it used.';
+COMMENT ON COLUMN hftok_private.integrations.config IS 'Whatever the application keeps with it; not sealed.';
+COMMENT ON COLUMN hftok_private.integrations.secret_id IS 'Its credentials.';
+COMMENT ON COLUMN hftok_private.integrations.last_used_at IS 'When the backend last reported a use.';
+COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, in the backend''s words.';
+COMMENT ON COLUMN hftok_private.integrations.credentials_migrated IS 'Its credentials came from elsewhere.';
+COMMENT ON COLUMN hftok_private.integrations.created_at IS 'When it was made.';
+COMMENT ON COLUMN hftok_private.integrations.updated_at IS 'When it was last changed.';
+
+CREATE TABLE hftok_private.integration_shares (
+    integration_id uuid NOT NULL REFERENCES hftok_private.integrations (id) ON DELETE CASCADE,
+    org_id text NOT NULL CHECK (org_id <> ''),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (integration_id, org_id)
+);
+CREATE INDEX integration_shares_org ON hftok_private.integration_shares (org_id);
+COMMENT ON TABLE hftok_private.integration_shares IS 'With which organisations an integration is shared.';
+COMMENT ON COLUMN hftok_private.integration_shares.integration_id IS 'The integration.';
+COMMENT ON COLUMN hftok_private.integration_shares.org_id IS 'The organisation whose members may use it.';
+COMMENT ON COLUMN hftok_private.integration_shares.created_at IS 'Since when.';
+
+CREATE TABLE hftok_private.usage_daily (
+    day date NOT NULL,
+    secret_id uuid NOT NULL,
+    currency text NOT NULL,
+    provider text NOT NULL,
+    scope text NOT NULL,
+    scope_id text NOT NULL,
+    requests bigint NOT NULL DEFAULT 0,
+    units bigint NOT NULL DEFAULT 0,
+    cost numeric NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, secret_id, currency)
+);
+COMMENT ON TABLE hftok_private.usage_daily IS 'What was done with each credential, as the backend reports it. No foreign key: usage outlives its credential.';
+COMMENT ON COLUMN hftok_private.usage_daily.day IS 'In UTC.';
+COMMENT ON COLUMN hftok_private.usage_daily.secret_id IS 'The credential.';
+COMMENT ON COLUMN hftok_private.usage_daily.currency IS 'Of the cost.';
+COMMENT ON COLUMN hftok_private.usage_daily.provider IS 'As the credential had it.';
+COMMENT ON COLUMN hftok_private.usage_daily.scope IS 'As the credential had it.';
+COMMENT ON COLUMN hftok_private.usage_daily.scope_id IS 'As the credential had it.';
+COMMENT ON COLUMN hftok_private.usage_daily.requests IS 'Requests.';
+COMMENT ON COLUMN hftok_private.usage_daily.units IS 'Tokens, seconds, or whatever the provider counts.';
+COMMENT ON COLUMN hftok_private.usage_daily.cost IS 'What it cost.';
+
+-- Derived from secrets by a trigger, and so not dumped: restoring the secrets fills it again. A table of its own because
+-- clients upsert into it by (user_id, service), and that needs a unique index that their statement can name.
+CREATE TABLE hftok_private.user_api_keys (
+    id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+    user_id text NOT NULL CHECK (user_id <> ''),
+    service text NOT NULL CHECK (service <> ''),
+    api_key text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (user_id, service)
+);
+COMMENT ON TABLE hftok_private.user_api_keys IS 'The keys of users as clients see them: masked.';
+COMMENT ON COLUMN hftok_private.user_api_keys.id IS 'The secret''s id.';
+COMMENT ON COLUMN hftok_private.user_api_keys.user_id IS 'Whose key it is.';
+COMMENT ON COLUMN hftok_private.user_api_keys.service IS 'The provider.';
+COMMENT ON COLUMN hftok_private.user_api_keys.api_key IS 'The preview. A key written here is sealed before there is a row.';
+COMMENT ON COLUMN hftok_private.user_api_keys.created_at IS 'When the secret was first stored.';
+COMMENT ON COLUMN hftok_private.user_api_keys.updated_at IS 'When it was last changed.';
+
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.integrations', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.integration_shares', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.usage_daily', '');

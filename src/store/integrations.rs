@@ -1,0 +1,119 @@
+//! Integrations, and with whom they are shared. Their credentials are secrets like all others.
+
+use std::ffi::CStr;
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
+use pgrx::{JsonB, datum::IntoDatum};
+
+use crate::error::{Error, Object};
+use crate::pg::sql::{Parameter, Run, Statement};
+
+const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
+    VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id";
+// Theirs, or shared with an organisation that they belong to; with nobody named, any.
+const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id = $2
+    FROM hftok_private.integrations i
+    WHERE i.id = $1 AND ($2 IS NULL OR i.user_id = $2 OR EXISTS (
+        SELECT FROM hftok_private.integration_shares s JOIN hftok_private.members m ON m.org_id = s.org_id
+        WHERE s.integration_id = i.id AND m.user_id = $2
+    ))";
+const UPDATE: &CStr =
+    c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
+    enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1";
+const STATUS: &CStr =
+    c"UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
+    last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
+    updated_at = pg_catalog.now() WHERE id = $1";
+const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'integration'";
+const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
+    ON CONFLICT DO NOTHING";
+const UNSHARE: &CStr =
+    c"DELETE FROM hftok_private.integration_shares WHERE integration_id = $1 AND org_id = $2";
+
+thread_local! {
+    static INSERT_ROW: Statement =
+        const { Statement::new(INSERT, &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID]) };
+    static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
+    static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
+    static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
+    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
+    static SHARE_ROW: Statement = const { Statement::new(SHARE, &[UUIDOID, TEXTOID]) };
+    static UNSHARE_ROW: Statement = const { Statement::new(UNSHARE, &[UUIDOID, TEXTOID]) };
+}
+
+/// An integration that somebody may use.
+pub struct Integration {
+    /// Its id.
+    pub id: Uuid,
+    /// Its credentials.
+    pub secret_id: Uuid,
+    /// The provider.
+    pub provider: String,
+    /// Whether the user named is its owner; true when nobody is named.
+    pub is_own: bool,
+}
+
+/// A new integration with credentials that are stored already.
+pub fn insert(
+    user: &str,
+    name: &str,
+    kind: &str,
+    config: Option<JsonB>,
+    secret_id: Uuid,
+) -> Result<Uuid, Error> {
+    let config = Parameter::from(config.and_then(IntoDatum::into_datum));
+    let ids = INSERT_ROW
+        .write(&[user.into(), name.into(), kind.into(), config, secret_id.into()], |row| row.must(1))?;
+    ids.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+}
+
+/// The integration of this id, if it is the user's or shared with them; any when nobody is named.
+pub fn reach(id: Uuid, user: Option<&str>) -> Result<Integration, Error> {
+    let rows = REACH_ROW.read(&[id.into(), user.into()], |row| {
+        Ok(Integration {
+            id,
+            secret_id: row.must(1)?,
+            provider: row.must(2)?,
+            is_own: row.get(3).unwrap_or(true),
+        })
+    })?;
+    rows.into_iter().next().ok_or(Error::NotFound(Object::Integration(id)))
+}
+
+impl Integration {
+    /// Changes what is given.
+    pub fn update(
+        &self,
+        name: Option<&str>,
+        config: Option<JsonB>,
+        enabled: Option<bool>,
+    ) -> Result<(), Error> {
+        let config = Parameter::from(config.and_then(IntoDatum::into_datum));
+        UPDATE_ROW.execute(&[self.id.into(), name.into(), config, enabled.into()])?;
+        Ok(())
+    }
+
+    /// Keeps what the backend found. A connection that works was used.
+    pub fn set_status(&self, status: &str, message: Option<&str>) -> Result<(), Error> {
+        STATUS_ROW.execute(&[self.id.into(), status.into(), message.into()])?;
+        Ok(())
+    }
+
+    /// Deletes it with its credentials.
+    pub fn delete(&self) -> Result<bool, Error> {
+        Ok(DELETE_ROW.execute(&[self.secret_id.into()])? > 0)
+    }
+
+    /// Lets the members of an organisation use it.
+    pub fn share(&self, org: &str) -> Result<(), Error> {
+        SHARE_ROW.execute(&[self.id.into(), org.into()])?;
+        Ok(())
+    }
+
+    /// No longer lets them.
+    pub fn unshare(&self, org: &str) -> Result<(), Error> {
+        UNSHARE_ROW.execute(&[self.id.into(), org.into()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Organisations, their members, and the administrators of the application.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys::{BOOLOID, TEXTOID};
+
+use crate::error::Error;
+use crate::pg::sql::{Run, Statement};
+
+const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
+const ORGS: &CStr = c"SELECT m.org_id FROM hftok_private.members m
+    WHERE m.user_id = $1 AND (NOT $2 OR m.role IN ('owner', 'admin'))";
+const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
+    WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
+const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
+    ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
+const REMOVE: &CStr = c"DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
+const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
+
+thread_local! {
+    static FIND_ROLE: Statement = const { Statement::new(ROLE, &[TEXTOID, TEXTOID]) };
+    static FIND_ORGS: Statement = const { Statement::new(ORGS, &[TEXTOID, BOOLOID]) };
+    static LOCK_OWNERS: Statement = const { Statement::new(OWNERS, &[TEXTOID]) };
+    static PUT_MEMBER: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, TEXTOID]) };
+    static REMOVE_MEMBER: Statement = const { Statement::new(REMOVE, &[TEXTOID, TEXTOID]) };
+    static FIND_ADMINISTRATOR: Statement = const { Statement::new(ADMINISTRATOR, &[TEXTOID]) };
+}
+
+/// What a member of an organisation may do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, making owners included.
+    Owner,
+    /// Writes credentials and members.
+    Admin,
+    /// Uses credentials, and sees them masked.
+    Member,
+}
+
+impl Role {
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "owner" => Some(Self::Owner),
+            "admin" => Some(Self::Admin),
+            "member" => Some(Self::Member),
+            _ => None,
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+
+    /// Whether it may write the organisation's credentials.
+    pub fn may_write(self) -> bool {
+        matches!(self, Self::Owner | Self::Admin)
+    }
+}
+
+/// The role of a user in an organisation, if they belong to it.
+pub fn role(org_id: &str, user_id: &str) -> Result<Option<Role>, Error> {
+    let words: Vec<String> = FIND_ROLE.read(&[org_id.into(), user_id.into()], |row| row.must(1))?;
+    Ok(words.first().and_then(|word| Role::parse(word)))
+}
+
+/// The organisations that a user belongs to; with `writable` only those whose credentials they may write.
+pub fn orgs(user_id: &str, writable: bool) -> Result<Vec<String>, Error> {
+    FIND_ORGS.read(&[user_id.into(), writable.into()], |row| row.must(1))
+}
+
+/// The owners of an organisation, locked until the transaction ends.
+pub fn lock_owners(org_id: &str) -> Result<Vec<String>, Error> {
+    LOCK_OWNERS.write(&[org_id.into()], |row| row.must(1))
+}
+
+/// Makes a user a member, or gives a member another role.
+pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
+    PUT_MEMBER.execute(&[org_id.into(), user_id.into(), role.as_str().into()])?;
+    Ok(())
+}
+
+/// Ends a membership; `false` when there was none.
+pub fn remove(org_id: &str, user_id: &str) -> Result<bool, Error> {
+    Ok(REMOVE_MEMBER.execute(&[org_id.into(), user_id.into()])? > 0)
+}
+
+/// Whether a user is an administrator of the application.
+pub fn is_administrator(user_id: &str) -> Result<bool, Error> {
+    Ok(!FIND_ADMINISTRATOR.read(&[user_id.into()], |_| Ok(()))?.is_empty())
+}
