@@ -38,12 +38,12 @@ BEGIN
         UNION ALL
         SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), a.privilege_type
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-        WHERE n.nspname = 'hftok' AND a.grantee = p_group::regrole
+        WHERE n.nspname IN ('hftok', 'hftok_private') AND a.grantee = p_group::regrole
         UNION ALL
         SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), format('%s (%I)', x.privilege_type, t.attname)
         FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace,
             aclexplode(t.attacl) x
-        WHERE n.nspname = 'hftok' AND x.grantee = p_group::regrole
+        WHERE n.nspname IN ('hftok', 'hftok_private') AND x.grantee = p_group::regrole
         UNION ALL
         SELECT 'FUNCTION', p.oid::regprocedure::text, a.privilege_type
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a

@@ -61,9 +61,12 @@ REVOKE ALL ON SCHEMA hftok, hftok_private FROM PUBLIC;
 GRANT USAGE ON SCHEMA hftok TO hftok_owner, hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
 
--- Called by a view with the privileges of whoever reads it: executable, checks for itself, and lies in a schema that
+-- Called by views, policies and functions with the privileges of whoever reads or calls: executable, checks for itself, and lies in a schema that
 -- nobody has USAGE on.
-GRANT EXECUTE ON FUNCTION hftok_private.open_vault_row TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.caller_is_in,
+    hftok_private.caller_orgs, hftok_private.caller_is_administrator, hftok_private.builtin_providers
+    TO PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
     hftok.create_secret, hftok.update_secret, hftok.put_secret, hftok.get_secret, hftok.delete_secret, hftok.restore_secret
@@ -72,6 +75,41 @@ GRANT EXECUTE ON FUNCTION hftok.secret_history TO hftok_admin, hftok_service, hf
 GRANT EXECUTE ON FUNCTION hftok.find_secret, hftok.verify, hftok.logging_risks TO hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;
 GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
+
+GRANT EXECUTE ON FUNCTION
+    hftok.save_credential, hftok.save_hf_token, hftok.delete_credential, hftok.explain_token, hftok.token_provided,
+    hftok.add_member, hftok.remove_member, hftok.create_integration_with_vault, hftok.update_integration,
+    hftok.update_integration_credentials, hftok.delete_integration_with_vault, hftok.share_integration,
+    hftok.unshare_integration
+    TO hftok_user, hftok_service, hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided TO hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
+GRANT EXECUTE ON FUNCTION
+    hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator
+    TO hftok_service, hftok_admin;
+GRANT EXECUTE ON FUNCTION
+    hftok.resolve_token, hftok.resolve_hf_token, hftok.previous_token, hftok.runner_env, hftok.report_credential,
+    hftok.get_integration_credentials, hftok.update_integration_status, hftok.record_usage
+    TO hftok_service;
+GRANT EXECUTE ON FUNCTION hftok.register_provider TO hftok_admin;
+
+-- Views that run with their reader's privileges need these on the tables, which the reader cannot name; row security
+-- decides on the rows. Nothing here holds a value, sealed or not, or a fingerprint.
+GRANT SELECT (id, scope, scope_id, provider, model, label, preview, enabled, warnings, allowed_hosts, on_unusable, expires_at,
+    verdict, last_verified_at, version, created_at, updated_at)
+    ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE
+    ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin;
+GRANT SELECT ON hftok_private.members, hftok_private.administrators, hftok_private.integrations,
+    hftok_private.integration_shares, hftok_private.usage_daily
+    TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
+    hftok.integrations, hftok.usage_daily
+    TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
+    TO hftok_user, hftok_service, hftok_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hftok_private.user_api_keys, hftok.user_api_keys TO hftok_user, hftok_service;
+GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
 GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.install_vault_schema TO hftok_admin;
 GRANT EXECUTE ON FUNCTION hftok.status TO hftok_admin, hftok_auditor, hftok_service;

@@ -1,6 +1,8 @@
 //! Parameters, parsed once.
 
+use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
+use pgrx::datum::Uuid;
 
 use crate::error::Error;
 use crate::pg::request;
@@ -40,4 +42,10 @@ fn limited<'a>(text: Option<&'a str>, most: usize, complaint: &'static str) -> R
 /// A parameter that is part of the interface, but of a feature that doesn't exist yet: refused rather than ignored.
 pub fn reserved<T>(value: Option<T>, complaint: &'static str) -> Result<(), Error> {
     if value.is_some() { Err(Error::BadInput(complaint)) } else { Ok(()) }
+}
+
+/// Where a secret with this binding is found. Only for bindings that are an address of their own.
+pub fn binding_key(binding: &Binding<'_>) -> Uuid {
+    // The id counts only for a secret that has no address.
+    Uuid::from_bytes(binding.key(&[0; 16]))
 }

@@ -2,10 +2,19 @@
 //! done. How a function is guarded stands in its declaration: SECURITY DEFINER where EXECUTE is the permission,
 //! SECURITY INVOKER and [`crate::pg::caller::Caller`] where it matters who is asking.
 
+mod catalogue;
+mod credentials;
 mod identity;
 mod input;
+mod integrations;
 mod keyring;
+mod members;
+mod owner;
+mod resolve;
 mod reveal;
+mod runner;
+mod user_api_keys;
 mod vault;
 mod vault_schema;
 mod verify;
+mod walk;

@@ -5,7 +5,7 @@ use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
 
-use super::input::{admit_plaintext, description, name, required, reserved, secret};
+use super::input::{admit_plaintext, binding_key, description, name, required, reserved, secret};
 use super::reveal::Revealed;
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
@@ -42,7 +42,7 @@ entry! {
         }
         match (&value, new_name) {
             (None, None) => return found.update_description(),
-            (None, Some(name)) => found.rename(name)?,
+            (None, Some(name)) => found.rebind(|row| name.clone_into(&mut row.name))?,
             (Some(value), name) => {
                 name.unwrap_or(&found.row.name.clone()).clone_into(&mut found.row.name);
                 found.set_value(value)?;
@@ -64,7 +64,7 @@ entry! {
         // Twice at most go round: what was not there to be locked and then in the way of the insert is there to be
         // locked, unless it is deleted again and again, or a policy hides it.
         for _ in 0..100 {
-            if let Some(mut found) = Secret::lock(address(name))? {
+            if let Some(mut found) = Secret::lock(binding_key(&Binding::vault(name)))? {
                 let former = found.row.version;
                 expect(former)?;
                 if let Some(description) = p_description {
@@ -87,7 +87,7 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let found = Secret::find(address(name))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
+        let found = Secret::find(binding_key(&Binding::vault(name)))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
         let row = match p_version {
             Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
             _ => found.row,
@@ -125,13 +125,8 @@ entry! {
 }
 
 fn insert(name: &str, description: &str, value: &PlaintextRef<'_>) -> Result<Option<Uuid>, Error> {
-    let mut new = Secret::new_vault(name, description)?;
+    let mut new = Secret::new(&Binding::vault(name))?;
+    description.clone_into(&mut new.description);
     new.set_value(value)?;
     Ok(new.insert()?.then_some(new.row.id))
-}
-
-/// Where a secret of this name is found.
-fn address(name: &str) -> Uuid {
-    // The id counts only for a secret without a name.
-    Uuid::from_bytes(Binding::vault(name).key(&[0; 16]))
 }

@@ -1,0 +1,99 @@
+-- Credentials as their owners see them: never a value.
+
+CREATE VIEW hftok.credentials WITH (security_invoker) AS
+    SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.label, s.preview,
+        CASE
+            WHEN NOT s.enabled THEN 'disabled'
+            WHEN s.expires_at <= pg_catalog.now() THEN 'expired'
+            ELSE coalesce(s.verdict, 'unverified')
+        END AS status,
+        s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at, s.version,
+        s.created_at, s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope IN ('user', 'org', 'global');
+COMMENT ON VIEW hftok.credentials IS
+    'Credentials that the reader may see, without values. label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted, by who may save them.';
+
+-- Hosts and expiry are authenticated with the value, so changing them seals it anew. A definer: what the caller may
+-- update was decided by the privileges on the view and by row security, before this runs.
+CREATE FUNCTION hftok_private.reseal(
+    p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
+    p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
+) RETURNS bytea
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_reseal';
+COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
+
+CREATE FUNCTION hftok_private.before_update_of_secret() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.allowed_hosts IS DISTINCT FROM OLD.allowed_hosts OR NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN
+        NEW.sealed := hftok_private.reseal(OLD.id, OLD.version, OLD.scope, OLD.scope_id, OLD.provider, OLD.model, OLD.name,
+            OLD.sealed, OLD.allowed_hosts, OLD.expires_at, NEW.allowed_hosts, NEW.expires_at);
+    END IF;
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.before_update_of_secret IS 'Keeps a credential that is updated through its view opening.';
+CREATE TRIGGER before_update BEFORE UPDATE ON hftok_private.secrets FOR EACH ROW
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.before_update_of_secret();
+
+CREATE VIEW hftok.expiring_credentials WITH (security_invoker) AS
+    SELECT c.* FROM hftok.credentials c WHERE c.expires_at < pg_catalog.now() + interval '30 days';
+COMMENT ON VIEW hftok.expiring_credentials IS 'Credentials that end within 30 days, or have ended.';
+
+CREATE VIEW hftok.members WITH (security_invoker) AS
+    SELECT m.org_id, m.user_id, m.role, m.created_at FROM hftok_private.members m;
+COMMENT ON VIEW hftok.members IS 'Members of the organisations that the reader belongs to.';
+
+CREATE VIEW hftok.administrators WITH (security_invoker) AS
+    SELECT a.user_id, a.created_at FROM hftok_private.administrators a;
+COMMENT ON VIEW hftok.administrators IS 'Users of the application who may set global credentials.';
+
+CREATE FUNCTION hftok_private.builtin_providers() RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_builtin_providers';
+COMMENT ON FUNCTION hftok_private.builtin_providers IS 'The built-in catalogue as JSON.';
+
+CREATE VIEW hftok.providers AS
+    SELECT d.definition ->> 'id' AS id,
+        d.definition ->> 'label' AS label,
+        d.definition -> 'fields' AS fields,
+        d.definition ->> 'docs_url' AS docs_url,
+        ARRAY(SELECT e.name FROM pg_catalog.jsonb_array_elements(d.definition -> 'fields') AS f (field),
+            pg_catalog.jsonb_array_elements_text(f.field -> 'env') AS e (name)) AS env,
+        ARRAY(SELECT h.host FROM pg_catalog.jsonb_array_elements_text(d.definition -> 'hosts') AS h (host)) AS hosts,
+        d.definition -> 'test' AS test,
+        d.builtin
+    FROM (
+        SELECT b.definition, true AS builtin
+        FROM pg_catalog.jsonb_array_elements(hftok_private.builtin_providers()::jsonb) AS b (definition)
+        WHERE NOT EXISTS (SELECT FROM hftok_private.providers p WHERE p.id = b.definition ->> 'id')
+        UNION ALL
+        SELECT p.definition, false FROM hftok_private.providers p
+    ) d;
+COMMENT ON VIEW hftok.providers IS 'The catalogue: what each provider''s credentials consist of, where to get them, where they may be sent, how to test them.';
+
+CREATE FUNCTION hftok_private.checked_provider(p_definition text) RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_checked_provider';
+COMMENT ON FUNCTION hftok_private.checked_provider IS 'The name in a description of a provider that is sound; an error for one that is not.';
+
+CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    INSERT INTO hftok_private.providers (id, definition) VALUES (hftok_private.checked_provider(p_provider::text), p_provider)
+    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, updated_at = now()
+    RETURNING id
+$$;
+COMMENT ON FUNCTION hftok.register_provider IS
+    'Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its id.';
+
+CREATE VIEW hftok.provider_secrets WITH (security_invoker) AS
+    SELECT me.id AS user_id, p.id AS provider, p.label, s.id IS NOT NULL AS is_configured, s.preview AS api_key_preview,
+        s.created_at, s.updated_at
+    FROM (SELECT hftok_private.caller_id() AS id) me
+    CROSS JOIN hftok.providers p
+    LEFT JOIN hftok_private.secrets s
+        ON s.scope = 'user' AND s.scope_id = me.id AND s.provider = p.id AND s.model = '';
+COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';

@@ -1,0 +1,80 @@
+-- Integrations: a user's connections to providers. Their credentials are read by the backend only.
+
+CREATE FUNCTION hftok.create_integration_with_vault(
+    p_name text, p_type text, p_credentials text, p_config jsonb DEFAULT '{}', p_user_id text DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_create_integration';
+COMMENT ON FUNCTION hftok.create_integration_with_vault IS
+    'Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id.';
+
+CREATE FUNCTION hftok_private.integration_credentials(p_integration_id uuid, p_user_id text, p_recipient text) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
+COMMENT ON FUNCTION hftok_private.integration_credentials IS 'The credentials of an integration as JSON text.';
+
+CREATE FUNCTION hftok.get_integration_credentials(
+    p_integration_id uuid, p_user_id text DEFAULT NULL, p_recipient text DEFAULT NULL
+) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT hftok_private.integration_credentials(p_integration_id, p_user_id, p_recipient)::jsonb $$;
+COMMENT ON FUNCTION hftok.get_integration_credentials IS
+    'The credentials of an integration: an object as it was given, or a key as a string. With p_user_id only if it is theirs or shared with them.';
+
+CREATE FUNCTION hftok.update_integration(
+    p_integration_id uuid, p_name text DEFAULT NULL, p_config jsonb DEFAULT NULL, p_enabled boolean DEFAULT NULL,
+    p_user_id text DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration';
+COMMENT ON FUNCTION hftok.update_integration IS 'Changes what is given.';
+
+CREATE FUNCTION hftok.update_integration_credentials(
+    p_integration_id uuid, p_credentials text, p_user_id text DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_credentials';
+COMMENT ON FUNCTION hftok.update_integration_credentials IS
+    'Replaces the credentials. A field that holds the mask keeps what is stored.';
+
+CREATE FUNCTION hftok.update_integration_status(
+    p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
+COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled.';
+
+CREATE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_integration';
+COMMENT ON FUNCTION hftok.delete_integration_with_vault IS
+    'Deletes an integration with its credentials; false when there is none that the caller may delete.';
+
+CREATE FUNCTION hftok.share_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_share_integration';
+COMMENT ON FUNCTION hftok.share_integration IS 'Lets the members of an organisation that the owner belongs to use an integration.';
+
+CREATE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unshare_integration';
+COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
+
+CREATE VIEW hftok.integrations WITH (security_invoker) AS
+    SELECT i.id, i.user_id, i.name, i.type, i.status, i.enabled, i.config, i.secret_id, i.last_used_at, i.error_message,
+        i.credentials_migrated, i.created_at, i.updated_at
+    FROM hftok_private.integrations i;
+COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials.';
+
+CREATE FUNCTION hftok.record_usage(
+    p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
+    p_currency text DEFAULT 'USD'
+) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    INSERT INTO hftok_private.usage_daily AS u (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
+    SELECT (now() AT TIME ZONE 'UTC')::date, s.id, p_currency, s.provider, s.scope, s.scope_id, p_requests, p_units, p_cost
+    FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault'
+    ON CONFLICT (day, secret_id, currency) DO UPDATE SET
+        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost
+$$;
+COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC); NULL or an unknown id does nothing.';
+
+CREATE VIEW hftok.usage_daily WITH (security_invoker) AS
+    SELECT u.day, u.provider, u.scope, u.scope_id, u.secret_id, u.requests, u.units, u.cost, u.currency
+    FROM hftok_private.usage_daily u;
+COMMENT ON VIEW hftok.usage_daily IS 'What was done with each credential, by day.';

@@ -1,0 +1,133 @@
+-- user_api_keys: the keys of users as a table that clients insert and upsert into. What lies in it is masks; the keys are
+-- secrets like all others.
+--
+-- An upsert shows its new row to BEFORE INSERT, and hands what that leaves on to DO UPDATE. So the key must be sealed and
+-- replaced by its mask there, but must not be stored yet: with DO NOTHING it never is. In between, the sealed value waits in
+-- the session's memory for the end of the statement.
+
+CREATE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_api_key text) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
+COMMENT ON FUNCTION hftok_private.stage_api_key IS 'Seals a key, keeps it for the end of the statement, and gives its mask.';
+CREATE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_save_staged';
+COMMENT ON FUNCTION hftok_private.save_staged IS 'Stores the key that is kept for this user and provider; false when there is none.';
+CREATE FUNCTION hftok_private.clear_staged() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_clear_staged';
+COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
+
+CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM hftok_private.clear_staged();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_statement IS 'Begins a statement with nothing kept.';
+
+CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.user_id := hftok_private.identifier(NEW.user_id);
+    NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
+    NEW.id := gen_random_uuid();
+    NEW.created_at := now();
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_insert IS 'Seals a key before there is a row. Ids and times of the client are ignored.';
+
+CREATE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service <> OLD.service THEN
+        RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
+    END IF;
+    -- The mask of a key that was inserted just now stands for it; any other is what a client read before, and unchanged.
+    IF strpos(NEW.api_key, '•') = 0 THEN
+        NEW.api_key := hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
+    ELSIF NEW.api_key <> OLD.api_key AND NOT hftok_private.is_staged(OLD.user_id, OLD.service, NEW.api_key) THEN
+        RAISE EXCEPTION 'the credential is a masked one: it was copied from where only its mask is shown'
+            USING ERRCODE = '22023';
+    END IF;
+    NEW.user_id := OLD.user_id;
+    NEW.id := OLD.id;
+    NEW.created_at := OLD.created_at;
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'Seals a key that is written anew; a mask that was read means unchanged.';
+
+CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'hftok_is_staged';
+COMMENT ON FUNCTION hftok_private.is_staged IS 'Whether a key with this mask is kept for this user and provider.';
+
+CREATE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM hftok_private.save_staged(NEW.user_id, NEW.service);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
+
+CREATE FUNCTION hftok_private.user_api_keys_deleted() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    DELETE FROM hftok_private.secrets s
+    WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_deleted IS 'Deletes a key with its row.';
+
+-- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.
+CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.scope_id AND k.service = OLD.provider;
+        RETURN NULL;
+    END IF;
+    INSERT INTO hftok_private.user_api_keys AS k (id, user_id, service, api_key, created_at, updated_at)
+    VALUES (NEW.id, NEW.scope_id, NEW.provider, NEW.preview, NEW.created_at, NEW.updated_at)
+    ON CONFLICT (user_id, service) DO UPDATE
+    SET id = excluded.id, api_key = excluded.api_key, created_at = excluded.created_at, updated_at = excluded.updated_at
+    WHERE (k.id, k.api_key, k.updated_at) IS DISTINCT FROM (excluded.id, excluded.api_key, excluded.updated_at);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the secrets are.';
+
+CREATE TRIGGER written AFTER INSERT OR UPDATE ON hftok_private.secrets FOR EACH ROW
+    WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
+CREATE TRIGGER deleted AFTER DELETE ON hftok_private.secrets FOR EACH ROW
+    WHEN (OLD.scope = 'user' AND OLD.model = '') EXECUTE FUNCTION hftok_private.secret_written();
+
+CREATE TRIGGER a_statement BEFORE INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH STATEMENT
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_statement();
+CREATE TRIGGER b_insert BEFORE INSERT ON hftok_private.user_api_keys FOR EACH ROW
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_insert();
+CREATE TRIGGER b_update BEFORE UPDATE ON hftok_private.user_api_keys FOR EACH ROW
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_update();
+CREATE TRIGGER c_written AFTER INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH ROW
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_written();
+CREATE TRIGGER c_deleted AFTER DELETE ON hftok_private.user_api_keys FOR EACH ROW
+    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_deleted();
+
+CREATE VIEW hftok.user_api_keys WITH (security_invoker) AS
+    SELECT k.id, k.user_id, k.service, k.api_key, k.created_at, k.updated_at FROM hftok_private.user_api_keys k;
+ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok_private.caller_id();
+COMMENT ON VIEW hftok.user_api_keys IS
+    'The keys of users, one a service, masked. A key that is written here is sealed before there is a row; the mask written back means unchanged.';

@@ -1,0 +1,232 @@
+//! Saving, checking and deleting credentials of users, organisations and the installation. For end users, so these
+//! functions must know who is calling.
+
+use hftok_core::provider::{Checked, Provider};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+
+use super::input::{admit_plaintext, binding_key, required, secret};
+use super::owner::{Actor, Owner};
+use crate::error::Error;
+use crate::pg::caller::Caller;
+use crate::pg::composite::Composite;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::settings;
+use crate::store::providers;
+use crate::store::row::SealedRow;
+use crate::store::secrets::{self, Secret};
+
+/// Everything that is said of a credential when it is saved.
+pub struct Saving<'a> {
+    /// The provider's name.
+    pub provider: &'a str,
+    /// The value.
+    pub secret: &'a str,
+    /// The model it is reserved for, or empty.
+    pub model: &'a str,
+    /// What its owner calls it; what it was called before when not given.
+    pub label: Option<&'a str>,
+    /// When it ends.
+    pub expires_at: Option<TimestampWithTimeZone>,
+    /// The hosts it may be sent to; as before when not given.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Whether the walk may go on when it cannot be used; as before when not given.
+    pub may_continue: Option<bool>,
+    /// The version that must be the current one; 0 for none.
+    pub expected: Option<i32>,
+}
+
+impl Saving<'_> {
+    /// Stores the credential, in place of the one that its owner has for the same use.
+    pub fn store(self, owner: &Owner) -> Result<Secret, Error> {
+        let provider = providers::find(self.provider)?;
+        let checked = check(&provider, self.secret)?;
+        let value = secret(checked.value)?;
+        let binding = owner.binding(self.provider, self.model);
+        let expect = |current| match self.expected {
+            Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
+            _ => Ok(()),
+        };
+        for _ in 0..100 {
+            let found = Secret::lock(binding_key(&binding))?;
+            let former = found.as_ref().map_or(0, |found| found.row.version);
+            expect(former)?;
+            let mut saved = match found {
+                Some(found) => found,
+                None => {
+                    admit_another(owner)?;
+                    Secret::new(&binding)?
+                }
+            };
+            self.describe(&mut saved, &checked);
+            saved.set_value(&value)?;
+            if former > 0 {
+                saved.update(former)?;
+                return Ok(saved);
+            }
+            if saved.insert()? {
+                return Ok(saved);
+            }
+        }
+        Err(Error::Conflict { expected: self.expected.unwrap_or_default(), current: 0 })
+    }
+
+    fn describe(&self, saved: &mut Secret, checked: &Checked<'_>) {
+        saved.warnings = checked.warnings.iter().map(ToString::to_string).collect();
+        saved.row.expires_at = self.expires_at;
+        if let Some(label) = self.label {
+            label.clone_into(&mut saved.label);
+        }
+        if let Some(hosts) = &self.allowed_hosts {
+            saved.row.allowed_hosts = Some(hosts.clone());
+        }
+        if let Some(may_continue) = self.may_continue {
+            saved.may_continue = may_continue;
+        }
+    }
+}
+
+/// Looks at a value as the provider's; one that cannot be a credential of it is an error that does not quote it.
+pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Error> {
+    provider.check(value, &providers::all()?).map_err(Error::Rejected)
+}
+
+fn admit_another(owner: &Owner) -> Result<(), Error> {
+    let most = settings::max_credentials_per_user();
+    if owner.scope == hftok_core::binding::Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
+        return Err(Error::TooMany { most });
+    }
+    Ok(())
+}
+
+/// `stop` or `continue`.
+pub fn may_continue(word: Option<&str>) -> Result<Option<bool>, Error> {
+    match word {
+        None => Ok(None),
+        Some("stop") => Ok(Some(false)),
+        Some("continue") => Ok(Some(true)),
+        Some(_) => Err(Error::BadInput("p_on_unusable must be stop or continue")),
+    }
+}
+
+fn answer(saved: &Secret) -> Result<Composite, Error> {
+    Composite::new("hftok.saved_credential")?
+        .set("secret_id", saved.row.id)?
+        .set("version", saved.row.version)?
+        .set("preview", saved.preview())?
+        .set("warnings", saved.warnings.clone())
+}
+
+entry! {
+    /// Saves a credential of the caller, of an organisation, or of the installation.
+    fn save_credential(
+        p_provider: &str,
+        p_secret: &str,
+        p_model: &str,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_global: bool,
+        p_label: &str,
+        p_expires_at: TimestampWithTimeZone,
+        p_allowed_hosts: Vec<String>,
+        p_on_unusable: &str,
+        p_expected_version: i32,
+    ) -> Composite {
+        admit_plaintext()?;
+        let caller = Caller::current();
+        let actor = Actor::of(&caller)?;
+        let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
+        let _owner = AsOwner::switch(&caller)?;
+        owner.admit_writer(&actor)?;
+        let saving = Saving {
+            provider: required(p_provider, "p_provider must not be null")?,
+            secret: required(p_secret, "p_secret must not be null")?,
+            model: p_model.unwrap_or_default(),
+            label: p_label,
+            expires_at: p_expires_at,
+            allowed_hosts: p_allowed_hosts,
+            may_continue: may_continue(p_on_unusable)?,
+            expected: p_expected_version,
+        };
+        answer(&saving.store(&owner)?)
+    }
+
+    /// Looks at a value without storing it.
+    fn check_credential(p_provider: &str, p_secret: &str) -> Composite {
+        admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
+        let provider = providers::find(required(p_provider, "p_provider must not be null")?)?;
+        let (ok, warnings) = match check(&provider, required(p_secret, "p_secret must not be null")?) {
+            Ok(checked) => (true, checked.warnings.iter().map(ToString::to_string).collect()),
+            Err(Error::Rejected(rejection)) => (false, vec![rejection.to_string()]),
+            Err(error) => return Err(error),
+        };
+        Composite::new("hftok.checked_credential")?.set("ok", ok)?.set::<Vec<String>>("warnings", warnings)
+    }
+
+    /// Deletes a credential; says whether there was one that the caller may delete.
+    fn delete_credential(
+        p_provider: &str,
+        p_model: &str,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_global: bool,
+    ) -> bool {
+        let caller = Caller::current();
+        let actor = Actor::of(&caller)?;
+        let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
+        let _owner = AsOwner::switch(&caller)?;
+        match owner.admit_writer(&actor) {
+            Err(Error::NotFound(_)) => return Ok(false),
+            admitted => admitted?,
+        }
+        let provider = required(p_provider, "p_provider must not be null")?;
+        secrets::delete(binding_key(&owner.binding(provider, p_model.unwrap_or_default())))
+    }
+
+    /// A value sealed anew, bound to other hosts and another end.
+    fn reseal(
+        p_id: Uuid,
+        p_version: i32,
+        p_scope: String,
+        p_scope_id: String,
+        p_provider: String,
+        p_model: String,
+        p_name: String,
+        p_sealed: Vec<u8>,
+        p_old_hosts: Vec<String>,
+        p_old_expiry: TimestampWithTimeZone,
+        p_new_hosts: Vec<String>,
+        p_new_expiry: TimestampWithTimeZone,
+    ) -> Vec<u8> {
+        const INCOMPLETE: &str = "a row is incomplete";
+        let mut row = SealedRow {
+            id: required(p_id, INCOMPLETE)?,
+            version: required(p_version, INCOMPLETE)?,
+            scope: required(p_scope, INCOMPLETE)?,
+            scope_id: required(p_scope_id, INCOMPLETE)?,
+            provider: required(p_provider, INCOMPLETE)?,
+            model: required(p_model, INCOMPLETE)?,
+            name: required(p_name, INCOMPLETE)?,
+            allowed_hosts: p_old_hosts,
+            expires_at: p_old_expiry,
+            sealed: required(p_sealed, INCOMPLETE)?,
+        };
+        let value = row.open()?;
+        row.allowed_hosts = p_new_hosts;
+        row.expires_at = p_new_expiry;
+        row.seal(&value.as_ref())?;
+        Ok(row.sealed)
+    }
+
+    /// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
+    fn report_credential(p_secret_id: Uuid, p_verdict: &str, p_message: &str, p_version: i32) -> () {
+        let verdict = required(p_verdict, "p_verdict must not be null")?;
+        let Some(id) = p_secret_id else { return Ok(()) };
+        if !["verified", "invalid", "indeterminate"].contains(&verdict) {
+            return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
+        }
+        secrets::report(id, verdict, p_message, p_version)
+    }
+}

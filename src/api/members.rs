@@ -1,0 +1,78 @@
+//! Organisations and their members, and the administrators of the application.
+
+use super::input::required;
+use super::owner::{self, Actor};
+use crate::error::{Error, Object};
+use crate::pg::caller::Caller;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::store::owners::{self, Role};
+
+entry! {
+    /// Makes a user a member of an organisation, or gives a member another role.
+    fn add_member(p_org_id: &str, p_user_id: &str, p_role: &str) -> () {
+        let change = Change::parse(p_org_id, p_user_id)?;
+        let role = Role::parse(required(p_role, "p_role must not be null")?)
+            .ok_or(Error::BadInput("p_role must be owner, admin or member"))?;
+        let caller = Caller::current();
+        let actor = Actor::of(&caller)?;
+        let _owner = AsOwner::switch(&caller)?;
+        change.admit(&actor, Some(role))?;
+        owners::put(&change.org, &change.user, role)
+    }
+
+    /// Ends a membership; says whether there was one.
+    fn remove_member(p_org_id: &str, p_user_id: &str) -> bool {
+        let change = Change::parse(p_org_id, p_user_id)?;
+        let caller = Caller::current();
+        let actor = Actor::of(&caller)?;
+        let _owner = AsOwner::switch(&caller)?;
+        change.admit(&actor, None)?;
+        owners::remove(&change.org, &change.user)
+    }
+}
+
+entry! {
+    /// An identifier as it is stored.
+    fn identifier(p_id: &str) -> String {
+        owner::identifier(required(p_id, "an identifier must not be null")?)
+    }
+}
+
+/// A change of one membership.
+struct Change {
+    org: String,
+    user: String,
+}
+
+impl Change {
+    fn parse(org: Option<&str>, user: Option<&str>) -> Result<Self, Error> {
+        Ok(Self {
+            org: owner::identifier(required(org, "p_org_id must not be null")?)?,
+            user: owner::identifier(required(user, "p_user_id must not be null")?)?,
+        })
+    }
+
+    /// Fails unless the actor may make this change. `to` is the new role, `None` for none.
+    fn admit(&self, actor: &Actor, to: Option<Role>) -> Result<(), Error> {
+        let Actor::User(user) = actor else { return Ok(()) };
+        // Owners are locked, so that two of them cannot leave at once.
+        let owners = owners::lock_owners(&self.org)?;
+        let leaves = owners.contains(&self.user) && to != Some(Role::Owner);
+        let own_role = owners::role(&self.org, user)?.ok_or(Error::NotFound(Object::Owner))?;
+        let concerns_owner = leaves || to == Some(Role::Owner);
+        match own_role {
+            Role::Owner if leaves && owners.len() == 1 => {
+                Err(Error::BadInput("the last owner of an organisation stays"))
+            }
+            Role::Owner => Ok(()),
+            Role::Admin if !concerns_owner => Ok(()),
+            Role::Admin => Err(Error::NotAllowed("only owners make or change owners")),
+            // Anybody may leave.
+            Role::Member if to.is_none() && *user == self.user => Ok(()),
+            Role::Member => {
+                Err(Error::NotAllowed("only owners and admins of an organisation change its members"))
+            }
+        }
+    }
+}

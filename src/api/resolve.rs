@@ -1,0 +1,196 @@
+//! Handing the credential to use to the trusted backend, and saying which it would be to others.
+
+use hftok_core::binding::Scope;
+use hftok_core::walk::{Level, Outcome};
+use pgrx::datum::Uuid;
+use serde_json::json;
+
+use super::input::{admit_plaintext, required, reserved};
+use super::owner::Actor;
+use super::reveal::Revealed;
+use super::walk::{Request, Step, Taken};
+use crate::error::{Error, Object};
+use crate::pg::caller::Caller;
+use crate::pg::composite::Composite;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::store::secrets::Secret;
+use crate::store::{owners, versions};
+
+entry! {
+    /// The credential to use, with its source.
+    fn resolve_token(
+        p_provider: &str,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_model: &str,
+        p_host: &str,
+        p_levels: Vec<String>,
+        p_version: i32,
+        p_recipient: &str,
+    ) -> Composite {
+        admit_plaintext()?;
+        reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+        let taken = request.walk(|_| ())?;
+        let Some(Taken { level, value, stored }) = taken else {
+            return Composite::new("hftok.resolved_token")?.set("source", "none");
+        };
+        let (value, version) = match (stored, p_version) {
+            (Some(stored), Some(version)) if version != stored.version => {
+                (versions::find_overlapping(stored.id, version)?.open()?, version)
+            }
+            (stored, _) => (value, stored.map_or(0, |stored| stored.version)),
+        };
+        let answer = Composite::new("hftok.resolved_token")?
+            .set("token", Revealed(value))?
+            .set("source", level.as_str())?;
+        match stored {
+            None => Ok(answer),
+            Some(stored) => {
+                answer.set("secret_id", stored.id)?.set("version", version)?.set("expires_at", stored.expires_at)
+            }
+        }
+    }
+
+    /// The Hugging Face token to use, or NULL when no level has one.
+    fn resolve_hf_token(
+        p_user_id: &str,
+        p_org_id: &str,
+        p_model: &str,
+        p_host: &str,
+        p_levels: Vec<String>,
+    ) -> Option<Revealed> {
+        admit_plaintext()?;
+        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, p_levels)?;
+        Ok(request.walk(|_| ())?.map(|taken| Revealed(taken.value)))
+    }
+
+    /// The version before the current one, while it may still be used.
+    fn previous_token(p_secret_id: Uuid) -> Revealed {
+        admit_plaintext()?;
+        let id = required(p_secret_id, "p_secret_id must not be null")?;
+        let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
+        let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
+        versions::find_overlapping(id, found.row.version - 1)?.open().map(Revealed)
+    }
+
+    /// The walk as JSON, a member a level, without a value.
+    fn explain(
+        p_provider: &str,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_model: &str,
+        p_host: &str,
+        p_levels: Vec<String>,
+    ) -> String {
+        let caller = Caller::current();
+        let viewer = Viewer::of(&caller)?;
+        let _owner = AsOwner::switch(&caller)?;
+        let user = p_user_id.or(viewer.user());
+        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, p_levels)?;
+        viewer.admit(&request)?;
+        let mut rows = Vec::new();
+        let mut steps = Vec::new();
+        ended(request.walk(|step| steps.push(step)))?;
+        for step in &steps {
+            rows.push(viewer.row(step)?);
+        }
+        Ok(serde_json::Value::Array(rows).to_string())
+    }
+
+    /// Whether resolving would give a token.
+    fn token_provided(
+        p_provider: &str,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_model: &str,
+        p_host: &str,
+        p_levels: Vec<String>,
+    ) -> bool {
+        let caller = Caller::current();
+        let viewer = Viewer::of(&caller)?;
+        let _owner = AsOwner::switch(&caller)?;
+        let user = p_user_id.or(viewer.user());
+        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, p_levels)?;
+        viewer.admit(&request)?;
+        ended(request.walk(|_| ()))
+    }
+}
+
+/// That a walk was stopped is an answer here, not an error.
+fn ended(walked: Result<Option<Taken>, Error>) -> Result<bool, Error> {
+    match walked {
+        Ok(taken) => Ok(taken.is_some()),
+        Err(Error::Unusable { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who looks at a walk.
+enum Viewer {
+    /// The backend, the operator, the auditor: every level.
+    All,
+    /// An end user: what is theirs.
+    User(String),
+}
+
+impl Viewer {
+    fn of(caller: &Caller) -> Result<Self, Error> {
+        if caller.is_in("hftok_auditor") {
+            return Ok(Self::All);
+        }
+        match Actor::of(caller)? {
+            Actor::Trusted => Ok(Self::All),
+            Actor::User(id) => Ok(Self::User(id)),
+        }
+    }
+
+    /// The user whose walk is meant when none is named: an end user's own.
+    fn user(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::User(own) => Some(own),
+        }
+    }
+
+    /// A user may have only their own walk explained, and only with organisations they belong to.
+    fn admit(&self, request: &Request) -> Result<(), Error> {
+        let Self::User(own) = self else { return Ok(()) };
+        let is_member = match request.org() {
+            Some(org) => owners::role(org, own)?.is_some(),
+            None => true,
+        };
+        if request.user() == Some(own) && is_member { Ok(()) } else { Err(Error::NotFound(Object::Owner)) }
+    }
+
+    fn row(&self, step: &Step) -> Result<serde_json::Value, Error> {
+        let shown = match (self, step.level) {
+            (Self::User(own), Level::Global | Level::GlobalModel) => owners::is_administrator(own)?,
+            _ => true,
+        };
+        let secret = step.secret.as_ref().filter(|_| shown);
+        Ok(json!({
+            "level": step.level.as_str(),
+            "outcome": step.outcome.as_str(),
+            "secret_id": secret.map(|secret| secret.row.id.to_string()),
+            "preview": secret.map(Secret::preview),
+            "detail": detail(step),
+        }))
+    }
+}
+
+/// What is to be said of an outcome beyond its name.
+fn detail(step: &Step) -> Option<&'static str> {
+    let goes_on = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
+    Some(match step.outcome {
+        Outcome::Used | Outcome::Absent | Outcome::NotReached => return None,
+        Outcome::DecryptFailed => "it, or what it is bound to, was changed outside hftok",
+        _ if goes_on => "its owner allows going on",
+        Outcome::Expired => "its time is over: the walk stops here",
+        Outcome::Disabled => "it is switched off: the walk stops here",
+        Outcome::Invalid => "the provider refused it: the walk stops here",
+        Outcome::NotMember => "the user does not belong to the organisation: the walk stops here",
+        Outcome::HostRefused => "it may not be sent to this host: the walk stops here",
+    })
+}

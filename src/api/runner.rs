@@ -1,0 +1,97 @@
+//! Environment variables for a process that calls providers.
+
+use hftok_core::provider::{Provider, members};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::input::admit_plaintext;
+use super::reveal::RevealedText;
+use super::walk::Request;
+use crate::error::Error;
+use crate::pg::entry::entry;
+use crate::store::providers;
+
+entry! {
+    /// The variables as JSON text: a value each, or null for one to unset.
+    fn runner_env(
+        p_providers: Vec<String>,
+        p_user_id: &str,
+        p_org_id: &str,
+        p_model: &str,
+        p_levels: Vec<String>,
+    ) -> RevealedText {
+        admit_plaintext()?;
+        let all = providers::all()?;
+        let mut variables = Variables(Zeroizing::new(String::with_capacity(16 * 1024)));
+        for provider in all.iter() {
+            let is_named = p_providers.as_ref().map(|names| names.contains(&provider.id));
+            if is_named == Some(false) {
+                continue;
+            }
+            let request =
+                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?;
+            match request.walk(|_| ()) {
+                Ok(Some(taken)) => variables.give(provider, taken.value.expose()),
+                Ok(None) => variables.withhold(provider),
+                Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
+                    pgrx::notice!("hftok left out {}: {} at level {}", provider.id, outcome.as_str(), level.as_str());
+                    variables.withhold(provider);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let unknown = |name: &String| !all.iter().any(|provider| provider.id == *name);
+        if p_providers.iter().flatten().any(unknown) {
+            return Err(Error::BadInput("p_providers names a provider that does not exist"));
+        }
+        Ok(variables.finish())
+    }
+}
+
+/// A JSON object in the making, in memory that is wiped.
+struct Variables(Zeroizing<String>);
+
+impl Variables {
+    fn give(&mut self, provider: &Provider, value: &[u8]) {
+        // Only text is ever sealed.
+        let Ok(value) = std::str::from_utf8(value) else { return };
+        for name in &provider.environment.unset {
+            self.put(name, None);
+        }
+        if let Some(name) = &provider.environment.document {
+            self.put(name, Some(value));
+        }
+        match provider.fields.as_slice() {
+            [field] => field.env.iter().for_each(|name| self.put(name, Some(value))),
+            fields => {
+                let parts = members(value).unwrap_or_default();
+                for field in fields {
+                    for name in &field.env {
+                        self.put(name, parts.get(&field.name).map(|part| part.as_str()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn withhold(&mut self, provider: &Provider) {
+        for (name, value) in &provider.environment.without {
+            self.put(name, value.as_deref());
+        }
+    }
+
+    fn put(&mut self, name: &str, value: Option<&str>) {
+        let separator = if self.0.is_empty() { '{' } else { ',' };
+        let value = Zeroizing::new(json!(value).to_string());
+        self.0.push(separator);
+        self.0.push_str(&json!(name).to_string());
+        self.0.push(':');
+        self.0.push_str(&value);
+    }
+
+    fn finish(mut self) -> RevealedText {
+        let end = if self.0.is_empty() { "{}" } else { "}" };
+        self.0.push_str(end);
+        RevealedText(self.0)
+    }
+}

@@ -1,0 +1,82 @@
+//! What the triggers of user_api_keys call: a key is sealed when its row comes, and stored when its row is written.
+//! In between lies only what is sealed.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use hftok_core::binding::{Binding, Scope};
+
+use super::credentials::{Saving, check};
+use super::input::{admit_plaintext, required, secret};
+use super::owner::Owner;
+use crate::error::Error;
+use crate::pg::entry::entry;
+use crate::store::providers;
+use crate::store::secrets::Secret;
+
+thread_local! {
+    // By user and provider. Begins empty with every statement.
+    static STAGED: RefCell<HashMap<(String, String), Secret>> = RefCell::new(HashMap::new());
+}
+
+const INCOMPLETE: &str = "user_id, service and api_key must not be null";
+
+entry! {
+    /// Seals a key, keeps it, and gives its mask.
+    fn stage_api_key(p_user_id: &str, p_service: &str, p_api_key: &str) -> String {
+        admit_plaintext()?;
+        let (user, service) = (required(p_user_id, INCOMPLETE)?, required(p_service, INCOMPLETE)?);
+        let provider = providers::find(service)?;
+        let checked = check(&provider, required(p_api_key, INCOMPLETE)?)?;
+        // Bound to nothing that exists: it only opens here.
+        let mut staged = Secret::new(&Binding {
+            scope: Scope::Integration,
+            scope_id: user,
+            provider: service,
+            model: "",
+            name: "",
+        })?;
+        staged.set_value(&secret(checked.value)?)?;
+        let mask = staged.preview().to_owned();
+        STAGED.with_borrow_mut(|all| all.insert((user.to_owned(), service.to_owned()), staged));
+        Ok(mask)
+    }
+
+    /// Whether a key with this mask is kept.
+    fn is_staged(p_user_id: &str, p_service: &str, p_mask: &str) -> bool {
+        let key = address(p_user_id, p_service)?;
+        Ok(STAGED.with_borrow(|all| all.get(&key).is_some_and(|staged| Some(staged.preview()) == p_mask)))
+    }
+
+    /// Stores the key that is kept for a user and a provider; says whether there was one.
+    fn save_staged(p_user_id: &str, p_service: &str) -> bool {
+        let key = address(p_user_id, p_service)?;
+        let Some(staged) = STAGED.with_borrow_mut(|all| all.remove(&key)) else { return Ok(false) };
+        let value = staged.row.open()?;
+        // Only text was staged.
+        let text = std::str::from_utf8(value.expose()).unwrap_or_default();
+        let (user, service) = key;
+        let saving = Saving {
+            provider: &service,
+            secret: text,
+            model: "",
+            label: None,
+            expires_at: None,
+            allowed_hosts: None,
+            may_continue: None,
+            expected: None,
+        };
+        saving.store(&Owner { scope: Scope::User, id: user })?;
+        Ok(true)
+    }
+
+    /// Forgets what an earlier statement kept.
+    fn clear_staged() -> () {
+        STAGED.with_borrow_mut(HashMap::clear);
+        Ok(())
+    }
+}
+
+fn address(user: Option<&str>, service: Option<&str>) -> Result<(String, String), Error> {
+    Ok((required(user, INCOMPLETE)?.to_owned(), required(service, INCOMPLETE)?.to_owned()))
+}

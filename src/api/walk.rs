@@ -1,0 +1,198 @@
+//! The walk over the levels with real credentials: what `core::walk` decides, applied to rows.
+
+use hftok_core::binding::Scope;
+use hftok_core::plaintext::Plaintext;
+use hftok_core::provider::Provider;
+use hftok_core::walk::{Found, Level, Outcome, host_allowed};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+
+use super::input::binding_key;
+use super::owner::{Owner, identifier};
+use crate::error::Error;
+use crate::settings;
+use crate::store::secrets::Secret;
+use crate::store::{owners, providers};
+
+/// What is asked for.
+pub struct Request {
+    provider: std::borrow::Cow<'static, Provider>,
+    user: Option<String>,
+    org: Option<String>,
+    model: Option<String>,
+    host: Option<String>,
+    levels: Vec<Level>,
+}
+
+/// A level, and what it came to.
+pub struct Step {
+    /// The level.
+    pub level: Level,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Its credential, when it has one that is stored.
+    pub secret: Option<Secret>,
+}
+
+/// What a walk ended with.
+pub struct Taken {
+    /// Where it was found.
+    pub level: Level,
+    /// The value.
+    pub value: Plaintext,
+    /// Which credential it was, when it is one that is stored.
+    pub stored: Option<Stored>,
+}
+
+/// Which credential a value came from.
+#[derive(Clone, Copy)]
+pub struct Stored {
+    /// Its id.
+    pub id: Uuid,
+    /// Its version.
+    pub version: i32,
+    /// When it ends.
+    pub expires_at: Option<TimestampWithTimeZone>,
+}
+
+impl From<&Secret> for Stored {
+    fn from(secret: &Secret) -> Self {
+        Self { id: secret.row.id, version: secret.row.version, expires_at: secret.row.expires_at }
+    }
+}
+
+/// What is there at a level.
+enum There {
+    Nothing,
+    Stored(Box<Secret>),
+    Variable(Plaintext),
+}
+
+impl Request {
+    /// Parses the parameters that all functions of the walk share.
+    pub fn new(
+        provider: Option<&str>,
+        user: Option<&str>,
+        org: Option<&str>,
+        model: Option<&str>,
+        host: Option<&str>,
+        levels: Option<Vec<String>>,
+    ) -> Result<Self, Error> {
+        let parse = |word: &String| {
+            Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
+        };
+        Ok(Self {
+            provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
+            user: user.map(identifier).transpose()?,
+            org: org.map(identifier).transpose()?,
+            model: model.filter(|model| !model.is_empty()).map(str::to_owned),
+            host: host.map(str::to_owned),
+            levels: match levels {
+                None => Level::ALL.to_vec(),
+                Some(words) => words.iter().map(parse).collect::<Result<_, _>>()?,
+            },
+        })
+    }
+
+    /// The user named.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The organisation named.
+    pub fn org(&self) -> Option<&str> {
+        self.org.as_deref()
+    }
+
+    /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
+    /// that stops the walk is an error.
+    pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
+        let mut end = None;
+        for level in Level::ALL {
+            if end.is_some() || !self.levels.contains(&level) {
+                visit(Step { level, outcome: Outcome::NotReached, secret: None });
+                continue;
+            }
+            let (outcome, value, secret) = self.ask(level)?;
+            let may_continue = secret.as_ref().is_some_and(|secret| secret.may_continue);
+            let secret_id = secret.as_ref().map(|secret| secret.row.id);
+            if let (Outcome::Used, Some(value)) = (outcome, value) {
+                end = Some(Ok(Taken { level, value, stored: secret.as_ref().map(Stored::from) }));
+            } else if !outcome.goes_on(may_continue) {
+                end = Some(Err(Error::Unusable { level, outcome, secret_id }));
+            }
+            visit(Step { level, outcome, secret });
+        }
+        end.transpose()
+    }
+
+    /// Asks one level. The value is there exactly when the outcome is `Used`.
+    fn ask(&self, level: Level) -> Result<(Outcome, Option<Plaintext>, Option<Secret>), Error> {
+        match self.look(level)? {
+            There::Nothing => Ok((Outcome::Absent, None, None)),
+            There::Variable(value) => {
+                if host_allowed(self.host.as_deref(), None, &self.provider.hosts) {
+                    Ok((Outcome::Used, Some(value), None))
+                } else {
+                    Ok((Outcome::HostRefused, None, None))
+                }
+            }
+            There::Stored(secret) => {
+                if let Some(outcome) = self.found(level, &secret)?.objection() {
+                    return Ok((outcome, None, Some(*secret)));
+                }
+                match secret.row.open() {
+                    Ok(value) => Ok((Outcome::Used, Some(value), Some(*secret))),
+                    Err(
+                        Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. },
+                    ) => Ok((Outcome::DecryptFailed, None, Some(*secret))),
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    fn look(&self, level: Level) -> Result<There, Error> {
+        if level == Level::Environment {
+            let variables = settings::environment(&self.provider.id);
+            let value = variables.iter().find_map(|name| Plaintext::of_environment(name));
+            return Ok(value.map_or(There::Nothing, There::Variable));
+        }
+        let Some(owner) = self.owner(level) else { return Ok(There::Nothing) };
+        let model = match (level.is_for_model(), &self.model) {
+            (true, None) => return Ok(There::Nothing),
+            (true, Some(model)) => model.as_str(),
+            (false, _) => "",
+        };
+        let found = Secret::find(binding_key(&owner.binding(&self.provider.id, model)))?;
+        Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret))))
+    }
+
+    /// Whose credential a level is about; nobody's when the request does not name them.
+    fn owner(&self, level: Level) -> Option<Owner> {
+        let (scope, id) = match level {
+            Level::User | Level::UserModel => (Scope::User, self.user.clone()?),
+            Level::Org | Level::OrgModel => (Scope::Org, self.org.clone()?),
+            Level::Global | Level::GlobalModel => (Scope::Global, String::new()),
+            Level::Environment => return None,
+        };
+        Some(Owner { scope, id })
+    }
+
+    fn found(&self, level: Level, secret: &Secret) -> Result<Found, Error> {
+        let is_member = match (level, &self.user, &self.org) {
+            (Level::Org | Level::OrgModel, Some(user), Some(org)) => owners::role(org, user)?.is_some(),
+            _ => true,
+        };
+        Ok(Found {
+            is_member,
+            is_enabled: secret.is_enabled,
+            is_expired: secret.is_expired,
+            is_invalid: secret.is_invalid,
+            host_allowed: host_allowed(
+                self.host.as_deref(),
+                secret.row.allowed_hosts.as_deref(),
+                &self.provider.hosts,
+            ),
+        })
+    }
+}
