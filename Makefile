@@ -38,7 +38,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build install installcheck clippy test-matrix package clean postgres FORCE
+.PHONY: help try test build install installcheck clippy unit-tests bench test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,12 @@ installcheck: postgres ## SQL regression tests against the server that PGHOST an
 
 clippy: postgres ## the lints, as `make test` runs them
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) clippy --workspace --all-targets $(cargo_pg) -- -D warnings
+
+unit-tests: postgres # of the extension itself: what needs no server
+	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) test --lib -p hftok $(cargo_pg)
+
+bench: ## the walk against what one would write without hftok
+	@tools/bench.sh
 
 test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
 	@tools/matrix.sh

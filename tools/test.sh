@@ -92,6 +92,7 @@ log=$scratch/log
 check "format" cargo fmt --all --check || true
 check "lints" make --no-print-directory clippy || true
 suite "core" cargo test -p hftok-core --locked --no-fail-fast
+suite "extension" make --no-print-directory unit-tests
 check "build and install" make --no-print-directory install || finish
 suite "SQL regression" regression
 # The servers that these tests start live in $scratch as well, so that none survives an interruption.
