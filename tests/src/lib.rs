@@ -1,1 +1,34 @@
-//! Servers for tests.
+//! Servers for tests: each test file starts real ones of its own, and looks at them as a user or a DBA would.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`account`] | the operating-system account that servers run as |
+//! | [`cluster`] | a throw-away Postgres: made, started, stopped, killed, removed |
+//! | [`setup`] | what a cluster is made from |
+//! | [`root_key`] | keys for keyring files |
+//! | [`answer`] | what a server answered: errors by SQLSTATE, counts, single values |
+//! | [`process`] | processes of a server, and their memory |
+//! | [`race`] | several sessions at once |
+//!
+//! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
+//! nothing of it is left when the test program ends, however that happens.
+
+pub mod account;
+pub mod answer;
+pub mod cluster;
+pub mod process;
+pub mod race;
+pub mod root_key;
+pub mod setup;
+
+use std::time::{Duration, Instant};
+
+/// Waits until something holds, and fails by its name when it doesn't within so many seconds.
+#[track_caller]
+pub fn wait_until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while !holds() {
+        assert!(Instant::now() < end, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

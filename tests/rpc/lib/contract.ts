@@ -1,0 +1,177 @@
+// The names users call, and who may call them: what the documentation promises, written down once more, so that the
+// catalog can be compared with it.
+
+/** Who may: user, service, admin, auditor. */
+export type Group = "user" | "service" | "admin" | "auditor";
+
+/** A function of schema hftok. */
+export interface Call {
+  /** Parameters as `name type`, with `?` after those that have a default. */
+  parameters: string;
+  who: Group[];
+  /** Takes or gives plaintext, and so refuses GET. */
+  plaintext?: true;
+}
+
+const everybody: Group[] = ["user", "service", "admin", "auditor"];
+const operators: Group[] = ["admin", "service"];
+const owners: Group[] = ["user", "service", "admin"];
+const request = "p_user_id text?, p_org_id text?, p_model text?, p_host text?, p_levels text[]?";
+const address = "p_user_id text?, p_org_id text?, p_global boolean?";
+
+export const vault: Record<string, Call> = {
+  create_secret: {
+    parameters: "new_secret text, new_name text?, new_description text?, new_key_id uuid?",
+    who: operators,
+    plaintext: true,
+  },
+  update_secret: {
+    parameters: "secret_id uuid, new_secret text?, new_name text?, new_description text?, new_key_id uuid?",
+    who: operators,
+    plaintext: true,
+  },
+  put_secret: {
+    parameters: "p_name text, p_secret text, p_description text?, p_expected_version integer?",
+    who: operators,
+    plaintext: true,
+  },
+  get_secret: { parameters: "p_name text, p_version integer?, p_recipient text?", who: operators, plaintext: true },
+  delete_secret: { parameters: "p_secret_id uuid", who: operators },
+  secret_history: { parameters: "p_secret_id uuid", who: ["admin", "service", "auditor"] },
+  restore_secret: { parameters: "p_secret_id uuid, p_version integer", who: operators, plaintext: true },
+  find_secret: { parameters: "p_value text", who: ["admin", "auditor"], plaintext: true },
+  install_vault_schema: { parameters: "", who: ["admin"] },
+};
+
+export const credentials: Record<string, Call> = {
+  save_credential: {
+    parameters:
+      "p_provider text, p_secret text, p_model text?, p_user_id text?, p_org_id text?, p_global boolean?, " +
+      "p_label text?, p_expires_at timestamp with time zone?, p_allowed_hosts text[]?, p_on_unusable text?, " +
+      "p_expected_version integer?",
+    who: owners,
+    plaintext: true,
+  },
+  save_hf_token: { parameters: `p_token text, p_model text?, ${address}`, who: owners, plaintext: true },
+  save_credentials: { parameters: "p_rows jsonb", who: operators, plaintext: true },
+  check_credential: { parameters: "p_provider text, p_secret text", who: ["user", "service"], plaintext: true },
+  delete_credential: { parameters: `p_provider text, p_model text?, ${address}`, who: owners },
+  report_credential: {
+    parameters: "p_secret_id uuid, p_verdict text, p_message text?, p_version integer?",
+    who: ["service"],
+  },
+  resolve_token: {
+    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?`,
+    who: ["service"],
+    plaintext: true,
+  },
+  resolve_hf_token: { parameters: request, who: ["service"], plaintext: true },
+  explain_token: { parameters: `p_provider text, ${request}`, who: everybody },
+  token_provided: { parameters: `p_provider text, ${request}`, who: everybody },
+  runner_env: {
+    parameters: "p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?",
+    who: ["service"],
+    plaintext: true,
+  },
+  previous_token: { parameters: "p_secret_id uuid", who: ["service"], plaintext: true },
+  forget_user: { parameters: "p_user_id text", who: operators },
+  forget_org: { parameters: "p_org_id text", who: operators },
+  register_provider: { parameters: "p_provider jsonb", who: ["admin"] },
+  add_member: { parameters: "p_org_id text, p_user_id text, p_role text?", who: owners },
+  remove_member: { parameters: "p_org_id text, p_user_id text", who: owners },
+  grant_administrator: { parameters: "p_user_id text", who: operators },
+  revoke_administrator: { parameters: "p_user_id text", who: operators },
+};
+
+export const integrations: Record<string, Call> = {
+  create_integration_with_vault: {
+    parameters: "p_name text, p_type text, p_credentials text, p_config jsonb?, p_user_id text?",
+    who: owners,
+    plaintext: true,
+  },
+  get_integration_credentials: {
+    parameters: "p_integration_id uuid, p_user_id text?, p_recipient text?",
+    who: ["service"],
+    plaintext: true,
+  },
+  update_integration: {
+    parameters: "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?",
+    who: owners,
+  },
+  update_integration_credentials: {
+    parameters: "p_integration_id uuid, p_credentials text, p_user_id text?",
+    who: owners,
+    plaintext: true,
+  },
+  update_integration_status: {
+    parameters: "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?",
+    who: ["service"],
+  },
+  delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: owners },
+  share_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: owners },
+  unshare_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: owners },
+  record_usage: {
+    parameters: "p_secret_id uuid, p_requests bigint?, p_units bigint?, p_cost numeric?, p_currency text?",
+    who: ["service"],
+  },
+};
+
+/** Of the rest only who may call it is looked at here. */
+export const operation: Record<string, Group[]> = {
+  status: ["admin", "auditor", "service"],
+  health: ["admin", "auditor", "service"],
+  seal: ["admin"],
+  unseal: ["admin"],
+  rotate_root_key: ["admin"],
+  rotate_data_key: ["admin"],
+  verify: ["admin", "auditor"],
+  verify_audit: ["admin", "auditor"],
+  audit_head: ["admin", "auditor"],
+  purge_audit: ["admin"],
+  logging_risks: ["admin", "auditor"],
+  public_key: everybody,
+  whoami: everybody,
+  enable_rpc: [],
+  disable_rpc: [],
+  install_api: ["admin"],
+  import_column: ["admin"],
+  blank_column: ["admin"],
+  import_vault: ["admin"],
+};
+
+/** Who may call a function; undefined for one that is not written down here. */
+export function callers(name: string): Group[] | undefined {
+  return { ...vault, ...credentials, ...integrations }[name]?.who ?? operation[name];
+}
+
+/** A view, its columns that must be there, and who may read it. */
+export const views: Record<string, { columns: string; who: Group[] }> = {
+  secrets: { columns: "id name created_at updated_at", who: ["admin", "service", "auditor"] },
+  decrypted_secrets: {
+    columns: "id name description secret decrypted_secret key_id nonce created_at updated_at",
+    who: operators,
+  },
+  credentials: {
+    columns: "secret_id provider scope scope_id model label preview status enabled warnings allowed_hosts on_unusable " +
+      "expires_at last_verified_at last_used_at use_count version created_at updated_at",
+    who: everybody,
+  },
+  expiring_credentials: { columns: "secret_id provider scope scope_id model expires_at", who: everybody },
+  user_api_keys: { columns: "id user_id service api_key created_at updated_at", who: ["user", "service"] },
+  provider_secrets: {
+    columns: "user_id provider label is_configured api_key_preview created_at updated_at",
+    who: ["user", "service"],
+  },
+  providers: { columns: "label fields docs_url hosts", who: everybody },
+  members: { columns: "org_id user_id role", who: everybody },
+  administrators: { columns: "user_id", who: everybody },
+  integrations: {
+    columns: "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
+      "updated_at",
+    who: everybody,
+  },
+  usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
+  rotation_progress: { columns: "total done failed", who: ["admin", "auditor"] },
+  audit_events: { columns: "id at action", who: everybody },
+  import_report: { columns: "source", who: ["admin", "auditor"] },
+};

@@ -1,0 +1,284 @@
+//! A throw-away Postgres in a folder of its own.
+//!
+//! What must stay true: only the server in this folder is ever signalled; and it is stopped, and its folder removed,
+//! when the `Cluster` is dropped or, where nothing drops it (a static, a killed test), when the test program ends.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use postgres::error::DbError;
+use postgres::{Client, Config, NoTls};
+use tempfile::TempDir;
+
+use crate::account::Account;
+use crate::root_key::RootKey;
+use crate::setup::{Setup, account, programs, run};
+use crate::wait_until;
+
+/// Postgres in a folder of its own.
+pub struct Cluster {
+    folder: TempDir,
+    programs: PathBuf,
+    account: Account,
+    environment: Vec<(String, String)>,
+    server: Mutex<Option<Child>>,
+    making_database: Mutex<()>,
+    /// Its end of input is the end of this program.
+    keeper: Child,
+}
+
+/// How a server is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Sessions are ended, everything is written.
+    Fast,
+    /// As if it had crashed.
+    Immediate,
+}
+
+/// Waits for the end of its input, then ends the server, and whatever else sits in its data directory, and removes
+/// the folder. Who sits there was started by the server, and nothing in the folder is needed any more.
+const KEEPER: &str = r#"
+    sits_here() { [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$folder/data" ]; }
+    folder=$1
+    read -r never
+    server=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null)
+    tries=50
+    while [ -n "$server" ] && sits_here "$server" && [ $tries -gt 0 ]; do
+        [ $tries -lt 50 ] || kill -s QUIT "$server" 2>/dev/null
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+    for process in /proc/[0-9]*; do
+        sits_here "${process#/proc/}" && kill -s KILL "${process#/proc/}" 2>/dev/null
+    done
+    rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
+"#;
+
+impl Cluster {
+    /// A cluster as most tests want it.
+    #[track_caller]
+    pub fn start_default() -> Self {
+        Setup::default().start()
+    }
+
+    pub(crate) fn in_new_folder(environment: &[(String, String)]) -> Self {
+        let account = account();
+        // The path of a socket may have 107 bytes.
+        let parent = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60);
+        let parent = parent.and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| "/tmp".into());
+        let folder =
+            tempfile::Builder::new().prefix("hftok").tempdir_in(parent).expect("a folder for the server");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("chmod");
+        account.give(folder.path());
+        let keeper = Command::new("/bin/sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(folder.path())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Not in the terminal's group: an interruption ends the tests, and the keeper then cleans up.
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        Self {
+            folder,
+            programs: programs(),
+            account,
+            environment: environment.to_vec(),
+            server: Mutex::new(None),
+            making_database: Mutex::new(()),
+            keeper,
+        }
+    }
+
+    /// The folder with everything in it, socket included.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// The keyring file.
+    pub fn keyring(&self) -> PathBuf {
+        self.folder().join("keyring")
+    }
+
+    /// What the server logged since it was made.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// A program of this Postgres, run as the server's account.
+    pub fn program(&self, name: &str) -> Command {
+        self.account.command(self.programs.join(name))
+    }
+
+    /// A client program of this Postgres, which finds this server by its environment.
+    pub fn client_program(&self, name: &str, user: &str, database: &str) -> Command {
+        let mut program = self.program(name);
+        program
+            .env("PGHOST", self.folder())
+            .env("PGPORT", "5432")
+            .env("PGUSER", user)
+            .env("PGDATABASE", database);
+        program
+    }
+
+    /// Writes a file into the folder, owned by the server's account, and gives its path.
+    pub fn write_file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.folder().join(name);
+        let _ = fs::remove_file(&path);
+        fs::write(&path, content).expect("write");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("chmod");
+        self.account.give(&path);
+        path
+    }
+
+    /// Writes the keyring file. The server is not told.
+    pub fn write_keyring(&self, keys: &[RootKey]) {
+        self.write_file("keyring", RootKey::keyring(keys), 0o600);
+    }
+
+    /// Appends lines to postgresql.conf, where the last of a name counts. The server is not told.
+    pub fn configure(&self, lines: &str) {
+        let path = self.data().join("postgresql.conf");
+        let mut file = OpenOptions::new().append(true).open(path).expect("postgresql.conf");
+        writeln!(file, "{lines}").expect("write");
+    }
+
+    /// Starts the server and waits until it lets clients in.
+    #[track_caller]
+    pub fn start(&self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder().join("log")).expect("log");
+        let mut command = self.program("postgres");
+        command.arg("-D").arg(self.data()).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(log.try_clone().expect("log")).stderr(log);
+        let mut server = command.spawn().expect("postgres runs");
+        wait_until("the server lets clients in", 60, || {
+            if let Ok(Some(status)) = server.try_wait() {
+                panic!("the server did not start ({status}):\n{}", self.log());
+            }
+            self.connect("postgres", "postgres").is_ok()
+        });
+        *self.server.lock().expect("lock") = Some(server);
+    }
+
+    /// Stops the server and waits until it is gone.
+    #[track_caller]
+    pub fn stop(&self, how: Stop) {
+        self.end_by(if how == Stop::Fast { "INT" } else { "QUIT" });
+    }
+
+    /// Stops the server and starts it again.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.stop(Stop::Fast);
+        self.start();
+    }
+
+    /// Kills the postmaster, as the operating system does when memory is short, and waits for its children to end.
+    #[track_caller]
+    pub fn kill_postmaster(&self) {
+        self.end_by("KILL");
+    }
+
+    #[track_caller]
+    fn end_by(&self, name: &str) {
+        let Some(mut server) = self.server.lock().expect("lock").take() else { return };
+        signal(server.id(), name);
+        let _ = server.wait();
+        wait_until("all processes of the server are gone", 30, || self.processes().is_empty());
+    }
+
+    /// The postmaster's process id.
+    pub fn postmaster(&self) -> u32 {
+        self.server.lock().expect("lock").as_ref().expect("the server runs").id()
+    }
+
+    /// Every process of the server: those that sit in its data directory.
+    pub fn processes(&self) -> Vec<u32> {
+        let data = self.data();
+        let processes = fs::read_dir("/proc").expect("/proc").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == data)).collect()
+    }
+
+    /// Has the settings read again. Does not wait until every process did.
+    pub fn reload(&self) {
+        signal(self.postmaster(), "HUP");
+    }
+
+    /// A session, and the notices and warnings that it is sent.
+    #[track_caller]
+    pub fn client_noting(&self, user: &str, database: &str) -> (Client, Arc<Mutex<Vec<DbError>>>) {
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&notices);
+        let mut config = Config::new();
+        config.notice_callback(move |notice| noted.lock().expect("lock").push(notice));
+        let config = config.host_path(self.folder()).port(5432).user(user).dbname(database);
+        (config.connect(NoTls).expect("a session"), notices)
+    }
+
+    /// A session, or why there is none.
+    pub fn connect(&self, user: &str, database: &str) -> Result<Client, postgres::Error> {
+        Config::new().host_path(self.folder()).port(5432).user(user).dbname(database).connect(NoTls)
+    }
+
+    /// A session.
+    #[track_caller]
+    pub fn client(&self, user: &str, database: &str) -> Client {
+        self.connect(user, database).unwrap_or_else(|error| panic!("{user} in {database}: {error:?}"))
+    }
+
+    /// Makes a database with hftok in it, and gives a superuser's session there.
+    #[track_caller]
+    pub fn database(&self, name: &str) -> Client {
+        let mut client = self.empty_database(name);
+        let _alone = self.making_database.lock();
+        client.batch_execute("CREATE EXTENSION hftok").expect("CREATE EXTENSION");
+        client
+    }
+
+    /// Makes a database without hftok, and gives a superuser's session there.
+    #[track_caller]
+    pub fn empty_database(&self, name: &str) -> Client {
+        let _alone = self.making_database.lock();
+        self.client("postgres", "postgres")
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .expect("CREATE DATABASE");
+        self.client("postgres", name)
+    }
+
+    /// Runs a script by psql as a superuser, stopping at the first error, and gives what it printed.
+    #[track_caller]
+    pub fn psql(&self, database: &str, arguments: &[&str]) -> String {
+        let mut psql = self.client_program("psql", "postgres", database);
+        run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]).args(arguments))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Closes its input, which it waits for, and waits for its end.
+        let _ = self.keeper.wait();
+        if let Some(mut server) = self.server.lock().ok().and_then(|mut server| server.take()) {
+            let _ = server.wait();
+        }
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, name: &str) {
+    let _ = Command::new("/bin/sh").args(["-c", &format!("kill -s {name} {process} 2>/dev/null")]).status();
+}

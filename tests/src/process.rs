@@ -1,0 +1,83 @@
+//! Processes of a server, and their memory.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use crate::cluster::Cluster;
+
+/// A part of a process' memory that it can read and write.
+#[derive(Debug, Clone)]
+pub struct Region {
+    /// The process.
+    pub process: u32,
+    /// Its line in `maps`.
+    pub line: String,
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+impl Region {
+    /// Whether other processes have it too.
+    pub fn is_shared(&self) -> bool {
+        self.line.split_whitespace().nth(1).is_some_and(|rights| rights.ends_with('s'))
+    }
+
+    /// The flags that the kernel keeps for it (`VmFlags`).
+    pub fn flags(&self) -> Vec<String> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps", self.process)).expect("smaps");
+        let range = self.line.split_whitespace().next().expect("a range");
+        let lines = text.lines().skip_while(|line| !line.starts_with(range));
+        let flags = lines.skip(1).find_map(|line| line.strip_prefix("VmFlags:")).expect("VmFlags");
+        flags.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+/// The regions of a process' memory that contain one of the needles. `Err` when we may not look.
+pub fn regions_with(process: u32, needles: &[Vec<u8>]) -> Result<Vec<Region>, std::io::Error> {
+    let memory = File::open(format!("/proc/{process}/mem"))?;
+    let maps = fs::read_to_string(format!("/proc/{process}/maps"))?;
+    let mut found = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
+        let Some((start, end)) = range.split_once('-') else { continue };
+        let (Ok(start), Ok(end)) = (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16)) else {
+            continue;
+        };
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let mut bytes = vec![0; usize::try_from(end - start).expect("a length")];
+        // What cannot be read (a guard page, a device) holds nothing that was written.
+        if memory.read_exact_at(&mut bytes, start).is_err() {
+            continue;
+        }
+        if needles.iter().any(|needle| contains(&bytes, needle)) {
+            found.push(Region { process, line: line.into(), start, end });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether bytes contain other bytes.
+pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(step) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == needle[0])) {
+        at += step;
+        if bytes[at..].starts_with(needle) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The process of a server whose title contains this, if there is one.
+pub fn titled(cluster: &Cluster, title: &str) -> Option<u32> {
+    cluster.processes().into_iter().find(|id| {
+        fs::read(format!("/proc/{id}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(title))
+    })
+}

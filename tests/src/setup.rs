@@ -1,0 +1,143 @@
+//! What a cluster is made from.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::account::Account;
+use crate::cluster::Cluster;
+use crate::root_key::RootKey;
+
+/// A cluster that does not exist yet.
+#[must_use]
+pub struct Setup {
+    pub(crate) settings: Vec<String>,
+    pub(crate) keys: Vec<RootKey>,
+    pub(crate) preload: bool,
+    pub(crate) durable: bool,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    /// hftok preloaded, and a keyring with one fresh key.
+    fn default() -> Self {
+        Self {
+            settings: Vec::new(),
+            keys: vec![RootKey::random(1)],
+            preload: true,
+            durable: false,
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Setup {
+    /// A line of postgresql.conf.
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings.push(line.into());
+        self
+    }
+
+    /// The keyring, its primary key last.
+    pub fn keys(mut self, keys: &[RootKey]) -> Self {
+        self.keys = keys.to_vec();
+        self
+    }
+
+    /// A server that knows hftok only as an extension that can be created.
+    pub fn without_preload(mut self) -> Self {
+        self.preload = false;
+        self
+    }
+
+    /// With fsync: for tests about what is on disk.
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// A variable of the server's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Makes the cluster and starts it.
+    #[track_caller]
+    pub fn start(self) -> Cluster {
+        let cluster = self.make();
+        cluster.start();
+        cluster
+    }
+
+    /// Makes the cluster: an empty database server that is not running.
+    #[track_caller]
+    pub fn make(self) -> Cluster {
+        let cluster = Cluster::in_new_folder(&self.environment);
+        let mut initdb = cluster.program("initdb");
+        initdb.args([
+            "--no-locale",
+            "--encoding=UTF8",
+            "--auth=trust",
+            "--username=postgres",
+            "--no-sync",
+            "-D",
+        ]);
+        run(initdb.arg(cluster.data()));
+        cluster.write_keyring(&self.keys);
+        cluster.configure(&format!("unix_socket_directories = '{}'", cluster.folder().display()));
+        cluster.configure(
+            "listen_addresses = ''\nport = 5432\nshared_buffers = 16MB\nmax_connections = 60\nmax_wal_size = 256MB",
+        );
+        if !self.durable {
+            cluster.configure("fsync = off");
+        }
+        if self.preload {
+            cluster.configure("shared_preload_libraries = 'hftok'");
+        }
+        cluster.configure(&format!("hftok.key_file = '{}'", cluster.keyring().display()));
+        for line in &self.settings {
+            cluster.configure(line);
+        }
+        cluster
+    }
+
+    /// Makes a hot standby of another cluster, with its settings and its keyring, and starts it.
+    #[track_caller]
+    pub fn standby_of(primary: &Cluster) -> Cluster {
+        let cluster = Cluster::in_new_folder(&[]);
+        let mut copy = cluster.program("pg_basebackup");
+        copy.args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "-U",
+            "postgres",
+            "-p",
+            "5432",
+        ]);
+        run(copy.arg("-h").arg(primary.folder()).arg("-D").arg(cluster.data()));
+        cluster.configure(&format!("unix_socket_directories = '{}'", cluster.folder().display()));
+        cluster.start();
+        cluster
+    }
+}
+
+/// Runs a program that must succeed, and gives what it printed.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// The folder with the programs of the Postgres under test, which PG_CONFIG names.
+pub(crate) fn programs() -> PathBuf {
+    let pg_config = std::env::var("PG_CONFIG").unwrap_or_else(|_| "pg_config".into());
+    run(Command::new(pg_config).arg("--bindir")).trim().into()
+}
+
+/// The account, looked up before anything is made.
+pub(crate) fn account() -> Account {
+    Account::of_servers()
+}

@@ -1,0 +1,57 @@
+//! A hot standby with the same keyring.
+
+use hftok_tests::answer::{create, get, one, put, refused, sealed_reason};
+use hftok_tests::cluster::Cluster;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+
+#[test]
+fn a_standby_reads_and_does_not_write() {
+    let primary = Cluster::start_default();
+    let mut writer = primary.database("app");
+    let id = create(&mut writer, "name", "before");
+    let standby = Setup::standby_of(&primary);
+
+    let mut reader = standby.client("postgres", "app");
+    assert!(one::<bool>(&mut reader, "SELECT pg_is_in_recovery()", &[]));
+    assert_eq!(sealed_reason(&mut reader), (false, None));
+    assert_eq!(get(&mut reader, "name").expect("opens on the standby"), "before");
+
+    put(&mut writer, "name", "after");
+    wait_until("the new value is on the standby", 20, || {
+        get(&mut reader, "name").expect("opens on the standby") == "after"
+    });
+    assert_eq!(one::<String>(&mut reader, "SELECT hftok.get_secret('name', 1)", &[]), "before");
+    assert_eq!(
+        one::<String>(&mut reader, "SELECT decrypted_secret FROM hftok.decrypted_secrets", &[]),
+        "after"
+    );
+    assert_eq!(one::<i64>(&mut reader, "SELECT secrets FROM hftok.status()", &[]), 1);
+    assert_eq!(one::<Option<i64>>(&mut reader, "SELECT failed FROM hftok.verify()", &[]), Some(0));
+    assert_eq!(one::<uuid::Uuid>(&mut reader, "SELECT secret_id FROM hftok.find_secret('after')", &[]), id);
+    // As PostgREST does it.
+    let mut request = reader.transaction().expect("begin");
+    request.batch_execute("SELECT set_config('request.method', 'POST', true)").expect("set");
+    assert_eq!(get(&mut request, "name").expect("opens in a request"), "after");
+    drop(request);
+
+    for write in [
+        "SELECT hftok.create_secret('x')",
+        "SELECT hftok.put_secret('name', 'x')",
+        "SELECT hftok.update_secret((SELECT id FROM hftok.secrets), 'x')",
+        "SELECT hftok.delete_secret((SELECT id FROM hftok.secrets))",
+    ] {
+        refused(reader.query(write, &[]), "25006");
+    }
+    // A database without keys: the first creation must not be tried here either.
+    primary.database("fresh");
+    wait_until("the new database is on the standby", 20, || standby.connect("postgres", "fresh").is_ok());
+    let mut fresh = standby.client("postgres", "fresh");
+    wait_until("the extension is on the standby", 20, || fresh.query("SELECT hftok.status()", &[]).is_ok());
+    refused(fresh.query("SELECT hftok.create_secret('x')", &[]), "25006");
+
+    // Sealing is a matter of one server.
+    reader.batch_execute("SELECT hftok.seal()").expect("seal");
+    refused(get(&mut reader, "name"), "53HF1");
+    assert_eq!(get(&mut writer, "name").expect("the primary is open"), "after");
+}
