@@ -40,23 +40,6 @@ CREATE POLICY seen ON hftok_private.secrets FOR SELECT USING (
         OR (scope = 'global' AND (SELECT hftok_private.caller_is_administrator()))
     )
 );
-CREATE POLICY written ON hftok_private.secrets FOR UPDATE USING (
-    scope IN ('user', 'org', 'global') AND (
-        (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
-        OR (scope = 'user' AND scope_id = (SELECT hftok_private.caller_id()))
-        OR (scope = 'org' AND scope_id = ANY ((SELECT hftok_private.caller_orgs(true))::text[]))
-        OR (scope = 'global' AND (SELECT hftok_private.caller_is_administrator()))
-    )
-);
-CREATE POLICY deleted ON hftok_private.secrets FOR DELETE USING (
-    scope IN ('user', 'org', 'global') AND (
-        (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
-        OR (scope = 'user' AND scope_id = (SELECT hftok_private.caller_id()))
-        OR (scope = 'org' AND scope_id = ANY ((SELECT hftok_private.caller_orgs(true))::text[]))
-        OR (scope = 'global' AND (SELECT hftok_private.caller_is_administrator()))
-    )
-);
-
 CREATE POLICY seen ON hftok_private.members FOR SELECT USING (
     (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
     OR org_id = ANY ((SELECT hftok_private.caller_orgs(false))::text[])

@@ -8,14 +8,22 @@ CREATE VIEW hftok.credentials WITH (security_invoker) AS
             ELSE coalesce(s.verdict, 'unverified')
         END AS status,
         s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at, s.version,
-        s.created_at, s.updated_at
+        s.created_at, s.updated_at,
+        CASE s.scope
+            WHEN 'user' THEN (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
+                OR s.scope_id = (SELECT hftok_private.caller_id())
+            WHEN 'org' THEN (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
+                OR s.scope_id = ANY ((SELECT hftok_private.caller_orgs(true))::text[])
+            ELSE (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
+                OR (SELECT hftok_private.caller_is_administrator())
+        END IS TRUE AS writable
     FROM hftok_private.secrets s
     WHERE s.scope IN ('user', 'org', 'global');
 COMMENT ON VIEW hftok.credentials IS
-    'Credentials that the reader may see, without values. label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted, by who may save them.';
+    'Credentials that the reader may see, without values. Of those that are writable, label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted.';
 
--- Hosts and expiry are authenticated with the value, so changing them seals it anew. A definer: what the caller may
--- update was decided by the privileges on the view and by row security, before this runs.
+-- Hosts and expiry are authenticated with the value, so changing them seals it anew: here, and nowhere else, because a row
+-- that is edited in the table must not open.
 CREATE FUNCTION hftok_private.reseal(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
     p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
@@ -24,21 +32,44 @@ CREATE FUNCTION hftok_private.reseal(
     AS 'MODULE_PATHNAME', 'hftok_reseal';
 COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
 
-CREATE FUNCTION hftok_private.before_update_of_secret() RETURNS trigger
+-- A definer, which cannot know its caller: whether they may write was decided by the view, which ran as them.
+CREATE FUNCTION hftok_private.write_credential() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    stored hftok_private.secrets;
 BEGIN
-    IF NEW.allowed_hosts IS DISTINCT FROM OLD.allowed_hosts OR NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN
-        NEW.sealed := hftok_private.reseal(OLD.id, OLD.version, OLD.scope, OLD.scope_id, OLD.provider, OLD.model, OLD.name,
-            OLD.sealed, OLD.allowed_hosts, OLD.expires_at, NEW.allowed_hosts, NEW.expires_at);
+    IF NOT OLD.writable THEN
+        RAISE EXCEPTION 'only who may save a credential changes it' USING ERRCODE = '42501';
     END IF;
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
+        RETURN OLD;
+    END IF;
+    -- Checked here: what a constraint of the table says would quote the row.
+    IF NEW.label IS NULL OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue') THEN
+        RAISE EXCEPTION 'label and enabled must not be null, on_unusable must be stop or continue' USING ERRCODE = '22023';
+    END IF;
+    SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.allowed_hosts IS DISTINCT FROM stored.allowed_hosts OR NEW.expires_at IS DISTINCT FROM stored.expires_at THEN
+        stored.sealed := hftok_private.reseal(stored.id, stored.version, stored.scope, stored.scope_id, stored.provider,
+            stored.model, stored.name, stored.sealed, stored.allowed_hosts, stored.expires_at, NEW.allowed_hosts,
+            NEW.expires_at);
+    END IF;
+    UPDATE hftok_private.secrets s
+    SET label = NEW.label, enabled = NEW.enabled, on_unusable = NEW.on_unusable, allowed_hosts = NEW.allowed_hosts,
+        expires_at = NEW.expires_at, sealed = stored.sealed, updated_at = now()
+    WHERE s.id = stored.id;
     NEW.updated_at := now();
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.before_update_of_secret IS 'Keeps a credential that is updated through its view opening.';
-CREATE TRIGGER before_update BEFORE UPDATE ON hftok_private.secrets FOR EACH ROW
-    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.before_update_of_secret();
+COMMENT ON FUNCTION hftok_private.write_credential IS 'Updates and deletes through the view credentials.';
+CREATE TRIGGER write_credential INSTEAD OF UPDATE OR DELETE ON hftok.credentials
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.write_credential();
 
 CREATE VIEW hftok.expiring_credentials WITH (security_invoker) AS
     SELECT c.* FROM hftok.credentials c WHERE c.expires_at < pg_catalog.now() + interval '30 days';

@@ -67,7 +67,8 @@ CREATE FUNCTION hftok.record_usage(
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     INSERT INTO hftok_private.usage_daily AS u (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
-    SELECT (now() AT TIME ZONE 'UTC')::date, s.id, p_currency, s.provider, s.scope, s.scope_id, p_requests, p_units, p_cost
+    SELECT (now() AT TIME ZONE 'UTC')::date, s.id, coalesce(p_currency, 'USD'), s.provider, s.scope, s.scope_id,
+        coalesce(p_requests, 1), coalesce(p_units, 0), coalesce(p_cost, 0)
     FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault'
     ON CONFLICT (day, secret_id, currency) DO UPDATE SET
         requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost

@@ -98,8 +98,6 @@ GRANT EXECUTE ON FUNCTION hftok.register_provider TO hftok_admin;
 GRANT SELECT (id, scope, scope_id, provider, model, label, preview, enabled, warnings, allowed_hosts, on_unusable, expires_at,
     verdict, last_verified_at, version, created_at, updated_at)
     ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
-GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE
-    ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin;
 GRANT SELECT ON hftok_private.members, hftok_private.administrators, hftok_private.integrations,
     hftok_private.integration_shares, hftok_private.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;

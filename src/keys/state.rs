@@ -93,7 +93,7 @@ impl Reason {
                 "Give the file that hftok.key_file names to the user that the server runs as."
             }
             Self::Malformed(_) => {
-                "One key a line, <id>:<64 hex digits>, ids 1 to 2147483647, # starts a comment, the last key is the primary."
+                "Mend what hftok.key_file or hftok.key_command gives: one key a line, <id>:<64 hex digits>, # starts a comment, the last key is the primary."
             }
             Self::Command(_) => {
                 "Run the command of hftok.key_command by hand, as the user that the server runs as."

@@ -1,7 +1,7 @@
 //! The worker that loads the keyring: at the start, on SIGHUP, when `unseal()` asks, and again by itself while what
 //! stood in the way may pass (a file system not yet mounted, a key service not yet reachable).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hftok_core::keyring::Keyring;
 
@@ -25,15 +25,16 @@ fn main() {
     loop {
         let retry = match load() {
             Some(State::Sealed(reason) | State::Open { trouble: Some(reason) }) if reason.may_pass() => {
-                Some(RETRY)
+                Some(Instant::now() + RETRY)
             }
             _ => None,
         };
         loop {
-            match worker::wait(retry) {
-                None => return,
-                Some(wakeup) if wakeup.reloaded || retry.is_some() || is_requested() => break,
-                Some(_) => {}
+            let rest = retry.map(|at| at.saturating_duration_since(Instant::now()));
+            let Some(wakeup) = worker::wait(rest) else { return };
+            // Other things wake a process too.
+            if wakeup.reloaded || is_requested() || retry.is_some_and(|at| Instant::now() >= at) {
+                break;
             }
         }
     }

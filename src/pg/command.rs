@@ -40,6 +40,9 @@ pub fn output(
     unsafe {
         shell.pre_exec(|| {
             libc::setpgid(0, 0);
+            // The shell ends with the worker, however that ends.
+            #[cfg(target_os = "linux")]
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             let mut none = std::mem::zeroed();
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

@@ -67,8 +67,13 @@ pub fn end() -> ! {
     }
 }
 
-/// Whether the worker was told to end. Does not take the message away: `wait` will still see it.
+/// Whether the worker was told to end, or the postmaster is gone. Does not take the message away: `wait` will still
+/// see it.
 pub fn is_ending() -> bool {
-    // SAFETY: a flag of this process that its signal handler sets.
-    unsafe { (&raw const pg_sys::ShutdownRequestPending).read_volatile() != 0 }
+    // SAFETY: a flag of this process that its signal handler sets; the postmaster's id, set once; and the id of the
+    // parent, which is the postmaster's as long as that lives.
+    unsafe {
+        (&raw const pg_sys::ShutdownRequestPending).read_volatile() != 0
+            || libc::getppid() != pg_sys::PostmasterPid
+    }
 }
