@@ -29,8 +29,8 @@ pub fn preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
-/// Replaces the panic hook of pgrx, which puts a backtrace into the DETAIL of every error, those of Postgres
-/// included, when RUST_BACKTRACE is set. A backtrace shows a caller what is none of their business.
+/// Replaces the panic hook of pgrx, which captures a backtrace at every error when RUST_BACKTRACE is set, and shows it in
+/// DETAIL where pgrx itself reports one. A backtrace shows a caller what is none of their business.
 pub fn silence_panics() {
     std::panic::set_hook(Box::new(|info| {
         PANIC_AT.set(info.location().map(ToString::to_string));
