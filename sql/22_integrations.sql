@@ -74,7 +74,8 @@ CREATE TABLE hftok_private.user_api_keys (
     id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     user_id text NOT NULL CHECK (user_id <> ''),
     service text NOT NULL CHECK (service <> ''),
-    api_key text NOT NULL,
+    -- Only a mask ever lies here, also when triggers are off.
+    api_key text NOT NULL CHECK (strpos(api_key, '•') > 0),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (user_id, service)

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION hftok_private.open_vault_row IS
     'Opens a row of the view decrypted_secrets in that schema, for whoever may read its column. Not a definer: it must know who reads.';
 
 CREATE FUNCTION hftok_private.fingerprints(p_value text) RETURNS bytea[]
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_fingerprints';
 COMMENT ON FUNCTION hftok_private.fingerprints IS 'The fingerprints of a value under every key for fingerprints.';
 
@@ -18,24 +18,24 @@ CREATE FUNCTION hftok_private.value_fault(
     p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_preview text, p_fingerprint bytea,
     p_binding_key uuid
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_value_fault';
 COMMENT ON FUNCTION hftok_private.value_fault IS 'What is wrong with a sealed value, or NULL.';
 
 CREATE FUNCTION hftok_private.data_key_fault(
     p_id int, p_purpose text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_data_key_fault';
 COMMENT ON FUNCTION hftok_private.data_key_fault IS 'What is wrong with a wrapped data key, or NULL.';
 
 CREATE FUNCTION hftok_private.keyring_state() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_keyring_state';
 COMMENT ON FUNCTION hftok_private.keyring_state IS 'The state of the keyring as JSON, without a key.';
 
 CREATE FUNCTION hftok_private.read_keyring() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_unseal';
 COMMENT ON FUNCTION hftok_private.read_keyring IS 'Has the keyring read again, and waits for it.';
 
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION hftok_private.data_key_id IS 'The data key that sealed a val
 
 -- Key pages may still hold what its table no longer has, so the table is asked.
 CREATE FUNCTION hftok_private.missing_key(p_sealed bytea, p_fingerprint bytea) RETURNS text
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     SELECT format('its data key %s is missing', named.id)
     FROM (VALUES
@@ -62,3 +62,9 @@ CREATE FUNCTION hftok_private.missing_key(p_sealed bytea, p_fingerprint bytea) R
     LIMIT 1
 $$;
 COMMENT ON FUNCTION hftok_private.missing_key IS 'Says that a key is missing that a sealed value or its fingerprint was made with, or NULL.';
+
+-- Writers of one binding come one after the other, whichever of its rows they lock first.
+CREATE FUNCTION hftok_private.lock_binding(p_binding_key uuid) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$ SELECT pg_advisory_xact_lock(hashtext('hftok'), hashtext(p_binding_key::text)) $$;
+COMMENT ON FUNCTION hftok_private.lock_binding IS 'Waits until nobody else writes this binding, until the transaction ends.';

@@ -3,7 +3,7 @@
 CREATE FUNCTION hftok.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_create_secret';
 COMMENT ON FUNCTION hftok.create_secret IS
     'Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault''s callers and ignored, as there.';
@@ -12,7 +12,7 @@ CREATE FUNCTION hftok.update_secret(
     secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
     new_key_id uuid DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_update_secret';
 COMMENT ON FUNCTION hftok.update_secret IS
     'Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404).';
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION hftok.update_secret IS
 CREATE FUNCTION hftok.put_secret(
     p_name text, p_secret text, p_description text DEFAULT NULL, p_expected_version int DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_put_secret';
 COMMENT ON FUNCTION hftok.put_secret IS
     'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist.';
@@ -28,23 +28,23 @@ COMMENT ON FUNCTION hftok.put_secret IS
 CREATE FUNCTION hftok.get_secret(
     p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_get_secret';
 COMMENT ON FUNCTION hftok.get_secret IS 'The value of a named secret, now or in a previous version. p_recipient is reserved.';
 
 CREATE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_delete_secret';
 COMMENT ON FUNCTION hftok.delete_secret IS 'Deletes a named secret and its history; false when there is none of this id.';
 
 CREATE FUNCTION hftok.restore_secret(p_secret_id uuid, p_version int) RETURNS int
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_restore_secret';
 COMMENT ON FUNCTION hftok.restore_secret IS 'Makes a previous version the next one, and returns its new number.';
 
 CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
     RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF p_secret_id IS NULL THEN
@@ -65,7 +65,7 @@ $$;
 COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
 
 CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH wanted AS MATERIALIZED (SELECT hftok_private.fingerprints(p_value) AS fingerprints)
     SELECT s.id, s.version, true
@@ -80,7 +80,7 @@ COMMENT ON FUNCTION hftok.find_secret IS
 -- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
 -- hftok_owner, and a row that is edited no longer opens.
 CREATE FUNCTION hftok_private.refuse_write() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     RAISE EXCEPTION 'named secrets are not written through their views'

@@ -28,19 +28,53 @@ COMMENT ON FUNCTION hftok.save_hf_token IS 'Saves a Hugging Face token, as save_
 
 CREATE FUNCTION hftok.save_credentials(p_rows jsonb)
     RETURNS TABLE (n int, secret_id uuid, version int, preview text, warnings text[])
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
-    BEGIN ATOMIC
-        SELECT r.n::int, s.secret_id, s.version, s.preview, s.warnings
-        FROM ROWS FROM (jsonb_array_elements(p_rows)) WITH ORDINALITY AS r (given, n),
-            LATERAL hftok.save_credential(
-                r.given ->> 'provider', r.given ->> 'secret', r.given ->> 'model', r.given ->> 'user_id',
-                r.given ->> 'org_id', coalesce((r.given ->> 'global')::boolean, false), r.given ->> 'label',
-                (r.given ->> 'expires_at')::timestamptz,
-                CASE WHEN jsonb_typeof(r.given -> 'allowed_hosts') = 'array'
-                    THEN ARRAY(SELECT jsonb_array_elements_text(r.given -> 'allowed_hosts')) END,
-                r.given ->> 'on_unusable', (r.given ->> 'expected_version')::int
-            ) s;
-    END;
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    given jsonb;
+    expiry timestamptz;
+    hosts text[];
+    expected int;
+BEGIN
+    -- Every fault is named by its row, and never by what the row holds: what a cast says would quote it.
+    IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
+        RAISE EXCEPTION 'p_rows must be an array' USING ERRCODE = '22023';
+    END IF;
+    n := 0;
+    FOR given IN SELECT e.value FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, at) ORDER BY e.at LOOP
+        n := n + 1;
+        IF jsonb_typeof(given) <> 'object' OR EXISTS (
+            SELECT FROM jsonb_each(given) AS m (name, value)
+            WHERE NOT coalesce(jsonb_typeof(m.value) = CASE
+                WHEN m.name IN ('provider', 'secret', 'model', 'user_id', 'org_id', 'label', 'expires_at', 'on_unusable') THEN 'string'
+                WHEN m.name = 'global' THEN 'boolean'
+                WHEN m.name = 'allowed_hosts' THEN 'array'
+                WHEN m.name = 'expected_version' THEN 'number'
+            END OR (jsonb_typeof(m.value) = 'null' AND m.name IN ('model', 'user_id', 'org_id', 'label', 'expires_at',
+                'on_unusable', 'global', 'allowed_hosts', 'expected_version')), false)
+        ) OR EXISTS (
+            SELECT FROM jsonb_array_elements(CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
+                THEN given -> 'allowed_hosts' ELSE '[]' END) AS h (host) WHERE jsonb_typeof(h.host) <> 'string'
+        ) THEN
+            RAISE EXCEPTION 'row % has a member that is unknown or of the wrong type', n USING ERRCODE = '22023',
+                HINT = 'Members are the parameters of save_credential() without p_.';
+        END IF;
+        BEGIN
+            expiry := (given ->> 'expires_at')::timestamptz;
+            expected := (given ->> 'expected_version')::int;
+        EXCEPTION WHEN data_exception THEN
+            RAISE EXCEPTION 'row % has an expires_at or expected_version that is none', n USING ERRCODE = '22023';
+        END;
+        hosts := CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
+            THEN ARRAY(SELECT jsonb_array_elements_text(given -> 'allowed_hosts')) END;
+        SELECT s.secret_id, s.version, s.preview, s.warnings INTO secret_id, version, preview, warnings
+        FROM hftok.save_credential(given ->> 'provider', given ->> 'secret', given ->> 'model', given ->> 'user_id',
+            given ->> 'org_id', coalesce((given ->> 'global')::boolean, false), given ->> 'label', expiry, hosts,
+            given ->> 'on_unusable', expected) s;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
 COMMENT ON FUNCTION hftok.save_credentials IS
     'Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered.';
 
@@ -58,7 +92,7 @@ COMMENT ON FUNCTION hftok.delete_credential IS 'Deletes a credential and its his
 CREATE FUNCTION hftok.report_credential(
     p_secret_id uuid, p_verdict text, p_message text DEFAULT NULL, p_version int DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_report_credential';
 COMMENT ON FUNCTION hftok.report_credential IS
     'Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal.';
@@ -67,7 +101,7 @@ CREATE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS hftok.resolved_token
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_resolve_token';
 COMMENT ON FUNCTION hftok.resolve_token IS
     'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422).';
@@ -76,19 +110,19 @@ CREATE FUNCTION hftok.resolve_hf_token(
     p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL, p_host text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
 COMMENT ON FUNCTION hftok.resolve_hf_token IS 'The Hugging Face token to use; NULL when no level has one.';
 
 CREATE FUNCTION hftok.previous_token(p_secret_id uuid) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_previous_token';
 COMMENT ON FUNCTION hftok.previous_token IS 'The version before the current one, while hftok.overlap lasts.';
 
 CREATE FUNCTION hftok_private.runner_env(
     p_providers text[], p_user_id text, p_org_id text, p_model text, p_levels text[]
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_runner_env';
 COMMENT ON FUNCTION hftok_private.runner_env IS 'runner_env() as JSON text.';
 
@@ -96,7 +130,7 @@ CREATE FUNCTION hftok.runner_env(
     p_providers text[] DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT hftok_private.runner_env(p_providers, p_user_id, p_org_id, p_model, p_levels)::jsonb $$;
 COMMENT ON FUNCTION hftok.runner_env IS
     'Environment variables for a process that calls providers; null for one to unset. Providers that are named must be usable; without names those that are not are left out.';

@@ -28,32 +28,44 @@ CREATE FUNCTION hftok_private.reseal(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
     p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
 ) RETURNS bytea
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_reseal';
 COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
 
 -- A definer, which cannot know its caller: whether they may write was decided by the view, which ran as them.
 CREATE FUNCTION hftok_private.write_credential() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     stored hftok_private.secrets;
 BEGIN
+    -- Passed over, as row security passes over rows.
     IF NOT OLD.writable THEN
-        RAISE EXCEPTION 'only who may save a credential changes it' USING ERRCODE = '42501';
+        RETURN NULL;
     END IF;
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
         RETURN OLD;
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
-    IF NEW.label IS NULL OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue') THEN
-        RAISE EXCEPTION 'label and enabled must not be null, on_unusable must be stop or continue' USING ERRCODE = '22023';
+    IF NEW.label IS NULL OR length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
+        OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'label (1024 characters at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null' USING ERRCODE = '22023';
     END IF;
-    SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
+    SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
+    IF FOUND THEN
+        PERFORM hftok_private.lock_binding(stored.binding_key);
+        SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
+    END IF;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
+    -- What the caller did not change is as it is now, not as they saw it: somebody may have changed it since.
+    NEW.label := CASE WHEN NEW.label IS DISTINCT FROM OLD.label THEN NEW.label ELSE stored.label END;
+    NEW.enabled := CASE WHEN NEW.enabled IS DISTINCT FROM OLD.enabled THEN NEW.enabled ELSE stored.enabled END;
+    NEW.on_unusable := CASE WHEN NEW.on_unusable IS DISTINCT FROM OLD.on_unusable THEN NEW.on_unusable ELSE stored.on_unusable END;
+    NEW.allowed_hosts := CASE WHEN NEW.allowed_hosts IS DISTINCT FROM OLD.allowed_hosts THEN NEW.allowed_hosts ELSE stored.allowed_hosts END;
+    NEW.expires_at := CASE WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN NEW.expires_at ELSE stored.expires_at END;
     IF NEW.allowed_hosts IS DISTINCT FROM stored.allowed_hosts OR NEW.expires_at IS DISTINCT FROM stored.expires_at THEN
         stored.sealed := hftok_private.reseal(stored.id, stored.version, stored.scope, stored.scope_id, stored.provider,
             stored.model, stored.name, stored.sealed, stored.allowed_hosts, stored.expires_at, NEW.allowed_hosts,
@@ -111,7 +123,7 @@ CREATE FUNCTION hftok_private.checked_provider(p_definition text) RETURNS text
 COMMENT ON FUNCTION hftok_private.checked_provider IS 'The name in a description of a provider that is sound; an error for one that is not.';
 
 CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     INSERT INTO hftok_private.providers (id, definition) VALUES (hftok_private.checked_provider(p_provider::text), p_provider)
     ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, updated_at = now()

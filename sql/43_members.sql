@@ -14,14 +14,14 @@ CREATE FUNCTION hftok_private.identifier(p_id text) RETURNS text
 COMMENT ON FUNCTION hftok_private.identifier IS 'An identifier as it is stored; an error for one that cannot be.';
 
 CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     INSERT INTO hftok_private.administrators (user_id) VALUES (hftok_private.identifier(p_user_id)) ON CONFLICT DO NOTHING
 $$;
 COMMENT ON FUNCTION hftok.grant_administrator IS 'Makes a user of the application an administrator.';
 
 CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     DELETE FROM hftok_private.administrators a WHERE a.user_id = hftok_private.identifier(p_user_id);
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an adm
 
 CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     owner text := hftok_private.identifier(p_id);
@@ -62,12 +62,12 @@ COMMENT ON FUNCTION hftok_private.forget IS 'Deletes everything of a user or an 
 
 CREATE FUNCTION hftok.forget_user(p_user_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('user', p_user_id) $$;
 COMMENT ON FUNCTION hftok.forget_user IS 'Deletes everything of a user, and counts it.';
 
 CREATE FUNCTION hftok.forget_org(p_org_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('org', p_org_id) $$;
 COMMENT ON FUNCTION hftok.forget_org IS 'Deletes everything of an organisation, and counts it.';

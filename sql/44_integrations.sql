@@ -7,18 +7,13 @@ CREATE FUNCTION hftok.create_integration_with_vault(
 COMMENT ON FUNCTION hftok.create_integration_with_vault IS
     'Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id.';
 
-CREATE FUNCTION hftok_private.integration_credentials(p_integration_id uuid, p_user_id text, p_recipient text) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
-COMMENT ON FUNCTION hftok_private.integration_credentials IS 'The credentials of an integration as JSON text.';
-
 CREATE FUNCTION hftok.get_integration_credentials(
     p_integration_id uuid, p_user_id text DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT hftok_private.integration_credentials(p_integration_id, p_user_id, p_recipient)::jsonb $$;
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
 COMMENT ON FUNCTION hftok.get_integration_credentials IS
-    'The credentials of an integration: an object as it was given, or a key as a string. With p_user_id only if it is theirs or shared with them.';
+    'The credentials of an integration of p_user_id, or shared with them: an object as it was given, or a key as a string.';
 
 CREATE FUNCTION hftok.update_integration(
     p_integration_id uuid, p_name text DEFAULT NULL, p_config jsonb DEFAULT NULL, p_enabled boolean DEFAULT NULL,
@@ -37,7 +32,7 @@ COMMENT ON FUNCTION hftok.update_integration_credentials IS
 CREATE FUNCTION hftok.update_integration_status(
     p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
 COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled.';
 
@@ -64,14 +59,19 @@ CREATE FUNCTION hftok.record_usage(
     p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
     p_currency text DEFAULT 'USD'
 ) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
+BEGIN
+    IF p_requests < 0 OR p_units < 0 OR p_cost < 0 OR p_cost IN ('NaN', 'Infinity') OR p_currency !~ '^[A-Z]{3}$' THEN
+        RAISE EXCEPTION 'usage is not negative, and its currency has three capital letters' USING ERRCODE = '22023';
+    END IF;
     INSERT INTO hftok_private.usage_daily AS u (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
     SELECT (now() AT TIME ZONE 'UTC')::date, s.id, coalesce(p_currency, 'USD'), s.provider, s.scope, s.scope_id,
         coalesce(p_requests, 1), coalesce(p_units, 0), coalesce(p_cost, 0)
     FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault'
     ON CONFLICT (day, secret_id, currency) DO UPDATE SET
-        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost
+        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost;
+END
 $$;
 COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC); NULL or an unknown id does nothing.';
 

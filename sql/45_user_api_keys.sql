@@ -6,20 +6,25 @@
 -- the session's memory for the end of the statement.
 
 CREATE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_api_key text) RETURNS text
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
 COMMENT ON FUNCTION hftok_private.stage_api_key IS 'Seals a key, keeps it for the end of the statement, and gives its mask.';
 CREATE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_save_staged';
 COMMENT ON FUNCTION hftok_private.save_staged IS 'Stores the key that is kept for this user and provider; false when there is none.';
 CREATE FUNCTION hftok_private.clear_staged() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_clear_staged';
 COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
 
+CREATE FUNCTION hftok_private.lock_api_key(p_user_id text, p_service text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_lock_api_key';
+COMMENT ON FUNCTION hftok_private.lock_api_key IS 'Waits until nobody else writes this key, before any of its rows is locked.';
+
 CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     PERFORM hftok_private.clear_staged();
@@ -29,11 +34,15 @@ $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_statement IS 'Begins a statement with nothing kept.';
 
 CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
-    NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
+    PERFORM hftok_private.lock_api_key(NEW.user_id, NEW.service);
+    -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
+    IF strpos(NEW.api_key, '•') = 0 THEN
+        NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
+    END IF;
     NEW.id := gen_random_uuid();
     NEW.created_at := now();
     NEW.updated_at := now();
@@ -43,12 +52,13 @@ $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_insert IS 'Seals a key before there is a row. Ids and times of the client are ignored.';
 
 CREATE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service <> OLD.service THEN
         RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
     END IF;
+    PERFORM hftok_private.lock_api_key(OLD.user_id, OLD.service);
     -- The mask of a key that was inserted just now stands for it; any other is what a client read before, and unchanged.
     IF strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
@@ -66,22 +76,31 @@ $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'Seals a key that is written anew; a mask that was read means unchanged.';
 
 CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_is_staged';
 COMMENT ON FUNCTION hftok_private.is_staged IS 'Whether a key with this mask is kept for this user and provider.';
 
 CREATE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
-    PERFORM hftok_private.save_staged(NEW.user_id, NEW.service);
+    IF hftok_private.is_staged(NEW.user_id, NEW.service, NEW.api_key) THEN
+        PERFORM hftok_private.save_staged(NEW.user_id, NEW.service);
+    ELSIF NOT EXISTS (
+        SELECT FROM hftok_private.secrets s
+        WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = ''
+        AND s.preview = NEW.api_key
+    ) THEN
+        -- Either a mask was inserted, or another statement on this view ran within this one.
+        RAISE EXCEPTION 'there is no key for this mask' USING ERRCODE = '22023', HINT = 'Send the key itself.';
+    END IF;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
 
 CREATE FUNCTION hftok_private.user_api_keys_deleted() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     DELETE FROM hftok_private.secrets s
@@ -93,7 +112,7 @@ COMMENT ON FUNCTION hftok_private.user_api_keys_deleted IS 'Deletes a key with i
 
 -- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.
 CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -110,8 +129,13 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the secrets are.';
 
-CREATE TRIGGER written AFTER INSERT OR UPDATE ON hftok_private.secrets FOR EACH ROW
+CREATE TRIGGER inserted AFTER INSERT ON hftok_private.secrets FOR EACH ROW
     WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
+-- Only when the row would change: verdicts of the backend lock nothing else.
+CREATE TRIGGER updated AFTER UPDATE ON hftok_private.secrets FOR EACH ROW
+    WHEN (NEW.scope = 'user' AND NEW.model = ''
+        AND (NEW.id, NEW.preview, NEW.updated_at) IS DISTINCT FROM (OLD.id, OLD.preview, OLD.updated_at))
+    EXECUTE FUNCTION hftok_private.secret_written();
 CREATE TRIGGER deleted AFTER DELETE ON hftok_private.secrets FOR EACH ROW
     WHEN (OLD.scope = 'user' AND OLD.model = '') EXECUTE FUNCTION hftok_private.secret_written();
 

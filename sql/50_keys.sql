@@ -18,12 +18,12 @@ CREATE TYPE hftok.server_status AS (
 COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
 
 CREATE FUNCTION hftok.seal() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_seal';
 COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
 
 CREATE FUNCTION hftok.unseal() RETURNS hftok.keyring
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     state jsonb;
@@ -39,7 +39,7 @@ $$;
 COMMENT ON FUNCTION hftok.unseal IS 'Reads the keyring again, also when not sealed.';
 
 CREATE FUNCTION hftok.status() RETURNS hftok.server_status
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     keyring jsonb := hftok_private.keyring_state()::jsonb;
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION hftok.status IS
 
 CREATE FUNCTION hftok.verify()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH looked_at AS MATERIALIZED (
         SELECT 'data key' AS kind, k.id::text AS id, NULL::int AS version,
@@ -106,6 +106,13 @@ CREATE FUNCTION hftok.verify()
                 hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
                     v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL))
         FROM hftok_private.secret_versions v
+        UNION ALL
+        SELECT 'integration', i.id::text, NULL,
+            CASE WHEN NOT EXISTS (
+                SELECT FROM hftok_private.secrets s
+                WHERE s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
+            ) THEN 'its credentials are those of something else' END
+        FROM hftok_private.integrations i
     ), answer AS (
         SELECT 1 AS part, l.kind, l.id, l.version, l.reason, NULL::bigint AS checked, NULL::bigint AS failed
         FROM looked_at l WHERE l.reason IS NOT NULL
@@ -115,10 +122,10 @@ CREATE FUNCTION hftok.verify()
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it: a row for each data key, secret and version that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it: a row for each data key, secret, version and integration that fails, with the reason, and a last row with the counts.';
 
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH given AS (
         -- What holds now, and what holds elsewhere by ALTER ROLE or ALTER DATABASE.

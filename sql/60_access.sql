@@ -11,7 +11,7 @@ COMMENT ON FUNCTION hftok.install_vault_schema IS
     'Creates schema vault with Supabase Vault''s functions and views on top of hftok. The caller needs CREATE on the database; a schema of that name must not exist.';
 
 CREATE FUNCTION hftok_private.set_rpc(p_enable boolean, p_member name, p_group name) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     verb text := CASE WHEN p_enable THEN 'GRANT' ELSE 'REVOKE' END;
@@ -59,7 +59,7 @@ CREATE FUNCTION hftok.enable_rpc(
     p_user_role name DEFAULT 'authenticated', p_service_role name DEFAULT 'service_role',
     p_login_role name DEFAULT 'authenticator'
 ) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     PERFORM hftok_private.set_rpc(true, p_user_role, 'hftok_user');
@@ -81,7 +81,7 @@ CREATE FUNCTION hftok.disable_rpc(
     p_user_role name DEFAULT 'authenticated', p_service_role name DEFAULT 'service_role',
     p_login_role name DEFAULT 'authenticator'
 ) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     PERFORM hftok_private.set_rpc(false, p_user_role, 'hftok_user');

@@ -78,10 +78,12 @@ GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
 
 GRANT EXECUTE ON FUNCTION
     hftok.save_credential, hftok.save_hf_token, hftok.delete_credential, hftok.explain_token, hftok.token_provided,
-    hftok.add_member, hftok.remove_member, hftok.create_integration_with_vault, hftok.update_integration,
-    hftok.update_integration_credentials, hftok.delete_integration_with_vault, hftok.share_integration,
-    hftok.unshare_integration
+    hftok.add_member, hftok.remove_member
     TO hftok_user, hftok_service, hftok_admin;
+GRANT EXECUTE ON FUNCTION
+    hftok.create_integration_with_vault, hftok.update_integration, hftok.update_integration_credentials,
+    hftok.delete_integration_with_vault, hftok.share_integration, hftok.unshare_integration
+    TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided TO hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION

@@ -89,7 +89,18 @@ pub enum Error {
         secret_id: Uuid,
         /// Which version.
         version: i32,
+        /// The kind of owner it has.
+        scope: String,
     },
+    /// Switched off by its owner.
+    #[error("disabled")]
+    Disabled {
+        /// Which secret.
+        secret_id: Uuid,
+    },
+    /// Not JSON that Postgres can hold.
+    #[error("not JSON")]
+    NotJson,
     /// No root keys.
     #[error("sealed")]
     Sealed(Reason),
@@ -213,10 +224,21 @@ impl From<Error> for Report {
                     .to_string(),
                 )
                 .hint("Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."),
-            Error::Damaged { secret_id, version } => report(b"PT422", "Unprocessable Entity")
+            Error::Disabled { secret_id } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
-                        "level": "vault",
+                        "level": "integration",
+                        "outcome": "disabled",
+                        "secret_id": secret_id.to_string(),
+                    })
+                    .to_string(),
+                )
+                .hint("Its owner switched it off."),
+            Error::NotJson => report(b"22023", "the credential is not JSON that Postgres can hold"),
+            Error::Damaged { secret_id, version, scope } => report(b"PT422", "Unprocessable Entity")
+                .detail(
+                    serde_json::json!({
+                        "level": scope,
                         "outcome": "decrypt_failed",
                         "secret_id": secret_id.to_string(),
                         "version": version,

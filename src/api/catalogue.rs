@@ -6,24 +6,21 @@ use super::input::required;
 use crate::error::Error;
 use crate::pg::entry::entry;
 
-/// Variables that decide what a process runs, and not whom it talks to: no provider may claim them.
-const RESERVED: [&str; 16] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "SHELL",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "NODE_OPTIONS",
-    "PERL5LIB",
-    "RUBYOPT",
-    "JAVA_TOOL_OPTIONS",
-    "GIT_SSH_COMMAND",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
+/// How names of variables end that may hold a credential. Others decide what a process runs or whom it trusts (`PATH`,
+/// `LD_PRELOAD`, `NODE_OPTIONS`, `SSL_CERT_FILE`), and there are too many of these to list.
+const ENDINGS: [&str; 12] = [
+    "_KEY",
+    "_KEY_ID",
+    "_TOKEN",
+    "_SECRET",
+    "_PASSWORD",
+    "_CREDENTIALS",
+    "_CLIENT_ID",
+    "_TENANT_ID",
+    "_ENDPOINT",
+    "_REGION",
+    "_PROJECT",
+    "_ACCESS_KEY",
 ];
 
 entry! {
@@ -46,6 +43,13 @@ entry! {
         if !provider.fields.iter().any(|field| field.secret) {
             return Err(Error::BadInput("one field at least must be secret"));
         }
+        let formats = provider.fields.iter().flat_map(|field| &field.formats).chain(&provider.formats);
+        if formats.into_iter().any(|format| format.own && format.prefix.len() < 3) {
+            return Err(Error::BadInput("a prefix that is a provider's own has three characters at least"));
+        }
+        if provider.environment.without.values().any(Option::is_some) {
+            return Err(Error::BadInput("without a credential, variables can only be unset"));
+        }
         if provider.variables().any(is_reserved) {
             return Err(Error::BadInput("a reserved variable of the environment cannot hold a credential"));
         }
@@ -53,14 +57,9 @@ entry! {
     }
 }
 
+/// Not a variable for a credential.
 fn is_reserved(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let is_variable = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.is_empty()
-        && !name.as_bytes()[0].is_ascii_digit();
-    !is_variable
-        || RESERVED.contains(&name.as_str())
-        || name.starts_with("LD_")
-        || name.starts_with("DYLD_")
-        || name.starts_with("PG")
+    let is_variable = name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    !is_variable || name.starts_with("PG") || !ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

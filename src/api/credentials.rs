@@ -4,12 +4,13 @@
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::input::{admit_plaintext, binding_key, required, secret};
+use super::input::{admit_plaintext, binding_key, required, secret, short, texts};
 use super::owner::{Actor, Owner};
 use crate::error::Error;
 use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
+use crate::pg::json;
 use crate::pg::owner::AsOwner;
 use crate::settings;
 use crate::store::providers;
@@ -42,6 +43,9 @@ impl Saving<'_> {
         let provider = providers::find(self.provider)?;
         let checked = check(&provider, self.secret)?;
         let value = secret(checked.value)?;
+        if provider.has_several_fields() {
+            json::parse(checked.value)?;
+        }
         let binding = owner.binding(self.provider, self.model);
         let expect = |current| match self.expected {
             Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
@@ -93,6 +97,8 @@ pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Err
 
 fn admit_another(owner: &Owner) -> Result<(), Error> {
     let most = settings::max_credentials_per_user();
+    // Counted by one at a time, or several would find room for the last one.
+    secrets::lock_owner(owner.scope, &owner.id)?;
     if owner.scope == hftok_core::binding::Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
         return Err(Error::TooMany { most });
     }
@@ -128,7 +134,7 @@ entry! {
         p_global: bool,
         p_label: &str,
         p_expires_at: TimestampWithTimeZone,
-        p_allowed_hosts: Vec<String>,
+        p_allowed_hosts: Vec<Option<String>>,
         p_on_unusable: &str,
         p_expected_version: i32,
     ) -> Composite {
@@ -141,10 +147,10 @@ entry! {
         let saving = Saving {
             provider: required(p_provider, "p_provider must not be null")?,
             secret: required(p_secret, "p_secret must not be null")?,
-            model: p_model.unwrap_or_default(),
-            label: p_label,
+            model: short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default(),
+            label: short(p_label, "p_label may have 1024 bytes")?,
             expires_at: p_expires_at,
-            allowed_hosts: p_allowed_hosts,
+            allowed_hosts: texts(p_allowed_hosts)?,
             may_continue: may_continue(p_on_unusable)?,
             expected: p_expected_version,
         };
@@ -195,9 +201,9 @@ entry! {
         p_model: String,
         p_name: String,
         p_sealed: Vec<u8>,
-        p_old_hosts: Vec<String>,
+        p_old_hosts: Vec<Option<String>>,
         p_old_expiry: TimestampWithTimeZone,
-        p_new_hosts: Vec<String>,
+        p_new_hosts: Vec<Option<String>>,
         p_new_expiry: TimestampWithTimeZone,
     ) -> Vec<u8> {
         const INCOMPLETE: &str = "a row is incomplete";
@@ -209,12 +215,12 @@ entry! {
             provider: required(p_provider, INCOMPLETE)?,
             model: required(p_model, INCOMPLETE)?,
             name: required(p_name, INCOMPLETE)?,
-            allowed_hosts: p_old_hosts,
+            allowed_hosts: texts(p_old_hosts)?,
             expires_at: p_old_expiry,
             sealed: required(p_sealed, INCOMPLETE)?,
         };
         let value = row.open()?;
-        row.allowed_hosts = p_new_hosts;
+        row.allowed_hosts = texts(p_new_hosts)?;
         row.expires_at = p_new_expiry;
         row.seal(&value.as_ref())?;
         Ok(row.sealed)
@@ -222,8 +228,8 @@ entry! {
 
     /// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
     fn report_credential(p_secret_id: Uuid, p_verdict: &str, p_message: &str, p_version: i32) -> () {
-        let verdict = required(p_verdict, "p_verdict must not be null")?;
         let Some(id) = p_secret_id else { return Ok(()) };
+        let verdict = required(p_verdict, "p_verdict must not be null")?;
         if !["verified", "invalid", "indeterminate"].contains(&verdict) {
             return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
         }

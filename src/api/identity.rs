@@ -19,9 +19,9 @@ entry! {
     }
 
     /// Whether the caller is a member of one of these group roles.
-    fn caller_is_in(p_groups: Vec<String>) -> bool {
+    fn caller_is_in(p_groups: Vec<Option<String>>) -> bool {
         let caller = Caller::current();
-        Ok(p_groups.iter().flatten().any(|group| caller.is_in(group)))
+        Ok(p_groups.iter().flatten().flatten().any(|group| caller.is_in(group)))
     }
 
     /// The organisations that the caller belongs to; only those where they may write, if asked so.

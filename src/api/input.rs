@@ -3,6 +3,7 @@
 use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::pg::request;
@@ -27,6 +28,37 @@ pub fn secret<'a>(text: &'a str) -> Result<PlaintextRef<'a>, Error> {
 /// A name, short enough for a message to hold it.
 pub fn name(text: Option<&str>) -> Result<&str, Error> {
     limited(text, 1024, "a name may have 1024 bytes")
+}
+
+/// A short text that is kept with a secret: a label, a model.
+pub fn short<'a>(text: Option<&'a str>, complaint: &'static str) -> Result<Option<&'a str>, Error> {
+    text.map(|text| limited(Some(text), 1024, complaint)).transpose()
+}
+
+/// A list of texts, none of them null.
+pub fn texts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, Error> {
+    let whole = |list: Vec<Option<String>>| list.into_iter().collect::<Option<Vec<_>>>();
+    list.map(|list| whole(list).ok_or(Error::BadInput("a list must not contain null"))).transpose()
+}
+
+/// Text as a JSON string, in memory that is wiped and large enough from the start.
+pub fn json_string(text: &str) -> Zeroizing<String> {
+    let mut json = Zeroizing::new(String::with_capacity(text.len() * 6 + 2));
+    json.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            letter if letter.is_control() => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    json.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            letter => json.push(letter),
+        }
+    }
+    json.push('"');
+    json
 }
 
 /// A description.

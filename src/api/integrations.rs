@@ -5,16 +5,17 @@
 
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
-use hftok_core::provider::merge;
-use pgrx::JsonB;
+use hftok_core::provider::{Checked, Provider, may_be_masked, merge};
 use pgrx::datum::Uuid;
 
-use super::input::{admit_plaintext, required, reserved, secret};
+use zeroize::Zeroizing;
+
+use super::input::{admit_plaintext, json_string, name, required, reserved, secret};
 use super::owner::{Actor, identifier};
-use super::reveal::RevealedText;
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::json::{self, Jsonb};
 use crate::pg::owner::AsOwner;
 use crate::store::integrations::{self, Integration};
 use crate::store::secrets::Secret;
@@ -26,19 +27,18 @@ entry! {
         p_name: &str,
         p_type: &str,
         p_credentials: &str,
-        p_config: JsonB,
+        p_config: Jsonb,
         p_user_id: &str,
     ) -> Uuid {
         admit_plaintext()?;
         let caller = Caller::current();
-        let user = acting_user(&caller, p_user_id)?
-            .ok_or(Error::BadInput("p_user_id must name the owner: the caller is no user"))?;
-        let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+        let user = acting_user(&caller, p_user_id)?;
+        let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
         let kind = required(p_type, "p_type must not be null")?;
         let given = required(p_credentials, "p_credentials must not be null")?;
         let _owner = AsOwner::switch(&caller)?;
         let provider = providers::find(kind)?;
-        let checked = provider.check_document(given, &providers::all()?).map_err(Error::Rejected)?;
+        let checked = checked(&provider, given)?;
         let binding =
             Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
         let mut new = Secret::new(&binding)?;
@@ -50,28 +50,33 @@ entry! {
         integrations::insert(&user, name, kind, p_config, new.row.id)
     }
 
-    /// The credentials as JSON text: an object as it was given, a key as a JSON string.
-    fn integration_credentials(p_integration_id: Uuid, p_user_id: &str, p_recipient: &str) -> RevealedText {
+    /// The credentials: an object as it was given, a key as a string.
+    fn integration_credentials(p_integration_id: Uuid, p_user_id: &str, p_recipient: &str) -> Jsonb {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let user = p_user_id.map(identifier).transpose()?;
-        let reached = integrations::reach(required(p_integration_id, NO_ID)?, user.as_deref())?;
-        let value = stored(&reached)?.row.open()?;
-        Ok(RevealedText(as_json(&value)))
+        let user = identifier(required(p_user_id, NO_USER)?)?;
+        let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+        let found = reached.read_credentials()?;
+        if !reached.is_enabled {
+            return Err(Error::Disabled { secret_id: found.row.id });
+        }
+        let value = found.row.open()?;
+        json::parse(&as_json(&value)).map_err(|_| found.row.damaged())
     }
 
     /// Changes what is given.
     fn update_integration(
         p_integration_id: Uuid,
         p_name: &str,
-        p_config: JsonB,
+        p_config: Jsonb,
         p_enabled: bool,
         p_user_id: &str,
     ) -> () {
         let caller = Caller::current();
         let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
-        own(p_integration_id, user.as_deref())?.update(p_name, p_config, p_enabled)
+        let p_name = p_name.map(|new| name(Some(new))).transpose()?;
+        own(p_integration_id, &user)?.update(p_name, p_config, p_enabled)
     }
 
     /// Replaces the credentials. A field that holds the mask keeps what is stored.
@@ -81,13 +86,20 @@ entry! {
         let user = acting_user(&caller, p_user_id)?;
         let given = required(p_credentials, "p_credentials must not be null")?;
         let _owner = AsOwner::switch(&caller)?;
-        let reached = own(p_integration_id, user.as_deref())?;
-        let mut found = Secret::lock_id(reached.secret_id)?.ok_or(Error::NotFound(Object::Integration(reached.id)))?;
+        let reached = own(p_integration_id, &user)?;
+        let mut found = reached.credentials()?;
         let former = found.row.version;
-        let before = found.row.open()?;
-        let Some(merged) = merge(given, before.expose()) else { return Ok(()) };
+        let merged;
+        // What is stored is opened only where some of it is to stay: credentials that are damaged can be replaced.
+        let given = if may_be_masked(given) && given != found.preview() {
+            merged = merge(given, found.row.open()?.expose()).map_err(Error::Rejected)?;
+            merged.as_ref().map(|merged| merged.as_str())
+        } else {
+            Some(given).filter(|given| *given != found.preview())
+        };
+        let Some(given) = given else { return Ok(()) };
         let provider = providers::find(&reached.provider)?;
-        let checked = provider.check_document(&merged, &providers::all()?).map_err(Error::Rejected)?;
+        let checked = checked(&provider, given)?;
         found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         found.set_value(&secret(checked.value)?)?;
         found.update(former)?;
@@ -105,8 +117,8 @@ entry! {
         if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
             return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
         }
-        let user = p_user_id.map(identifier).transpose()?;
-        integrations::reach(required(p_integration_id, NO_ID)?, user.as_deref())?.set_status(status, p_error_message)
+        let user = identifier(required(p_user_id, NO_USER)?)?;
+        integrations::reach(required(p_integration_id, NO_ID)?, &user)?.set_status(status, p_error_message)
     }
 
     /// Deletes an integration with its credentials; says whether there was one that the caller may delete.
@@ -114,7 +126,7 @@ entry! {
         let caller = Caller::current();
         let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
-        match own(p_integration_id, user.as_deref()) {
+        match own(p_integration_id, &user) {
             Ok(reached) => reached.delete(),
             Err(Error::NotFound(_)) => Ok(false),
             Err(error) => Err(error),
@@ -126,11 +138,11 @@ entry! {
         let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
         let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
-        let reached = own(p_integration_id, user.as_deref())?;
-        match user {
-            Some(user) if owners::role(&org, &user)?.is_none() => Err(Error::NotFound(Object::Owner)),
-            _ => reached.share(&org),
+        let reached = own(p_integration_id, &user)?;
+        if owners::role(&org, &user)?.is_none() {
+            return Err(Error::NotFound(Object::Owner));
         }
+        reached.share(&org)
     }
 
     /// No longer lets them.
@@ -138,35 +150,42 @@ entry! {
         let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
         let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
-        own(p_integration_id, user.as_deref())?.unshare(&org)
+        own(p_integration_id, &user)?.unshare(&org)
     }
 }
 
 const NO_ID: &str = "p_integration_id must not be null";
+const NO_USER: &str = "p_user_id must name the user on whose behalf this is done";
 
-/// The user on whose behalf a call is made: the caller, or whom a backend names; nobody when it names none.
-fn acting_user(caller: &Caller, named: Option<&str>) -> Result<Option<String>, Error> {
+/// The user on whose behalf a call is made: the caller, or whom a backend names. It must name somebody: a client that
+/// leaves out what is undefined would otherwise reach everybody's.
+fn acting_user(caller: &Caller, named: Option<&str>) -> Result<String, Error> {
     match Actor::of(caller)? {
-        Actor::User(own) => Ok(Some(own)),
-        Actor::Trusted => named.map(identifier).transpose(),
+        Actor::User(own) => Ok(own),
+        Actor::Trusted => identifier(required(named, NO_USER)?),
     }
 }
 
 /// The integration, if it is the user's own: sharing it lets others use it, not change it.
-fn own(id: Option<Uuid>, user: Option<&str>) -> Result<Integration, Error> {
+fn own(id: Option<Uuid>, user: &str) -> Result<Integration, Error> {
     let reached = integrations::reach(required(id, NO_ID)?, user)?;
-    if reached.is_own { Ok(reached) } else { Err(Error::NotFound(Object::Integration(reached.id))) }
+    if reached.owner == user { Ok(reached) } else { Err(Error::NotFound(Object::Integration(reached.id))) }
 }
 
-fn stored(reached: &Integration) -> Result<Secret, Error> {
-    Secret::find_id(reached.secret_id)?.ok_or(Error::NotFound(Object::Integration(reached.id)))
+/// Credentials that can be a provider's, and that can be given back as JSON.
+fn checked<'a>(provider: &Provider, given: &'a str) -> Result<Checked<'a>, Error> {
+    let checked = provider.check_document(given, &providers::all()?).map_err(Error::Rejected)?;
+    if checked.value.starts_with('{') {
+        json::parse(checked.value)?;
+    }
+    Ok(checked)
 }
 
 /// An object as it is, anything else as a JSON string.
-fn as_json(value: &Plaintext) -> zeroize::Zeroizing<String> {
+fn as_json(value: &Plaintext) -> Zeroizing<String> {
     let text = std::str::from_utf8(value.expose()).unwrap_or_default();
-    if hftok_core::provider::members(text).is_some() {
-        return zeroize::Zeroizing::new(text.to_owned());
+    if text.starts_with('{') {
+        return Zeroizing::new(text.to_owned());
     }
-    zeroize::Zeroizing::new(serde_json::json!(text).to_string())
+    json_string(text)
 }

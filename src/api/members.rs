@@ -55,16 +55,16 @@ impl Change {
 
     /// Fails unless the actor may make this change. `to` is the new role, `None` for none.
     fn admit(&self, actor: &Actor, to: Option<Role>) -> Result<(), Error> {
-        let Actor::User(user) = actor else { return Ok(()) };
         // Owners are locked, so that two of them cannot leave at once.
         let owners = owners::lock_owners(&self.org)?;
         let leaves = owners.contains(&self.user) && to != Some(Role::Owner);
+        let is_last = leaves && owners.len() == 1;
+        let last = || Err(Error::BadInput("the last owner of an organisation stays"));
+        let Actor::User(user) = actor else { return if is_last { last() } else { Ok(()) } };
         let own_role = owners::role(&self.org, user)?.ok_or(Error::NotFound(Object::Owner))?;
         let concerns_owner = leaves || to == Some(Role::Owner);
         match own_role {
-            Role::Owner if leaves && owners.len() == 1 => {
-                Err(Error::BadInput("the last owner of an organisation stays"))
-            }
+            Role::Owner if is_last => last(),
             Role::Owner => Ok(()),
             Role::Admin if !concerns_owner => Ok(()),
             Role::Admin => Err(Error::NotAllowed("only owners make or change owners")),

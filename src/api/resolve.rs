@@ -5,10 +5,10 @@ use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 use serde_json::json;
 
-use super::input::{admit_plaintext, required, reserved};
+use super::input::{admit_plaintext, required, reserved, texts};
 use super::owner::Actor;
 use super::reveal::Revealed;
-use super::walk::{Request, Step, Taken};
+use super::walk::{Request, Step, Stored, Taken};
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
@@ -25,32 +25,36 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<String>,
+        p_levels: Vec<Option<String>>,
         p_version: i32,
         p_recipient: &str,
     ) -> Composite {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?;
         let taken = request.walk(|_| ())?;
         let Some(Taken { level, value, stored }) = taken else {
             return Composite::new("hftok.resolved_token")?.set("source", "none");
         };
-        let (value, version) = match (stored, p_version) {
+        let (value, stored) = match (stored, p_version) {
             (Some(stored), Some(version)) if version != stored.version => {
-                (versions::find_overlapping(stored.id, version)?.open()?, version)
+                let previous = versions::find_overlapping(stored.id, version)?;
+                request.admit_version(level, &previous)?;
+                let expires_at = previous.row.expires_at;
+                (previous.row.open()?, Some(Stored { id: stored.id, version, expires_at }))
             }
-            (stored, _) => (value, stored.map_or(0, |stored| stored.version)),
+            (stored, _) => (value, stored),
         };
-        let answer = Composite::new("hftok.resolved_token")?
-            .set("token", Revealed(value))?
-            .set("source", level.as_str())?;
-        match stored {
-            None => Ok(answer),
-            Some(stored) => {
-                answer.set("secret_id", stored.id)?.set("version", version)?.set("expires_at", stored.expires_at)
-            }
-        }
+        let answer = Composite::new("hftok.resolved_token")?.set("source", level.as_str())?;
+        let answer = match stored {
+            None => answer,
+            Some(stored) => answer
+                .set("secret_id", stored.id)?
+                .set("version", stored.version)?
+                .set("expires_at", stored.expires_at)?,
+        };
+        // Last, because each field that is set copies the row.
+        answer.set("token", Revealed(value))
     }
 
     /// The Hugging Face token to use, or NULL when no level has one.
@@ -59,10 +63,10 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<String>,
+        p_levels: Vec<Option<String>>,
     ) -> Option<Revealed> {
         admit_plaintext()?;
-        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, p_levels)?;
+        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?;
         Ok(request.walk(|_| ())?.map(|taken| Revealed(taken.value)))
     }
 
@@ -72,7 +76,15 @@ entry! {
         let id = required(p_secret_id, "p_secret_id must not be null")?;
         let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
         let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
-        versions::find_overlapping(id, found.row.version - 1)?.open().map(Revealed)
+        if !found.is_enabled {
+            return Err(Error::Disabled { secret_id: id });
+        }
+        let previous = versions::find_overlapping(id, found.row.version - 1)?;
+        // Restricted to hosts, it is released by resolve_token() for one of them.
+        if previous.is_expired || previous.row.allowed_hosts.is_some() {
+            return Err(Error::NotFound(Object::Version(id, previous.row.version)));
+        }
+        previous.row.open().map(Revealed)
     }
 
     /// The walk as JSON, a member a level, without a value.
@@ -82,13 +94,13 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<String>,
+        p_levels: Vec<Option<String>>,
     ) -> String {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
         let user = p_user_id.or(viewer.user());
-        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, p_levels)?;
+        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, texts(p_levels)?)?;
         viewer.admit(&request)?;
         let mut rows = Vec::new();
         let mut steps = Vec::new();
@@ -106,13 +118,13 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<String>,
+        p_levels: Vec<Option<String>>,
     ) -> bool {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
         let user = p_user_id.or(viewer.user());
-        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, p_levels)?;
+        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, texts(p_levels)?)?;
         viewer.admit(&request)?;
         ended(request.walk(|_| ()))
     }

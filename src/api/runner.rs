@@ -1,10 +1,9 @@
 //! Environment variables for a process that calls providers.
 
 use hftok_core::provider::{Provider, members};
-use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::input::admit_plaintext;
+use super::input::{admit_plaintext, json_string, texts};
 use super::reveal::RevealedText;
 use super::walk::Request;
 use crate::error::Error;
@@ -14,13 +13,14 @@ use crate::store::providers;
 entry! {
     /// The variables as JSON text: a value each, or null for one to unset.
     fn runner_env(
-        p_providers: Vec<String>,
+        p_providers: Vec<Option<String>>,
         p_user_id: &str,
         p_org_id: &str,
         p_model: &str,
-        p_levels: Vec<String>,
+        p_levels: Vec<Option<String>>,
     ) -> RevealedText {
         admit_plaintext()?;
+        let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
         let all = providers::all()?;
         let mut variables = Variables(Zeroizing::new(String::with_capacity(16 * 1024)));
         for provider in all.iter() {
@@ -74,7 +74,13 @@ impl Variables {
         }
     }
 
+    /// Nothing of this provider is to be picked up elsewhere: what the process inherited would pay without being asked.
     fn withhold(&mut self, provider: &Provider) {
+        for name in provider.variables() {
+            if !provider.environment.without.contains_key(name) {
+                self.put(name, None);
+            }
+        }
         for (name, value) in &provider.environment.without {
             self.put(name, value.as_deref());
         }
@@ -82,11 +88,17 @@ impl Variables {
 
     fn put(&mut self, name: &str, value: Option<&str>) {
         let separator = if self.0.is_empty() { '{' } else { ',' };
-        let value = Zeroizing::new(json!(value).to_string());
+        let value = value.map(json_string);
+        let value = value.as_ref().map_or("null", |value| value.as_str());
+        if self.0.capacity() < self.0.len() + name.len() + value.len() + 8 {
+            let mut larger = Zeroizing::new(String::with_capacity(2 * (self.0.capacity() + value.len())));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
         self.0.push(separator);
-        self.0.push_str(&json!(name).to_string());
+        self.0.push_str(&json_string(name));
         self.0.push(':');
-        self.0.push_str(&value);
+        self.0.push_str(value);
     }
 
     fn finish(mut self) -> RevealedText {

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use hftok_core::binding::{Binding, Scope};
 
 use super::credentials::{Saving, check};
-use super::input::{admit_plaintext, required, secret};
+use super::input::{admit_plaintext, binding_key, required, secret};
 use super::owner::Owner;
 use crate::error::Error;
 use crate::pg::entry::entry;
 use crate::store::providers;
-use crate::store::secrets::Secret;
+use crate::store::secrets::{Secret, lock_binding};
 
 thread_local! {
     // By user and provider. Begins empty with every statement.
@@ -38,7 +38,10 @@ entry! {
         })?;
         staged.set_value(&secret(checked.value)?)?;
         let mask = staged.preview().to_owned();
-        STAGED.with_borrow_mut(|all| all.insert((user.to_owned(), service.to_owned()), staged));
+        // Of several rows for one key Postgres keeps the first.
+        STAGED.with_borrow_mut(|all| {
+            all.entry((user.to_owned(), service.to_owned())).or_insert(staged);
+        });
         Ok(mask)
     }
 
@@ -68,6 +71,13 @@ entry! {
         };
         saving.store(&Owner { scope: Scope::User, id: user })?;
         Ok(true)
+    }
+
+    /// Waits until nobody else writes this key.
+    fn lock_api_key(p_user_id: &str, p_service: &str) -> () {
+        let (user, service) = address(p_user_id, p_service)?;
+        let owner = Owner { scope: Scope::User, id: user };
+        lock_binding(binding_key(&owner.binding(&service, "")))
     }
 
     /// Forgets what an earlier statement kept.

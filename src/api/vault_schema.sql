@@ -24,7 +24,7 @@ CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.decrypted_secre
 CREATE FUNCTION vault.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT hftok.create_secret(new_secret, new_name, new_description, new_key_id) $$;
 COMMENT ON FUNCTION vault.create_secret IS 'hftok.create_secret()';
 
@@ -32,7 +32,7 @@ CREATE FUNCTION vault.update_secret(
     secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
     new_key_id uuid DEFAULT NULL
 ) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT hftok.update_secret(secret_id, new_secret, new_name, new_description, new_key_id) $$;
 COMMENT ON FUNCTION vault.update_secret IS 'hftok.update_secret()';
 

@@ -11,6 +11,7 @@ use super::owner::{Owner, identifier};
 use crate::error::Error;
 use crate::settings;
 use crate::store::secrets::Secret;
+use crate::store::versions::Previous;
 use crate::store::{owners, providers};
 
 /// What is asked for.
@@ -63,6 +64,7 @@ impl From<&Secret> for Stored {
 /// What is there at a level.
 enum There {
     Nothing,
+    Damaged,
     Stored(Box<Secret>),
     Variable(Plaintext),
 }
@@ -125,10 +127,27 @@ impl Request {
         end.transpose()
     }
 
+    /// Whether a previous version may be handed out: it is held against its own hosts and its own end.
+    pub fn admit_version(&self, level: Level, previous: &Previous) -> Result<(), Error> {
+        let own_hosts = previous.row.allowed_hosts.as_deref();
+        let found = Found {
+            is_member: true,
+            is_enabled: true,
+            is_expired: previous.is_expired,
+            is_invalid: false,
+            host_allowed: host_allowed(self.host.as_deref(), own_hosts, &self.provider.hosts),
+        };
+        match found.objection() {
+            None => Ok(()),
+            Some(outcome) => Err(Error::Unusable { level, outcome, secret_id: Some(previous.row.id) }),
+        }
+    }
+
     /// Asks one level. The value is there exactly when the outcome is `Used`.
     fn ask(&self, level: Level) -> Result<(Outcome, Option<Plaintext>, Option<Secret>), Error> {
         match self.look(level)? {
             There::Nothing => Ok((Outcome::Absent, None, None)),
+            There::Damaged => Ok((Outcome::DecryptFailed, None, None)),
             There::Variable(value) => {
                 if host_allowed(self.host.as_deref(), None, &self.provider.hosts) {
                     Ok((Outcome::Used, Some(value), None))
@@ -163,8 +182,11 @@ impl Request {
             (true, Some(model)) => model.as_str(),
             (false, _) => "",
         };
-        let found = Secret::find(binding_key(&owner.binding(&self.provider.id, model)))?;
-        Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret))))
+        match Secret::find(binding_key(&owner.binding(&self.provider.id, model))) {
+            Ok(found) => Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret)))),
+            Err(Error::Damaged { .. }) => Ok(There::Damaged),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whose credential a level is about; nobody's when the request does not name them.

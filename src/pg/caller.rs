@@ -58,7 +58,8 @@ pub(super) fn refuse_in_restricted_operation() -> Result<(), Error> {
 fn subject(claims: &str) -> Result<String, Error> {
     let claims: serde_json::Value = serde_json::from_str(claims).map_err(|_| Error::NoIdentity)?;
     let subject = claims.get("sub").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let is_plain = !subject.trim().is_empty() && !subject.chars().any(char::is_control);
+    let is_plain =
+        !subject.trim().is_empty() && subject.len() <= 1024 && !subject.chars().any(char::is_control);
     if !is_plain || subject.starts_with("role:") {
         return Err(Error::NoIdentity);
     }

@@ -33,7 +33,10 @@ pub fn preloading() -> bool {
 /// DETAIL where pgrx itself reports one. A backtrace shows a caller what is none of their business.
 pub fn silence_panics() {
     std::panic::set_hook(Box::new(|info| {
-        PANIC_AT.set(info.location().map(ToString::to_string));
+        // The name of the file alone: where it was built is nobody's business.
+        let file =
+            |at: &std::panic::Location<'_>| at.file().rsplit('/').next().unwrap_or_default().to_owned();
+        PANIC_AT.set(info.location().map(|at| format!("{}:{}", file(at), at.line())));
     }));
 }
 

@@ -11,6 +11,7 @@ pub mod command;
 pub mod composite;
 pub mod entry;
 pub mod init;
+pub mod json;
 pub mod key_pages;
 pub mod owner;
 pub mod raise;

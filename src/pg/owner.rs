@@ -8,7 +8,8 @@ use super::caller::{Caller, role_id};
 use crate::error::Error;
 
 /// While this lives, the current user is `hftok_owner` and names are looked up in pg_catalog only: the caller's
-/// search_path would let an operator of theirs run with our rights. Both end when it is dropped.
+/// search_path would let an operator of theirs run with our rights. Row security is on: it is FORCEd, and off (as pg_dump
+/// sets it) would be an error. All of this ends when it is dropped.
 ///
 /// Made from a [`Caller`], so that nobody can switch before having asked who is calling.
 pub struct AsOwner<'a> {
@@ -29,16 +30,18 @@ impl<'a> AsOwner<'a> {
         let settings = unsafe {
             pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
             let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+            for (name, value) in [(c"search_path", c"pg_catalog, pg_temp"), (c"row_security", c"on")] {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
             let local = i32::try_from(pg_sys::SECURITY_LOCAL_USERID_CHANGE).unwrap_or_default();
             pg_sys::SetUserIdAndSecContext(owner, context | local);
             level

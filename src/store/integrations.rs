@@ -2,21 +2,25 @@
 
 use std::ffi::CStr;
 
+use hftok_core::binding::Scope;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
-use pgrx::{JsonB, datum::IntoDatum};
 
 use crate::error::{Error, Object};
-use crate::pg::sql::{Parameter, Run, Statement};
+use crate::pg::json::Jsonb;
+use crate::pg::sql::{Run, Statement};
+use crate::store::secrets::Secret;
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
     VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id";
-// Theirs, or shared with an organisation that they belong to; with nobody named, any.
-const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id = $2
+// Theirs, or shared with an organisation that both they and its owner belong to.
+const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled AND i.status <> 'disabled'
     FROM hftok_private.integrations i
-    WHERE i.id = $1 AND ($2 IS NULL OR i.user_id = $2 OR EXISTS (
-        SELECT FROM hftok_private.integration_shares s JOIN hftok_private.members m ON m.org_id = s.org_id
-        WHERE s.integration_id = i.id AND m.user_id = $2
+    WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
+        SELECT FROM hftok_private.integration_shares s
+        JOIN hftok_private.members m ON m.org_id = s.org_id AND m.user_id = $2
+        JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
+        WHERE s.integration_id = i.id
     ))";
 const UPDATE: &CStr =
     c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
@@ -50,8 +54,10 @@ pub struct Integration {
     pub secret_id: Uuid,
     /// The provider.
     pub provider: String,
-    /// Whether the user named is its owner; true when nobody is named.
-    pub is_own: bool,
+    /// Whose it is.
+    pub owner: String,
+    /// Whether it may be used.
+    pub is_enabled: bool,
 }
 
 /// A new integration with credentials that are stored already.
@@ -59,38 +65,58 @@ pub fn insert(
     user: &str,
     name: &str,
     kind: &str,
-    config: Option<JsonB>,
+    config: Option<Jsonb>,
     secret_id: Uuid,
 ) -> Result<Uuid, Error> {
-    let config = Parameter::from(config.and_then(IntoDatum::into_datum));
-    let ids = INSERT_ROW
-        .write(&[user.into(), name.into(), kind.into(), config, secret_id.into()], |row| row.must(1))?;
+    let parameters = [user.into(), name.into(), kind.into(), config.into(), secret_id.into()];
+    let ids = INSERT_ROW.write(&parameters, |row| row.must(1))?;
     ids.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
 }
 
-/// The integration of this id, if it is the user's or shared with them; any when nobody is named.
-pub fn reach(id: Uuid, user: Option<&str>) -> Result<Integration, Error> {
+/// The integration of this id, if it is the user's or shared with them.
+pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
     let rows = REACH_ROW.read(&[id.into(), user.into()], |row| {
         Ok(Integration {
             id,
             secret_id: row.must(1)?,
             provider: row.must(2)?,
-            is_own: row.get(3).unwrap_or(true),
+            owner: row.must(3)?,
+            is_enabled: row.must(4)?,
         })
     })?;
     rows.into_iter().next().ok_or(Error::NotFound(Object::Integration(id)))
 }
 
 impl Integration {
+    /// Its credentials. That a row points to a secret does not make it this integration's: owner and provider are sealed
+    /// with the value, and must be the same.
+    pub fn credentials(&self) -> Result<Secret, Error> {
+        let found = Secret::lock_id(self.secret_id)?.ok_or(Error::NotFound(Object::Integration(self.id)))?;
+        self.check(found)
+    }
+
+    /// The same without a lock, for reading.
+    pub fn read_credentials(&self) -> Result<Secret, Error> {
+        let found = Secret::find_id(self.secret_id)?.ok_or(Error::NotFound(Object::Integration(self.id)))?;
+        self.check(found)
+    }
+
+    fn check(&self, found: Secret) -> Result<Secret, Error> {
+        let row = &found.row;
+        let is_ours = row.scope == Scope::Integration.as_str()
+            && row.scope_id == self.owner
+            && row.provider == self.provider;
+        if is_ours { Ok(found) } else { Err(row.damaged()) }
+    }
+
     /// Changes what is given.
     pub fn update(
         &self,
         name: Option<&str>,
-        config: Option<JsonB>,
+        config: Option<Jsonb>,
         enabled: Option<bool>,
     ) -> Result<(), Error> {
-        let config = Parameter::from(config.and_then(IntoDatum::into_datum));
-        UPDATE_ROW.execute(&[self.id.into(), name.into(), config, enabled.into()])?;
+        UPDATE_ROW.execute(&[self.id.into(), name.into(), config.into(), enabled.into()])?;
         Ok(())
     }
 

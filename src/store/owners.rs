@@ -14,7 +14,11 @@ const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
     WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
 const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
     ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
-const REMOVE: &CStr = c"DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
+const REMOVE: &CStr = c"WITH shared AS (
+        DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
+        WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2
+    )
+    DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
 const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
 
 thread_local! {
@@ -85,7 +89,7 @@ pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends a membership; `false` when there was none.
+/// Ends a membership, and what the member shared with the organisation; `false` when there was none.
 pub fn remove(org_id: &str, user_id: &str) -> Result<bool, Error> {
     Ok(REMOVE_MEMBER.execute(&[org_id.into(), user_id.into()])? > 0)
 }

@@ -58,7 +58,7 @@ impl SealedRow {
 
     /// Opens the value. A value that does not open is [`Error::Damaged`]; a missing key is an error of its own.
     pub fn open(&self) -> Result<Plaintext, Error> {
-        let damaged = || Error::Damaged { secret_id: self.id, version: self.version };
+        let damaged = || self.damaged();
         let envelope = Envelope::parse(&self.sealed).map_err(|_| damaged())?;
         let context = self.context().ok_or_else(damaged)?;
         data_keys::opening(&envelope, |key| {
@@ -67,6 +67,11 @@ impl SealedRow {
                 OpenError::Malformed | OpenError::Refused => damaged(),
             })
         })
+    }
+
+    /// The error for a value that does not open, or that is not where it belongs.
+    pub fn damaged(&self) -> Error {
+        Error::Damaged { secret_id: self.id, version: self.version, scope: self.scope.clone() }
     }
 
     /// Seals a value into this row, with everything else that it says, and the active key.

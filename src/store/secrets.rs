@@ -55,6 +55,10 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     WHERE id = $1";
 const DESCRIBE: &CStr =
     c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now() WHERE id = $1";
+const LOCK_BINDING: &CStr = c"SELECT pg_catalog.pg_advisory_xact_lock(
+    pg_catalog.hashtext('hftok'), pg_catalog.hashtext($1::text))";
+const LOCK_OWNER: &CStr = c"SELECT pg_catalog.pg_advisory_xact_lock(
+    pg_catalog.hashtext('hftok'), pg_catalog.hashtext($1 || ':' || $2))";
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
 const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'vault'";
 const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1";
@@ -84,6 +88,8 @@ thread_local! {
         TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
     ]) };
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
+    static LOCK_KEY: Statement = const { Statement::new(LOCK_BINDING, &[UUIDOID]) };
+    static LOCK_ONE_OWNER: Statement = const { Statement::new(LOCK_OWNER, &[TEXTOID, TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
     static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
@@ -151,12 +157,18 @@ impl Secret {
 
     /// The secret found under this binding.
     pub fn find(binding_key: Uuid) -> Result<Option<Self>, Error> {
-        Ok(FIND.read(&[binding_key.into()], Self::read)?.pop())
+        FIND.read(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
     }
 
     /// The same, locked until the transaction ends.
     pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
-        Ok(LOCK.write(&[binding_key.into()], Self::read)?.pop())
+        lock_binding(binding_key)?;
+        LOCK.write(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
+    }
+
+    /// That a row was found under a binding does not yet make it the one that is bound so.
+    fn at(self, binding_key: Uuid) -> Result<Self, Error> {
+        if self.row.binding_key() == Some(binding_key) { Ok(self) } else { Err(self.row.damaged()) }
     }
 
     /// A secret by its id.
@@ -277,6 +289,17 @@ impl Secret {
             is_expired: row.must(19)?,
         })
     }
+}
+
+/// Waits until nobody else writes this binding, until the transaction ends: writers lock several rows, and not all in the
+/// same order.
+pub fn lock_binding(binding_key: Uuid) -> Result<(), Error> {
+    LOCK_KEY.execute(&[binding_key.into()]).map(|_| ())
+}
+
+/// Waits until nobody else adds a secret of this owner, until the transaction ends.
+pub fn lock_owner(scope: Scope, scope_id: &str) -> Result<(), Error> {
+    LOCK_ONE_OWNER.execute(&[scope.as_str().into(), scope_id.into()]).map(|_| ())
 }
 
 /// Deletes a secret of the operator with all its versions; `false` when there is none of this id.

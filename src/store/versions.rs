@@ -23,8 +23,8 @@ const FIND: &CStr =
     c"SELECT v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 
-const OVERLAPPING: &CStr =
-    c"SELECT 1 FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
+const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false)
+    FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
     AND v.superseded_at + pg_catalog.make_interval(secs => $3) > pg_catalog.clock_timestamp()";
 
 thread_local! {
@@ -61,11 +61,18 @@ pub fn find(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
     rows.into_iter().next().ok_or(Error::NotFound(Object::Version(secret_id, version)))
 }
 
+/// A previous version that may still be used.
+pub struct Previous {
+    /// The sealed value and what it was bound to.
+    pub row: SealedRow,
+    /// Its own time is over.
+    pub is_expired: bool,
+}
+
 /// A previous version that was replaced so recently that it may still be used.
-pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
-    let overlap = settings::overlap();
-    if FIND_OVERLAPPING.read(&[secret_id.into(), version.into(), overlap.into()], |_| Ok(()))?.is_empty() {
-        return Err(Error::NotFound(Object::Version(secret_id, version)));
-    }
-    find(secret_id, version)
+pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<Previous, Error> {
+    let parameters = [secret_id.into(), version.into(), settings::overlap().into()];
+    let found = FIND_OVERLAPPING.read(&parameters, |row| row.must(1))?.pop();
+    let is_expired = found.ok_or(Error::NotFound(Object::Version(secret_id, version)))?;
+    Ok(Previous { row: find(secret_id, version)?, is_expired })
 }

@@ -151,16 +151,28 @@ pub fn host_allowed(host: Option<&str>, own: Option<&[String]>, usual: &[String]
     }
 }
 
-/// Host names are compared without regard to case; `*.` in front of a pattern stands for any subdomain.
+/// Host names are compared label by label without regard to case. In a pattern `*` stands for one label, and `*.` in front
+/// for one or more. What is no host name matches nothing: it would be read otherwise by whoever connects.
 fn host_matches(pattern: &str, host: &str) -> bool {
+    let host = host.strip_suffix(":443").unwrap_or(host);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if !host.split('.').all(is_label) {
+        return false;
+    }
+    let fits = |(pattern, label): (&str, &str)| pattern == "*" || pattern.eq_ignore_ascii_case(label);
     match pattern.strip_prefix("*.") {
         Some(domain) => {
-            host.len() > domain.len() + 1 && {
-                let (sub, end) = host.as_bytes().split_at(host.len() - domain.len());
-                sub.ends_with(b".") && end.eq_ignore_ascii_case(domain.as_bytes())
-            }
+            let (mut wanted, mut labels) = (domain.rsplit('.'), host.rsplit('.'));
+            wanted.by_ref().all(|part| labels.next().is_some_and(|label| fits((part, label))))
+                && labels.next().is_some()
         }
-        None => pattern.eq_ignore_ascii_case(host),
+        None => {
+            pattern.split('.').count() == host.split('.').count()
+                && pattern.split('.').zip(host.split('.')).all(fits)
+        }
     }
 }
 
@@ -189,6 +201,23 @@ mod tests {
             !allowed("cloud.example.com")
                 && !allowed("evilcloud.example.com")
                 && !allowed(".cloud.example.com.evil")
+        );
+        assert!(
+            allowed("api.example.com.") && allowed("api.example.com:443") && !allowed("api.example.com:8443")
+        );
+        for trick in [
+            "evil.com/.cloud.example.com",
+            "evil.com\\@x.cloud.example.com",
+            "a..cloud.example.com",
+            "evil.com#.cloud.example.com",
+        ] {
+            assert!(!allowed(trick), "{trick}");
+        }
+        let middle = list(&["sts.*.example.com"]);
+        assert!(host_allowed(Some("sts.eu.example.com"), None, &middle));
+        assert!(
+            !host_allowed(Some("sts.a.b.example.com"), None, &middle)
+                && !host_allowed(Some("sts.example.com"), None, &middle)
         );
         assert!(!allowed("") && !allowed("éé.cloud.example.co"));
         assert!(host_allowed(None, None, &usual));

@@ -145,7 +145,11 @@ impl Field {
         if value.contains(crate::preview::MASK) {
             return Err(Rejection::Masked);
         }
-        if self.secret && !value.starts_with("-----BEGIN ") {
+        let is_pem = value.starts_with("-----BEGIN ");
+        if value.chars().any(|letter| letter.is_control() && !(is_pem && matches!(letter, '\n' | '\r'))) {
+            return Err(Rejection::Control);
+        }
+        if self.secret && !is_pem {
             plausible(value)?;
         }
         Ok(recognise(&self.formats, value))

@@ -1,25 +1,35 @@
 //! Credentials that were shown masked, and come back with only some fields typed anew.
 
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use super::Rejection;
 use crate::preview::MASK;
 
-/// What is to be stored: the given text, with every field that holds the mask as it is stored. `None` when nothing was
+/// Whether a text may hold a mask: as it is, or as JSON escapes it.
+pub fn may_be_masked(given: &str) -> bool {
+    given.contains(MASK) || given.contains("\\u2022")
+}
+
+/// What is to be stored: the given object, with every field that holds the mask as it is stored. `None` when nothing was
 /// typed anew.
-pub fn merge(given: &str, stored: &[u8]) -> Option<Zeroizing<String>> {
-    if !given.contains(MASK) {
-        return Some(Zeroizing::new(given.to_owned()));
-    }
+pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Rejection> {
     let stored = std::str::from_utf8(stored).unwrap_or_default();
-    let Ok(given) = serde_json::from_str::<BTreeMap<&str, &RawValue>>(given) else { return None };
-    let stored: BTreeMap<&str, &RawValue> = serde_json::from_str(stored).unwrap_or_default();
-    let keeps = |value: &RawValue| value.get().contains(MASK);
+    let given: BTreeMap<String, &RawValue> = serde_json::from_str(given).map_err(|_| Rejection::Masked)?;
+    let stored: BTreeMap<String, &RawValue> = serde_json::from_str(stored).unwrap_or_default();
+    let keeps = |value: &RawValue| {
+        let text = serde_json::from_str(value.get()).map(Zeroizing::<String>::new);
+        text.is_ok_and(|text| text.contains(MASK))
+    };
     if given.values().all(|value| keeps(value)) {
-        return None;
+        return Ok(None);
     }
-    let mut merged = Zeroizing::new(String::with_capacity(64 * 1024));
+    let most: usize =
+        given.iter().chain(&stored).map(|(name, value)| name.len() * 6 + value.get().len() + 8).sum();
+    // As large as it can get, because a text that grows leaves what it held behind.
+    let mut merged = Zeroizing::new(String::with_capacity(most));
     for (name, value) in &given {
         let value = if keeps(value) { stored.get(name).copied() } else { Some(*value) };
         if let Some(value) = value {
@@ -31,31 +41,30 @@ pub fn merge(given: &str, stored: &[u8]) -> Option<Zeroizing<String>> {
         }
     }
     merged.push('}');
-    Some(merged)
+    Ok(Some(merged))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::merge;
+    use super::{may_be_masked, merge};
+    use crate::provider::Rejection;
 
-    fn of(given: &str) -> Option<String> {
-        merge(given, br#"{"id":"a","secret":"old","more":{"x":1}}"#).map(|merged| merged.to_string())
+    fn of(given: &str) -> Result<Option<String>, Rejection> {
+        assert!(may_be_masked(given));
+        Ok(merge(given, br#"{"id":"a","secret":"old","more":{"x":1}}"#)?.map(|merged| merged.to_string()))
     }
 
     #[test]
     fn masked_fields_stay() {
-        assert_eq!(
-            of(r#"{"id":"b","secret":"••••","more":2}"#).as_deref(),
-            Some(r#"{"id":"b","more":2,"secret":"old"}"#)
-        );
-        assert_eq!(of(r#"{"id":"b","other":"••••"}"#).as_deref(), Some(r#"{"id":"b"}"#));
-        assert_eq!(of(r#"{"id":"b"}"#).as_deref(), Some(r#"{"id":"b"}"#));
-        assert_eq!(of("key").as_deref(), Some("key"));
+        let merged = Ok(Some(r#"{"id":"b","more":2,"secret":"old"}"#.to_owned()));
+        assert_eq!(of(r#"{"id":"b","secret":"••••","more":2}"#), merged);
+        assert_eq!(of(r#"{"id":"b","secret":"\u2022\u2022","more":2}"#), merged);
+        assert_eq!(of(r#"{"a\"b":"c","other":"••••"}"#), Ok(Some(r#"{"a\"b":"c"}"#.to_owned())));
     }
 
     #[test]
-    fn nothing_typed_is_nothing_to_do() {
-        assert_eq!(of(r#"{"id":"••••","secret":"••••"}"#), None);
-        assert_eq!(of("hf_••••1234"), None);
+    fn nothing_typed_is_nothing_to_do_and_a_mask_is_no_key() {
+        assert_eq!(of(r#"{"id":"••••","secret":"••••"}"#), Ok(None));
+        assert_eq!(of("hf_••••1234"), Err(Rejection::Masked));
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use check::{Checked, Rejection, Warning, members};
 pub use format::{Alphabet, Format};
-pub use merge::merge;
+pub use merge::{may_be_masked, merge};
 
 /// A provider as the catalogue describes it.
 #[derive(Debug, Clone, Deserialize)]
