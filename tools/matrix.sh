@@ -13,7 +13,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # Version and Debian release. No Debian release carries 16: it is tested where it is the machine's own.
 readonly releases=("15 bookworm" "17 trixie" "18 forky")
 readonly matrix=$CARGO_TARGET_DIR/matrix
-readonly mirror=${HFTOK_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# From where this machine has its own packages.
+readonly mirror=${HFTOK_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1)}
 table=()
 
 if [ "${1:-}" != --inside ]; then
