@@ -14,6 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 readonly releases=("15 bookworm" "17 trixie" "18 forky")
 readonly matrix=$CARGO_TARGET_DIR/matrix
 # From where this machine has its own packages.
+# shellcheck disable=SC2016 # apt replaces it
 readonly mirror=${HFTOK_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1)}
 table=()
 
