@@ -58,7 +58,7 @@ CREATE POLICY seen ON hftok_private.integration_shares FOR SELECT USING (
 );
 CREATE POLICY seen ON hftok_private.usage_daily FOR SELECT USING (
     (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR (scope = 'user' AND scope_id = (SELECT hftok_private.caller_id()))
+    OR (scope IN ('user', 'integration') AND scope_id = (SELECT hftok_private.caller_id()))
     OR (SELECT hftok_private.caller_is_administrator())
 );
 CREATE POLICY own ON hftok_private.user_api_keys USING (

@@ -36,6 +36,9 @@ DECLARE
     hosts text[];
     expected int;
 BEGIN
+    IF current_setting('request.method', true) IN ('GET', 'HEAD') THEN
+        RAISE EXCEPTION 'Method Not Allowed' USING ERRCODE = 'PT405', DETAIL = 'Secrets are given and taken by POST only.';
+    END IF;
     -- Every fault is named by its row, and never by what the row holds: what a cast says would quote it.
     IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'p_rows must be an array' USING ERRCODE = '22023';

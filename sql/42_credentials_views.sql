@@ -76,6 +76,10 @@ BEGIN
         expires_at = NEW.expires_at, sealed = stored.sealed, updated_at = now()
     WHERE s.id = stored.id;
     NEW.updated_at := now();
+    NEW.status := CASE
+        WHEN NOT NEW.enabled THEN 'disabled' WHEN NEW.expires_at <= now() THEN 'expired'
+        ELSE coalesce(stored.verdict, 'unverified')
+    END;
     RETURN NEW;
 END
 $$;
@@ -140,3 +144,17 @@ CREATE VIEW hftok.provider_secrets WITH (security_invoker) AS
     LEFT JOIN hftok_private.secrets s
         ON s.scope = 'user' AND s.scope_id = me.id AND s.provider = p.id AND s.model = '';
 COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';
+
+-- Not to be written, and that is the answer: what Postgres itself says of such a view PostgREST takes for its own fault.
+CREATE FUNCTION hftok_private.refuse_view_write() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'view % is only for reading', TG_TABLE_NAME USING ERRCODE = '42501';
+END
+$$;
+COMMENT ON FUNCTION hftok_private.refuse_view_write IS 'Refuses to write to a view that shows what lies elsewhere.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.providers
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.provider_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

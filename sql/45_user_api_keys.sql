@@ -9,6 +9,10 @@ CREATE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_ap
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
 COMMENT ON FUNCTION hftok_private.stage_api_key IS 'Seals a key, keeps it for the end of the statement, and gives its mask.';
+CREATE FUNCTION hftok_private.staged_id(p_user_id text, p_service text) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_staged_id';
+COMMENT ON FUNCTION hftok_private.staged_id IS 'The id that the secret of a key that is kept will have, if there is none yet.';
 CREATE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_save_staged';
@@ -42,8 +46,10 @@ BEGIN
     -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
     IF strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
+        NEW.id := hftok_private.staged_id(NEW.user_id, NEW.service);
+    ELSE
+        NEW.id := gen_random_uuid();
     END IF;
-    NEW.id := gen_random_uuid();
     NEW.created_at := now();
     NEW.updated_at := now();
     RETURN NEW;
@@ -58,7 +64,6 @@ BEGIN
     IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service <> OLD.service THEN
         RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
     END IF;
-    PERFORM hftok_private.lock_api_key(OLD.user_id, OLD.service);
     -- The mask of a key that was inserted just now stands for it; any other is what a client read before, and unchanged.
     IF strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
@@ -73,7 +78,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'Seals a key that is written anew; a mask that was read means unchanged.';
+COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'ON CONFLICT DO UPDATE: takes the key that was inserted; a mask that was read means unchanged.';
 
 CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -99,31 +104,61 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
 
-CREATE FUNCTION hftok_private.user_api_keys_deleted() RETURNS trigger
+-- Updates and deletes of clients, through the view. The key is locked before any row: ON CONFLICT comes to the row in that
+-- order too, and one that locked the row first would wait for it crosswise.
+CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
-    DELETE FROM hftok_private.secrets s
-    WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '';
-    RETURN NULL;
+    PERFORM hftok_private.lock_api_key(OLD.user_id, OLD.service);
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM hftok_private.secrets s
+        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '';
+        RETURN CASE WHEN FOUND THEN OLD END;
+    END IF;
+    IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service IS DISTINCT FROM OLD.service THEN
+        RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
+    ELSIF strpos(NEW.api_key, '•') > 0 AND NEW.api_key <> OLD.api_key THEN
+        RAISE EXCEPTION 'the credential is a masked one: it was copied from where only its mask is shown'
+            USING ERRCODE = '22023';
+    ELSIF NEW.api_key IS DISTINCT FROM OLD.api_key THEN
+        PERFORM hftok_private.clear_staged();
+        PERFORM hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
+        PERFORM hftok_private.save_staged(OLD.user_id, OLD.service);
+    END IF;
+    SELECT k.id, k.user_id, k.service, k.api_key, k.created_at, k.updated_at INTO NEW
+    FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.user_id AND k.service = OLD.service;
+    RETURN CASE WHEN FOUND THEN NEW END;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.user_api_keys_deleted IS 'Deletes a key with its row.';
+COMMENT ON FUNCTION hftok_private.user_api_keys_change IS 'Stores a key that is written anew, or deletes it; a mask that was read means unchanged.';
 
 -- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.
 CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
+    -- A row that somebody else has locked is not waited for: they are writing this key too, come after, and are held against
+    -- what is stored then.
     IF TG_OP = 'DELETE' THEN
-        DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.scope_id AND k.service = OLD.provider;
+        DELETE FROM hftok_private.user_api_keys k
+        WHERE (k.user_id, k.service) IN (
+            SELECT f.user_id, f.service FROM hftok_private.user_api_keys f
+            WHERE f.user_id = OLD.scope_id AND f.service = OLD.provider FOR UPDATE SKIP LOCKED
+        );
         RETURN NULL;
     END IF;
-    INSERT INTO hftok_private.user_api_keys AS k (id, user_id, service, api_key, created_at, updated_at)
-    VALUES (NEW.id, NEW.scope_id, NEW.provider, NEW.preview, NEW.created_at, NEW.updated_at)
-    ON CONFLICT (user_id, service) DO UPDATE
-    SET id = excluded.id, api_key = excluded.api_key, created_at = excluded.created_at, updated_at = excluded.updated_at
-    WHERE (k.id, k.api_key, k.updated_at) IS DISTINCT FROM (excluded.id, excluded.api_key, excluded.updated_at);
+    UPDATE hftok_private.user_api_keys k
+    SET id = NEW.id, api_key = NEW.preview, created_at = NEW.created_at, updated_at = NEW.updated_at
+    WHERE (k.user_id, k.service) IN (
+        SELECT f.user_id, f.service FROM hftok_private.user_api_keys f
+        WHERE f.user_id = NEW.scope_id AND f.service = NEW.provider FOR UPDATE SKIP LOCKED
+    );
+    IF NOT FOUND THEN
+        INSERT INTO hftok_private.user_api_keys (id, user_id, service, api_key, created_at, updated_at)
+        VALUES (NEW.id, NEW.scope_id, NEW.provider, NEW.preview, NEW.created_at, NEW.updated_at)
+        ON CONFLICT (user_id, service) DO NOTHING;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -147,11 +182,10 @@ CREATE TRIGGER b_update BEFORE UPDATE ON hftok_private.user_api_keys FOR EACH RO
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_update();
 CREATE TRIGGER c_written AFTER INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH ROW
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_written();
-CREATE TRIGGER c_deleted AFTER DELETE ON hftok_private.user_api_keys FOR EACH ROW
-    WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_deleted();
 
 CREATE VIEW hftok.user_api_keys WITH (security_invoker) AS
     SELECT k.id, k.user_id, k.service, k.api_key, k.created_at, k.updated_at FROM hftok_private.user_api_keys k;
-ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok_private.caller_id();
 COMMENT ON VIEW hftok.user_api_keys IS
     'The keys of users, one a service, masked. A key that is written here is sealed before there is a row; the mask written back means unchanged.';
+CREATE TRIGGER change INSTEAD OF UPDATE OR DELETE ON hftok.user_api_keys
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.user_api_keys_change();

@@ -5,6 +5,9 @@ CREATE FUNCTION hftok.whoami() RETURNS text
 COMMENT ON FUNCTION hftok.whoami IS
     'Who hftok takes the caller for: the sub of the JWT under a login of hftok.gateways, role:<name> elsewhere.';
 
+-- A default that clients may name: PostgREST copies it into its own statements.
+ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();
+
 CREATE FUNCTION hftok.install_vault_schema() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_install_vault_schema';
 COMMENT ON FUNCTION hftok.install_vault_schema IS

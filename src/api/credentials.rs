@@ -35,6 +35,8 @@ pub struct Saving<'a> {
     pub may_continue: Option<bool>,
     /// The version that must be the current one; 0 for none.
     pub expected: Option<i32>,
+    /// The id that it gets when there is none yet; a random one when not given.
+    pub id: Option<Uuid>,
 }
 
 impl Saving<'_> {
@@ -59,7 +61,9 @@ impl Saving<'_> {
                 Some(found) => found,
                 None => {
                     admit_another(owner)?;
-                    Secret::new(&binding)?
+                    let mut new = Secret::new(&binding)?;
+                    new.row.id = self.id.unwrap_or(new.row.id);
+                    new
                 }
             };
             self.describe(&mut saved, &checked);
@@ -153,6 +157,7 @@ entry! {
             allowed_hosts: texts(p_allowed_hosts)?,
             may_continue: may_continue(p_on_unusable)?,
             expected: p_expected_version,
+            id: None,
         };
         answer(&saving.store(&owner)?)
     }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use hftok_core::binding::{Binding, Scope};
+use pgrx::datum::Uuid;
 
 use super::credentials::{Saving, check};
 use super::input::{admit_plaintext, binding_key, required, secret};
@@ -45,6 +46,12 @@ entry! {
         Ok(mask)
     }
 
+    /// The id of the key that is kept.
+    fn staged_id(p_user_id: &str, p_service: &str) -> Option<Uuid> {
+        let key = address(p_user_id, p_service)?;
+        Ok(STAGED.with_borrow(|all| all.get(&key).map(|staged| staged.row.id)))
+    }
+
     /// Whether a key with this mask is kept.
     fn is_staged(p_user_id: &str, p_service: &str, p_mask: &str) -> bool {
         let key = address(p_user_id, p_service)?;
@@ -68,6 +75,7 @@ entry! {
             allowed_hosts: None,
             may_continue: None,
             expected: None,
+            id: Some(staged.row.id),
         };
         saving.store(&Owner { scope: Scope::User, id: user })?;
         Ok(true)

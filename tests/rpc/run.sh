@@ -26,8 +26,8 @@ finish() { # PASSED FAILED
 stop_all() {
     trap '' HUP INT TERM
     local pid
-    # Children that nobody has waited for: their ids cannot have passed on to others.
-    for pid in "${postgrests[@]}"; do kill -s TERM "$pid" 2>/dev/null || true; done
+    # Groups of children that nobody has waited for: their ids cannot have passed on to others.
+    for pid in "${postgrests[@]}"; do kill -s TERM -- "-$pid" 2>/dev/null || true; done
     scratch_remove
 }
 
@@ -92,10 +92,14 @@ CONF
     chmod 644 "$config"
     # Whether a port is free is known only when it is taken.
     for _ in 1 2 3 4 5; do
+        : >"$log"
         port=$((20000 + RANDOM % 12000))
         sed -i "s/^server-port = .*/server-port = $port/" "$config"
+        # A group of its own: as_server is a shell that may stay in between.
+        set -m
         as_server "$scratch/postgrest" "$config" >"$log" 2>&1 </dev/null &
         pid=$!
+        set +m
         postgrests+=("$pid")
         for ((tries = 0; tries < 100; tries++)); do
             kill -s 0 "$pid" 2>/dev/null || continue 2

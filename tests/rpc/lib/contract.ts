@@ -16,6 +16,7 @@ export interface Call {
 const everybody: Group[] = ["user", "service", "admin", "auditor"];
 const operators: Group[] = ["admin", "service"];
 const owners: Group[] = ["user", "service", "admin"];
+const backed: Group[] = ["user", "service"];
 const request = "p_user_id text?, p_org_id text?, p_model text?, p_host text?, p_levels text[]?";
 const address = "p_user_id text?, p_org_id text?, p_global boolean?";
 
@@ -35,7 +36,11 @@ export const vault: Record<string, Call> = {
     who: operators,
     plaintext: true,
   },
-  get_secret: { parameters: "p_name text, p_version integer?, p_recipient text?", who: operators, plaintext: true },
+  get_secret: {
+    parameters: "p_name text, p_version integer?, p_recipient text?",
+    who: operators,
+    plaintext: true,
+  },
   delete_secret: { parameters: "p_secret_id uuid", who: operators },
   secret_history: { parameters: "p_secret_id uuid", who: ["admin", "service", "auditor"] },
   restore_secret: { parameters: "p_secret_id uuid, p_version integer", who: operators, plaintext: true },
@@ -54,7 +59,11 @@ export const credentials: Record<string, Call> = {
   },
   save_hf_token: { parameters: `p_token text, p_model text?, ${address}`, who: owners, plaintext: true },
   save_credentials: { parameters: "p_rows jsonb", who: operators, plaintext: true },
-  check_credential: { parameters: "p_provider text, p_secret text", who: ["user", "service"], plaintext: true },
+  check_credential: {
+    parameters: "p_provider text, p_secret text",
+    who: ["user", "service"],
+    plaintext: true,
+  },
   delete_credential: { parameters: `p_provider text, p_model text?, ${address}`, who: owners },
   report_credential: {
     parameters: "p_secret_id uuid, p_verdict text, p_message text?, p_version integer?",
@@ -86,7 +95,7 @@ export const credentials: Record<string, Call> = {
 export const integrations: Record<string, Call> = {
   create_integration_with_vault: {
     parameters: "p_name text, p_type text, p_credentials text, p_config jsonb?, p_user_id text?",
-    who: owners,
+    who: backed,
     plaintext: true,
   },
   get_integration_credentials: {
@@ -96,20 +105,20 @@ export const integrations: Record<string, Call> = {
   },
   update_integration: {
     parameters: "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?",
-    who: owners,
+    who: backed,
   },
   update_integration_credentials: {
     parameters: "p_integration_id uuid, p_credentials text, p_user_id text?",
-    who: owners,
+    who: backed,
     plaintext: true,
   },
   update_integration_status: {
     parameters: "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?",
     who: ["service"],
   },
-  delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: owners },
-  share_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: owners },
-  unshare_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: owners },
+  delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: backed },
+  share_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: backed },
+  unshare_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: backed },
   record_usage: {
     parameters: "p_secret_id uuid, p_requests bigint?, p_units bigint?, p_cost numeric?, p_currency text?",
     who: ["service"],
@@ -152,7 +161,8 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     who: operators,
   },
   credentials: {
-    columns: "secret_id provider scope scope_id model label preview status enabled warnings allowed_hosts on_unusable " +
+    columns:
+      "secret_id provider scope scope_id model label preview status enabled warnings allowed_hosts on_unusable " +
       "expires_at last_verified_at last_used_at use_count version created_at updated_at",
     who: everybody,
   },
@@ -166,7 +176,8 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   members: { columns: "org_id user_id role", who: everybody },
   administrators: { columns: "user_id", who: everybody },
   integrations: {
-    columns: "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
+    columns:
+      "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
       "updated_at",
     who: everybody,
   },

@@ -37,7 +37,11 @@ export async function refused(asked: PromiseLike<Answer>, status: number, code: 
 }
 
 /** A JWT with these claims, which may be any text. */
-export async function jwt(claims: object | string, header: object = { alg: "HS256", typ: "JWT" }, key = secret) {
+export async function jwt(
+  claims: object | string,
+  header: object = { alg: "HS256", typ: "JWT" },
+  key = secret,
+) {
   const bytes = (text: string) => new TextEncoder().encode(text);
   const encode = (data: Uint8Array) =>
     btoa(String.fromCharCode(...data)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -88,8 +92,17 @@ export class Person {
   }
 
   /** A request by hand. */
-  async raw(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Exchange> {
-    const sent = { ...this.headers, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers };
+  async raw(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Exchange> {
+    const sent = {
+      ...this.headers,
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...headers,
+    };
     const init = { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) };
     const [response, kept] = await exchange(this.name, this.trusted, this.base + path, init);
     await response.body?.cancel();
@@ -117,7 +130,9 @@ export const nobody = await Person.of("nobody", { role: "authenticated" });
 /** Two organisations and their people, named after the test file so that files don't meet. */
 export async function people(file: string) {
   const id = (name: string) => `${file}-${name}`;
-  const [alice, bob, carol, admin] = await Promise.all(["alice", "bob", "carol", "admin"].map((it) => user(id(it))));
+  const [alice, bob, carol, admin] = await Promise.all(
+    ["alice", "bob", "carol", "admin"].map((it) => user(id(it))),
+  );
   const [acme, globex] = [id("acme"), id("globex")];
   await service.call("add_member", { p_org_id: acme, p_user_id: alice.name, p_role: "owner" });
   await service.call("add_member", { p_org_id: globex, p_user_id: id("dora"), p_role: "owner" });

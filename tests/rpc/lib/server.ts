@@ -1,9 +1,12 @@
 // The server behind PostgREST, for what a test must set up or look at from there.
 import assert from "node:assert/strict";
-import { counts, failures, leaks, talkative } from "./exchange.ts";
+import { counts, failures, few, leaks, talkative } from "./exchange.ts";
 
 /** What psql prints, or what it complains of. */
-export async function psql(text: string, login = "postgres"): Promise<{ ok: boolean; out: string; error: string }> {
+export async function psql(
+  text: string,
+  login = "postgres",
+): Promise<{ ok: boolean; out: string; error: string }> {
   const child = new Deno.Command("psql", {
     args: ["-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-U", login],
     stdin: "piped",
@@ -36,13 +39,16 @@ export async function everything(): Promise<string> {
     `SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'hftok_private'::regnamespace AND c.relkind = 'r'
      ORDER BY 1`,
   );
-  const text = tables.map(({ name }) => `SELECT '${name}', md5(t::text) FROM hftok_private.${name} t ORDER BY 2`);
+  const text = tables.map(({ name }) =>
+    `SELECT '${name}', md5(t::text) FROM hftok_private.${name} t ORDER BY 2`
+  );
   return await sql(text.join(";\n"));
 }
 
 /** A setting of the server while a test needs it. */
 export async function withSetting(name: string, value: string, test: () => Promise<void>): Promise<void> {
-  const effect = (wanted: string) => until(async () => (await sql(`SELECT setting FROM pg_settings WHERE name = '${name}'`)) === wanted);
+  const effect = (wanted: string) =>
+    until(async () => (await sql(`SELECT setting FROM pg_settings WHERE name = '${name}'`)) === wanted);
   const before = await sql(`SELECT setting FROM pg_settings WHERE name = '${name}'`);
   await sql(`ALTER SYSTEM SET ${name} = '${value}'; SELECT pg_reload_conf()`);
   try {
@@ -68,8 +74,8 @@ export function nothingLeaked(): void {
   Deno.test("of all answers: no value for anybody but the service, constant messages, no status 500", () => {
     const [answers, values] = counts();
     assert(answers > 0 && values > 0, "nothing was looked at");
-    assert.deepEqual(leaks(), []);
-    assert.deepEqual(talkative(), []);
-    assert.deepEqual(failures(), []);
+    assert.deepEqual(few(leaks()), []);
+    assert.deepEqual(few(talkative()), []);
+    assert.deepEqual(few(failures()), []);
   });
 }
