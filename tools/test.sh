@@ -55,6 +55,7 @@ suite() {
         /^test result: / { ok += $4; bad += $6 }
         /^test .* \.\.\. ok +[0-9]+ ms/ || /^ok [0-9]+ / { ok++ }
         /^test .* \.\.\. FAILED.* [0-9]+ ms/ || /^not ok [0-9]+ / { bad++ }
+        /^[0-9]+ passed, [0-9]+ failed$/ { ok += $1; bad += $3 }
         END { print ok + 0, bad + 0 }' "$log")
     # It did not compile, did not start, died in the middle, or found no test.
     if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$ok" -eq 0 ]; }; then bad=1; fi
@@ -98,6 +99,7 @@ suite "SQL regression" regression
 # The servers that these tests start live in $scratch as well, so that none survives an interruption.
 as_server mkdir -m 777 "$scratch/tests"
 TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-fail-fast
+suite "RPC" tests/rpc/run.sh
 check "pgspot" tools/pgspot.sh || true
 check "no file above $max_lines lines" short_files || true
 check "unsafe only under src/pg" unsafe_in_one_place || true

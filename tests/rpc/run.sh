@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # hftok over a real PostgREST, from the clients that edge functions use. `tests/rpc/run.sh [file…]`
 #
-# Wants hftok installed in the Postgres of PG_CONFIG (`make install`), and Node with npm; everything else comes from
-# package-lock.json.
+# Wants hftok installed in the Postgres of PG_CONFIG (`make install`); npm brings everything else, by package-lock.json.
 #
 # Must stay true:
 # - The servers live in a throw-away folder, reachable from this machine only, and are stopped however this ends.
@@ -32,7 +31,10 @@ stop_all() {
 }
 
 install_clients() {
-    command -v npm >/dev/null || fail "npm is missing: install Node 20 or newer"
+    if ! command -v npm >/dev/null; then
+        as_root apt-get -qq update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends npm >/dev/null
+    fi
     if [ ! "$modules/.package-lock.json" -nt "$rpc/package-lock.json" ]; then
         # The programs are in the packages as they are; no package needs to run anything.
         npm ci --prefix "$rpc" --ignore-scripts --no-audit --no-fund --loglevel=error
