@@ -80,11 +80,15 @@ WHERE NOT t.tgisinternal ORDER BY t.tgrelid::regclass::text COLLATE "C", t.tgnam
 SELECT r.ev_class::regclass AS relation, r.rulename AS rule
 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN ours n ON n.oid = c.relnamespace
 WHERE r.rulename <> '_RETURN' ORDER BY 1, 2;
+\pset format unaligned
+\x on
 SELECT p.polrelid::regclass AS relation, p.polname, p.polpermissive AS permissive, p.polcmd AS command,
     (SELECT array_agg(pg_temp.role_name(r) ORDER BY pg_temp.role_name(r)) FROM unnest(p.polroles) r) AS roles,
     pg_get_expr(p.polqual, p.polrelid) AS "using", pg_get_expr(p.polwithcheck, p.polrelid) AS "check"
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN ours n ON n.oid = c.relnamespace
 ORDER BY p.polrelid::regclass::text COLLATE "C", p.polname COLLATE "C";
+\x off
+\pset format aligned
 
 -- Types.
 SELECT t.oid::regtype AS type, t.typtype, pg_temp.role_name(t.typowner) AS owner, pg_temp.privileges(t.typacl)
@@ -141,7 +145,9 @@ CREATE TEMP VIEW owned AS
 CREATE TEMP VIEW faults AS
     SELECT 'PUBLIC has a privilege' AS fault, format('%s %s %s', g.privilege_type, g.kind, g.object) AS object
     FROM granted g
-    WHERE g.grantee = 0 AND NOT (g.kind = 'function' AND g.object ~ '^hftok_private\.open_vault_row\(')
+    WHERE g.grantee = 0 AND NOT (g.kind = 'function' AND split_part(g.object, '(', 1) = ANY ('{hftok_private.open_vault_row,
+        hftok_private.explain,hftok_private.caller_id,hftok_private.caller_is_in,hftok_private.caller_orgs,
+        hftok_private.caller_is_administrator,hftok_private.builtin_providers}'::text[]))
     UNION ALL
     SELECT 'somebody else than the five roles has a privilege',
         format('%s %s %s %s', g.privilege_type, g.kind, g.object, g.grantee::regrole)
@@ -152,9 +158,17 @@ CREATE TEMP VIEW faults AS
     SELECT 'may be passed on', format('%s %s %s %s', g.privilege_type, g.kind, g.object, g.grantee::regrole)
     FROM granted g WHERE g.is_grantable AND g.grantee <> g.owner
     UNION ALL
+    -- What views need that run with their reader's privileges; row security decides on the rows. No value, no fingerprint.
     SELECT 'hftok_private is reached by another than the owner', format('%s %s %s', g.privilege_type, g.object, g.grantee::regrole)
     FROM granted g
     WHERE g.object LIKE 'hftok\_private%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'))
+    AND NOT (g.kind = 'column' AND g.privilege_type = 'SELECT' AND g.object = ANY (ARRAY(
+        SELECT 'hftok_private.secrets.' || c FROM unnest('{id,scope,scope_id,provider,model,label,preview,enabled,warnings,allowed_hosts,
+            on_unusable,expires_at,verdict,last_verified_at,version,created_at,updated_at}'::text[]) c)))
+    AND NOT (g.kind = 'relation' AND g.privilege_type = 'SELECT' AND g.object = ANY ('{hftok_private.members,hftok_private.administrators,
+        hftok_private.integrations,hftok_private.integration_shares,hftok_private.usage_daily}'::text[]))
+    AND NOT (g.kind = 'relation' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+        AND g.object = 'hftok_private.user_api_keys' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
     UNION ALL
     SELECT 'leakproof', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE p.proleakproof
@@ -168,6 +182,11 @@ CREATE TEMP VIEW faults AS
     SELECT 'definer without pinned search_path', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
+    UNION ALL
+    -- pg_dump turns it off, and then FORCEd row security is an error.
+    SELECT 'definer without row_security', p.oid::regprocedure::text
+    FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
+    WHERE p.prosecdef AND NOT 'row_security=on' = ANY (coalesce(p.proconfig, '{}'))
     UNION ALL
     -- PostgREST cannot choose between two functions of one name.
     SELECT 'overloaded', format('hftok.%s', p.proname)
@@ -188,9 +207,22 @@ CREATE TEMP VIEW faults AS
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
     UNION ALL
-    SELECT 'a view without security_barrier', c.oid::regclass::text
+    SELECT 'a policy for everybody that asks for nothing', format('%s on %s', p.polname, p.polrelid::regclass)
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN ours n ON n.oid = c.relnamespace
+    WHERE p.polroles <> ARRAY[to_regrole('hftok_owner')::oid]
+    AND (pg_get_expr(p.polqual, p.polrelid) !~ 'caller_' OR pg_get_expr(p.polwithcheck, p.polrelid) !~ 'caller_'
+        OR coalesce(p.polqual, p.polwithcheck) IS NULL)
+    UNION ALL
+    SELECT 'a policy on a table that is the owner''s alone', format('%s on %s', p.polname, p.polrelid::regclass)
+    FROM pg_policy p
+    WHERE p.polrelid::regclass::text = ANY ('{hftok_private.data_keys,hftok_private.secret_versions,hftok_private.providers}'::text[])
+    AND p.polroles <> ARRAY[to_regrole('hftok_owner')::oid]
+    UNION ALL
+    -- The catalogue hides no row.
+    SELECT 'a view without security_barrier or security_invoker', c.oid::regclass::text
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'v' AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
+    WHERE c.relkind = 'v' AND NOT '{security_barrier=true,security_invoker=true}' && coalesce(c.reloptions, '{}')
+    AND c.oid::regclass::text <> 'hftok.providers'
     UNION ALL
     SELECT 'not commented', o.object FROM owned o WHERE obj_description(o.oid, o.class::regclass::name) IS NULL
     UNION ALL
@@ -228,6 +260,16 @@ CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.fingerprints TO PUBL
 CALL pg_temp.break('GRANT SELECT ON hftok.secrets TO PUBLIC');
 CALL pg_temp.break('GRANT SELECT (name) ON hftok.decrypted_secrets TO PUBLIC');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.secrets TO hftok_auditor');
+CALL pg_temp.break('GRANT SELECT (sealed) ON hftok_private.secrets TO hftok_service');
+CALL pg_temp.break('GRANT UPDATE (label) ON hftok_private.secrets TO hftok_user');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.providers TO hftok_admin');
+CALL pg_temp.break('GRANT INSERT ON hftok_private.user_api_keys TO hftok_admin');
+CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.runner_env TO hftok_service');
+CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.reseal TO PUBLIC');
+CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secrets FOR SELECT USING (true)');
+CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secrets FOR INSERT WITH CHECK (true)');
+CALL pg_temp.break('ALTER POLICY hftok ON hftok_private.secrets TO PUBLIC');
+CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secret_versions USING (hftok_private.caller_id() IS NOT NULL)');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok TO PUBLIC');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok_private TO hftok_service');
 CALL pg_temp.break('GRANT USAGE ON TYPE hftok.keyring TO PUBLIC');
@@ -237,8 +279,10 @@ CALL pg_temp.break('ALTER FUNCTION hftok.get_secret LEAKPROOF');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret PARALLEL SAFE');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret RESET search_path');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret SET search_path = pg_catalog, public');
+CALL pg_temp.break('ALTER FUNCTION hftok.get_secret RESET row_security');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER VIEW hftok.secrets RESET (security_barrier)');
+CALL pg_temp.break('ALTER VIEW hftok.credentials RESET (security_invoker)');
 CALL pg_temp.break('ALTER TABLE hftok_private.secrets NO FORCE ROW LEVEL SECURITY');
 CALL pg_temp.break('ALTER TABLE hftok_private.secrets DISABLE ROW LEVEL SECURITY');
 CALL pg_temp.break('COMMENT ON COLUMN hftok_private.secrets.name IS NULL');

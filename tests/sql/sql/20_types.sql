@@ -2,6 +2,8 @@
 -- type, and answers with the type it declares. Nothing else would notice an argument of the wrong type before it is read.
 
 \set VERBOSITY terse
+\encoding UTF8
+SET timezone = 'UTC';
 
 CREATE TEMP TABLE calls (call text PRIMARY KEY, function text GENERATED ALWAYS AS (split_part(call, '(', 1)) STORED);
 INSERT INTO calls (call) VALUES
@@ -34,24 +36,95 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.keyring_state()'),
     ('hftok_private.read_keyring()'),
     ('hftok_private.missing_key(p_sealed => :sealed, p_fingerprint => ''''::bytea)'),
-    ('hftok_private.data_key_id(p_sealed => :sealed)');
+    ('hftok_private.data_key_id(p_sealed => :sealed)'),
+    ('hftok.save_credential(p_provider => ''openai''::text, p_secret => :key, p_model => ''gpt''::text, p_user_id => ''alice''::text,
+        p_org_id => NULL::text, p_global => false::boolean, p_label => ''label''::text, p_expires_at => ''2100-01-01 UTC''::timestamptz,
+        p_allowed_hosts => ''{a.example,b.example}''::text[], p_on_unusable => ''continue''::text, p_expected_version => 0::int)'),
+    ('hftok.save_hf_token(p_token => ''hf_00000000000000000000000000000000a1''::text, p_model => ''m''::text, p_user_id => NULL::text,
+        p_org_id => ''acme''::text, p_global => false::boolean)'),
+    ('hftok.save_credentials(p_rows => ''[{"provider": "groq", "secret": "gsk_00000000000000000000000000000000000000000000000000b2", "global": true}]''::jsonb)'),
+    ('hftok.check_credential(p_provider => ''openai''::text, p_secret => ''hf_00000000000000000000000000000000a1''::text)'),
+    ('hftok.delete_credential(p_provider => ''openai''::text, p_model => ''''::text, p_user_id => ''alice''::text, p_org_id => NULL::text,
+        p_global => false::boolean)'),
+    ('hftok.report_credential(p_secret_id => :credential, p_verdict => ''verified''::text, p_message => ''text''::text, p_version => 2::int)'),
+    ('hftok.resolve_token(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
+        p_host => ''api.openai.com''::text, p_levels => ''{org,user}''::text[], p_version => 1::int, p_recipient => NULL::text)'),
+    ('hftok.resolve_hf_token(p_user_id => ''bob''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text, p_host => ''huggingface.co''::text,
+        p_levels => ''{user,org}''::text[])'),
+    ('hftok.explain_token(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
+        p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[])'),
+    ('hftok.token_provided(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
+        p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[])'),
+    ('hftok.previous_token(p_secret_id => :credential)'),
+    ('hftok.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
+        p_levels => ''{user}''::text[])'),
+    ('hftok.add_member(p_org_id => ''acme''::text, p_user_id => ''bob''::text, p_role => ''admin''::text)'),
+    ('hftok.remove_member(p_org_id => ''acme''::text, p_user_id => ''carol''::text)'),
+    ('hftok.grant_administrator(p_user_id => ''bob''::text)'),
+    ('hftok.revoke_administrator(p_user_id => ''alice''::text)'),
+    ('hftok.forget_user(p_user_id => ''alice''::text)'),
+    ('hftok.forget_org(p_org_id => ''acme''::text)'),
+    ('hftok.register_provider(p_provider => ''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}''::jsonb)'),
+    ('hftok.create_integration_with_vault(p_name => ''named''::text, p_type => ''openai''::text, p_credentials => :key,
+        p_config => ''{"a": 1}''::jsonb, p_user_id => ''bob''::text)'),
+    ('hftok.get_integration_credentials(p_integration_id => :integration, p_user_id => ''alice''::text, p_recipient => NULL::text)'),
+    ('hftok.update_integration(p_integration_id => :integration, p_name => ''other''::text, p_config => ''{"b": 2}''::jsonb,
+        p_enabled => false::boolean, p_user_id => ''alice''::text)'),
+    ('hftok.update_integration_credentials(p_integration_id => :integration, p_credentials => :key, p_user_id => ''alice''::text)'),
+    ('hftok.update_integration_status(p_integration_id => :integration, p_status => ''error''::text, p_error_message => ''text''::text,
+        p_user_id => ''alice''::text)'),
+    ('hftok.delete_integration_with_vault(p_integration_id => :integration, p_user_id => ''alice''::text)'),
+    ('hftok.share_integration(p_integration_id => :integration, p_org_id => ''acme''::text, p_user_id => ''alice''::text)'),
+    ('hftok.unshare_integration(p_integration_id => :integration, p_org_id => ''acme''::text, p_user_id => ''alice''::text)'),
+    ('hftok.record_usage(p_secret_id => :credential, p_requests => 2::bigint, p_units => 3::bigint, p_cost => 0.5::numeric,
+        p_currency => ''EUR''::text)'),
+    ('hftok_private.builtin_providers()'),
+    ('hftok_private.caller_id()'),
+    ('hftok_private.caller_is_administrator()'),
+    ('hftok_private.caller_is_in(p_groups => ''{hftok_nobody,hftok_user}''::text[])'),
+    ('hftok_private.caller_orgs(p_writable => true::boolean)'),
+    ('hftok_private.checked_provider(p_definition => ''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}''::text)'),
+    ('hftok_private.clear_staged()'),
+    ('hftok_private.explain(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
+        p_host => ''evil.example''::text, p_levels => ''{user}''::text[])'),
+    ('hftok_private.forget(p_scope => ''user''::text, p_id => ''alice''::text)'),
+    ('hftok_private.identifier(p_id => ''6F9619FF-8B86-D011-B42D-00C04FC964FF''::text)'),
+    ('hftok_private.lock_binding(p_binding_key => gen_random_uuid())'),
+    ('hftok_private.lock_api_key(p_user_id => ''bob''::text, p_service => ''openai''::text)'),
+    ('hftok_private.reseal(p_id => :credential, p_version => 2::int, p_scope => ''user''::text, p_scope_id => ''alice''::text,
+        p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_sealed => :stored, p_old_hosts => NULL::text[],
+        p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
+    ('hftok_private.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text,
+        p_model => ''gpt''::text, p_levels => ''{user}''::text[])'),
+    ('hftok_private.stage_api_key(p_user_id => ''bob''::text, p_service => ''openai''::text, p_api_key => :key)'),
+    ('hftok_private.staged_id(p_user_id => ''bob''::text, p_service => ''openai''::text)'),
+    ('hftok_private.is_staged(p_user_id => ''bob''::text, p_service => ''openai''::text, p_mask => ''x''::text)'),
+    ('hftok_private.save_staged(p_user_id => ''nobody''::text, p_service => ''openai''::text)');
 
 -- A function that is missing above, and an argument that is. Those that change more than rows are called elsewhere:
--- refuse_write (a trigger's) and seal in 30_vault, install_vault_schema in 50_vault_schema, enable_rpc and disable_rpc (which call set_rpc) in 60_rpc_roles.
+-- seal in 30_vault, install_vault_schema in 50_vault_schema, enable_rpc and disable_rpc (which call set_rpc) in 60_rpc_roles;
+-- and triggers: refuse_write in 30_vault, refuse_view_write in 40_privileges, write_credential in 71_credentials, secret_written and user_api_keys_* in 73_user_api_keys.
 SELECT p.oid::regproc AS not_called
 FROM pg_proc p
 WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
 AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.oid::regproc::text AND (SELECT count(*) FROM regexp_matches(c.call, '=>', 'g')) = p.pronargs)
 ORDER BY p.oid::regproc::text COLLATE "C";
 
--- Each is called by itself and leaves nothing: before it there is a secret of that id in version 2, unless it makes one.
+-- Each is called by itself and leaves nothing: before it there is a secret of that id in version 2, unless it makes one; a
+-- credential of alice in version 2, her integration, and an organisation with her and carol.
 CREATE PROCEDURE pg_temp.try(call text) LANGUAGE plpgsql AS $$
 DECLARE
     id uuid;
+    credential uuid;
+    integration uuid;
     type text;
     answer text;
 BEGIN
     BEGIN
+        credential := (hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')).secret_id;
+        PERFORM hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice');
+        integration := hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice');
+        PERFORM hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'carol', 'member');
         IF call !~ 'create_secret' THEN
             id := hftok.create_secret('value', 'types');
             PERFORM hftok.update_secret(id, 'second');
@@ -59,6 +132,10 @@ BEGIN
         call := replace(call, ':id', quote_nullable(id) || '::uuid');
         call := replace(call, ':sealed', format('%L::bytea',
             (SELECT v.sealed FROM hftok_private.secret_versions v WHERE v.secret_id = id)));
+        call := replace(call, ':stored', format('%L::bytea', (SELECT s.sealed FROM hftok_private.secrets s WHERE s.id = credential)));
+        call := replace(call, ':credential', quote_literal(credential) || '::uuid');
+        call := replace(call, ':integration', quote_literal(integration) || '::uuid');
+        call := replace(call, ':key', '''sk-proj-anew0000000000000000''::text');
         EXECUTE format('SELECT pg_typeof(answer), answer::text FROM (SELECT %s AS answer) called LIMIT 1', call)
         INTO type, answer;
         RAISE EXCEPTION USING ERRCODE = 'RB000';
@@ -82,8 +159,9 @@ $$;
 SELECT c.function, c.gives, p.proretset AS set_returning,
     c.gives = CASE WHEN p.prorettype = 'record'::regtype THEN 'record' ELSE format_type(p.prorettype, NULL) END AS as_declared,
     -- The others are read below, or depend on the server.
-    CASE WHEN p.prorettype::regtype IN ('uuid', 'text', 'boolean', 'integer', 'bigint', 'bytea[]') AND p.proname !~ 'keyring|whoami'
-        THEN reads END AS reads
+    CASE WHEN p.prorettype::regtype IN ('uuid', 'text', 'text[]', 'boolean', 'integer', 'bigint', 'bytea[]', 'jsonb', 'hftok.saved_credential',
+            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|builtin|caller_id|^explain$'
+        OR p.proname ~ '^(explain_token|forget|save_credentials)' THEN reads END AS reads
 FROM called c JOIN pg_proc p ON p.oid = c.function::regproc ORDER BY c.function COLLATE "C";
 
 -- The columns of what answers with several.

@@ -57,11 +57,65 @@ INSERT INTO attempts (statement) VALUES
     ('CREATE TABLE hftok_private.strange ()'), ('DROP VIEW hftok.secrets'), ('ALTER FUNCTION hftok.seal OWNER TO regress_nobody'),
     ('DROP EXTENSION hftok CASCADE'), ('SHOW hftok.key_file'), ('SHOW hftok.key_command'), ('SHOW hftok.gateways'),
     ('SET hftok.gateways = ''x'''), ('SET hftok.max_secret_size = ''2 MB'''), ('SET hftok.unheard_of = 1');
-UPDATE attempts SET statement = replace(statement, '$ID', quote_literal(:'id'));
+-- Of somebody else: whoever is refused, or finds nothing, is refused what they would not know of.
+SELECT (hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')).secret_id AS credential \gset
+SELECT (hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_expires_at => now() + interval '1 day')).version;
+SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset
+SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.grant_administrator('alice'), hftok.record_usage(:'credential');
+INSERT INTO attempts (statement) VALUES
+    ('SELECT hftok.save_credential(''openai'', ''$KEY'')'), ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_user_id => ''alice'')'),
+    ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_org_id => ''acme'')'), ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_global => true)'),
+    ('SELECT hftok.save_hf_token(''$KEY'', p_user_id => ''alice'')'), ('SELECT hftok.save_credentials(''[]'')'),
+    ('SELECT hftok.check_credential(''openai'', ''$KEY'')'), ('SELECT hftok.delete_credential(''openai'')'),
+    ('SELECT hftok.delete_credential(''openai'', p_user_id => ''alice'')'), ('SELECT hftok.delete_credential(''openai'', p_global => true)'),
+    ('SELECT hftok.report_credential($CREDENTIAL, ''verified'')'), ('SELECT hftok.resolve_token(''openai'', ''alice'')'),
+    ('SELECT hftok.resolve_hf_token(''alice'')'), ('SELECT hftok.previous_token($CREDENTIAL)'), ('SELECT hftok.runner_env(''{openai}'', ''alice'')'),
+    ('SELECT hftok.explain_token(''openai'')'), ('SELECT hftok.explain_token(''openai'', ''alice'')'), ('SELECT hftok.explain_token(''openai'', p_org_id => ''acme'')'),
+    ('SELECT hftok.token_provided(''openai'')'), ('SELECT hftok.token_provided(''openai'', ''alice'')'),
+    ('SELECT hftok.add_member(''acme'', ''bob'')'), ('SELECT hftok.add_member(''new'', ''bob'', ''owner'')'), ('SELECT hftok.remove_member(''acme'', ''bob'')'),
+    ('SELECT hftok.grant_administrator(''bob'')'), ('SELECT hftok.revoke_administrator(''alice'')'), ('SELECT hftok.forget_user(''alice'')'),
+    ('SELECT hftok.forget_org(''acme'')'), ('SELECT hftok.register_provider(''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}'')'),
+    ('SELECT hftok.create_integration_with_vault(''x'', ''openai'', ''$KEY'')'), ('SELECT hftok.create_integration_with_vault(''x'', ''openai'', ''$KEY'', p_user_id => ''bob'')'),
+    ('SELECT hftok.get_integration_credentials($INTEGRATION, ''alice'')'), ('SELECT hftok.update_integration($INTEGRATION, ''x'')'),
+    ('SELECT hftok.update_integration($INTEGRATION, ''x'', p_user_id => ''alice'')'), ('SELECT hftok.update_integration($INTEGRATION, ''x'', p_user_id => ''bob'')'),
+    ('SELECT hftok.update_integration_credentials($INTEGRATION, ''$KEY'', ''alice'')'), ('SELECT hftok.update_integration_status($INTEGRATION, ''error'', p_user_id => ''alice'')'),
+    ('SELECT hftok.share_integration($INTEGRATION, ''acme'', ''alice'')'), ('SELECT hftok.unshare_integration($INTEGRATION, ''acme'', ''alice'')'),
+    ('SELECT 1 / hftok.delete_integration_with_vault($INTEGRATION, ''alice'')::int'), ('SELECT hftok.record_usage($CREDENTIAL)'),
+    ('SELECT 1 / count(*) FROM hftok.credentials'), ('SELECT 1 / count(*) FROM hftok.expiring_credentials'), ('SELECT 1 / count(*) FROM hftok.members'), ('SELECT 1 / count(*) FROM hftok.administrators'),
+    ('SELECT 1 / count(*) FROM hftok.integrations'), ('SELECT 1 / count(*) FROM hftok.usage_daily'), ('SELECT 1 / count(*) FROM hftok.user_api_keys'),
+    ('SELECT 1 / count(*) FROM hftok.provider_secrets'), ('SELECT 1 / count(*) FROM hftok.providers'),
+    ('WITH c AS (UPDATE hftok.credentials SET label = ''x'' RETURNING 1) SELECT 1 / count(*) FROM c'), ('UPDATE hftok.credentials SET version = 7'),
+    ('UPDATE hftok.credentials SET scope_id = ''bob'''), ('UPDATE hftok.credentials SET writable = true'),
+    ('WITH c AS (DELETE FROM hftok.credentials RETURNING 1) SELECT 1 / count(*) FROM c'), ('INSERT INTO hftok.credentials (secret_id) VALUES (gen_random_uuid())'),
+    ('DELETE FROM hftok.expiring_credentials'), ('INSERT INTO hftok.members (org_id, user_id, role) VALUES (''acme'', ''bob'', ''owner'')'), ('DELETE FROM hftok.members'),
+    ('INSERT INTO hftok.administrators (user_id) VALUES (''bob'')'), ('DELETE FROM hftok.administrators'), ('UPDATE hftok.integrations SET name = ''x'''),
+    ('DELETE FROM hftok.integrations'), ('UPDATE hftok.usage_daily SET cost = 0'), ('DELETE FROM hftok.providers'), ('INSERT INTO hftok.providers (id) VALUES (''x'')'), ('DELETE FROM hftok.provider_secrets'),
+    ('INSERT INTO hftok.user_api_keys (service, api_key) VALUES (''openai'', ''$KEY'')'), ('INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES (''bob'', ''openai'', ''$KEY'')'),
+    ('WITH c AS (UPDATE hftok.user_api_keys SET api_key = ''$KEY'' RETURNING 1) SELECT 1 / count(*) FROM c'),
+    ('WITH c AS (DELETE FROM hftok.user_api_keys RETURNING 1) SELECT 1 / count(*) FROM c'),
+    ('SELECT FROM hftok_private.integrations'), ('SELECT FROM hftok_private.user_api_keys'), ('SELECT hftok_private.caller_id()'),
+    ('SELECT hftok_private.explain(''openai'', NULL, NULL, NULL, NULL, NULL)'), ('SELECT hftok_private.forget(''user'', ''alice'')'),
+    ('SELECT hftok_private.runner_env(NULL, ''alice'', NULL, NULL, NULL)'),
+    ('SELECT hftok_private.lock_api_key(''alice'', ''openai'')'), ('SELECT hftok_private.save_staged(''alice'', ''openai'')'), ('SHOW hftok.environment'), ('SHOW hftok.overlap');
+UPDATE attempts SET statement = replace(replace(replace(replace(statement, '$ID', quote_literal(:'id')), '$CREDENTIAL', quote_literal(:'credential')),
+    '$INTEGRATION', quote_literal(:'integration')), '$KEY', 'sk-proj-anew0000000000000000');
 SELECT regexp_replace(statement, '[0-9a-f-]{36}', 'ID') AS statement, pg_temp.attempt('hftok_user', statement) AS "user",
     pg_temp.attempt('hftok_service', statement) AS service, pg_temp.attempt('hftok_admin', statement) AS admin,
     pg_temp.attempt('hftok_auditor', statement) AS auditor, pg_temp.attempt('regress_nobody', statement) AS nobody
 FROM attempts ORDER BY number;
+-- By whoever has every privilege, too: these views show what lies elsewhere.
+DELETE FROM hftok.providers;
+UPDATE hftok.provider_secrets SET label = 'x';
+-- Refused by a function of ours is not the same as refused the function: what each says.
+\set VERBOSITY terse
+SET ROLE hftok_user;
+SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_user_id => 'alice');
+SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_global => true);
+SELECT hftok.resolve_token('openai', 'alice');
+RESET ROLE;
+\set VERBOSITY sqlstate
+SELECT hftok.forget_user('alice'), hftok.forget_org('acme');
+DELETE FROM hftok_private.usage_daily;
 SELECT role, pg_temp.attempt(role, 'SELECT hftok.seal()') AS seal, pg_temp.attempt(role, 'SELECT hftok.unseal()') AS unseal
 FROM unnest('{hftok_user,hftok_service,hftok_auditor,regress_nobody}'::name[]) role;
 SELECT role, pg_has_role(role, 'hftok_owner', 'MEMBER') AS may_become_owner
@@ -142,6 +196,20 @@ SELECT name FROM hftok.secrets ORDER BY name;
 SELECT name, decrypted_secret FROM hftok.decrypted_secrets ORDER BY name;
 RESET ROLE;
 DROP POLICY regress_interns ON hftok_private.secrets;
+-- The same for credentials: what the reader is not shown they do not change or delete either.
+SELECT count(hftok.save_credential(p, 'key-for-the-policy-test', p_user_id => 'alice', p_label => CASE p WHEN 'groq' THEN 'prod' ELSE 'dev' END))
+FROM unnest('{groq,together}'::text[]) p;
+CREATE POLICY regress_interns_credentials ON hftok_private.secrets AS RESTRICTIVE
+    USING (current_user <> 'regress_intern' OR label <> 'prod');
+SET ROLE regress_intern;
+SELECT provider, label FROM hftok.credentials ORDER BY provider;
+UPDATE hftok.credentials SET enabled = false;
+DELETE FROM hftok.credentials WHERE provider = 'groq';
+SET ROLE hftok_service;
+SELECT provider, label, enabled FROM hftok.credentials ORDER BY provider;
+RESET ROLE;
+DROP POLICY regress_interns_credentials ON hftok_private.secrets;
+DELETE FROM hftok.credentials;
 -- In functions the current user is hftok_owner: a policy that asks for something else reaches them too.
 CREATE POLICY regress_interns ON hftok_private.secrets AS RESTRICTIVE
     USING (current_setting('regress.intern', true) IS DISTINCT FROM 'yes' OR name NOT LIKE 'prod/%');
@@ -182,7 +250,32 @@ SELECT hftok_private.open_vault_row('regress_own', s.id, s.version, '', '', '', 
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
 SELECT hftok_private.open_vault_row('hftok', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
+-- Of credentials, organisations and the rest they see and write what anybody does who is nobody: nothing.
 RESET ROLE;
+SELECT count(hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')), count(hftok.add_member('acme', 'alice', 'owner')),
+    count(hftok.create_integration_with_vault('x', 'openai', 'sk-proj-first000000000000000', p_user_id => 'alice'));
+SELECT hftok.grant_administrator('alice'), hftok.record_usage(secret_id) FROM hftok.credentials;
+SET ROLE regress_backup;
+SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*) FROM hftok_private.secret_versions) AS versions,
+    (SELECT count(*) FROM hftok_private.data_keys) AS keys, (SELECT count(*) FROM hftok_private.members) AS members,
+    (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
+    (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
+SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.members) AS members, (SELECT count(*) FROM hftok.administrators) AS administrators,
+    (SELECT count(*) FROM hftok.integrations) AS integrations, (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.usage_daily) AS usage;
+INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
+INSERT INTO hftok.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
+INSERT INTO hftok_private.administrators (user_id) VALUES ('role:regress_backup');
+INSERT INTO hftok_private.providers (id, definition) VALUES ('openai', '{}');
+INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'x');
+UPDATE hftok.credentials SET label = 'x' WHERE scope_id = 'alice';
+SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');
+SELECT hftok_private.explain('openai', 'alice', NULL, NULL, NULL, NULL);
+SELECT hftok_private.caller_orgs(false), hftok_private.caller_is_administrator(), hftok_private.caller_is_in('{hftok_service,hftok_owner}');
+SELECT hftok_private.runner_env('{openai}', 'alice', NULL, NULL, NULL);
+RESET ROLE;
+SELECT label, version FROM hftok.credentials;
+SELECT hftok.forget_user('alice');
+DELETE FROM hftok_private.usage_daily;
 SELECT hftok.get_secret('kept');
 DELETE FROM hftok.decrypted_secrets WHERE name = 'kept';
 DROP SCHEMA regress_own CASCADE;

@@ -7,6 +7,7 @@ DROP ROLE IF EXISTS regress_mallory;
 CREATE ROLE regress_mallory IN ROLE hftok_user;
 CREATE SCHEMA regress_mallory AUTHORIZATION regress_mallory;
 SELECT hftok.create_secret('value', 'guarded') IS NOT NULL AS stored;
+SELECT (hftok.save_credential('openai', 'sk-proj-alice', p_user_id => 'alice')).version;
 CREATE TABLE orders (id int PRIMARY KEY);
 INSERT INTO orders VALUES (1), (2);
 GRANT REFERENCES ON orders TO regress_mallory;
@@ -16,7 +17,7 @@ CREATE FUNCTION regress_mallory.attempt(what text) RETURNS text LANGUAGE plpgsql
 DECLARE
     answer text;
 BEGIN
-    EXECUTE 'SELECT ' || what INTO answer;
+    EXECUTE CASE WHEN what LIKE 'WITH %' THEN what ELSE 'SELECT ' || what END INTO answer;
     RETURN answer;
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ' ' || SQLERRM;
@@ -31,6 +32,14 @@ BEGIN
     RAISE INFO '    find_secret: %', regress_mallory.attempt('count(*) FROM hftok.find_secret(''x'')');
     RAISE INFO '    verify: %', regress_mallory.attempt('max(failed) FROM hftok.verify()');
     RAISE INFO '    view: %', regress_mallory.attempt('decrypted_secret FROM hftok.decrypted_secrets');
+    RAISE INFO '    save_credential: %', regress_mallory.attempt('(hftok.save_credential(''openai'', ''sk-proj-mallory'')).version > 0');
+    RAISE INFO '    save for all: %', regress_mallory.attempt('(hftok.save_credential(''openai'', ''sk-proj-mallory'', p_global => true)).version > 0');
+    RAISE INFO '    explain_token: %', regress_mallory.attempt('string_agg(outcome, '' '') FROM hftok.explain_token(''openai'', p_levels => ''{user,global}'')');
+    RAISE INFO '    resolve_token: %', regress_mallory.attempt('token FROM hftok.resolve_token(''openai'', ''alice'')');
+    RAISE INFO '    credentials: %', regress_mallory.attempt('string_agg(scope_id, '' '') FROM hftok.credentials WHERE provider <> ''groq''');
+    RAISE INFO '    user_api_keys: %', regress_mallory.attempt(
+        'WITH i AS (INSERT INTO hftok.user_api_keys (service, api_key) VALUES (''groq'', ''key-of-mallory'')
+            ON CONFLICT (user_id, service) DO UPDATE SET api_key = excluded.api_key RETURNING user_id) SELECT user_id FROM i');
 END
 $$;
 CREATE FUNCTION regress_mallory.indexed(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
@@ -88,6 +97,9 @@ DROP MATERIALIZED VIEW names;
 -- The owner of the table is who deletes: this is mallory with mallory's rights, not the superuser.
 DELETE FROM orders WHERE id = 2;
 
+-- What was saved in all this is mallory's own; and with the service's rights, by mallory's own statement, one for all.
+SELECT scope, scope_id, provider FROM hftok.credentials ORDER BY scope_id COLLATE "C", provider;
+DELETE FROM hftok.credentials;
 SELECT count(*) AS secrets FROM hftok.secrets;
 DELETE FROM hftok.decrypted_secrets;
 DROP TABLE orders CASCADE;

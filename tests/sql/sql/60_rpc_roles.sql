@@ -43,6 +43,12 @@ CREATE TEMP VIEW differences AS
         FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) v
         WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
         UNION ALL
+        SELECT format('%s.%s %s', c.oid::regclass, t.attname, v), has_column_privilege(r.member, c.oid, t.attnum, v),
+            has_column_privilege(r.grp, c.oid, t.attnum, v)
+        FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped,
+            unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) v
+        WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
+        UNION ALL
         SELECT format('%s %s', n.nspname, v), has_schema_privilege(r.member, n.oid, v), has_schema_privilege(r.grp, n.oid, v)
         FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) v WHERE n.nspname IN ('hftok', 'hftok_private')
     ) o WHERE o.has <> o.should;
@@ -88,8 +94,34 @@ SELECT hftok.whoami();
 SELECT hftok.create_secret('x');
 SELECT hftok.get_secret('by the service');
 SELECT count(*) FROM hftok.decrypted_secrets;
+-- As an end user: their own credentials, through functions and views. (Under a login that is no gateway, and without claims.)
+SELECT version, preview FROM hftok.save_credential('openai', 'sk-proj-own00000000000000000', p_label => 'mine');
+UPDATE hftok.credentials SET label = 'renamed', expires_at = '2100-01-01 UTC' WHERE provider = 'openai';
+SELECT scope_id, label, status, writable FROM hftok.credentials;
+INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('groq', 'key-of-the-user');
+UPDATE hftok.user_api_keys SET api_key = 'another-key-of-the-user' WHERE service = 'groq' RETURNING user_id, service, api_key;
+SELECT service FROM hftok.user_api_keys ORDER BY service;
+SELECT provider, is_configured FROM hftok.provider_secrets WHERE is_configured ORDER BY provider;
+SELECT count(*) AS members FROM hftok.members;
+SELECT count(*) AS administrators FROM hftok.administrators;
+SELECT count(*) AS integrations FROM hftok.integrations;
+SELECT count(*) AS usage FROM hftok.usage_daily;
+SELECT count(*) AS expiring FROM hftok.expiring_credentials;
+SELECT hftok.token_provided('openai'), hftok.token_provided('together');
+SELECT hftok.resolve_token('openai', 'role:regress_authenticated');
+SELECT hftok.runner_env('{openai}');
+SELECT FROM hftok_private.secrets;
+-- As the backend.
+SET ROLE regress_service_role;
+SELECT token, source FROM hftok.resolve_token('openai', 'role:regress_authenticated');
+SELECT scope_id, provider, label FROM hftok.credentials ORDER BY provider;
+SELECT count(*) FROM hftok.user_api_keys;
+SELECT hftok.forget_user('role:regress_authenticated');
 SET ROLE regress_anon;
 SELECT hftok.whoami();
+SELECT count(*) FROM hftok.credentials;
+SELECT count(*) FROM hftok.user_api_keys;
+SELECT count(*) FROM hftok.providers;
 RESET ROLE;
 SELECT hftok.whoami();
 SELECT hftok.get_secret('by the service');

@@ -4,6 +4,12 @@
 \set VERBOSITY sqlstate
 SELECT hftok.create_secret('first life', 'phoenix') AS id \gset
 SELECT hftok.get_secret('phoenix'), (hftok.status()).active_data_key_id AS key \gset
+SELECT version FROM hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice', p_model => 'm');
+SELECT token, source FROM hftok.resolve_token('openai', 'alice', p_model => 'm');
+SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-first000000000000000', p_user_id => 'alice') AS integration \gset
+INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'key-of-alice');
+SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.grant_administrator('alice'), hftok.record_usage(secret_id) FROM hftok.credentials LIMIT 1;
+SELECT hftok.register_provider('{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}');
 
 DROP EXTENSION hftok;
 SELECT count(*) AS left FROM pg_namespace WHERE nspname = 'hftok_private';
@@ -11,7 +17,7 @@ SELECT count(*) AS left FROM pg_class WHERE relowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_proc WHERE proowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_type WHERE typowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_proc WHERE probin ~ 'hftok';
-SELECT count(*) AS left FROM pg_class WHERE relname ~ '^(secrets|secret_versions|data_keys|decrypted_secrets)';
+SELECT count(*) AS left FROM pg_class WHERE relname ~ '^(secrets|secret_versions|data_keys|decrypted_secrets|credentials|integration|members|administrators|provider|user_api_keys|usage_daily)';
 -- The schema that CREATE EXTENSION made stays, as it does for every extension that is given one; it is empty.
 SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid) + (SELECT count(*) FROM pg_proc WHERE pronamespace = n.oid)
     + (SELECT count(*) FROM pg_type WHERE typnamespace = n.oid) AS left
@@ -23,6 +29,18 @@ SELECT hftok.get_secret('phoenix');
 CREATE EXTENSION hftok;
 SELECT secrets, active_data_key_id FROM hftok.status();
 SELECT hftok.get_secret('phoenix');
+SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.integrations) AS integrations,
+    (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.members) AS members,
+    (SELECT count(*) FROM hftok.administrators) AS administrators, (SELECT count(*) FROM hftok.usage_daily) AS usage,
+    (SELECT count(*) FROM hftok.providers WHERE NOT builtin) AS registered;
+SELECT source FROM hftok.resolve_token('openai', 'alice', p_model => 'm');
+SELECT hftok.get_integration_credentials(:'integration', 'alice');
+-- What this session remembers of the former tables leads nowhere.
+SELECT version FROM hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_model => 'm');
+SELECT token, source FROM hftok.resolve_token('openai', 'alice', p_model => 'm');
+INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'second-key-of-alice');
+SELECT token FROM hftok.resolve_token('groq', 'alice');
+SELECT scope_id, provider, version FROM hftok.credentials ORDER BY provider;
 SELECT hftok.create_secret('second life', 'phoenix') <> :'id' AS another;
 SELECT hftok.get_secret('phoenix'), (hftok.status()).active_data_key_id <> :key AS another_key;
 SELECT name, decrypted_secret FROM hftok.decrypted_secrets;
