@@ -44,6 +44,9 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP = 'DELETE' THEN
+        IF OLD.scope = 'user' THEN
+            PERFORM hftok_private.lock_api_keys(OLD.scope_id);
+        END IF;
         DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
         RETURN OLD;
     END IF;
@@ -54,7 +57,9 @@ BEGIN
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
     IF FOUND THEN
-        PERFORM hftok_private.lock_binding(stored.binding_key);
+        IF stored.scope = 'user' THEN
+            PERFORM hftok_private.lock_api_keys(stored.scope_id);
+        END IF;
         SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
     END IF;
     IF NOT FOUND THEN

@@ -37,6 +37,9 @@ CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
 DECLARE
     owner text := hftok_private.identifier(p_id);
 BEGIN
+    IF p_scope = 'user' THEN
+        PERFORM hftok_private.lock_user(owner);
+    END IF;
     SELECT count(*) FILTER (WHERE s.scope = p_scope), count(*) FILTER (WHERE s.scope = 'integration')
     INTO credentials, integrations
     FROM hftok_private.secrets s

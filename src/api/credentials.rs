@@ -1,6 +1,7 @@
 //! Saving, checking and deleting credentials of users, organisations and the installation. For end users, so these
 //! functions must know who is calling.
 
+use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -49,6 +50,7 @@ impl Saving<'_> {
             json::parse(checked.value)?;
         }
         let binding = owner.binding(self.provider, self.model);
+        lock(owner)?;
         let expect = |current| match self.expected {
             Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
             _ => Ok(()),
@@ -99,11 +101,13 @@ pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Err
     provider.check(value, &providers::all()?).map_err(Error::Rejected)
 }
 
+fn lock(owner: &Owner) -> Result<(), Error> {
+    if owner.scope == Scope::User { secrets::lock_user(&owner.id) } else { Ok(()) }
+}
+
 fn admit_another(owner: &Owner) -> Result<(), Error> {
     let most = settings::max_credentials_per_user();
-    // Counted by one at a time, or several would find room for the last one.
-    secrets::lock_owner(owner.scope, &owner.id)?;
-    if owner.scope == hftok_core::binding::Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
+    if owner.scope == Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
         return Err(Error::TooMany { most });
     }
     Ok(())
@@ -193,6 +197,7 @@ entry! {
             admitted => admitted?,
         }
         let provider = required(p_provider, "p_provider must not be null")?;
+        lock(&owner)?;
         secrets::delete(binding_key(&owner.binding(provider, p_model.unwrap_or_default())))
     }
 

@@ -76,6 +76,9 @@ entry! {
         let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
         let p_name = p_name.map(|new| name(Some(new))).transpose()?;
+        if p_name.is_some_and(str::is_empty) {
+            return Err(Error::BadInput("p_name must not be empty"));
+        }
         own(p_integration_id, &user)?.update(p_name, p_config, p_enabled)
     }
 

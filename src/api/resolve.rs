@@ -81,7 +81,8 @@ entry! {
         }
         let previous = versions::find_overlapping(id, found.row.version - 1)?;
         // Restricted to hosts, it is released by resolve_token() for one of them.
-        if previous.is_expired || previous.row.allowed_hosts.is_some() {
+        let is_restricted = previous.row.allowed_hosts.is_some() || found.row.allowed_hosts.is_some();
+        if previous.is_expired || is_restricted {
             return Err(Error::NotFound(Object::Version(id, previous.row.version)));
         }
         previous.row.open().map(Revealed)

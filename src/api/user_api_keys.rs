@@ -8,12 +8,12 @@ use hftok_core::binding::{Binding, Scope};
 use pgrx::datum::Uuid;
 
 use super::credentials::{Saving, check};
-use super::input::{admit_plaintext, binding_key, required, secret};
+use super::input::{admit_plaintext, required, secret};
 use super::owner::Owner;
 use crate::error::Error;
 use crate::pg::entry::entry;
 use crate::store::providers;
-use crate::store::secrets::{Secret, lock_binding};
+use crate::store::secrets::{Secret, lock_user};
 
 thread_local! {
     // By user and provider. Begins empty with every statement.
@@ -81,11 +81,9 @@ entry! {
         Ok(true)
     }
 
-    /// Waits until nobody else writes this key.
-    fn lock_api_key(p_user_id: &str, p_service: &str) -> () {
-        let (user, service) = address(p_user_id, p_service)?;
-        let owner = Owner { scope: Scope::User, id: user };
-        lock_binding(binding_key(&owner.binding(&service, "")))
+    /// Waits until nobody else writes a credential of this user.
+    fn lock_api_keys(p_user_id: &str) -> () {
+        lock_user(required(p_user_id, INCOMPLETE)?)
     }
 
     /// Forgets what an earlier statement kept.

@@ -127,15 +127,17 @@ impl Request {
         end.transpose()
     }
 
-    /// Whether a previous version may be handed out: it is held against its own hosts and its own end.
+    /// Whether a previous version may be handed out: it is held against its own end, and against its own hosts on top of
+    /// those of the current one, which the walk looked at.
     pub fn admit_version(&self, level: Level, previous: &Previous) -> Result<(), Error> {
         let own_hosts = previous.row.allowed_hosts.as_deref();
+        let host = self.host.as_deref();
         let found = Found {
             is_member: true,
             is_enabled: true,
             is_expired: previous.is_expired,
             is_invalid: false,
-            host_allowed: host_allowed(self.host.as_deref(), own_hosts, &self.provider.hosts),
+            host_allowed: own_hosts.is_none() || host_allowed(host, own_hosts, &[]),
         };
         match found.objection() {
             None => Ok(()),

@@ -55,10 +55,8 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     WHERE id = $1";
 const DESCRIBE: &CStr =
     c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now() WHERE id = $1";
-const LOCK_BINDING: &CStr = c"SELECT pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtext('hftok'), pg_catalog.hashtext($1::text))";
-const LOCK_OWNER: &CStr = c"SELECT pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtext('hftok'), pg_catalog.hashtext($1 || ':' || $2))";
+// In one of a fixed number of drawers: the server has room for so many locks only, and a bulk save would need one each.
+const LOCK_OWNER: &CStr = c"SELECT hftok_private.lock_user($1)";
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
 const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'vault'";
 const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1";
@@ -68,7 +66,8 @@ const REPORT: &CStr = c"UPDATE hftok_private.secrets SET
         WHEN 'verified' THEN 'verified'
         WHEN 'invalid' THEN CASE WHEN verdict = 'verified' AND refusals = 0 THEN 'verified' ELSE 'invalid' END
         ELSE verdict END,
-    verdict_message = CASE WHEN $2 = 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
+    verdict_message = CASE $2 WHEN 'verified' THEN NULL WHEN 'invalid' THEN pg_catalog.left($3, 1000)
+        ELSE verdict_message END,
     last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE last_verified_at END
     WHERE id = $1 AND scope <> 'vault' AND ($4 IS NULL OR version = $4)";
 const COUNT: &CStr =
@@ -88,8 +87,7 @@ thread_local! {
         TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
     ]) };
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
-    static LOCK_KEY: Statement = const { Statement::new(LOCK_BINDING, &[UUIDOID]) };
-    static LOCK_ONE_OWNER: Statement = const { Statement::new(LOCK_OWNER, &[TEXTOID, TEXTOID]) };
+    static LOCK_ONE_OWNER: Statement = const { Statement::new(LOCK_OWNER, &[TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
     static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
@@ -162,7 +160,6 @@ impl Secret {
 
     /// The same, locked until the transaction ends.
     pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
-        lock_binding(binding_key)?;
         LOCK.write(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
     }
 
@@ -291,15 +288,10 @@ impl Secret {
     }
 }
 
-/// Waits until nobody else writes this binding, until the transaction ends: writers lock several rows, and not all in the
-/// same order.
-pub fn lock_binding(binding_key: Uuid) -> Result<(), Error> {
-    LOCK_KEY.execute(&[binding_key.into()]).map(|_| ())
-}
-
-/// Waits until nobody else adds a secret of this owner, until the transaction ends.
-pub fn lock_owner(scope: Scope, scope_id: &str) -> Result<(), Error> {
-    LOCK_ONE_OWNER.execute(&[scope.as_str().into(), scope_id.into()]).map(|_| ())
+/// Waits until nobody else writes a credential of this user, until the transaction ends. Writers lock rows in two tables
+/// and not all in the same order, and they count what the user has.
+pub fn lock_user(user: &str) -> Result<(), Error> {
+    LOCK_ONE_OWNER.execute(&[user.into()]).map(|_| ())
 }
 
 /// Deletes a secret of the operator with all its versions; `false` when there is none of this id.

@@ -1,7 +1,7 @@
 // The view credentials: changed by PATCH, deleted by DELETE, and the value still opens with what it is now bound to.
 import assert from "node:assert/strict";
 import { make } from "./lib/exchange.ts";
-import { anon, nobody, ok, operator, people, type Person, reviewer, service } from "./lib/people.ts";
+import { anon, nobody, ok, operator, people, type Person, refused, reviewer, service } from "./lib/people.ts";
 import { everything, nothingLeaked, query } from "./lib/server.ts";
 
 const { alice, bob, carol, admin, acme, globex } = await people("view");
@@ -106,7 +106,8 @@ Deno.test("everything at once, several rows at once, and previous versions stay 
   const of = { p_host: "a.test" };
   assert.equal((await resolve(alice, of)).token, second.p_secret);
   assert.equal((await resolve(alice, { ...of, p_model: "gpt" })).token, model.p_secret);
-  assert.equal(await service.call("previous_token", { p_secret_id: second.secret_id }), first.p_secret);
+  assert.equal((await resolve(alice, { ...of, p_version: 1 })).token, first.p_secret);
+  await refused(service.db.rpc("previous_token", { p_secret_id: second.secret_id }), 404, "PT404");
   await sound();
 });
 
