@@ -53,10 +53,12 @@ BEGIN
         DELETE FROM hftok_private.members m WHERE m.user_id = owner;
         GET DIAGNOSTICS memberships = ROW_COUNT;
         DELETE FROM hftok_private.administrators a WHERE a.user_id = owner;
+        DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('user', 'integration') AND u.scope_id = owner;
     ELSE
         DELETE FROM hftok_private.members m WHERE m.org_id = owner;
         GET DIAGNOSTICS memberships = ROW_COUNT;
         DELETE FROM hftok_private.integration_shares s WHERE s.org_id = owner;
+        DELETE FROM hftok_private.usage_daily u WHERE u.scope = 'org' AND u.scope_id = owner;
     END IF;
     RETURN NEXT;
 END

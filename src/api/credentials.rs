@@ -5,7 +5,7 @@ use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::input::{admit_plaintext, binding_key, required, secret, short, texts};
+use super::input::{admit_plaintext, binding_key, hosts, required, secret, short, texts};
 use super::owner::{Actor, Owner};
 use crate::error::Error;
 use crate::pg::caller::Caller;
@@ -158,7 +158,7 @@ entry! {
             model: short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default(),
             label: short(p_label, "p_label may have 1024 bytes")?,
             expires_at: p_expires_at,
-            allowed_hosts: texts(p_allowed_hosts)?,
+            allowed_hosts: hosts(p_allowed_hosts)?,
             may_continue: may_continue(p_on_unusable)?,
             expected: p_expected_version,
             id: None,
@@ -230,7 +230,7 @@ entry! {
             sealed: required(p_sealed, INCOMPLETE)?,
         };
         let value = row.open()?;
-        row.allowed_hosts = texts(p_new_hosts)?;
+        row.allowed_hosts = hosts(p_new_hosts)?;
         row.expires_at = p_new_expiry;
         row.seal(&value.as_ref())?;
         Ok(row.sealed)

@@ -2,6 +2,7 @@
 
 use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
+use hftok_core::walk::is_host_pattern;
 use pgrx::datum::Uuid;
 use zeroize::Zeroizing;
 
@@ -39,6 +40,17 @@ pub fn short<'a>(text: Option<&'a str>, complaint: &'static str) -> Result<Optio
 pub fn texts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, Error> {
     let whole = |list: Vec<Option<String>>| list.into_iter().collect::<Option<Vec<_>>>();
     list.map(|list| whole(list).ok_or(Error::BadInput("a list must not contain null"))).transpose()
+}
+
+/// A list of hosts that a credential may be sent to.
+pub fn hosts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, Error> {
+    let list = texts(list)?;
+    if list.iter().flatten().all(|host| is_host_pattern(host)) {
+        return Ok(list);
+    }
+    Err(Error::BadInput(
+        "allowed_hosts has a host name that is none: give names without scheme, port and path",
+    ))
 }
 
 /// Text as a JSON string, in memory that is wiped and large enough from the start.

@@ -151,14 +151,21 @@ pub fn host_allowed(host: Option<&str>, own: Option<&[String]>, usual: &[String]
     }
 }
 
+/// Whether a text can be the pattern of a host: labels of letters, digits and hyphens, of which each may be `*`. What is
+/// none would match nothing, and whoever wrote it would not know.
+pub fn is_host_pattern(pattern: &str) -> bool {
+    pattern.split('.').all(|label| label == "*" || is_label(label)) && pattern != "*"
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Host names are compared label by label without regard to case. In a pattern `*` stands for one label, and `*.` in front
 /// for one or more. What is no host name matches nothing: it would be read otherwise by whoever connects.
 fn host_matches(pattern: &str, host: &str) -> bool {
     let host = host.strip_suffix(":443").unwrap_or(host);
     let host = host.strip_suffix('.').unwrap_or(host);
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
     if !host.split('.').all(is_label) {
         return false;
     }
@@ -224,6 +231,27 @@ mod tests {
         assert!(!host_allowed(None, Some(&usual), &usual), "restricted to hosts, and none named");
         assert!(!host_allowed(Some("api.example.com"), Some(&list(&["other"])), &usual));
         assert!(!host_allowed(Some("api.example.com"), Some(&[]), &usual));
+    }
+
+    #[test]
+    fn patterns_of_hosts() {
+        for pattern in ["a.example", "localhost", "*.a.example", "sts.*.a.example", "10.0.0.1"] {
+            assert!(super::is_host_pattern(pattern), "{pattern}");
+        }
+        for pattern in [
+            "",
+            "*",
+            "https://a.example",
+            "a.example/",
+            "a..example",
+            ".a",
+            "a.",
+            "a b",
+            "x*.a.example",
+            "é.example",
+        ] {
+            assert!(!super::is_host_pattern(pattern), "{pattern}");
+        }
     }
 
     #[test]
