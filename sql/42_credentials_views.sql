@@ -109,7 +109,7 @@ CREATE FUNCTION hftok_private.builtin_providers() RETURNS text
 COMMENT ON FUNCTION hftok_private.builtin_providers IS 'The built-in catalogue as JSON.';
 
 CREATE VIEW hftok.providers AS
-    SELECT d.definition ->> 'id' AS id,
+    SELECT d.name,
         d.definition ->> 'label' AS label,
         d.definition -> 'fields' AS fields,
         d.definition ->> 'docs_url' AS docs_url,
@@ -119,11 +119,11 @@ CREATE VIEW hftok.providers AS
         d.definition -> 'test' AS test,
         d.builtin
     FROM (
-        SELECT b.definition, true AS builtin
+        SELECT b.definition ->> 'id' AS name, b.definition, true AS builtin
         FROM pg_catalog.jsonb_array_elements(hftok_private.builtin_providers()::jsonb) AS b (definition)
         WHERE NOT EXISTS (SELECT FROM hftok_private.providers p WHERE p.id = b.definition ->> 'id')
         UNION ALL
-        SELECT p.definition, false FROM hftok_private.providers p
+        SELECT p.id, p.definition, false FROM hftok_private.providers p
     ) d;
 COMMENT ON VIEW hftok.providers IS 'The catalogue: what each provider''s credentials consist of, where to get them, where they may be sent, how to test them.';
 
@@ -139,15 +139,15 @@ CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
     RETURNING id
 $$;
 COMMENT ON FUNCTION hftok.register_provider IS
-    'Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its id.';
+    'Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its name.';
 
 CREATE VIEW hftok.provider_secrets WITH (security_invoker) AS
-    SELECT me.id AS user_id, p.id AS provider, p.label, s.id IS NOT NULL AS is_configured, s.preview AS api_key_preview,
+    SELECT me.id AS user_id, p.name AS provider, p.label, s.id IS NOT NULL AS is_configured, s.preview AS api_key_preview,
         s.created_at, s.updated_at
     FROM (SELECT hftok_private.caller_id() AS id) me
     CROSS JOIN hftok.providers p
     LEFT JOIN hftok_private.secrets s
-        ON s.scope = 'user' AND s.scope_id = me.id AND s.provider = p.id AND s.model = '';
+        ON s.scope = 'user' AND s.scope_id = me.id AND s.provider = p.name AND s.model = '';
 COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';
 
 -- Not to be written, and that is the answer: what Postgres itself says of such a view PostgREST takes for its own fault.

@@ -282,7 +282,7 @@ Deno.test("runner_env: variables, and null for those to unset", async () => {
 
 Deno.test("the catalogue: for everybody who uses hftok; the operator adds to it", async () => {
   for (const who of [alice, service, operator, reviewer]) {
-    const [row] = await who.rows("providers", { id: "huggingface" });
+    const [row] = await who.rows("providers", { name: "huggingface" });
     assert.equal(row.label, "Hugging Face");
     assert(
       row.hosts.includes("huggingface.co") && row.docs_url.startsWith("https://") &&
@@ -290,7 +290,7 @@ Deno.test("the catalogue: for everybody who uses hftok; the operator adds to it"
     );
   }
   const p_provider = {
-    id: "acme_ai",
+    name: "acme_ai",
     label: "Acme AI",
     fields: [{ name: "key", secret: true, env: ["ACME_KEY"] }],
     hosts: ["api.acme.test"],
@@ -301,7 +301,7 @@ Deno.test("the catalogue: for everybody who uses hftok; the operator adds to it"
     const bad = { ...p_provider, fields: [{ name: "key", secret: true, env: [name] }] };
     await operator.refused("register_provider", { p_provider: bad }, 400, "22023");
   }
-  for (const bad of [{}, { ...p_provider, id: "Acme AI" }, { ...p_provider, fields: [] }, null]) {
+  for (const bad of [{}, { ...p_provider, name: "Acme AI" }, { ...p_provider, fields: [] }, null]) {
     await operator.refused("register_provider", { p_provider: bad }, 400, "22023");
   }
   const own = await alice.rows("provider_secrets");

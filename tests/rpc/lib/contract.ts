@@ -172,7 +172,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     columns: "user_id provider label is_configured api_key_preview created_at updated_at",
     who: ["user", "service"],
   },
-  providers: { columns: "label fields docs_url hosts", who: everybody },
+  providers: { columns: "name label fields docs_url env hosts test", who: everybody },
   members: { columns: "org_id user_id role", who: everybody },
   administrators: { columns: "user_id", who: everybody },
   integrations: {

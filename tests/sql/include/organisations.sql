@@ -150,11 +150,11 @@ SELECT pg_temp.refusal('hftok.save_credential($1, repeat($2, 1 + pg_size_bytes(c
 SELECT * FROM hftok.forget_user('another');
 
 -- Providers: added, described otherwise, refused.
-SELECT id, label, docs_url, env, hosts, builtin FROM hftok.providers WHERE id = 'openai';
-SELECT count(*) >= 20 AS providers, count(*) FILTER (WHERE NOT builtin) AS registered, count(DISTINCT id) = count(*) AS distinct FROM hftok.providers;
+SELECT name, label, docs_url, env, hosts, builtin FROM hftok.providers WHERE name = 'openai';
+SELECT count(*) >= 20 AS providers, count(*) FILTER (WHERE NOT builtin) AS registered, count(DISTINCT name) = count(*) AS distinct FROM hftok.providers;
 SELECT hftok.register_provider('{"id": "own", "label": "Own", "docs_url": "https://own.example/keys", "fields": [{"name": "key", "secret": true, "env": ["OWN_KEY"]}], "hosts": ["api.own.example"],
     "formats": [{"kind": "key", "prefix": "own_", "alphabet": "hex", "least": 8, "own": true}]}');
-SELECT id, label, docs_url, env, hosts, builtin FROM hftok.providers WHERE id = 'own';
+SELECT name, label, docs_url, env, hosts, builtin FROM hftok.providers WHERE name = 'own';
 SELECT warnings FROM hftok.save_credential('own', 'own_0123abcd', p_user_id => 'alice');
 SELECT warnings FROM hftok.save_credential('own', 'own_0123', p_user_id => 'alice');
 SELECT hftok.save_credential('openai', 'own_0123abcd', p_user_id => 'alice');
@@ -163,11 +163,11 @@ SELECT source FROM hftok.resolve_token('own', 'alice', p_host => 'api.own.exampl
 SELECT hftok.resolve_token('own', 'alice', p_host => 'api.openai.com');
 -- An operator's description goes before the built-in one.
 SELECT hftok.register_provider('{"id": "openai", "label": "OpenAI through our proxy", "fields": [{"name": "api_key", "secret": true, "env": ["OPENAI_API_KEY"]}], "hosts": ["proxy.example"]}');
-SELECT label, hosts, builtin FROM hftok.providers WHERE id = 'openai';
-SELECT count(*) AS of_that_name FROM hftok.providers WHERE id = 'openai';
+SELECT label, hosts, builtin FROM hftok.providers WHERE name = 'openai';
+SELECT count(*) AS of_that_name FROM hftok.providers WHERE name = 'openai';
 SELECT hftok.token_provided('openai', p_host => 'proxy.example'), hftok.token_provided('openai', p_host => 'api.openai.com');
 SELECT hftok.register_provider('{"id": "openai", "label": "Again", "fields": [{"name": "api_key", "secret": true}], "hosts": ["again.example"]}');
-SELECT label, hosts FROM hftok.providers WHERE id = 'openai';
+SELECT label, hosts FROM hftok.providers WHERE name = 'openai';
 -- Variables that decide what a process runs are never a provider's; names are names.
 SELECT name, pg_temp.refusal(format('hftok.register_provider(%L)', format('{"id": "x", "label": "X", "fields": [{"name": "key", "secret": true, "env": [%s]}]}', to_json(name)))) AS refusal
 FROM unnest('{PATH,Path,LD_PRELOAD,ld_library_path,DYLD_INSERT_LIBRARIES,NODE_OPTIONS,PYTHONPATH,BASH_ENV,HTTPS_PROXY,PGPASSWORD,A=B,"",1A,"A B"}'::text[]) name;
@@ -178,7 +178,7 @@ FROM unnest(ARRAY['{}', '[]', '"openai"', 'null', '{"id": "", "label": "X", "fie
     '{"id": "x", "label": "X", "fields": []}', '{"id": "x", "label": "X", "fields": [{"name": "key"}]}', '{"id": "x", "label": "X", "fields": [{"name": "a b", "secret": true}]}']) given;
 SELECT hftok.register_provider(NULL);
 DELETE FROM hftok_private.providers;
-SELECT label FROM hftok.providers WHERE id = 'openai';
+SELECT label FROM hftok.providers WHERE name = 'openai';
 SELECT * FROM hftok.forget_user('alice');
 
 -- Many at once: a row of result each, or nothing.

@@ -89,7 +89,7 @@ INSERT INTO attempts (statement) VALUES
     ('WITH c AS (DELETE FROM hftok.credentials RETURNING 1) SELECT 1 / count(*) FROM c'), ('INSERT INTO hftok.credentials (secret_id) VALUES (gen_random_uuid())'),
     ('DELETE FROM hftok.expiring_credentials'), ('INSERT INTO hftok.members (org_id, user_id, role) VALUES (''acme'', ''bob'', ''owner'')'), ('DELETE FROM hftok.members'),
     ('INSERT INTO hftok.administrators (user_id) VALUES (''bob'')'), ('DELETE FROM hftok.administrators'), ('UPDATE hftok.integrations SET name = ''x'''),
-    ('DELETE FROM hftok.integrations'), ('UPDATE hftok.usage_daily SET cost = 0'), ('DELETE FROM hftok.providers'), ('INSERT INTO hftok.providers (id) VALUES (''x'')'), ('DELETE FROM hftok.provider_secrets'),
+    ('DELETE FROM hftok.integrations'), ('UPDATE hftok.usage_daily SET cost = 0'), ('DELETE FROM hftok.providers'), ('INSERT INTO hftok.providers (name) VALUES (''x'')'), ('DELETE FROM hftok.provider_secrets'),
     ('INSERT INTO hftok.user_api_keys (service, api_key) VALUES (''openai'', ''$KEY'')'), ('INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES (''bob'', ''openai'', ''$KEY'')'),
     ('WITH c AS (UPDATE hftok.user_api_keys SET api_key = ''$KEY'' RETURNING 1) SELECT 1 / count(*) FROM c'),
     ('WITH c AS (DELETE FROM hftok.user_api_keys RETURNING 1) SELECT 1 / count(*) FROM c'),

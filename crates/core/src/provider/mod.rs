@@ -20,7 +20,8 @@ pub use merge::{may_be_masked, merge};
 /// A provider as the catalogue describes it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Provider {
-    /// The name it is called by.
+    /// The name it is called by; `name` in what an operator writes.
+    #[serde(alias = "name")]
     pub id: String,
     /// The name people know.
     pub label: String,
