@@ -100,9 +100,7 @@ entry! {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
-        let user = p_user_id.or(viewer.user());
-        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, texts(p_levels)?)?;
-        viewer.admit(&request)?;
+        let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
         let mut rows = Vec::new();
         let mut steps = Vec::new();
         ended(request.walk(|step| steps.push(step)))?;
@@ -124,9 +122,7 @@ entry! {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
-        let user = p_user_id.or(viewer.user());
-        let request = Request::new(p_provider, user, p_org_id, p_model, p_host, texts(p_levels)?)?;
-        viewer.admit(&request)?;
+        let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
         ended(request.walk(|_| ()))
     }
 }
@@ -157,6 +153,21 @@ impl Viewer {
             Actor::Trusted => Ok(Self::All),
             Actor::User(id) => Ok(Self::User(id)),
         }
+    }
+
+    /// The request to look at; fails when it is not this one's to look at.
+    fn request(
+        &self,
+        provider: Option<&str>,
+        user: Option<&str>,
+        org: Option<&str>,
+        model: Option<&str>,
+        host: Option<&str>,
+        levels: Option<Vec<Option<String>>>,
+    ) -> Result<Request, Error> {
+        let request = Request::new(provider, user.or(self.user()), org, model, host, texts(levels)?)?;
+        self.admit(&request)?;
+        Ok(request)
     }
 
     /// The user whose walk is meant when none is named: an end user's own.

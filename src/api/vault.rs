@@ -48,6 +48,9 @@ entry! {
                 found.set_value(value)?;
             }
         }
+        if new_name.is_some() {
+            found.admit_binding()?;
+        }
         found.update(former)
     }
 

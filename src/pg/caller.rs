@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString};
 
+use hftok_core::is_uuid;
 use pgrx::pg_sys;
 
 use super::request;
@@ -68,12 +69,7 @@ fn subject(claims: &str) -> Result<String, Error> {
 
 /// Identifiers are text; a UUID is stored lower-case, in whatever case it comes.
 pub fn canonical_id(id: &str) -> String {
-    let is_uuid = id.len() == 36
-        && id.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if is_uuid { id.to_ascii_lowercase() } else { id.to_owned() }
+    if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
 fn role_name(role: pg_sys::Oid) -> Result<String, Error> {

@@ -223,13 +223,18 @@ impl Secret {
         Ok(inserted > 0)
     }
 
+    /// Fails when another secret has this binding: to be asked before storing one that was bound otherwise.
+    pub fn admit_binding(&self) -> Result<(), Error> {
+        match FIND_NAMED.read(&[self.binding_key()?.into(), self.row.id.into()], |_| Ok(()))?.as_slice() {
+            [] => Ok(()),
+            _ => Err(Error::Exists { name: self.row.name.clone() }),
+        }
+    }
+
     /// Stores what was changed since the secret was locked. `former` is the version it had: another one is kept as
     /// a previous version first.
     pub fn update(&self, former: i32) -> Result<(), Error> {
         let row = &self.row;
-        if !FIND_NAMED.read(&[self.binding_key()?.into(), row.id.into()], |_| Ok(()))?.is_empty() {
-            return Err(Error::Exists { name: row.name.clone() });
-        }
         if row.version != former {
             versions::keep(row.id)?;
         }

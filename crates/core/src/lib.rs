@@ -42,6 +42,15 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
+/// Whether a text is a UUID in its usual form, in either case.
+pub fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
 /// Runs what works with a key, and then overwrites the part of the stack that it used: ciphers are built and moved
 /// there, and the first bytes of an expanded AES key are the key.
 #[inline(never)]

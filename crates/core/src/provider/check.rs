@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use zeroize::Zeroizing;
 
 use super::{Field, Format, Provider};
+use crate::is_uuid;
 
 /// A value that was accepted.
 #[derive(Debug)]
@@ -199,14 +200,6 @@ fn is_placeholder(value: &str) -> bool {
         || lower.contains("changeme")
         || value.ends_with("EXAMPLE")
         || value.ends_with("EXAMPLEKEY")
-}
-
-fn is_uuid(value: &str) -> bool {
-    value.len() == 36
-        && value.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// The members of a JSON object that are text, in memory that is wiped. Others are passed over.
