@@ -39,6 +39,13 @@ impl Canonical {
         self
     }
 
+    /// A number of 64 bits.
+    #[must_use]
+    pub fn i64(mut self, value: i64) -> Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
     /// Bytes whose number is part of the format.
     #[must_use]
     pub fn fixed<const N: usize>(mut self, value: &[u8; N]) -> Self {
@@ -63,14 +70,10 @@ impl Canonical {
 
     /// A number of 64 bits that may be absent.
     #[must_use]
-    pub fn optional_i64(mut self, value: Option<i64>) -> Self {
+    pub fn optional_i64(self, value: Option<i64>) -> Self {
         match value {
             None => self.byte(0),
-            Some(value) => {
-                self = self.byte(1);
-                self.0.extend_from_slice(&value.to_be_bytes());
-                self
-            }
+            Some(value) => self.byte(1).i64(value),
         }
     }
 

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use xaes_256_gcm::Xaes256Gcm;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::audit::chain::AuditKey;
 use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::plaintext::{Plaintext, PlaintextRef};
@@ -63,6 +64,8 @@ pub enum Purpose {
     Values,
     /// Recognising a value without opening anything.
     Fingerprints,
+    /// Tying the events of the audit together.
+    Audit,
 }
 
 impl Purpose {
@@ -71,6 +74,7 @@ impl Purpose {
         match self {
             Self::Values => "values",
             Self::Fingerprints => "fingerprints",
+            Self::Audit => "audit",
         }
     }
 
@@ -79,6 +83,7 @@ impl Purpose {
         match word {
             "values" => Some(Self::Values),
             "fingerprints" => Some(Self::Fingerprints),
+            "audit" => Some(Self::Audit),
             _ => None,
         }
     }
@@ -115,6 +120,11 @@ impl DataKey {
     /// The key, if it is one for fingerprints.
     pub fn for_fingerprints(&self) -> Option<FingerprintKey<'_>> {
         (self.purpose == Purpose::Fingerprints).then_some(FingerprintKey(self))
+    }
+
+    /// The key, if it is one for the audit.
+    pub fn for_audit(&self) -> Option<AuditKey<'_>> {
+        (self.purpose == Purpose::Audit).then(|| AuditKey::new(self))
     }
 }
 

@@ -12,12 +12,14 @@
 //! | [`binding`] | who a secret belongs to and what it is for, and the hash that finds it |
 //! | [`data_key`] | keys that seal values and fingerprint them |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
+//! | [`audit`] | events, the chain that ties them together, the queue they wait in |
 //! | [`preview`] | what may be shown of a secret |
 //! | [`walk`] | which credential a request may use |
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
 
+pub mod audit;
 pub mod binding;
 pub mod canonical;
 pub mod data_key;

@@ -1,0 +1,86 @@
+//! How each event is tied to the one before it: a keyed hash over the hash before, the number and the event.
+//!
+//! Who can write to the table but has no key can change, remove, insert or move a row, and cannot make the hashes fit
+//! again. Each hash names its key, so a chain goes on over a change of keys. Cutting off the newest rows leaves a chain
+//! that fits: that is noticed only against a [`Head`] that was kept elsewhere.
+
+use subtle::ConstantTimeEq;
+
+use super::event::Event;
+use crate::canonical::Canonical;
+use crate::data_key::{DataKey, DataKeyId, hmac};
+use crate::without_trace;
+
+/// Which key made it, then an HMAC-SHA256.
+pub type Link = [u8; 36];
+
+/// What the first event is tied to.
+pub const START: Link = [0; 36];
+
+/// The key that made a link, if it can be one.
+pub fn key_of(link: &Link) -> Option<DataKeyId> {
+    let [a, b, c, d, ..] = *link;
+    DataKeyId::new(i32::from_be_bytes([a, b, c, d]))
+}
+
+/// A key that ties events together.
+pub struct AuditKey<'a>(&'a DataKey);
+
+impl<'a> AuditKey<'a> {
+    pub(crate) fn new(key: &'a DataKey) -> Self {
+        Self(key)
+    }
+
+    /// The link of the event with this number, after the one before.
+    pub fn link(&self, before: &Link, number: i64, event: &Event<'_>) -> Link {
+        let bytes =
+            Canonical::new("hftok audit event").fixed(before).i64(number).field(event.encode()).finish();
+        self.sign(&bytes)
+    }
+
+    /// What stands in for everything up to this number, once that was removed.
+    pub fn stub(&self, number: i64, link: &Link) -> Link {
+        self.sign(&Canonical::new("hftok audit stub").i64(number).fixed(link).finish())
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Link {
+        let mac = without_trace(|| hmac(&self.0.bytes, bytes));
+        let mut link = [0; 36];
+        link[..4].copy_from_slice(&self.0.id.to_u32().to_be_bytes());
+        link[4..].copy_from_slice(&mac);
+        link
+    }
+}
+
+/// Whether two links are the same.
+pub fn same(one: &Link, other: &Link) -> bool {
+    one.ct_eq(other).into()
+}
+
+/// The end of the chain, as a text to keep outside the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last event; 0 when there is none.
+    pub number: i64,
+    /// Its link.
+    pub link: Link,
+}
+
+impl Head {
+    /// Reads the text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.trim().strip_prefix("hftok-audit-1:")?;
+        let (number, hex) = rest.split_once(':')?;
+        let number = number.parse().ok().filter(|number| *number >= 0)?;
+        let mut link = START;
+        hex::decode_to_slice(hex, &mut link).ok()?;
+        Some(Self { number, link })
+    }
+}
+
+impl std::fmt::Display for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "hftok-audit-1:{}:", self.number)?;
+        self.link.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

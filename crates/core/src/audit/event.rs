@@ -1,0 +1,239 @@
+//! One event, and the bytes it becomes: in the queue, and under the hash that ties it into the chain.
+//!
+//! What must stay true: two different events never have the same bytes (every text carries its length, absent is not
+//! empty, numbers have a fixed width), and what is decoded is exactly what was encoded. No field holds a value of a
+//! secret, a preview, or an argument in which somebody could have put one.
+
+use sha2::{Digest, Sha256};
+
+/// The longest text that a field holds; what is longer is cut, at a letter.
+pub const MAX_TEXT: usize = 4096;
+/// Where a length stands and there is no text.
+const ABSENT: u16 = u16::MAX;
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A value was handed out.
+    Reveal,
+    /// Something stored was changed.
+    Change,
+    /// A call was refused.
+    Refusal,
+    /// Something was done with keys.
+    Key,
+    /// Something was done with the audit itself.
+    Audit,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Reveal, Self::Change, Self::Refusal, Self::Key, Self::Audit];
+
+    /// The word that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reveal => "reveal",
+            Self::Change => "change",
+            Self::Refusal => "refusal",
+            Self::Key => "key",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Reveal => 1,
+            Self::Change => 2,
+            Self::Refusal => 3,
+            Self::Key => 4,
+            Self::Audit => 5,
+        }
+    }
+
+    fn of_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.byte() == byte)
+    }
+}
+
+/// Who did it, from where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Who<'a> {
+    /// The role in whose name the call was made.
+    pub role: Option<&'a str>,
+    /// The role that logged in.
+    pub login: Option<&'a str>,
+    /// The user of the application: the JWT's, or the one that the backend named.
+    pub user: Option<&'a str>,
+    /// The address of the client.
+    pub address: Option<&'a str>,
+    /// What the client calls itself.
+    pub application: Option<&'a str>,
+    /// The id of the HTTP request.
+    pub request: Option<&'a str>,
+}
+
+/// To whom or what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Object<'a> {
+    /// The secret, or another object with an id.
+    pub id: Option<[u8; 16]>,
+    /// Its version.
+    pub version: Option<i32>,
+    /// Of a change: the state it left the object in. Of several objects in one event: over their ids.
+    pub digest: Option<&'a [u8]>,
+    /// The kind of owner it has.
+    pub scope: Option<&'a str>,
+    /// Which owner.
+    pub owner: Option<&'a str>,
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// The level of the walk it was found at; the role of a member.
+    pub level: Option<&'a str>,
+    /// The user that a membership is about.
+    pub subject: Option<&'a str>,
+}
+
+/// An event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// When, in microseconds since 2000-01-01 UTC.
+    pub at: i64,
+    /// What it is about.
+    pub kind: Kind,
+    /// The function, view or operation.
+    pub action: &'a str,
+    /// How it ended.
+    pub outcome: &'a str,
+    /// How many such events this one stands for.
+    pub count: i64,
+    /// Who did it.
+    pub who: Who<'a>,
+    /// To what.
+    pub object: Object<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// The bytes of the event.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(384);
+        bytes.extend_from_slice(&self.at.to_be_bytes());
+        bytes.push(self.kind.byte());
+        bytes.extend_from_slice(&self.count.to_be_bytes());
+        put(&mut bytes, self.object.id.as_ref().map(<[u8; 16]>::as_slice));
+        put(&mut bytes, self.object.version.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
+        put(&mut bytes, self.object.digest);
+        for text in self.texts() {
+            put(&mut bytes, text.map(|text| cut(text).as_bytes()));
+        }
+        bytes
+    }
+
+    /// The event that these bytes are; `None` when they are none.
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = Reader(bytes);
+        let at = i64::from_be_bytes(*rest.take::<8>()?);
+        let kind = Kind::of_byte(rest.take::<1>()?[0])?;
+        let count = i64::from_be_bytes(*rest.take::<8>()?);
+        let id = rest.field()?.map(<[u8; 16]>::try_from).transpose().ok()?;
+        let version = rest.field()?.map(<[u8; 4]>::try_from).transpose().ok()?.map(i32::from_be_bytes);
+        let digest = rest.field()?;
+        let action = rest.text()??;
+        let outcome = rest.text()??;
+        let event = Self {
+            at,
+            kind,
+            action,
+            outcome,
+            count,
+            object: Object {
+                id,
+                version,
+                digest,
+                scope: rest.text()?,
+                owner: rest.text()?,
+                provider: rest.text()?,
+                level: rest.text()?,
+                subject: rest.text()?,
+            },
+            who: Who {
+                role: rest.text()?,
+                login: rest.text()?,
+                user: rest.text()?,
+                address: rest.text()?,
+                application: rest.text()?,
+                request: rest.text()?,
+            },
+        };
+        rest.0.is_empty().then_some(event)
+    }
+
+    /// Every text, in the order of the encoding.
+    fn texts(&self) -> [Option<&'a str>; 13] {
+        let Self { object, who, .. } = self;
+        [
+            Some(self.action),
+            Some(self.outcome),
+            object.scope,
+            object.owner,
+            object.provider,
+            object.level,
+            object.subject,
+            who.role,
+            who.login,
+            who.user,
+            who.address,
+            who.application,
+            who.request,
+        ]
+    }
+}
+
+/// What stands for several objects in one event: a hash over their ids in order, which also says which they are not.
+pub fn digest_of(ids: &mut [[u8; 16]]) -> [u8; 32] {
+    ids.sort_unstable();
+    Sha256::digest(ids.as_flattened()).into()
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = MAX_TEXT.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+pub(super) fn put(bytes: &mut Vec<u8>, field: Option<&[u8]>) {
+    // Texts are cut before, ids and digests are short: a length always fits.
+    let length = field.map_or(ABSENT, |field| u16::try_from(field.len()).unwrap_or(ABSENT));
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(field.unwrap_or_default());
+}
+
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    pub(super) fn field(&mut self) -> Option<Option<&'a [u8]>> {
+        let length = u16::from_be_bytes(*self.take::<2>()?);
+        if length == ABSENT {
+            return Some(None);
+        }
+        let (field, rest) = self.0.split_at_checked(length.into())?;
+        self.0 = rest;
+        Some(Some(field))
+    }
+
+    pub(super) fn text(&mut self) -> Option<Option<&'a str>> {
+        self.field()?.map(std::str::from_utf8).transpose().ok()
+    }
+}

@@ -1,0 +1,13 @@
+//! What is written down of every use, change and refusal, and how it is made so that nobody can rewrite it.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`event`] | one event, and the bytes it becomes |
+//! | [`chain`] | how each event is tied to the one before it, and the text that pins the end of the chain |
+//! | [`usage`] | what a backend reports of its use of a credential |
+//! | [`queue`] | where events wait until they are written: slots, shares, merging |
+
+pub mod chain;
+pub mod event;
+pub mod queue;
+pub mod usage;

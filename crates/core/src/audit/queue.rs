@@ -1,0 +1,366 @@
+//! Where records wait until they are written: a pool of slots, and in it a queue for each database, its *lane*.
+//!
+//! All of it is plain memory without pointers, so that it can lie in memory that processes share. Nothing here locks:
+//! whoever holds the memory holds it alone.
+//!
+//! - A record takes as many slots as it needs, linked. A lane is first in, first out.
+//! - A database may have a *share* of slots waiting, and a *guarantee* is kept free for it whatever others do, so that one
+//!   whose records nobody fetches does not stop the others.
+//! - A slot can be *promised*: it counts as taken, and what comes for it finds room.
+//! - Records are numbered as they are accepted. What is taken to be written stays in its slots until it is released, so
+//!   a writer that fails in between loses nothing.
+//! - A record that repeats one that still waits is counted there, instead of taking a slot of its own.
+
+/// How many databases can have records waiting at the same time.
+pub const LANES: usize = LANE_COUNT as usize;
+const LANE_COUNT: u32 = 64;
+/// Bytes of a record in one slot: most take one.
+const ROOM: usize = 288;
+/// How many records of a lane are remembered as ones that may be repeated.
+const RECENT: usize = 8;
+const NONE: u32 = u32::MAX;
+
+/// A piece of the pool.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Slot {
+    /// The next record of the lane, or the next free slot.
+    next: u32,
+    /// Where the record goes on.
+    more: u32,
+    number: u64,
+    at: i64,
+    count: u32,
+    length: u32,
+    bytes: [u8; ROOM],
+}
+
+/// The queue of one database.
+#[derive(Clone, Copy)]
+pub struct Lane {
+    /// Whose it is; 0 for nobody's.
+    pub database: u32,
+    /// The process that fetches from it; 0 for none.
+    pub writer: i32,
+    /// How to wake that process; 0 for not at all.
+    pub latch: usize,
+    /// There is something to fetch that does not lie in the queue.
+    pub is_called: bool,
+    /// A launch has been tried, and nothing before this time is to be tried again.
+    pub not_before: i64,
+    /// When what is not in the queue is to be looked at again.
+    pub look_out_at: i64,
+    /// Launches in a row that led to nothing.
+    pub failures: u32,
+    /// Records that found no room and could be left out: counted, so that this is told.
+    pub left_out: u64,
+    first: u32,
+    last: u32,
+    used: u32,
+    accepted: u64,
+    taken: u64,
+    written: u64,
+    recent: [Recent; RECENT],
+    next_recent: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Recent {
+    key: u64,
+    slot: u32,
+    number: u64,
+}
+
+/// What all lanes share.
+pub struct Header {
+    free: u32,
+    /// Slots from here on were never used.
+    fresh: u32,
+    total: u32,
+    /// What is left of the part that nobody is guaranteed.
+    common: u32,
+    share: u32,
+    guarantee: u32,
+    /// The lanes.
+    pub lanes: [Lane; LANES],
+}
+
+/// The queue, held alone.
+pub struct Queue<'a> {
+    /// What all lanes share.
+    pub header: &'a mut Header,
+    /// The pool.
+    pub slots: &'a mut [Slot],
+}
+
+/// There is no room now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// A record that was taken to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// How often it was accepted.
+    pub count: u32,
+}
+
+impl Slot {
+    /// A slot that holds nothing.
+    pub const EMPTY: Self =
+        Self { next: NONE, more: NONE, number: 0, at: 0, count: 0, length: 0, bytes: [0; ROOM] };
+}
+
+impl Lane {
+    const EMPTY: Self = Self {
+        database: 0,
+        writer: 0,
+        latch: 0,
+        is_called: false,
+        not_before: 0,
+        look_out_at: 0,
+        failures: 0,
+        left_out: 0,
+        first: NONE,
+        last: NONE,
+        used: 0,
+        accepted: 0,
+        taken: 0,
+        written: 0,
+        recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
+        next_recent: 0,
+    };
+
+    /// Whether everything up to this number is written.
+    pub fn is_written(&self, number: u64) -> bool {
+        self.written >= number
+    }
+
+    /// The number of the record that was accepted last.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Whether a writer would find something to do.
+    pub fn has_work(&self) -> bool {
+        self.first != NONE || self.is_called || self.left_out > 0
+    }
+
+    /// How many records wait.
+    pub fn waiting(&self) -> u64 {
+        self.accepted - self.written
+    }
+
+    fn is_idle(&self) -> bool {
+        self.used == 0 && self.writer == 0 && !self.has_work()
+    }
+}
+
+impl Header {
+    /// How many slots a pool has in which each database may have `share` waiting.
+    pub fn slots(share: u32) -> u32 {
+        4 * share + Self::guarantee(share) * LANE_COUNT
+    }
+
+    /// The start of a pool of so many slots.
+    pub fn new(share: u32) -> Self {
+        Self {
+            free: NONE,
+            fresh: 0,
+            total: Self::slots(share),
+            common: 4 * share,
+            share,
+            guarantee: Self::guarantee(share),
+            lanes: [Lane::EMPTY; LANES],
+        }
+    }
+
+    /// The lane of a database, if it has one.
+    pub fn lane(&self, database: u32) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.database == database)
+    }
+
+    /// The lane of a database, which it gets if there is one to be had.
+    pub fn claim(&mut self, database: u32) -> Result<usize, Full> {
+        if let Some(found) = self.lane(database) {
+            return Ok(found);
+        }
+        let free = self.lane(0).or_else(|| self.lanes.iter().position(Lane::is_idle)).ok_or(Full)?;
+        // Numbers go on: somebody may still be waiting for one of the former database.
+        let Lane { accepted, taken, written, .. } = self.lanes[free];
+        self.lanes[free] = Lane { database, accepted, taken, written, ..Lane::EMPTY };
+        Ok(free)
+    }
+
+    fn guarantee(share: u32) -> u32 {
+        (share / 16).max(1)
+    }
+
+    /// Counts slots as taken by a lane.
+    fn grant(&mut self, lane: usize, slots: u32) -> Result<(), Full> {
+        let used = self.lanes[lane].used;
+        let beyond = (used + slots).saturating_sub(used.max(self.guarantee));
+        if used + slots > self.share || beyond > self.common {
+            return Err(Full);
+        }
+        self.common -= beyond;
+        self.lanes[lane].used += slots;
+        Ok(())
+    }
+
+    fn give_back(&mut self, lane: usize, slots: u32) {
+        let used = self.lanes[lane].used;
+        let left = used.saturating_sub(slots);
+        self.common += used.saturating_sub(left.max(self.guarantee));
+        self.lanes[lane].used = left;
+    }
+}
+
+/// How many slots a record of this length takes.
+fn needed(length: usize) -> u32 {
+    u32::try_from(length.div_ceil(ROOM).max(1)).unwrap_or(NONE)
+}
+
+impl Queue<'_> {
+    /// Accepts a record, and gives its number.
+    pub fn push(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<u64, Full> {
+        self.header.grant(lane, needed(bytes.len()))?;
+        self.append(lane, bytes, at).map(|slot| self.slots[slot as usize].number)
+    }
+
+    /// The same for a record that may be repeated: while an equal one (by `key`) waits, that one is counted up.
+    pub fn push_or_count(&mut self, lane: usize, key: u64, bytes: &[u8], at: i64) -> Result<u64, Full> {
+        let Lane { recent, taken, .. } = self.header.lanes[lane];
+        if let Some(found) =
+            recent.iter().find(|one| one.key == key && one.slot != NONE && one.number > taken)
+        {
+            let slot = &mut self.slots[found.slot as usize];
+            slot.count = slot.count.saturating_add(1);
+            return Ok(found.number);
+        }
+        self.header.grant(lane, needed(bytes.len()))?;
+        let slot = self.append(lane, bytes, at)?;
+        let number = self.slots[slot as usize].number;
+        let lane = &mut self.header.lanes[lane];
+        lane.recent[lane.next_recent as usize % RECENT] = Recent { key, slot, number };
+        lane.next_recent = lane.next_recent.wrapping_add(1);
+        Ok(number)
+    }
+
+    /// Keeps room for a record of at most so many bytes.
+    pub fn promise(&mut self, lane: usize, bytes: usize) -> Result<(), Full> {
+        self.header.grant(lane, needed(bytes))
+    }
+
+    /// Gives up room that was promised for so many bytes.
+    pub fn break_promise(&mut self, lane: usize, bytes: usize) {
+        self.header.give_back(lane, needed(bytes));
+    }
+
+    /// Copies the oldest records, at most so many, and says which number is the last of them. They stay until they are
+    /// released.
+    pub fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken>, u64) {
+        let mut taken = Vec::new();
+        let mut end = self.header.lanes[lane].written;
+        let mut at = self.header.lanes[lane].first;
+        while at != NONE && taken.len() < most {
+            let slot = &self.slots[at as usize];
+            taken.push(Taken { bytes: self.bytes(at), count: slot.count });
+            (end, at) = (slot.number, slot.next);
+        }
+        self.header.lanes[lane].taken = end;
+        (taken, end)
+    }
+
+    /// Lets go of all records up to this number: they are written.
+    pub fn release(&mut self, lane: usize, end: u64) {
+        let mut at = self.header.lanes[lane].first;
+        while at != NONE && self.slots[at as usize].number <= end {
+            let next = self.slots[at as usize].next;
+            self.free(lane, at);
+            at = next;
+        }
+        let lane = &mut self.header.lanes[lane];
+        lane.first = at;
+        if at == NONE {
+            lane.last = NONE;
+        }
+        lane.written = lane.written.max(end.min(lane.accepted));
+    }
+
+    /// When the oldest record of a lane was accepted.
+    pub fn oldest(&self, lane: usize) -> Option<i64> {
+        let first = self.header.lanes[lane].first;
+        (first != NONE).then(|| self.slots[first as usize].at)
+    }
+
+    /// Puts a record into slots that were granted.
+    fn append(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<u32, Full> {
+        let mut chunks = bytes.chunks(ROOM);
+        let number = self.header.lanes[lane].accepted + 1;
+        let length = u32::try_from(bytes.len()).map_err(|_| Full)?;
+        let first = self.fill(chunks.next().unwrap_or_default())?;
+        let mut end = first;
+        for chunk in chunks {
+            let more = self.fill(chunk)?;
+            self.slots[end as usize].more = more;
+            end = more;
+        }
+        let slot = &mut self.slots[first as usize];
+        (slot.number, slot.at, slot.count, slot.length) = (number, at, 1, length);
+        let lane = &mut self.header.lanes[lane];
+        lane.accepted = number;
+        let before = std::mem::replace(&mut lane.last, first);
+        if before == NONE {
+            lane.first = first;
+        } else {
+            self.slots[before as usize].next = first;
+        }
+        Ok(first)
+    }
+
+    /// Takes a slot from the pool. There is one: it was granted.
+    fn fill(&mut self, bytes: &[u8]) -> Result<u32, Full> {
+        let header = &mut *self.header;
+        let at = if header.free != NONE {
+            let at = header.free;
+            header.free = self.slots.get(at as usize).ok_or(Full)?.next;
+            at
+        } else if header.fresh < header.total {
+            header.fresh += 1;
+            header.fresh - 1
+        } else {
+            return Err(Full);
+        };
+        let slot = self.slots.get_mut(at as usize).ok_or(Full)?;
+        (slot.next, slot.more) = (NONE, NONE);
+        slot.bytes[..bytes.len()].copy_from_slice(bytes);
+        Ok(at)
+    }
+
+    fn free(&mut self, lane: usize, first: u32) {
+        let mut at = first;
+        while at != NONE {
+            let more = self.slots[at as usize].more;
+            self.slots[at as usize].next = self.header.free;
+            self.header.free = at;
+            self.header.give_back(lane, 1);
+            at = more;
+        }
+    }
+
+    fn bytes(&self, first: u32) -> Vec<u8> {
+        let mut left = self.slots[first as usize].length as usize;
+        let mut bytes = Vec::with_capacity(left);
+        let mut at = first;
+        while at != NONE {
+            let slot = &self.slots[at as usize];
+            let here = left.min(ROOM);
+            bytes.extend_from_slice(&slot.bytes[..here]);
+            left -= here;
+            at = slot.more;
+        }
+        bytes
+    }
+}

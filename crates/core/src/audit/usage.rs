@@ -1,0 +1,45 @@
+//! What a backend reports of its use of a credential, as it waits in the queue.
+
+use super::event::{Reader, put};
+
+/// So much was used of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage<'a> {
+    /// When, in microseconds since 2000-01-01 UTC.
+    pub at: i64,
+    /// The credential.
+    pub secret_id: [u8; 16],
+    /// Requests.
+    pub requests: i64,
+    /// Tokens, seconds, or whatever the provider counts.
+    pub units: i64,
+    /// A decimal number.
+    pub cost: &'a str,
+    /// Of the cost.
+    pub currency: &'a str,
+}
+
+impl<'a> Usage<'a> {
+    /// The bytes of it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96);
+        for number in [self.at, self.requests, self.units] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.secret_id);
+        put(&mut bytes, Some(self.cost.as_bytes()));
+        put(&mut bytes, Some(self.currency.as_bytes()));
+        bytes
+    }
+
+    /// What these bytes are; `None` when they are none.
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = Reader(bytes);
+        let at = i64::from_be_bytes(*rest.take::<8>()?);
+        let requests = i64::from_be_bytes(*rest.take::<8>()?);
+        let units = i64::from_be_bytes(*rest.take::<8>()?);
+        let secret_id = *rest.take::<16>()?;
+        let usage = Self { at, secret_id, requests, units, cost: rest.text()??, currency: rest.text()?? };
+        rest.0.is_empty().then_some(usage)
+    }
+}
