@@ -64,3 +64,18 @@ CREATE POLICY seen ON hftok_private.usage_daily FOR SELECT USING (
 CREATE POLICY own ON hftok_private.user_api_keys USING (
     (SELECT hftok_private.caller_is_in('{hftok_service}')) OR user_id = (SELECT hftok_private.caller_id())
 );
+-- Auditors, operators and the application's administrators see all of the audit, a user what they did and what was done with
+-- what is theirs.
+CREATE POLICY seen ON hftok_private.audit FOR SELECT USING (
+    (SELECT hftok_private.caller_is_in('{hftok_admin,hftok_auditor}'))
+    OR (SELECT hftok_private.caller_is_administrator())
+    OR actor_user = (SELECT hftok_private.caller_id())
+    OR subject = (SELECT hftok_private.caller_id())
+    OR (owner_scope IN ('user', 'integration') AND owner_id = (SELECT hftok_private.caller_id()))
+);
+-- Counts are seen with what they are about.
+CREATE POLICY seen ON hftok_private.secret_usage FOR SELECT USING (
+    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
+    OR secret_id IN (SELECT s.id FROM hftok_private.secrets s)
+    OR secret_id IN (SELECT i.secret_id FROM hftok_private.integrations i)
+);

@@ -69,3 +69,23 @@ CREATE FUNCTION hftok_private.lock_user(p_user_id text) RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT pg_advisory_xact_lock(hashtext('hftok'), hashtext(p_user_id) & 1023) $$;
 COMMENT ON FUNCTION hftok_private.lock_user IS 'Waits until nobody else writes credentials of this user, until the transaction ends.';
+
+CREATE FUNCTION hftok_private.record_change(
+    p_action text, p_object uuid DEFAULT NULL, p_version int DEFAULT NULL, p_digest bytea DEFAULT NULL, p_scope text DEFAULT NULL,
+    p_owner text DEFAULT NULL, p_provider text DEFAULT NULL, p_level text DEFAULT NULL, p_subject text DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_record_change';
+COMMENT ON FUNCTION hftok_private.record_change IS 'Has the audit tell of a change that is made in SQL, if it is committed.';
+
+-- What decides what becomes of a secret, but for its value, which is bound to the version. Keyed by being in the chain.
+CREATE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
+    RETURN pg_catalog.sha256(
+        pg_catalog.uuid_send(p_secret.binding_key) || pg_catalog.int4send(p_secret.version)
+        || pg_catalog.boolsend(p_secret.enabled)
+        || coalesce(pg_catalog.timestamptz_send(p_secret.expires_at), '\x')
+        || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_secret.on_unusable, p_secret.allowed_hosts,
+            p_secret.verdict, p_secret.label, p_secret.description)::text, 'UTF8')
+    );
+COMMENT ON FUNCTION hftok_private.state_of IS 'A hash over everything of a secret that the audit vouches for.';

@@ -114,3 +114,18 @@ COMMENT ON VIEW hftok.decrypted_secrets IS
     'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+
+-- Whether it may be done was decided by the privilege on the view.
+CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+BEGIN
+    PERFORM hftok_private.record_change(TG_TABLE_NAME, s.id, s.version, NULL, s.scope)
+    FROM hftok_private.secrets s WHERE s.id = OLD.id AND s.scope = 'vault' FOR UPDATE;
+    DELETE FROM hftok_private.secrets s WHERE s.id = OLD.id AND s.scope = 'vault';
+    RETURN CASE WHEN FOUND THEN OLD END;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
+CREATE TRIGGER delete INSTEAD OF DELETE ON hftok.decrypted_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();

@@ -7,8 +7,8 @@ CREATE VIEW hftok.credentials WITH (security_invoker) AS
             WHEN s.expires_at <= pg_catalog.now() THEN 'expired'
             ELSE coalesce(s.verdict, 'unverified')
         END AS status,
-        s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at, s.version,
-        s.created_at, s.updated_at,
+        s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at,
+        u.last_used_at, coalesce(u.use_count, 0) AS use_count, s.version, s.created_at, s.updated_at,
         CASE s.scope
             WHEN 'user' THEN (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
                 OR s.scope_id = (SELECT hftok_private.caller_id())
@@ -17,7 +17,7 @@ CREATE VIEW hftok.credentials WITH (security_invoker) AS
             ELSE (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}'))
                 OR (SELECT hftok_private.caller_is_administrator())
         END IS TRUE AS writable
-    FROM hftok_private.secrets s
+    FROM hftok_private.secrets s LEFT JOIN hftok_private.secret_usage u ON u.secret_id = s.id
     WHERE s.scope IN ('user', 'org', 'global');
 COMMENT ON VIEW hftok.credentials IS
     'Credentials that the reader may see, without values. Of those that are writable, label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted.';
@@ -47,7 +47,11 @@ BEGIN
         IF OLD.scope = 'user' THEN
             PERFORM hftok_private.lock_api_keys(OLD.scope_id);
         END IF;
-        DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
+        DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id RETURNING s.* INTO stored;
+        IF FOUND THEN
+            PERFORM hftok_private.record_change('credentials', stored.id, stored.version, NULL, stored.scope,
+                stored.scope_id, stored.provider);
+        END IF;
         RETURN OLD;
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
@@ -79,7 +83,9 @@ BEGIN
     UPDATE hftok_private.secrets s
     SET label = NEW.label, enabled = NEW.enabled, on_unusable = NEW.on_unusable, allowed_hosts = NEW.allowed_hosts,
         expires_at = NEW.expires_at, sealed = stored.sealed, updated_at = now()
-    WHERE s.id = stored.id;
+    WHERE s.id = stored.id RETURNING s.* INTO stored;
+    PERFORM hftok_private.record_change('credentials', stored.id, stored.version, hftok_private.state_of(stored), stored.scope,
+        stored.scope_id, stored.provider);
     NEW.updated_at := now();
     NEW.status := CASE
         WHEN NOT NEW.enabled THEN 'disabled' WHEN NEW.expires_at <= now() THEN 'expired'
@@ -132,11 +138,16 @@ CREATE FUNCTION hftok_private.checked_provider(p_definition text) RETURNS text
 COMMENT ON FUNCTION hftok_private.checked_provider IS 'The name in a description of a provider that is sound; an error for one that is not.';
 
 CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    INSERT INTO hftok_private.providers (id, definition) VALUES (hftok_private.checked_provider(p_provider::text), p_provider)
-    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, updated_at = now()
-    RETURNING id
+DECLARE
+    name text := hftok_private.checked_provider(p_provider::text);
+BEGIN
+    INSERT INTO hftok_private.providers (id, definition) VALUES (name, p_provider)
+    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, updated_at = now();
+    PERFORM hftok_private.record_change('register_provider', p_provider => name);
+    RETURN name;
+END
 $$;
 COMMENT ON FUNCTION hftok.register_provider IS
     'Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its name.';

@@ -14,9 +14,15 @@ CREATE FUNCTION hftok_private.identifier(p_id text) RETURNS text
 COMMENT ON FUNCTION hftok_private.identifier IS 'An identifier as it is stored; an error for one that cannot be.';
 
 CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    INSERT INTO hftok_private.administrators (user_id) VALUES (hftok_private.identifier(p_user_id)) ON CONFLICT DO NOTHING
+BEGIN
+    INSERT INTO hftok_private.administrators (user_id) VALUES (hftok_private.identifier(p_user_id)) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        PERFORM hftok_private.record_change('grant_administrator', p_scope => 'global', p_level => 'administrator',
+            p_subject => hftok_private.identifier(p_user_id));
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION hftok.grant_administrator IS 'Makes a user of the application an administrator.';
 
@@ -25,7 +31,12 @@ CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
     AS $$
 BEGIN
     DELETE FROM hftok_private.administrators a WHERE a.user_id = hftok_private.identifier(p_user_id);
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM hftok_private.record_change('revoke_administrator', p_scope => 'global',
+        p_subject => hftok_private.identifier(p_user_id));
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an administrator; false when they were none.';
@@ -36,6 +47,9 @@ CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
     AS $$
 DECLARE
     owner text := hftok_private.identifier(p_id);
+    action text := 'forget_' || p_scope;
+    gone hftok_private.secrets;
+    member hftok_private.members;
 BEGIN
     IF p_scope = 'user' THEN
         PERFORM hftok_private.lock_user(owner);
@@ -47,16 +61,28 @@ BEGIN
     SELECT count(*) INTO versions
     FROM hftok_private.secret_versions v JOIN hftok_private.secrets s ON s.id = v.secret_id
     WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
-    DELETE FROM hftok_private.secrets s
-    WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
+    FOR gone IN
+        DELETE FROM hftok_private.secrets s
+        WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
+        RETURNING s.*
+    LOOP
+        PERFORM hftok_private.record_change(action, gone.id, gone.version, NULL, gone.scope, gone.scope_id, gone.provider);
+    END LOOP;
+    memberships := 0;
+    FOR member IN
+        DELETE FROM hftok_private.members m WHERE CASE p_scope WHEN 'user' THEN m.user_id ELSE m.org_id END = owner
+        RETURNING m.*
+    LOOP
+        PERFORM hftok_private.record_change(action, p_scope => 'org', p_owner => member.org_id, p_subject => member.user_id);
+        memberships := memberships + 1;
+    END LOOP;
     IF p_scope = 'user' THEN
-        DELETE FROM hftok_private.members m WHERE m.user_id = owner;
-        GET DIAGNOSTICS memberships = ROW_COUNT;
         DELETE FROM hftok_private.administrators a WHERE a.user_id = owner;
+        IF FOUND THEN
+            PERFORM hftok_private.record_change(action, p_scope => 'global', p_subject => owner);
+        END IF;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('user', 'integration') AND u.scope_id = owner;
     ELSE
-        DELETE FROM hftok_private.members m WHERE m.org_id = owner;
-        GET DIAGNOSTICS memberships = ROW_COUNT;
         DELETE FROM hftok_private.integration_shares s WHERE s.org_id = owner;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope = 'org' AND u.scope_id = owner;
     END IF;

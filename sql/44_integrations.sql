@@ -50,10 +50,18 @@ CREATE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, 
 COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
 
 CREATE VIEW hftok.integrations WITH (security_invoker) AS
-    SELECT i.id, i.user_id, i.name, i.type, i.status, i.enabled, i.config, i.secret_id, i.last_used_at, i.error_message,
-        i.credentials_migrated, i.created_at, i.updated_at
-    FROM hftok_private.integrations i;
+    SELECT i.id, i.user_id, i.name, i.type, i.status, i.enabled, i.config, i.secret_id,
+        greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message, i.credentials_migrated, i.created_at,
+        i.updated_at
+    FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id;
 COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials.';
+
+CREATE FUNCTION hftok_private.report_usage(
+    p_secret_id uuid, p_requests bigint, p_units bigint, p_cost text, p_currency text
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_report_usage';
+COMMENT ON FUNCTION hftok_private.report_usage IS 'Has the audit''s writer count usage.';
 
 CREATE FUNCTION hftok.record_usage(
     p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
@@ -65,15 +73,10 @@ BEGIN
     IF p_requests < 0 OR p_units < 0 OR p_cost < 0 OR p_cost IN ('NaN', 'Infinity') OR p_currency !~ '^[A-Z]{3}$' THEN
         RAISE EXCEPTION 'usage is not negative, and its currency has three capital letters' USING ERRCODE = '22023';
     END IF;
-    INSERT INTO hftok_private.usage_daily AS u (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
-    SELECT (now() AT TIME ZONE 'UTC')::date, s.id, coalesce(p_currency, 'USD'), s.provider, s.scope, s.scope_id,
-        coalesce(p_requests, 1), coalesce(p_units, 0), coalesce(p_cost, 0)
-    FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault'
-    ON CONFLICT (day, secret_id, currency) DO UPDATE SET
-        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost;
+    PERFORM hftok_private.report_usage(p_secret_id, p_requests, p_units, p_cost::text, p_currency);
 END
 $$;
-COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC); NULL or an unknown id does nothing.';
+COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC), soon: nothing is written in the caller''s transaction. NULL or an unknown id does nothing.';
 
 CREATE VIEW hftok.usage_daily WITH (security_invoker) AS
     SELECT u.day, u.provider, u.scope, u.scope_id, u.secret_id, u.requests, u.units, u.cost, u.currency

@@ -111,12 +111,20 @@ COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once it
 CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
+DECLARE
+    stored hftok_private.secrets;
 BEGIN
     PERFORM hftok_private.lock_api_keys(OLD.user_id);
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.secrets s
-        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '';
-        RETURN CASE WHEN FOUND THEN OLD END;
+        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = ''
+        RETURNING s.* INTO stored;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        PERFORM hftok_private.record_change('user_api_keys', stored.id, stored.version, NULL, stored.scope, stored.scope_id,
+            stored.provider);
+        RETURN OLD;
     END IF;
     IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service IS DISTINCT FROM OLD.service THEN
         RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';

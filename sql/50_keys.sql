@@ -13,7 +13,11 @@ CREATE TYPE hftok.server_status AS (
     active_data_key_id int,
     secrets bigint,
     secrets_on_old_keys bigint,
-    gateways text[]
+    gateways text[],
+    audit_mode text,
+    audit_writer text,
+    audit_waiting bigint,
+    audit_lag interval
 );
 COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
 
@@ -43,6 +47,7 @@ CREATE FUNCTION hftok.status() RETURNS hftok.server_status
     AS $$
 DECLARE
     keyring jsonb := hftok_private.keyring_state()::jsonb;
+    audit jsonb := hftok_private.audit_state()::jsonb;
     status hftok.server_status;
 BEGIN
     status.version := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'hftok');
@@ -78,11 +83,18 @@ BEGIN
     INTO status.secrets, status.secrets_on_old_keys
     FROM hftok_private.secrets s;
     status.gateways := ARRAY(SELECT jsonb_array_elements_text(keyring -> 'gateways'));
+    -- What waits in memory, and what waits in its table.
+    status.audit_mode := audit ->> 'mode';
+    status.audit_writer := audit ->> 'writer';
+    SELECT (audit ->> 'waiting')::bigint + count(*),
+        greatest(make_interval(secs => (audit ->> 'oldest_age')::float8 / 1e6), clock_timestamp() - min(p.at), '0')
+    INTO status.audit_waiting, status.audit_lag
+    FROM hftok_private.audit_pending p;
     RETURN status;
 END
 $$;
 COMMENT ON FUNCTION hftok.status IS
-    'Version, state of the keyring and counts. removable_root_key_ids: no row of this database needs them; older backups may.';
+    'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may.';
 
 CREATE FUNCTION hftok.verify()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
@@ -113,16 +125,21 @@ CREATE FUNCTION hftok.verify()
                 WHERE s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
             ) THEN 'its credentials are those of something else' END
         FROM hftok_private.integrations i
+    ), told AS MATERIALIZED (
+        SELECT f.kind, f.id, f.version, f.reason FROM hftok_private.audit_faults() f
+        WHERE (SELECT hftok_private.record_verify())
     ), answer AS (
         SELECT 1 AS part, l.kind, l.id, l.version, l.reason, NULL::bigint AS checked, NULL::bigint AS failed
         FROM looked_at l WHERE l.reason IS NOT NULL
         UNION ALL
-        SELECT 2, 'total', NULL, NULL, NULL, count(*), count(l.reason) FROM looked_at l
+        SELECT 1, t.kind, t.id, t.version, t.reason, NULL, NULL FROM told t
+        UNION ALL
+        SELECT 2, 'total', NULL, NULL, NULL, count(*), count(l.reason) + (SELECT count(*) FROM told) FROM looked_at l
     )
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it: a row for each data key, secret, version and integration that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration and membership that fails, with the reason, and a last row with the counts.';
 
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on

@@ -72,7 +72,10 @@ GRANT EXECUTE ON FUNCTION
     hftok.create_secret, hftok.update_secret, hftok.put_secret, hftok.get_secret, hftok.delete_secret, hftok.restore_secret
     TO hftok_admin, hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.secret_history TO hftok_admin, hftok_service, hftok_auditor;
-GRANT EXECUTE ON FUNCTION hftok.find_secret, hftok.verify, hftok.logging_risks TO hftok_admin, hftok_auditor;
+GRANT EXECUTE ON FUNCTION
+    hftok.find_secret, hftok.verify, hftok.logging_risks, hftok.verify_audit, hftok.audit_head
+    TO hftok_admin, hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.purge_audit TO hftok_admin;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;
 GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
 
@@ -101,11 +104,14 @@ GRANT SELECT (id, scope, scope_id, provider, model, label, preview, enabled, war
     verdict, last_verified_at, version, created_at, updated_at)
     ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok_private.members, hftok_private.administrators, hftok_private.integrations,
-    hftok_private.integration_shares, hftok_private.usage_daily
+    hftok_private.integration_shares, hftok_private.usage_daily, hftok_private.secret_usage
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
     hftok.integrations, hftok.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok_private.audit, hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications
+    TO hftok_admin, hftok_auditor;
 GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok_private.user_api_keys, hftok.user_api_keys TO hftok_user, hftok_service;

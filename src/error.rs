@@ -135,6 +135,9 @@ pub enum Error {
         /// The data key.
         id: i32,
     },
+    /// The audit cannot take the event, so nothing is done.
+    #[error("audit")]
+    Audit(Trouble),
     /// No memory for a value.
     #[error("no memory")]
     NoMemory,
@@ -144,6 +147,45 @@ pub enum Error {
     /// A rule of ours was broken.
     #[error("internal error")]
     Internal(&'static str),
+}
+
+/// Why the audit cannot take an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many events of this database wait to be written.
+    Full,
+    /// It was accepted, but is not on disk in time.
+    NotWritten,
+    /// On a standby it would go to the log, which would swallow it.
+    LogTooQuiet,
+    /// On a standby nothing can be on disk.
+    SyncOnStandby,
+    /// On a standby nothing can be counted.
+    Standby,
+}
+
+impl Trouble {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Full => "Too many events of this database wait to be written.",
+            Self::NotWritten => "The event could not be written in time.",
+            Self::LogTooQuiet => {
+                "On a standby events go to the server log, and its level would swallow them."
+            }
+            Self::SyncOnStandby => "hftok.audit is sync, and on a standby nothing can be written.",
+            Self::Standby => "On a standby nothing can be counted.",
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Full | Self::NotWritten => {
+                "Try again. hftok.status() shows the writer, and the server's log what stops it."
+            }
+            Self::LogTooQuiet => "An operator lowers log_min_messages.",
+            Self::SyncOnStandby | Self::Standby => "Call the primary server.",
+        }
+    }
 }
 
 /// What was not found.
@@ -272,6 +314,9 @@ impl From<Error> for Report {
             Error::DataKeyMissing { id } => report(b"53HF1", "a data key of this database is missing")
                 .detail(format!("There is no data key {id}."))
                 .hint("Restore its row in hftok_private.data_keys from a backup."),
+            Error::Audit(trouble) => report(b"53HF2", "the audit cannot take the event")
+                .detail(trouble.text().to_owned())
+                .hint(trouble.remedy()),
             Error::NoMemory => report(b"53200", "there is no memory for the value"),
             Error::NoRandomness(error) => report(b"58000", "nothing was sealed").detail(sentence(&error.to_string())),
             Error::Internal(what) => report(b"XX000", "internal error in hftok").detail(what.to_owned()),

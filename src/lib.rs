@@ -4,15 +4,17 @@
 //! |---|---|
 //! | [`api`] | one file a subject: the functions that SQL can call, each short enough to read as a rule |
 //! | [`store`] | rows: secrets, their versions, the wrapped data keys |
+//! | [`audit`] | what was done, written where a rollback does not reach |
 //! | [`keys`] | the keyring: where it comes from, who loads it, whether hftok is sealed |
 //! | [`pg`] | the only room with `unsafe`: Postgres behind small safe types |
 //! | [`error`] | every way to fail, and what a caller sees of it |
 //! | [`settings`] | `hftok.*` in postgresql.conf |
 //!
 //! The rules about secrets are in `crates/core`, which knows nothing of Postgres; tables, views, function
-//! declarations and privileges are in `sql/`. Dependencies point one way: `api` -> `store`, `keys` -> `pg`.
+//! declarations and privileges are in `sql/`. Dependencies point one way: `api` -> `audit`, `store`, `keys` -> `pg`.
 
 mod api;
+mod audit;
 mod error;
 mod keys;
 mod pg;
@@ -27,6 +29,12 @@ fn init(preloading: bool) {
     if preloading {
         settings::init();
         pg::key_pages::init();
-        keys::worker::init();
+        pg::audit_queue::init();
+        pg::server_log::tell_denials(audit::denied);
+        keys::worker::init(keys::worker::Duty {
+            begin: audit::launcher::begin,
+            serve: audit::launcher::serve,
+            end: audit::launcher::end,
+        });
     }
 }

@@ -2,7 +2,11 @@
 
 use std::ffi::CString;
 
+use std::time::Duration;
+
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+use crate::pg::guc::AuditMode;
 
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
@@ -13,6 +17,11 @@ static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
 static ENVIRONMENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(
     c"huggingface=HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGING_FACE_ACCESS_TOKEN",
 ));
+static AUDIT: GucSetting<AuditMode> = GucSetting::<AuditMode>::new(AuditMode::Async);
+static AUDIT_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
+static AUDIT_QUEUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
+static AUDIT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
+static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
@@ -90,7 +99,88 @@ pub fn init() {
         GucContext::Postmaster,
         operator,
     );
+    init_audit();
     crate::pg::init::reserve_setting_prefix();
+}
+
+fn init_audit() {
+    GucRegistry::define_enum_guc(
+        c"hftok.audit",
+        c"Whether a secret is handed out when its event is accepted (async) or when it is on disk (sync).",
+        c"On a standby, where rows cannot be written, events go to the server log, and sync hands out nothing.",
+        &AUDIT,
+        GucContext::Suset,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.audit_flush_interval",
+        c"How long an accepted event may wait until it is on disk.",
+        c"",
+        &AUDIT_FLUSH_INTERVAL,
+        1,
+        60_000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.audit_queue_size",
+        c"How many events of each database may wait until they are written.",
+        c"",
+        &AUDIT_QUEUE_SIZE,
+        256,
+        1_000_000,
+        GucContext::Postmaster,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.audit_timeout",
+        c"How long a call waits for the audit before it is refused.",
+        c"",
+        &AUDIT_TIMEOUT,
+        1,
+        600_000,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.audit_retention",
+        c"Age below which purge_audit() removes nothing.",
+        c"0 leaves it to whoever calls purge_audit(); by itself hftok never removes an event.",
+        &AUDIT_RETENTION,
+        0,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+}
+
+/// Whether a value waits until its event is on disk.
+pub fn audit_is_sync() -> bool {
+    AUDIT.get() == AuditMode::Sync
+}
+
+/// How long an accepted event may wait until it is on disk.
+pub fn audit_flush_interval() -> Duration {
+    milliseconds(&AUDIT_FLUSH_INTERVAL)
+}
+
+/// How many events of each database may wait.
+pub fn audit_queue_size() -> u32 {
+    AUDIT_QUEUE_SIZE.get().unsigned_abs()
+}
+
+/// How long a call waits for the audit.
+pub fn audit_timeout() -> Duration {
+    milliseconds(&AUDIT_TIMEOUT)
+}
+
+/// The age in seconds that an event must have to be removed.
+pub fn audit_retention() -> i32 {
+    AUDIT_RETENTION.get()
+}
+
+fn milliseconds(setting: &GucSetting<i32>) -> Duration {
+    Duration::from_millis(setting.get().unsigned_abs().into())
 }
 
 /// The path of the keyring file.

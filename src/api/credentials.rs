@@ -7,6 +7,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::input::{admit_plaintext, binding_key, hosts, required, secret, short, texts};
 use super::owner::{Actor, Owner};
+use crate::audit;
 use crate::error::Error;
 use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
@@ -193,7 +194,11 @@ entry! {
         let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
         let _owner = AsOwner::switch(&caller)?;
         match owner.admit_writer(&actor) {
-            Err(Error::NotFound(_)) => return Ok(false),
+            // Answered, and yet a refusal.
+            Err(error @ Error::NotFound(_)) => {
+                audit::refused(&error);
+                return Ok(false);
+            }
             admitted => admitted?,
         }
         let provider = required(p_provider, "p_provider must not be null")?;

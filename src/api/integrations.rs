@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, name, required, reserved, secret};
 use super::owner::{Actor, identifier};
+use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
@@ -61,7 +62,9 @@ entry! {
             return Err(Error::Disabled { secret_id: found.row.id });
         }
         let value = found.row.open()?;
-        json::parse(&as_json(&value)).map_err(|_| found.row.damaged())
+        let answer = json::parse(&as_json(&value)).map_err(|_| found.row.damaged())?;
+        reveals::record(found.row.object(), Some(&user))?;
+        Ok(answer)
     }
 
     /// Changes what is given.
@@ -131,7 +134,11 @@ entry! {
         let _owner = AsOwner::switch(&caller)?;
         match own(p_integration_id, &user) {
             Ok(reached) => reached.delete(),
-            Err(Error::NotFound(_)) => Ok(false),
+            // Answered, and yet a refusal.
+            Err(error @ Error::NotFound(_)) => {
+                audit::refused(&error);
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,7 +1,9 @@
 //! The operator's hand on the keyring.
 
+use hftok_core::audit::event::{Kind, Object};
 use serde_json::json;
 
+use crate::audit;
 use crate::keys;
 use crate::keys::state::State;
 use crate::pg::entry::entry;
@@ -11,12 +13,14 @@ use crate::settings;
 entry! {
     /// Forgets all keys, now and over a restart.
     fn seal() -> () {
-        keys::seal()
+        keys::seal()?;
+        audit::record(Kind::Key, "done", Object::default())
     }
 
     /// Reads the keyring again, also when not sealed.
     fn unseal() -> () {
-        keys::unseal()
+        keys::unseal()?;
+        audit::record(Kind::Key, "done", Object::default())
     }
 
     /// The state of the keyring as JSON: open or not and why not, ids and fingerprints. Never a key, a path or a

@@ -2,6 +2,7 @@
 //! done. How a function is guarded stands in its declaration: SECURITY DEFINER where EXECUTE is the permission,
 //! SECURITY INVOKER and [`crate::pg::caller::Caller`] where it matters who is asking.
 
+mod audit;
 mod catalogue;
 mod credentials;
 mod identity;

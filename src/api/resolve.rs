@@ -9,6 +9,7 @@ use super::input::{admit_plaintext, required, reserved, texts};
 use super::owner::Actor;
 use super::reveal::Revealed;
 use super::walk::{Request, Step, Stored, Taken};
+use crate::audit::reveals;
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
@@ -45,6 +46,7 @@ entry! {
             }
             (stored, _) => (value, stored),
         };
+        request.record(level, stored)?;
         let answer = Composite::new("hftok.resolved_token")?.set("source", level.as_str())?;
         let answer = match stored {
             None => answer,
@@ -67,7 +69,9 @@ entry! {
     ) -> Option<Revealed> {
         admit_plaintext()?;
         let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?;
-        Ok(request.walk(|_| ())?.map(|taken| Revealed(taken.value)))
+        let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
+        request.record(level, stored)?;
+        Ok(Some(Revealed(value)))
     }
 
     /// The version before the current one, while it may still be used.
@@ -85,7 +89,9 @@ entry! {
         if previous.is_expired || is_restricted {
             return Err(Error::NotFound(Object::Version(id, previous.row.version)));
         }
-        previous.row.open().map(Revealed)
+        let value = previous.row.open()?;
+        reveals::record(previous.row.object(), None)?;
+        Ok(Revealed(value))
     }
 
     /// The walk as JSON, a member a level, without a value.

@@ -6,6 +6,7 @@ use pgrx::{IntoDatum, pg_sys};
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, required};
+use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::acl;
 use crate::pg::caller::Caller;
@@ -80,7 +81,10 @@ entry! {
         };
         let _owner = AsOwner::switch(&caller)?;
         match row.open() {
-            Ok(value) => Ok(Some(Revealed(value))),
+            Ok(value) => {
+                reveals::record(row.object(), None)?;
+                Ok(Some(Revealed(value)))
+            }
             Err(Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -31,7 +31,10 @@ entry! {
             let request =
                 Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?;
             match request.walk(|_| ()) {
-                Ok(Some(taken)) => variables.give(provider, taken.value.expose()),
+                Ok(Some(taken)) => {
+                    request.record(taken.level, taken.stored)?;
+                    variables.give(provider, taken.value.expose());
+                }
                 Ok(None) => variables.withhold(provider),
                 Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
                     pgrx::notice!("hftok left out {}: {} at level {}", provider.id, outcome.as_str(), level.as_str());

@@ -1,12 +1,14 @@
 //! Named secrets of the operator: Supabase Vault's calls, and what its users ask for. For all of these EXECUTE is
 //! the permission. They reach secrets of scope `vault` and no others.
 
-use hftok_core::binding::Binding;
+use hftok_core::audit::event::{self, Kind};
+use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
 
 use super::input::{admit_plaintext, binding_key, description, name, required, reserved, secret};
 use super::reveal::Revealed;
+use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
 use crate::store::data_keys;
@@ -95,12 +97,20 @@ entry! {
             Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
             _ => found.row,
         };
-        row.open().map(Revealed)
+        let value = row.open()?;
+        reveals::record(row.object(), None)?;
+        Ok(Revealed(value))
     }
 
     /// Deletes a secret and its history; says whether there was one.
     fn delete_secret(p_secret_id: Uuid) -> bool {
-        secrets::delete_vault(required(p_secret_id, "p_secret_id must not be null")?)
+        let id = required(p_secret_id, "p_secret_id must not be null")?;
+        let is_deleted = secrets::delete_of(Scope::Vault, id)?;
+        if !is_deleted {
+            // Answered, and yet a refusal.
+            audit::refused(&Error::NotFound(Object::Secret(id)));
+        }
+        Ok(is_deleted)
     }
 
     /// Makes a previous version the next one, and says which number it got.
@@ -121,6 +131,7 @@ entry! {
     fn fingerprints(p_value: &str) -> Vec<Vec<u8>> {
         admit_plaintext()?;
         let value = PlaintextRef::new(required(p_value, "p_value must not be null")?);
+        audit::record(Kind::Audit, "done", event::Object::default())?;
         let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
         crate::keys::ready()?;
         data_keys::fingerprint_keys()?.into_iter().map(one).collect()

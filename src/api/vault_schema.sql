@@ -20,6 +20,10 @@ CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.decrypted_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+CREATE TRIGGER delete INSTEAD OF DELETE ON vault.secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
+CREATE TRIGGER delete INSTEAD OF DELETE ON vault.decrypted_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
 
 CREATE FUNCTION vault.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL

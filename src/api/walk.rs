@@ -1,5 +1,6 @@
 //! The walk over the levels with real credentials: what `core::walk` decides, applied to rows.
 
+use hftok_core::audit::event::Object;
 use hftok_core::binding::Scope;
 use hftok_core::plaintext::Plaintext;
 use hftok_core::provider::Provider;
@@ -8,6 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::input::binding_key;
 use super::owner::{Owner, identifier};
+use crate::audit::reveals;
 use crate::error::Error;
 use crate::settings;
 use crate::store::secrets::Secret;
@@ -125,6 +127,21 @@ impl Request {
             visit(Step { level, outcome, secret });
         }
         end.transpose()
+    }
+
+    /// Records that the value found at a level is handed out.
+    pub fn record(&self, level: Level, stored: Option<Stored>) -> Result<(), Error> {
+        let owner = self.owner(level);
+        let object = Object {
+            id: stored.map(|stored| *stored.id.as_bytes()),
+            version: stored.map(|stored| stored.version),
+            scope: owner.as_ref().map(|owner| owner.scope.as_str()),
+            owner: owner.as_ref().map(|owner| owner.id.as_str()).filter(|id| !id.is_empty()),
+            provider: Some(&self.provider.id),
+            level: Some(level.as_str()),
+            ..Object::default()
+        };
+        reveals::record(object, self.user())
     }
 
     /// Whether a previous version may be handed out: it is held against its own end, and against its own hosts on top of

@@ -51,12 +51,13 @@ impl Caller {
 }
 
 /// Fails where code of somebody else than the current user's choice may be running.
-pub(super) fn refuse_in_restricted_operation() -> Result<(), Error> {
+pub fn refuse_in_restricted_operation() -> Result<(), Error> {
     // SAFETY: reads a variable of this process.
     if unsafe { pg_sys::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
 }
 
-fn subject(claims: &str) -> Result<String, Error> {
+/// The user that claims name, in the form in which they are stored.
+pub(super) fn subject(claims: &str) -> Result<String, Error> {
     let claims: serde_json::Value = serde_json::from_str(claims).map_err(|_| Error::NoIdentity)?;
     let subject = claims.get("sub").and_then(serde_json::Value::as_str).unwrap_or_default();
     let is_plain =
@@ -72,7 +73,7 @@ pub fn canonical_id(id: &str) -> String {
     if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
+pub(super) fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     // SAFETY: gives a C string in the current memory context, or null when there is no such role.
     let name = unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);

@@ -16,6 +16,7 @@ use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
 
 use super::raise::{Report, raise};
+use super::statement::InCall;
 use crate::error::Error;
 
 /// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL.
@@ -38,9 +39,11 @@ macro_rules! entry {
                     const NAMES: &[&str] = &[$(stringify!($arg)),*];
                     // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
                     unsafe {
-                        $crate::pg::entry::enter(fcinfo, NAMES.len(), |_arguments| {
+                        $crate::pg::entry::enter(fcinfo, stringify!($name), NAMES.len(), |_arguments| {
                             $(let $arg = _arguments.next();)*
-                            $name($($arg),*)
+                            $crate::pg::caller::refuse_in_restricted_operation()
+                                .and_then(|()| $name($($arg),*))
+                                .inspect_err($crate::audit::refused)
                         })
                     }
                 }
@@ -76,6 +79,7 @@ impl Arguments {
 /// `fcinfo` is the call that Postgres is making, and its arguments have the types that `body` takes.
 pub unsafe fn enter<T: IntoDatum>(
     fcinfo: pg_sys::FunctionCallInfo,
+    name: &'static str,
     arguments: usize,
     body: impl FnOnce(&mut Arguments) -> Result<T, Error>,
 ) -> pg_sys::Datum {
@@ -85,7 +89,7 @@ pub unsafe fn enter<T: IntoDatum>(
         if usize::try_from(given) != Ok(arguments) {
             return Err(Error::Internal("the function was declared with another number of arguments"));
         }
-        super::caller::refuse_in_restricted_operation()?;
+        let _call = InCall::enter(name, fcinfo);
         body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum)
     }));
     let report = match outcome {

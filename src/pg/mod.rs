@@ -6,16 +6,22 @@
 #![allow(unsafe_code)]
 
 pub mod acl;
+pub mod audit_queue;
 pub mod caller;
 pub mod command;
 pub mod composite;
 pub mod entry;
+pub mod guc;
 pub mod init;
 pub mod json;
 pub mod key_pages;
 pub mod owner;
 pub mod raise;
 pub mod request;
+pub mod server_log;
+pub mod session;
 pub mod sql;
+pub mod statement;
+pub mod transaction;
 pub mod wait;
 pub mod worker;

@@ -126,8 +126,13 @@ fn c_text(text: &str) -> *mut c_char {
 }
 
 /// Postgres keeps a SQLSTATE as five groups of six bits, the first character in the lowest.
-fn pack(sqlstate: [u8; 5]) -> i32 {
-    sqlstate.iter().rev().fold(0, |code, byte| (code << 6) | (i32::from(byte.wrapping_sub(b'0')) & 0x3f))
+pub(super) const fn pack(sqlstate: [u8; 5]) -> i32 {
+    let (mut code, mut at) = (0, 5);
+    while at > 0 {
+        at -= 1;
+        code = (code << 6) | ((sqlstate[at].wrapping_sub(b'0') & 0x3f) as i32);
+    }
+    code
 }
 
 fn unpack(mut code: isize) -> [u8; 5] {

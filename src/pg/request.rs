@@ -24,6 +24,15 @@ pub fn claims() -> Option<String> {
     setting(c"request.jwt.claims")
 }
 
+/// The id that the HTTP request came with, if it looks like one: its sender decides what it says.
+pub fn request_id() -> Option<String> {
+    let headers: Value = serde_json::from_str(&setting(c"request.headers")?).ok()?;
+    let id = headers.get("x-request-id")?.as_str()?;
+    let is_plain = id.len() <= 128
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
+    is_plain.then(|| id.to_owned())
+}
+
 /// Adds `Cache-Control: no-store` to the headers of the answer. Others that are there stay, if they are in the form that
 /// PostgREST understands.
 fn forbid_caching() {
@@ -43,7 +52,7 @@ fn forbid_caching() {
 }
 
 /// A setting that is there and not empty.
-fn setting(name: &CStr) -> Option<String> {
+pub(super) fn setting(name: &CStr) -> Option<String> {
     // SAFETY: a look-up by a valid C string; the answer is null or a C string that the next change may free, and
     // is copied before that.
     let text = unsafe {

@@ -1,5 +1,7 @@
-//! A background worker without a database: it runs from the postmaster's start to its end.
+//! Background workers: one without a database that runs from the postmaster's start to its end, and those that it starts
+//! in a database for as long as there is something to do.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
@@ -23,8 +25,79 @@ pub fn register(name: &str, function: &str) {
         .load();
 }
 
-/// Defines the function that Postgres starts a worker with.
+/// Starts a worker whose entry point is exported under `function` and takes `argument`; `false` when there is no place for
+/// another. It is not started again by itself.
+pub fn launch(name: &str, kind: &str, function: &str, argument: u64) -> bool {
+    let argument = usize::try_from(argument).unwrap_or_default();
+    BackgroundWorkerBuilder::new(name)
+        .set_type(kind)
+        .set_library("hftok")
+        .set_function(function)
+        .set_argument(Some(pg_sys::Datum::from(argument)))
+        .set_start_time(BgWorkerStartTime::RecoveryFinished)
+        .set_restart_time(None)
+        .enable_spi_access()
+        .load_dynamic()
+        .is_ok()
+}
+
+/// Connects the calling worker to a database, or, for 0, to the catalogs that all databases share. Its own settings come
+/// before those of the database, which are made for clients. Does not return when there is no such database.
+pub fn connect(database: u32, settings: &[(&CStr, &CStr)]) {
+    // SAFETY: once in the life of a worker that asked for a database; as the bootstrap superuser, and also where clients may
+    // not connect. The settings are valid C strings.
+    unsafe {
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            pg_sys::Oid::from(database),
+            pg_sys::InvalidOid,
+            pg_sys::BGWORKER_BYPASS_ALLOWCONN,
+        );
+        for (name, value) in settings {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// Says in pg_stat_activity what the calling worker does.
+pub fn show(activity: &CStr) {
+    // SAFETY: copies a valid C string.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr()) };
+}
+
+/// Whether a database exists. For a worker that is connected to the shared catalogs.
+pub fn database_exists(database: u32) -> bool {
+    // SAFETY: a look-up by id, in a transaction of its own.
+    unsafe {
+        pg_sys::StartTransactionCommand();
+        let name = pg_sys::get_database_name(pg_sys::Oid::from(database));
+        let exists = !name.is_null();
+        pg_sys::CommitTransactionCommand();
+        exists
+    }
+}
+
+/// How many sessions of clients a database has.
+pub fn sessions(database: u32) -> i32 {
+    // SAFETY: asks shared memory.
+    unsafe { pg_sys::CountDBConnections(pg_sys::Oid::from(database)) }
+}
+
+/// Defines the function that Postgres starts a worker with; its argument, if it takes one, is handed on.
 macro_rules! worker_main {
+    ($name:ident, $main:path, argument) => {
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        #[pgrx::pg_guard]
+        extern "C-unwind" fn $name(argument: pgrx::pg_sys::Datum) {
+            $crate::pg::worker::attach();
+            $main(argument.value() as u64);
+        }
+    };
     ($name:ident, $main:path) => {
         #[allow(unsafe_code)]
         #[unsafe(no_mangle)]

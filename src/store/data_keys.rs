@@ -5,12 +5,15 @@
 
 use std::ffi::CStr;
 
+use hftok_core::audit::chain::AuditKey;
+use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
 use hftok_core::keyring::Keyring;
 use hftok_core::root_key::RootKeyId;
 use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 
+use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::{
     self,
@@ -111,6 +114,16 @@ pub fn fingerprint_keys() -> Result<Vec<DataKeyId>, Error> {
     FIND_ALL_OF.with_ids(&[Purpose::Fingerprints.as_str().into()])
 }
 
+/// The active key for the audit, which is made if there is none.
+pub fn audit_key() -> Result<DataKeyId, Error> {
+    active(Purpose::Audit)
+}
+
+/// Works with a certain key for the audit.
+pub fn auditing_with<R>(id: DataKeyId, work: impl FnOnce(AuditKey<'_>) -> R) -> Result<R, Error> {
+    using(id, |key| key.for_audit().map(work).ok_or(WRONG_PURPOSE))
+}
+
 const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it is not for");
 
 /// Uses a data key, which is unwrapped first if it isn't kept.
@@ -175,6 +188,13 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
         fingerprint.as_bytes().as_slice().into(),
         wrapped.as_slice().into(),
     ])?;
+    let purpose = Some(purpose.as_str());
+    changes::record_as(
+        Kind::Key,
+        "create_data_key",
+        1,
+        Object { version: Some(id.get()), level: purpose, ..Object::default() },
+    )?;
     Ok(id)
 }
 

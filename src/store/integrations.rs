@@ -2,14 +2,16 @@
 
 use std::ffi::CStr;
 
+use hftok_core::audit::event::Object;
 use hftok_core::binding::Scope;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
 
-use crate::error::{Error, Object};
+use crate::audit::changes;
+use crate::error::{self, Error};
 use crate::pg::json::Jsonb;
 use crate::pg::sql::{Run, Statement};
-use crate::store::secrets::Secret;
+use crate::store::secrets::{self, Secret};
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
     VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id";
@@ -29,7 +31,6 @@ const STATUS: &CStr =
     c"UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
     last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
     updated_at = pg_catalog.now() WHERE id = $1";
-const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'integration'";
 const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
     ON CONFLICT DO NOTHING";
 const UNSHARE: &CStr =
@@ -41,7 +42,6 @@ thread_local! {
     static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
     static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
-    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
     static SHARE_ROW: Statement = const { Statement::new(SHARE, &[UUIDOID, TEXTOID]) };
     static UNSHARE_ROW: Statement = const { Statement::new(UNSHARE, &[UUIDOID, TEXTOID]) };
 }
@@ -84,20 +84,22 @@ pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
             is_enabled: row.must(4)?,
         })
     })?;
-    rows.into_iter().next().ok_or(Error::NotFound(Object::Integration(id)))
+    rows.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
 }
 
 impl Integration {
     /// Its credentials. That a row points to a secret does not make it this integration's: owner and provider are sealed
     /// with the value, and must be the same.
     pub fn credentials(&self) -> Result<Secret, Error> {
-        let found = Secret::lock_id(self.secret_id)?.ok_or(Error::NotFound(Object::Integration(self.id)))?;
+        let found =
+            Secret::lock_id(self.secret_id)?.ok_or(Error::NotFound(error::Object::Integration(self.id)))?;
         self.check(found)
     }
 
     /// The same without a lock, for reading.
     pub fn read_credentials(&self) -> Result<Secret, Error> {
-        let found = Secret::find_id(self.secret_id)?.ok_or(Error::NotFound(Object::Integration(self.id)))?;
+        let found =
+            Secret::find_id(self.secret_id)?.ok_or(Error::NotFound(error::Object::Integration(self.id)))?;
         self.check(found)
     }
 
@@ -117,29 +119,40 @@ impl Integration {
         enabled: Option<bool>,
     ) -> Result<(), Error> {
         UPDATE_ROW.execute(&[self.id.into(), name.into(), config.into(), enabled.into()])?;
-        Ok(())
+        changes::record(self.object())
     }
 
     /// Keeps what the backend found. A connection that works was used.
     pub fn set_status(&self, status: &str, message: Option<&str>) -> Result<(), Error> {
         STATUS_ROW.execute(&[self.id.into(), status.into(), message.into()])?;
-        Ok(())
+        changes::record(Object { level: Some(status), ..self.object() })
     }
 
     /// Deletes it with its credentials.
     pub fn delete(&self) -> Result<bool, Error> {
-        Ok(DELETE_ROW.execute(&[self.secret_id.into()])? > 0)
+        secrets::delete_of(Scope::Integration, self.secret_id)
     }
 
     /// Lets the members of an organisation use it.
     pub fn share(&self, org: &str) -> Result<(), Error> {
         SHARE_ROW.execute(&[self.id.into(), org.into()])?;
-        Ok(())
+        changes::record(Object { scope: Some("org"), owner: Some(org), ..self.object() })
     }
 
     /// No longer lets them.
     pub fn unshare(&self, org: &str) -> Result<(), Error> {
         UNSHARE_ROW.execute(&[self.id.into(), org.into()])?;
-        Ok(())
+        changes::record(Object { scope: Some("org"), owner: Some(org), ..self.object() })
+    }
+
+    /// As the audit names it.
+    fn object(&self) -> Object<'_> {
+        Object {
+            id: Some(*self.id.as_bytes()),
+            scope: Some(Scope::Integration.as_str()),
+            owner: Some(&self.owner),
+            provider: Some(&self.provider),
+            ..Object::default()
+        }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::ffi::CStr;
 
+use hftok_core::audit::event::Object;
+use hftok_core::binding::Scope;
 use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
+use crate::audit::changes;
 use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
 
@@ -86,12 +89,27 @@ pub fn lock_owners(org_id: &str) -> Result<Vec<String>, Error> {
 /// Makes a user a member, or gives a member another role.
 pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
     PUT_MEMBER.execute(&[org_id.into(), user_id.into(), role.as_str().into()])?;
-    Ok(())
+    record(org_id, user_id, Some(role))
 }
 
 /// Ends a membership, and what the member shared with the organisation; `false` when there was none.
 pub fn remove(org_id: &str, user_id: &str) -> Result<bool, Error> {
-    Ok(REMOVE_MEMBER.execute(&[org_id.into(), user_id.into()])? > 0)
+    let is_removed = REMOVE_MEMBER.execute(&[org_id.into(), user_id.into()])? > 0;
+    if is_removed {
+        record(org_id, user_id, None)?;
+    }
+    Ok(is_removed)
+}
+
+/// Records the role that a user now has in an organisation.
+fn record(org_id: &str, user_id: &str, role: Option<Role>) -> Result<(), Error> {
+    changes::record(Object {
+        scope: Some(Scope::Org.as_str()),
+        owner: Some(org_id),
+        subject: Some(user_id),
+        level: role.map(Role::as_str),
+        ..Object::default()
+    })
 }
 
 /// Whether a user is an administrator of the application.

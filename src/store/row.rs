@@ -1,6 +1,7 @@
 //! A sealed value with everything that it is bound to, as it lies in `secrets`, in `secret_versions`, or in the
 //! arguments of a function that a view calls.
 
+use hftok_core::audit::event::Object;
 use hftok_core::binding::{Binding, Context, Scope};
 use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::plaintext::Plaintext;
@@ -67,6 +68,19 @@ impl SealedRow {
                 OpenError::Malformed | OpenError::Refused => damaged(),
             })
         })
+    }
+
+    /// As the audit names it.
+    pub fn object(&self) -> Object<'_> {
+        let named = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        Object {
+            id: Some(*self.id.as_bytes()),
+            version: Some(self.version),
+            scope: Some(&self.scope),
+            owner: named(&self.scope_id),
+            provider: named(&self.provider),
+            ..Object::default()
+        }
     }
 
     /// The error for a value that does not open, or that is not where it belongs.

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use hftok_core::audit::event::Object;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::{Plaintext, PlaintextRef};
 use hftok_core::preview::preview;
@@ -11,7 +12,8 @@ use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPT
 use super::data_keys;
 use super::row::SealedRow;
 use super::versions;
-use crate::error::{Error, Object};
+use crate::audit::changes;
+use crate::error::{self, Error};
 use crate::pg::sql::{Row, Run, Statement};
 
 macro_rules! columns {
@@ -40,7 +42,7 @@ const INSERT: &CStr = c"INSERT INTO hftok_private.secrets
      label, on_unusable, allowed_hosts, expires_at, warnings)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
      CASE WHEN $14 THEN 'continue' ELSE 'stop' END, $15, $16, $17)
-    ON CONFLICT (binding_key) DO NOTHING RETURNING 1";
+    ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
 // Another version is another value: what was said of the former one is no longer true.
 const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     binding_key = $2, name = $3, description = $4, preview = $5, fingerprint = $6, sealed = $7,
@@ -52,24 +54,33 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     version = $8, updated_at = pg_catalog.now(),
     label = $9, on_unusable = CASE WHEN $10 THEN 'continue' ELSE 'stop' END, allowed_hosts = $11, expires_at = $12,
     warnings = $13
-    WHERE id = $1";
-const DESCRIBE: &CStr =
-    c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now() WHERE id = $1";
+    WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
+const DESCRIBE: &CStr = c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now()
+    WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
 // In one of a fixed number of drawers: the server has room for so many locks only, and a bulk save would need one each.
 const LOCK_OWNER: &CStr = c"SELECT hftok_private.lock_user($1)";
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
-const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = 'vault'";
-const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1";
-const REPORT: &CStr = c"UPDATE hftok_private.secrets SET
-    refusals = CASE $2 WHEN 'verified' THEN 0 WHEN 'invalid' THEN refusals + 1 ELSE refusals END,
+const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = $2
+    RETURNING id, scope, scope_id, provider, version";
+const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1
+    RETURNING id, scope, scope_id, provider, version";
+// What changes nothing but the time of the last look is no event.
+const REPORT: &CStr = c"WITH former AS (
+        SELECT s.id, s.verdict FROM hftok_private.secrets s
+        WHERE s.id = $1 AND s.scope <> 'vault' AND ($4 IS NULL OR s.version = $4) FOR UPDATE
+    )
+    UPDATE hftok_private.secrets s SET
+    refusals = CASE $2 WHEN 'verified' THEN 0 WHEN 'invalid' THEN s.refusals + 1 ELSE s.refusals END,
     verdict = CASE $2
         WHEN 'verified' THEN 'verified'
-        WHEN 'invalid' THEN CASE WHEN verdict = 'verified' AND refusals = 0 THEN 'verified' ELSE 'invalid' END
-        ELSE verdict END,
+        WHEN 'invalid' THEN CASE WHEN s.verdict = 'verified' AND s.refusals = 0 THEN 'verified' ELSE 'invalid' END
+        ELSE s.verdict END,
     verdict_message = CASE $2 WHEN 'verified' THEN NULL WHEN 'invalid' THEN pg_catalog.left($3, 1000)
-        ELSE verdict_message END,
-    last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE last_verified_at END
-    WHERE id = $1 AND scope <> 'vault' AND ($4 IS NULL OR version = $4)";
+        ELSE s.verdict_message END,
+    last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END
+    FROM former WHERE s.id = former.id
+    RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
+    s.verdict IS DISTINCT FROM former.verdict";
 const COUNT: &CStr =
     c"SELECT count(*)::int FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
 
@@ -89,7 +100,7 @@ thread_local! {
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
     static LOCK_ONE_OWNER: Statement = const { Statement::new(LOCK_OWNER, &[TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
-    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID]) };
+    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID, TEXTOID]) };
     static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
     static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID, INT4OID]) };
     static COUNT_ROWS: Statement = const { Statement::new(COUNT, &[TEXTOID, TEXTOID]) };
@@ -180,7 +191,7 @@ impl Secret {
 
     /// A secret of the operator by its id, locked until the transaction ends.
     pub fn lock_vault(id: Uuid) -> Result<Self, Error> {
-        LOCK_VAULT.write(&[id.into()], Self::read)?.pop().ok_or(Error::NotFound(Object::Secret(id)))
+        LOCK_VAULT.write(&[id.into()], Self::read)?.pop().ok_or(Error::NotFound(error::Object::Secret(id)))
     }
 
     /// Gives the secret a value as its next version. Not stored yet.
@@ -201,7 +212,7 @@ impl Secret {
     /// Stores a new secret; `false` when its binding is taken.
     pub fn insert(&self) -> Result<bool, Error> {
         let row = &self.row;
-        let inserted = INSERT_ROW.execute(&[
+        let parameters = [
             row.id.into(),
             self.binding_key()?.into(),
             row.scope.as_str().into(),
@@ -219,8 +230,11 @@ impl Secret {
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
             self.warnings.clone().into(),
-        ])?;
-        Ok(inserted > 0)
+        ];
+        match INSERT_ROW.write(&parameters, |row| row.must::<Vec<u8>>(1))?.pop() {
+            Some(state) => self.record(&state).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Fails when another secret has this binding: to be asked before storing one that was bound otherwise.
@@ -238,7 +252,7 @@ impl Secret {
         if row.version != former {
             versions::keep(row.id)?;
         }
-        UPDATE_ROW.execute(&[
+        let parameters = [
             row.id.into(),
             self.binding_key()?.into(),
             row.name.as_str().into(),
@@ -252,14 +266,19 @@ impl Secret {
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
             self.warnings.clone().into(),
-        ])?;
-        Ok(())
+        ];
+        UPDATE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?)).map(|_| ())
     }
 
     /// Stores the description alone, which needs no key.
     pub fn update_description(&self) -> Result<(), Error> {
-        DESCRIBE_ROW.execute(&[self.row.id.into(), self.description.as_str().into()])?;
-        Ok(())
+        let parameters = [self.row.id.into(), self.description.as_str().into()];
+        DESCRIBE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?)).map(|_| ())
+    }
+
+    /// Records that the secret is now in this state.
+    fn record(&self, state: &[u8]) -> Result<(), Error> {
+        changes::record(Object { digest: Some(state), ..self.row.object() })
     }
 
     fn binding_key(&self) -> Result<Uuid, Error> {
@@ -299,20 +318,38 @@ pub fn lock_user(user: &str) -> Result<(), Error> {
     LOCK_ONE_OWNER.execute(&[user.into()]).map(|_| ())
 }
 
-/// Deletes a secret of the operator with all its versions; `false` when there is none of this id.
-pub fn delete_vault(id: Uuid) -> Result<bool, Error> {
-    Ok(DELETE_ROW.execute(&[id.into()])? > 0)
+/// Deletes a secret of this scope with all its versions; `false` when there is none of this id.
+pub fn delete_of(scope: Scope, id: Uuid) -> Result<bool, Error> {
+    Ok(!DELETE_ROW.write(&[id.into(), scope.as_str().into()], |row| record_row(row, None))?.is_empty())
 }
 
 /// Deletes the secret found under this binding with all its versions; `false` when there is none.
 pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
-    Ok(DELETE_BOUND_ROW.execute(&[binding_key.into()])? > 0)
+    Ok(!DELETE_BOUND_ROW.write(&[binding_key.into()], |row| record_row(row, None))?.is_empty())
 }
 
 /// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
 pub fn report(id: Uuid, verdict: &str, message: Option<&str>, version: Option<i32>) -> Result<(), Error> {
-    REPORT_ROW.execute(&[id.into(), verdict.into(), message.into(), version.into()])?;
-    Ok(())
+    let parameters = [id.into(), verdict.into(), message.into(), version.into()];
+    let tell = |row: &Row<'_>| if row.must(7)? { record_row(row, Some(6)) } else { Ok(()) };
+    REPORT_ROW.write(&parameters, tell).map(|_| ())
+}
+
+/// Records a change of a row that was returned as id, scope, owner, provider, version; its new state is in another column,
+/// or there is none any more.
+fn record_row(row: &Row<'_>, state: Option<i32>) -> Result<(), Error> {
+    let (id, version): (Uuid, i32) = (row.must(1)?, row.must(5)?);
+    let (scope, owner, provider): (String, String, String) = (row.must(2)?, row.must(3)?, row.must(4)?);
+    let state: Option<Vec<u8>> = state.and_then(|column| row.get(column));
+    changes::record(Object {
+        id: Some(*id.as_bytes()),
+        version: Some(version),
+        digest: state.as_deref(),
+        scope: Some(&scope),
+        owner: Some(owner.as_str()).filter(|owner| !owner.is_empty()),
+        provider: Some(provider.as_str()).filter(|name| !name.is_empty()),
+        ..Object::default()
+    })
 }
 
 /// How many secrets an owner has.

@@ -1,0 +1,136 @@
+-- The audit as it is read, verified and purged.
+
+CREATE VIEW hftok.audit_events WITH (security_invoker) AS
+    SELECT a.id, a.at, a.role_name, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope,
+        a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.client_addr, a.application_name, a.request_id,
+        pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash
+    FROM hftok_private.audit a;
+COMMENT ON VIEW hftok.audit_events IS
+    'What was done, by whom, from where. A user sees what they did and what was done with what is theirs. Newest events may be missing for as long as hftok.audit_flush_interval.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
+CREATE TYPE hftok.verified_audit AS (checked bigint, ok boolean, first_bad bigint, reason text);
+COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, and the first that does not.';
+
+CREATE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
+    RETURNS hftok.verified_audit
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_verify_audit';
+COMMENT ON FUNCTION hftok.verify_audit IS
+    'Holds every event from p_from to p_to against the hash that ties it to the one before, and the end against p_head, which audit_head() gave earlier. That the newest events were cut off is only noticed with p_head.';
+
+CREATE FUNCTION hftok.audit_head() RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_audit_head';
+COMMENT ON FUNCTION hftok.audit_head IS 'The end of the audit, to be kept outside the database and given to verify_audit().';
+
+CREATE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_purge_audit';
+COMMENT ON FUNCTION hftok.purge_audit IS
+    'Removes the events before the first that is not older than p_before, if they verify, and leaves a signed stub so that the rest still does. Says how many they were.';
+
+CREATE FUNCTION hftok_private.record_verify() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_record_verify';
+COMMENT ON FUNCTION hftok_private.record_verify IS 'Has the audit tell that verify() was called.';
+
+CREATE FUNCTION hftok_private.pending_event(p_event bytea) RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_pending_event';
+COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON.';
+
+CREATE FUNCTION hftok_private.audit_state() RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_audit_state';
+COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
+
+-- What the audit says of each object last: the chain, and after it what is still to be chained.
+CREATE VIEW hftok_private.changes WITH (security_barrier) AS
+    SELECT a.id, NULL::timestamptz AS at, a.object_id, a.version, a.digest, a.owner_scope, a.owner_id, a.level, a.subject
+    FROM hftok_private.audit a WHERE a.kind = 'change' AND a.outcome = 'committed'
+    UNION ALL
+    SELECT 9223372036854775807, p.at, (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
+        pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
+        e.event ->> 'level', e.event ->> 'subject'
+    FROM hftok_private.audit_pending p,
+        LATERAL (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS event) e
+    WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
+COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of.';
+
+CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH newest AS (
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest
+        FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL
+        ORDER BY c.object_id, c.id DESC, c.at DESC
+    ), role AS (
+        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level
+        FROM hftok_private.changes c WHERE c.subject IS NOT NULL
+        ORDER BY c.owner_scope, c.owner_id, c.subject, c.id DESC, c.at DESC
+    )
+    SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
+        CASE
+            WHEN n.object_id IS NULL THEN 'the audit tells of no such secret'
+            WHEN s.id IS NULL THEN 'it was deleted outside hftok'
+            WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
+            WHEN s.version <> n.version THEN format('the audit tells of version %s', n.version)
+            ELSE 'what is said of it (switched on, hosts, end, verdict, label) was changed outside hftok'
+        END
+    FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id
+    WHERE CASE WHEN s.id IS NULL THEN n.digest IS NOT NULL
+        ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s) END
+    UNION ALL
+    SELECT 'member', format('%s in %s', coalesce(m.user_id, r.subject), coalesce(m.org_id, r.owner_id)), NULL,
+        format('the audit tells of the role %s, and not of %s', coalesce(r.level, 'none'), coalesce(m.role, 'none'))
+    FROM hftok_private.members m
+    FULL JOIN (SELECT * FROM role WHERE owner_scope = 'org') r ON r.owner_id = m.org_id AND r.subject = m.user_id
+    WHERE m.role IS DISTINCT FROM r.level
+    UNION ALL
+    SELECT 'administrator', coalesce(a.user_id, r.subject), NULL,
+        CASE WHEN a.user_id IS NULL THEN 'deleted outside hftok' ELSE 'added outside hftok' END
+    FROM hftok_private.administrators a
+    FULL JOIN (SELECT * FROM role WHERE owner_scope = 'global') r ON r.subject = a.user_id
+    WHERE (a.user_id IS NULL) <> (r.level IS NULL)
+$$;
+COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
+
+-- For people who look after a server.
+CREATE VIEW hftok.recent_reveals WITH (security_barrier) AS
+    SELECT a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider,
+        sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at
+    FROM hftok_private.audit a
+    WHERE a.kind = 'reveal' AND a.at > pg_catalog.now() - interval '1 day'
+    GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider;
+COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day.';
+
+CREATE VIEW hftok.refusals_by_role WITH (security_barrier) AS
+    SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
+        count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at
+    FROM hftok_private.audit a
+    WHERE a.kind = 'refusal'
+    GROUP BY a.role_name, a.login_role, a.action, a.outcome;
+COMMENT ON VIEW hftok.refusals_by_role IS 'What was refused to whom, and why.';
+
+CREATE VIEW hftok.unused_secrets WITH (security_barrier) AS
+    SELECT s.id AS secret_id, s.scope, s.scope_id, s.provider, s.model, nullif(s.name, '') AS name, s.label, s.created_at
+    FROM hftok_private.secrets s
+    WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = s.id AND u.use_count > 0);
+COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
+
+CREATE VIEW hftok.new_applications WITH (security_barrier) AS
+    WITH used AS (
+        SELECT a.object_id, a.application_name, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
+        FROM hftok_private.audit a
+        WHERE a.kind = 'reveal' AND a.object_id IS NOT NULL
+        GROUP BY a.object_id, a.application_name
+    )
+    SELECT n.object_id AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
+        n.first_at, n.reveals
+    FROM used n LEFT JOIN hftok_private.secrets s ON s.id = n.object_id
+    WHERE n.first_at > pg_catalog.now() - interval '7 days'
+    AND EXISTS (SELECT FROM used f WHERE f.object_id = n.object_id AND f.first_at < n.first_at);
+COMMENT ON VIEW hftok.new_applications IS
+    'Secrets that were read in the last week by an application that had not read them before, while another had.';

@@ -1,0 +1,123 @@
+//! The audit, for those who read it, and for functions in SQL that have something to record.
+
+use hftok_core::audit::chain::Head;
+use hftok_core::audit::event::{Event, Kind, Object};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use serde_json::json;
+
+use super::input::required;
+use crate::audit::{self, changes, purge, usage, verifier};
+use crate::error::Error;
+use crate::pg::audit_queue;
+use crate::pg::composite::Composite;
+use crate::pg::entry::entry;
+use crate::pg::key_pages::database;
+use crate::pg::session;
+use crate::settings;
+
+entry! {
+    /// Verifies the chain from one event to another, and against a head that was kept elsewhere.
+    fn verify_audit(p_from: i64, p_to: i64, p_head: &str) -> Composite {
+        let head = p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
+        let head = head.transpose()?;
+        audit::settle();
+        let verdict = verifier::verify(p_from, p_to, head)?;
+        let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
+        audit::record(Kind::Audit, outcome, Object::default())?;
+        let (number, reason) = verdict.first_bad.unzip();
+        Composite::new("hftok.verified_audit")?
+            .set("checked", verdict.checked)?
+            .set("ok", number.is_none())?
+            .set("first_bad", number)?
+            .set("reason", reason)
+    }
+
+    /// The end of the chain, as a text.
+    fn audit_head() -> String {
+        audit::settle();
+        verifier::head().map(|head| head.to_string())
+    }
+
+    /// Removes the oldest events.
+    fn purge_audit(p_before: TimestampWithTimeZone) -> i64 {
+        let before = required(p_before, "p_before must not be null")?;
+        audit::settle();
+        purge::purge(before)
+    }
+
+    /// Has usage counted.
+    fn report_usage(p_secret_id: Uuid, p_requests: i64, p_units: i64, p_cost: &str, p_currency: &str) -> () {
+        let Some(id) = p_secret_id else { return Ok(()) };
+        usage::report(
+            id,
+            p_requests.unwrap_or(1),
+            p_units.unwrap_or(0),
+            p_cost.unwrap_or("0"),
+            p_currency.unwrap_or("USD"),
+        )
+    }
+
+    /// Records a change that was made in SQL.
+    fn record_change(
+        p_action: &str,
+        p_object: Uuid,
+        p_version: i32,
+        p_digest: Vec<u8>,
+        p_scope: &str,
+        p_owner: &str,
+        p_provider: &str,
+        p_level: &str,
+        p_subject: &str,
+    ) -> () {
+        let object = Object {
+            id: p_object.map(|id| *id.as_bytes()),
+            version: p_version,
+            digest: p_digest.as_deref(),
+            scope: p_scope,
+            owner: p_owner.filter(|owner| !owner.is_empty()),
+            provider: p_provider.filter(|name| !name.is_empty()),
+            level: p_level,
+            subject: p_subject,
+        };
+        changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
+    }
+
+    /// Records that the whole of what is stored is being verified.
+    fn record_verify() -> bool {
+        audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
+    }
+
+    /// An event that is not chained yet, as JSON.
+    fn pending_event(p_event: Vec<u8>) -> Option<String> {
+        Ok(p_event.as_deref().and_then(Event::decode).map(|event| audit::line(database(), &event)))
+    }
+
+    /// How the audit of this database is doing, as JSON. Times are microseconds since 2000.
+    fn audit_state() -> String {
+        let state = audit_queue::with(|queue| {
+            let found = queue.header.lane(database());
+            found.map(|at| {
+                let lane = queue.header.lanes[at];
+                let writer = match lane.writer {
+                    0 if lane.failures > 1 => "failing",
+                    0 if lane.has_work() => "starting",
+                    0 => "idle",
+                    _ => "running",
+                };
+                (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::now() - oldest))
+            })
+        });
+        let (writer, waiting, age) = match state {
+            None => ("none", 0, None),
+            Some(None) => ("idle", 0, None),
+            Some(Some(state)) => state,
+        };
+        Ok(json!({
+            "mode": if settings::audit_is_sync() { "sync" } else { "async" },
+            "writer": if session::is_standby() { "log" } else { writer },
+            "waiting": waiting,
+            "oldest_age": age,
+        })
+        .to_string())
+    }
+}

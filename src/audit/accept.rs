@@ -1,0 +1,195 @@
+//! Handing events to the queue, or, on a standby, to the server's log.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use hftok_core::audit::event::{Event, Kind, Object};
+use pgrx::datum::TimestampWithTimeZone;
+use serde_json::json;
+
+use super::{action, tag};
+use crate::error::{Error, Trouble};
+use crate::keys::state::Reason;
+use crate::pg::key_pages::database;
+use crate::pg::session::{self, Session};
+use crate::pg::{audit_queue, server_log, statement, wait};
+use crate::settings;
+
+/// Records something that was done, and that is not to be undone with the transaction: it is accepted when this returns, in
+/// `sync` on disk.
+pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error> {
+    let session = Session::current().acting_for(None);
+    accept(&Event {
+        at: session::now(),
+        kind,
+        action: action::name(statement::function()),
+        outcome,
+        count: 1,
+        who: session.as_who(),
+        object,
+    })
+}
+
+/// Accepts an event: what it is about may be done when this returns.
+pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
+    if session::is_standby() {
+        return log(event);
+    }
+    let (lane, number) = push(tag::EVENT, &event.encode(), event.at)?;
+    if settings::audit_is_sync() {
+        audit_queue::wake(lane);
+        if !audit_queue::wait_written(lane, number, settings::audit_timeout()) {
+            return Err(Error::Audit(Trouble::NotWritten));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a record into the queue, waiting for room if need be.
+pub(super) fn push(tag: u8, bytes: &[u8], at: i64) -> Result<(usize, u64), Error> {
+    let record = [&[tag], bytes].concat();
+    patiently(|| {
+        audit_queue::with(|queue| {
+            let lane = queue.header.claim(database())?;
+            let number = queue.push(lane, &record, at)?;
+            let state = &queue.header.lanes[lane];
+            // A writer comes by itself; one that has much to do is better called early.
+            let is_wanted = if state.writer == 0 {
+                at >= state.not_before
+            } else {
+                state.waiting() == u64::from(settings::audit_queue_size()) / 2
+            };
+            Ok((lane, number, is_wanted))
+        })
+    })
+    .map(|(lane, number, is_wanted)| {
+        if is_wanted {
+            audit_queue::wake(lane);
+        }
+        (lane, number)
+    })
+}
+
+/// Tries until there is room in the queue, for as long as callers wait.
+pub(super) fn patiently<R>(
+    mut attempt: impl FnMut() -> Option<Result<R, hftok_core::audit::queue::Full>>,
+) -> Result<R, Error> {
+    let end = Instant::now() + settings::audit_timeout();
+    loop {
+        match attempt() {
+            None => return Err(Error::Sealed(Reason::NotPreloaded)),
+            Some(Ok(done)) => return Ok(done),
+            Some(Err(_)) if Instant::now() >= end => return Err(Error::Audit(Trouble::Full)),
+            Some(Err(_)) => {
+                if let Some(lane) = audit_queue::look(|header| header.lane(database())).flatten() {
+                    audit_queue::wake(lane);
+                }
+                wait::nap(std::time::Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+/// Waits until everything that was accepted before is written, at most as long as callers wait.
+pub fn settle() {
+    let last = audit_queue::with(|queue| {
+        let lane = queue.header.claim(database()).ok()?;
+        queue.header.lanes[lane].is_called = true;
+        Some((lane, queue.header.lanes[lane].accepted()))
+    });
+    if let Some(Some((lane, number))) = last
+        && !session::is_standby()
+    {
+        audit_queue::wake(lane);
+        let end = Instant::now() + settings::audit_timeout();
+        audit_queue::wait_written(lane, number, settings::audit_timeout());
+        let is_called = || audit_queue::look(|header| header.lanes[lane].is_called).unwrap_or(false);
+        while is_called() && Instant::now() < end {
+            wait::nap(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+/// Records that a call was refused, if the error says so. Many that are alike are counted in one event.
+pub fn refused(error: &Error) {
+    let Some(outcome) = action::refusal(error) else { return };
+    let object = Object { id: action::object(error), level: action::level(error), ..Object::default() };
+    refuse(action::name(statement::function()), outcome, object);
+}
+
+/// Records what Postgres refused before we were asked. Called while an error is being reported.
+pub fn denied(object: &str) {
+    if let Some(name) = action::GUARDED.iter().find(|name| **name == object) {
+        refuse(name, "not_allowed", Object::default());
+    }
+}
+
+fn refuse(action: &'static str, outcome: &str, object: Object<'_>) {
+    if !audit_queue::exists() || !session::has_database() {
+        return;
+    }
+    let session = Session::without_catalog().acting_for(None);
+    let at = session::now();
+    let event = Event { at, kind: Kind::Refusal, action, outcome, count: 1, who: session.as_who(), object };
+    if session::is_standby() {
+        let _ = log(&event);
+        return;
+    }
+    let mut alike = DefaultHasher::new();
+    let mut constant = event;
+    (constant.at, constant.who.request) = (0, None);
+    constant.encode().hash(&mut alike);
+    let record = [&[tag::EVENT][..], &event.encode()].concat();
+    let lane = audit_queue::with(|queue| {
+        let lane = queue.header.claim(database()).ok()?;
+        if queue.push_or_count(lane, alike.finish(), &record, at).is_err() {
+            queue.header.lanes[lane].left_out += 1;
+        }
+        let state = &queue.header.lanes[lane];
+        (state.writer == 0 && at >= state.not_before).then_some(lane)
+    });
+    if let Some(Some(lane)) = lane {
+        audit_queue::wake(lane);
+    }
+}
+
+/// Writes an event into the server's log.
+fn log(event: &Event<'_>) -> Result<(), Error> {
+    if settings::audit_is_sync() {
+        return Err(Error::Audit(Trouble::SyncOnStandby));
+    }
+    if !server_log::takes_lines() {
+        return Err(Error::Audit(Trouble::LogTooQuiet));
+    }
+    server_log::write(&line(database(), event));
+    Ok(())
+}
+
+/// An event as a line of JSON, with the fields of `audit_events`.
+pub fn line(database: u32, event: &Event<'_>) -> String {
+    let Event { object, who, .. } = event;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    json!({ "hftok_audit": {
+        "database": database,
+        "at": TimestampWithTimeZone::try_from(event.at).ok(),
+        "kind": event.kind.as_str(),
+        "action": event.action,
+        "outcome": event.outcome,
+        "count": event.count,
+        "object_id": object.id.map(|id| pgrx::datum::Uuid::from_bytes(id).to_string()),
+        "version": object.version,
+        "digest": object.digest.map(hex),
+        "owner_scope": object.scope,
+        "owner_id": object.owner,
+        "provider": object.provider,
+        "level": object.level,
+        "subject": object.subject,
+        "role_name": who.role,
+        "login_role": who.login,
+        "actor_user": who.user,
+        "client_addr": who.address,
+        "application_name": who.application,
+        "request_id": who.request,
+    }})
+    .to_string()
+}

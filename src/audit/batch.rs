@@ -1,0 +1,95 @@
+//! What a writer takes out of the queue at a time, sorted into events and usage.
+
+use std::collections::HashMap;
+
+use hftok_core::audit::event::{Event, Kind};
+use hftok_core::audit::queue::Taken;
+use pgrx::datum::Uuid;
+
+use super::purge::CARRIED_OVER;
+use super::tag;
+
+/// What was taken out of the queue.
+#[derive(Default)]
+pub struct Batch {
+    /// Events, encoded, as often as they count.
+    pub events: Vec<Vec<u8>>,
+    /// Reports of usage, encoded.
+    pub usage: Vec<Vec<u8>>,
+}
+
+/// What follows from events once they are chained, and may come late.
+#[derive(Default)]
+pub struct Consequences {
+    /// How often each secret was handed out, and when last.
+    pub uses: HashMap<[u8; 16], (i64, i64)>,
+    /// Reports of usage, encoded.
+    pub usage: Vec<Vec<u8>>,
+    /// Notifications.
+    pub told: Vec<String>,
+    /// Secrets that are no more.
+    pub deleted: Vec<Uuid>,
+}
+
+impl Batch {
+    /// Sorts records.
+    pub fn of(records: Vec<Taken>) -> Self {
+        let mut batch = Self::default();
+        for Taken { bytes, count } in records {
+            match bytes.split_first() {
+                Some((&tag::USAGE, usage)) => batch.usage.push(usage.to_vec()),
+                Some((_, event)) if count == 1 => batch.events.push(event.to_vec()),
+                Some((_, event)) => {
+                    let counted =
+                        Event::decode(event).map(|event| Event { count: count.into(), ..event }.encode());
+                    batch.events.extend(counted);
+                }
+                None => {}
+            }
+        }
+        batch
+    }
+}
+
+impl Consequences {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.uses.is_empty() && self.usage.is_empty() && self.told.is_empty() && self.deleted.is_empty()
+    }
+
+    /// Adds what follows from an event.
+    pub fn note(&mut self, event: &Event<'_>) {
+        let Some(id) = event.object.id else { return };
+        match event.kind {
+            Kind::Reveal if event.outcome == "used" => {
+                let (count, last) = self.uses.entry(id).or_insert((0, event.at));
+                *count += event.count;
+                *last = (*last).max(event.at);
+            }
+            Kind::Change if event.outcome == "committed" && event.action != CARRIED_OVER => {
+                let secret_id = Uuid::from_bytes(id);
+                self.told.push(
+                    serde_json::json!({
+                        "event": event.action, "secret_id": secret_id.to_string(), "version": event.object.version,
+                    })
+                    .to_string(),
+                );
+                if event.object.digest.is_none() {
+                    self.deleted.push(secret_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds what follows from others.
+    pub fn join(&mut self, other: Self) {
+        for (id, (count, last)) in other.uses {
+            let uses = self.uses.entry(id).or_insert((0, last));
+            *uses = (uses.0 + count, uses.1.max(last));
+        }
+        self.usage.extend(other.usage);
+        self.told.extend(other.told);
+        self.deleted.extend(other.deleted);
+    }
+}

@@ -1,0 +1,137 @@
+//! Changes: their events lie in `audit_pending` from the moment they are made, as committed or not as the change itself.
+//! What is rolled back is told by way of the queue, as far as there is room.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+
+use hftok_core::audit::event::{Event, Kind, Object};
+use pgrx::pg_sys::BYTEAOID;
+
+use super::{action, tag};
+use crate::error::Error;
+use crate::pg::key_pages::database;
+use crate::pg::session::{self, Session};
+use crate::pg::sql::{Run, Statement};
+use crate::pg::transaction::{self, End};
+use crate::pg::{audit_queue, statement};
+
+const INSERT: &CStr = c"INSERT INTO hftok_private.audit_pending (event) VALUES ($1)";
+/// So many changes of a transaction have an event each when it is rolled back; the others are counted.
+const SINGLE: usize = 100;
+
+thread_local! {
+    static INSERT_EVENT: Statement = const { Statement::new(INSERT, &[BYTEAOID]) };
+    static OPEN: RefCell<Open> = const { RefCell::new(Open { changes: Vec::new(), more: 0 }) };
+}
+
+/// Changes of the transaction that is running.
+struct Open {
+    changes: Vec<Change>,
+    more: usize,
+}
+
+struct Change {
+    depth: i32,
+    /// The event that tells that it was undone.
+    undone: Vec<u8>,
+}
+
+/// Records a change by the function that is running.
+pub fn record(object: Object<'_>) -> Result<(), Error> {
+    record_as(Kind::Change, action::name(statement::function()), 1, object)
+}
+
+/// Records a change of another kind, under another name, or one that stands for several.
+pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Result<(), Error> {
+    let session = Session::current().acting_for(None);
+    let mut event = Event {
+        at: session::now(),
+        kind,
+        action,
+        outcome: "committed",
+        count,
+        who: session.as_who(),
+        object,
+    };
+    INSERT_EVENT.execute(&[event.encode().into()])?;
+    transaction::tell(ended);
+    event.outcome = "rolled_back";
+    OPEN.with_borrow_mut(|open| {
+        if open.changes.len() < SINGLE {
+            open.changes.push(Change { depth: transaction::depth(), undone: event.encode() });
+        } else {
+            open.more += 1;
+        }
+    });
+    Ok(())
+}
+
+fn ended(end: End) {
+    OPEN.with_borrow_mut(|open| match end {
+        End::PartKept(depth) => {
+            for change in open.changes.iter_mut().filter(|change| change.depth >= depth) {
+                change.depth = depth - 1;
+            }
+        }
+        End::PartRolledBack(depth) => {
+            open.changes.retain(|change| {
+                let is_undone = change.depth >= depth;
+                if is_undone {
+                    tell_undone(&change.undone, 1);
+                }
+                !is_undone
+            });
+        }
+        End::Committed if !open.changes.is_empty() => {
+            open.clear();
+            call_writer();
+        }
+        End::RolledBack => {
+            for change in &open.changes {
+                tell_undone(&change.undone, 1);
+            }
+            // They are like the last that has an event of its own.
+            if let Some(last) = open.changes.last()
+                && open.more > 0
+            {
+                tell_undone(&last.undone, open.more);
+            }
+            open.clear();
+        }
+        End::Committed | End::Prepared => open.clear(),
+    });
+}
+
+impl Open {
+    fn clear(&mut self) {
+        self.changes.clear();
+        self.more = 0;
+    }
+}
+
+fn tell_undone(event: &[u8], count: usize) {
+    let Some(event) = Event::decode(event) else { return };
+    let at = session::now();
+    let event = Event { at, count: i64::try_from(count).unwrap_or(i64::MAX), ..event };
+    let record = [&[tag::EVENT][..], &event.encode()].concat();
+    audit_queue::with(|queue| {
+        let Ok(lane) = queue.header.claim(database()) else { return };
+        if queue.push(lane, &record, at).is_err() {
+            queue.header.lanes[lane].left_out += 1;
+        }
+    });
+    call_writer();
+}
+
+/// Has the writer look at the table. Should it not be called, it looks there whenever it comes for something else.
+fn call_writer() {
+    let lane = audit_queue::with(|queue| {
+        let lane = queue.header.claim(database()).ok()?;
+        let state = &mut queue.header.lanes[lane];
+        state.is_called = true;
+        (state.writer == 0).then_some(lane)
+    });
+    if let Some(Some(lane)) = lane {
+        audit_queue::wake(lane);
+    }
+}

@@ -1,0 +1,38 @@
+//! The audit: every use, change and refusal, written where a rollback of whoever did it does not reach.
+//!
+//! ```text
+//! reveals, refusals, keys ──> queue in shared memory ──┐
+//!                                                      ├── writer ──> hftok_private.audit, chained
+//! changes ──> hftok_private.audit_pending, in the ─────┘
+//!             transaction of the change
+//! ```
+//!
+//! - A use is an event at once: its value is handed out when the event is accepted (`async`), or on disk (`sync`).
+//! - A change is as durable as itself: its event lies in a table that the writer empties, written in the same transaction.
+//!   That outlives a crash between commit and event, works with two-phase commit, and has no limit for a bulk of changes.
+//!   What is rolled back is an event too, by way of the queue.
+//! - One writer a database ([`writer`]), started by the worker that loads the keyring ([`launcher`]) when there is something
+//!   to write. While hftok is sealed there is no key to chain with: events go to `audit_pending`, and are chained after.
+//! - On a standby events are lines of the server's log.
+
+mod accept;
+mod action;
+mod batch;
+pub mod changes;
+pub mod launcher;
+pub mod purge;
+pub mod reveals;
+pub mod rows;
+pub mod usage;
+pub mod verifier;
+pub mod writer;
+
+pub use accept::{denied, line, record, refused, settle};
+
+/// What a record in the queue is.
+mod tag {
+    /// An event.
+    pub const EVENT: u8 = 0;
+    /// A report of usage.
+    pub const USAGE: u8 = 1;
+}

@@ -1,0 +1,113 @@
+//! Removing the oldest part of the audit, so that the rest still verifies.
+//!
+//! A signed stub takes the place of what is removed. What the newest change of something lies in that part is said anew, at
+//! the end of the chain, because `verify()` holds what is stored against it.
+
+use std::ffi::CStr;
+
+use hftok_core::audit::chain::Link;
+use hftok_core::audit::event::{Kind, Object};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TIMESTAMPTZOID};
+
+use super::{changes, rows, verifier};
+use crate::error::Error;
+use crate::pg::sql::{Row, Run, Statement};
+use crate::settings;
+use crate::store::data_keys;
+
+const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE MODE";
+const IS_YOUNG: &CStr = c"SELECT $1 > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)";
+const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.audit a WHERE a.at >= $1),
+    (SELECT max(a.id) FROM hftok_private.audit a))";
+const FIRST: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a";
+// The newest change of every object and of every membership, where it says that there is something and is to be removed.
+const NEWEST: &CStr = c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
+    FROM (
+        SELECT DISTINCT ON (a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END) a.*
+        FROM hftok_private.audit a
+        WHERE a.kind = 'change' AND a.outcome = 'committed' AND (a.object_id IS NOT NULL OR a.subject IS NOT NULL)
+        ORDER BY a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END, a.id DESC
+    ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR n.level IS NOT NULL)";
+const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
+const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
+const PUT_STUB: &CStr =
+    c"INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES ($1, $2, $3)";
+/// So many rows are removed at a time.
+const STEP: i64 = 50_000;
+
+thread_local! {
+    static LOCK_STUBS: Statement = const { Statement::new(LOCK, &[]) };
+    static ASK_AGE: Statement = const { Statement::new(IS_YOUNG, &[TIMESTAMPTZOID, INT4OID]) };
+    static FIND_CUT: Statement = const { Statement::new(CUT, &[TIMESTAMPTZOID]) };
+    static FIND_FIRST: Statement = const { Statement::new(FIRST, &[]) };
+    static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[INT8OID]) };
+    static REMOVE_ROWS: Statement = const { Statement::new(REMOVE, &[INT8OID, INT8OID]) };
+    static REMOVE_ALL_STUBS: Statement = const { Statement::new(REMOVE_STUBS, &[]) };
+    static INSERT_STUB: Statement = const { Statement::new(PUT_STUB, &[INT8OID, BYTEAOID, BYTEAOID]) };
+}
+
+/// Removes the events before the first that is as young as `before`, and says how many these were.
+pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
+    let retention = settings::audit_retention();
+    let is_young: bool = one(ASK_AGE.read(&[before.into(), retention.into()], |row| row.must(1))?)?;
+    if retention > 0 && is_young {
+        return Err(Error::NotAllowed("events younger than hftok.audit_retention are kept"));
+    }
+    LOCK_STUBS.execute(&[])?;
+    let cut: Option<i64> = one(FIND_CUT.read(&[before.into()], |row| Ok(row.get(1)))?)?;
+    let first: Option<i64> = one(FIND_FIRST.read(&[], |row| Ok(row.get(1)))?)?;
+    let (Some(first), Some(cut)) = (first, cut) else { return Ok(0) };
+    if cut < first {
+        return Ok(0);
+    }
+    // What does not verify is evidence; a stub in its place would say that all was well.
+    if verifier::verify(None, Some(cut), None)?.first_bad.is_some() {
+        return Err(Error::NotAllowed("what is to be purged does not verify: see hftok.verify_audit()"));
+    }
+    sign(cut)?;
+    FIND_NEWEST.read(&[cut.into()], carry_over)?;
+    let mut from = first;
+    while from <= cut {
+        let to = cut.min(from + STEP - 1);
+        REMOVE_ROWS.execute(&[from.into(), to.into()])?;
+        from = to + 1;
+    }
+    let removed = cut - first + 1;
+    changes::record_as(Kind::Audit, "purge_audit", removed, Object::default())?;
+    Ok(removed)
+}
+
+/// Puts a signed stub in the place of everything up to an event.
+fn sign(number: i64) -> Result<(), Error> {
+    let stored = rows::link(number)?.unwrap_or_default();
+    let link = Link::try_from(stored.as_slice())
+        .map_err(|_| Error::Internal("an event that verifies has no hash"))?;
+    let signature = data_keys::auditing_with(data_keys::audit_key()?, |key| key.stub(number, &link))?;
+    REMOVE_ALL_STUBS.execute(&[])?;
+    INSERT_STUB.execute(&[number.into(), link.as_slice().into(), signature.as_slice().into()]).map(|_| ())
+}
+
+fn carry_over(row: &Row<'_>) -> Result<(), Error> {
+    let digest: Option<Vec<u8>> = row.get(3);
+    let text = |column| row.get::<String>(column);
+    let (scope, owner, provider, level, subject) = (text(4), text(5), text(6), text(7), text(8));
+    let object = Object {
+        id: row.get::<Uuid>(1).map(|id| *id.as_bytes()),
+        version: row.get(2),
+        digest: digest.as_deref(),
+        scope: scope.as_deref(),
+        owner: owner.as_deref(),
+        provider: provider.as_deref(),
+        level: level.as_deref(),
+        subject: subject.as_deref(),
+    };
+    changes::record_as(Kind::Change, CARRIED_OVER, 1, object)
+}
+
+/// What a change is called that is said anew because the event that said it was purged.
+pub const CARRIED_OVER: &str = "carried_over";
+
+fn one<T>(rows: Vec<T>) -> Result<T, Error> {
+    rows.into_iter().next().ok_or(Error::Internal("a query gave no row"))
+}

@@ -1,0 +1,264 @@
+//! The chain as rows: where it ends, what is added to it, and rows read again to be verified.
+
+use std::ffi::CStr;
+
+use hftok_core::audit::chain::{Link, START};
+use hftok_core::audit::event::{Event, Kind, Object, Who};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::pg_sys::{
+    BYTEAARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8OID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID,
+};
+
+use crate::error::Error;
+use crate::pg::sql::{Parameter, Row, Run, Statement};
+
+const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
+const LAST: &CStr = c"SELECT a.id, a.chain_hash FROM hftok_private.audit a ORDER BY a.id DESC LIMIT 1";
+const STUB: &CStr =
+    c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
+const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
+// Several arrays at a time only unqualified: the name is looked up in pg_catalog, which alone is in the search_path here.
+const ADD: &CStr = c"INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, object_id, version, digest,
+    owner_scope, owner_id, provider, level, subject, role_name, login_role, actor_user, client_addr, application_name,
+    request_id, chain_hash)
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+    $19, $20, $21)";
+const ADD_TYPES: &[Oid] = &[
+    INT8ARRAYOID,
+    TIMESTAMPTZARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    INT8ARRAYOID,
+    UUIDARRAYOID,
+    INT4ARRAYOID,
+    BYTEAARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    TEXTARRAYOID,
+    BYTEAARRAYOID,
+];
+const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.object_id, a.version, a.digest,
+    a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.login_role, a.actor_user, a.client_addr,
+    a.application_name, a.request_id, a.chain_hash
+    FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 10000";
+// What was taken is deleted in the same step; others' rows that are not committed yet are not seen.
+const TAKE_PENDING: &CStr = c"WITH taken AS (
+        DELETE FROM hftok_private.audit_pending p
+        WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000))
+        RETURNING p.at, p.event
+    ) SELECT t.event FROM taken t ORDER BY t.at";
+const PUT_PENDING: &CStr =
+    c"INSERT INTO hftok_private.audit_pending (event) SELECT e.event FROM unnest($1) AS e (event)";
+
+thread_local! {
+    static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
+    static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
+    static FIND_STUB: Statement = const { Statement::new(STUB, &[]) };
+    static FIND_LINK: Statement = const { Statement::new(LINK, &[INT8OID]) };
+    static ADD_ROWS: Statement = const { Statement::new(ADD, ADD_TYPES) };
+    static READ_ROWS: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
+    static TAKE_PENDING_ROWS: Statement = const { Statement::new(TAKE_PENDING, &[]) };
+    static PUT_PENDING_ROWS: Statement = const { Statement::new(PUT_PENDING, &[BYTEAARRAYOID]) };
+}
+
+/// Where the chain begins, since what was before was purged.
+pub struct Stub {
+    /// The last event that was purged.
+    pub number: i64,
+    /// Its link, or anything that stands in its place.
+    pub link: Vec<u8>,
+    /// What the stub is signed with.
+    pub signature: Vec<u8>,
+}
+
+/// A row as it is stored, whatever it says.
+pub struct Stored {
+    /// Its number.
+    pub number: i64,
+    /// Its link, or anything that stands in its place.
+    pub link: Vec<u8>,
+    at: TimestampWithTimeZone,
+    kind: String,
+    count: i64,
+    id: Option<Uuid>,
+    version: Option<i32>,
+    digest: Option<Vec<u8>>,
+    action: String,
+    outcome: String,
+    texts: [Option<String>; 11],
+}
+
+/// Whether this database still has the extension.
+pub fn is_installed() -> Result<bool, Error> {
+    Ok(!FIND_EXTENSION.read(&[], |_| Ok(()))?.is_empty())
+}
+
+/// The last event and its link; the start when there is none.
+pub fn last() -> Result<(i64, Link), Error> {
+    let last = FIND_LAST.read(&[], |row| Ok((row.must(1)?, row.must::<Vec<u8>>(2)?)))?.pop();
+    let (number, link) = match last {
+        Some(last) => last,
+        None => stub()?.map_or((0, START.to_vec()), |stub| (stub.number, stub.link)),
+    };
+    // Anything else than a link is none that the next row can be tied to; it is found when the chain is verified.
+    Ok((number, Link::try_from(link.as_slice()).unwrap_or(START)))
+}
+
+/// The newest stub.
+pub fn stub() -> Result<Option<Stub>, Error> {
+    let found = FIND_STUB
+        .read(&[], |row| Ok(Stub { number: row.must(1)?, link: row.must(2)?, signature: row.must(3)? }))?;
+    Ok(found.into_iter().next())
+}
+
+/// The link of an event, if it is there.
+pub fn link(number: i64) -> Result<Option<Vec<u8>>, Error> {
+    Ok(FIND_LINK.read(&[number.into()], |row| row.must(1))?.pop())
+}
+
+/// Shows up to ten thousand rows from one number to another, in order; says how many there were.
+pub fn read(from: i64, to: i64, mut each: impl FnMut(Stored) -> Result<(), Error>) -> Result<usize, Error> {
+    Ok(READ_ROWS.read(&[from.into(), to.into()], |row| each(Stored::read(row)?))?.len())
+}
+
+/// Takes events out of `audit_pending`, the oldest first.
+pub fn take_pending() -> Result<Vec<Vec<u8>>, Error> {
+    TAKE_PENDING_ROWS.write(&[], |row| row.must(1))
+}
+
+/// Leaves events in `audit_pending`.
+pub fn put_pending(events: Vec<Vec<u8>>) -> Result<(), Error> {
+    PUT_PENDING_ROWS.execute(&[events.into()]).map(|_| ())
+}
+
+/// Rows to be added, by columns.
+#[derive(Default)]
+pub struct NewRows {
+    numbers: Vec<i64>,
+    at: Vec<TimestampWithTimeZone>,
+    kinds: Vec<String>,
+    actions: Vec<String>,
+    outcomes: Vec<String>,
+    counts: Vec<i64>,
+    ids: Vec<Option<Uuid>>,
+    versions: Vec<Option<i32>>,
+    digests: Vec<Option<Vec<u8>>>,
+    texts: [Vec<Option<String>>; 11],
+    links: Vec<Vec<u8>>,
+}
+
+impl NewRows {
+    /// Adds a row.
+    pub fn push(&mut self, number: i64, event: &Event<'_>, link: &Link) -> Result<(), Error> {
+        let at =
+            TimestampWithTimeZone::try_from(event.at).map_err(|_| Error::Internal("an event has no time"))?;
+        self.numbers.push(number);
+        self.at.push(at);
+        self.kinds.push(event.kind.as_str().to_owned());
+        self.actions.push(event.action.to_owned());
+        self.outcomes.push(event.outcome.to_owned());
+        self.counts.push(event.count);
+        self.ids.push(event.object.id.map(Uuid::from_bytes));
+        self.versions.push(event.object.version);
+        self.digests.push(event.object.digest.map(<[u8]>::to_vec));
+        for (column, text) in self.texts.iter_mut().zip(texts(event)) {
+            column.push(text.map(str::to_owned));
+        }
+        self.links.push(link.to_vec());
+        Ok(())
+    }
+
+    /// Stores them.
+    pub fn store(self) -> Result<(), Error> {
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        let mut parameters: Vec<Parameter> = vec![
+            self.numbers.into(),
+            self.at.into(),
+            self.kinds.into(),
+            self.actions.into(),
+            self.outcomes.into(),
+            self.counts.into(),
+            self.ids.into(),
+            self.versions.into(),
+            self.digests.into(),
+        ];
+        parameters.extend(self.texts.into_iter().map(Parameter::from));
+        parameters.push(self.links.into());
+        ADD_ROWS.execute(&parameters).map(|_| ())
+    }
+}
+
+/// The texts of an event that have columns, in their order.
+fn texts<'a>(event: &Event<'a>) -> [Option<&'a str>; 11] {
+    let Event { object, who, .. } = event;
+    [
+        object.scope,
+        object.owner,
+        object.provider,
+        object.level,
+        object.subject,
+        who.role,
+        who.login,
+        who.user,
+        who.address,
+        who.application,
+        who.request,
+    ]
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let mut column = 9;
+        Ok(Self {
+            number: row.must(1)?,
+            at: row.must(2)?,
+            kind: row.must(3)?,
+            action: row.must(4)?,
+            outcome: row.must(5)?,
+            count: row.must(6)?,
+            id: row.get(7),
+            version: row.get(8),
+            digest: row.get(9),
+            texts: std::array::from_fn(|_| {
+                column += 1;
+                row.get(column)
+            }),
+            link: row.must(21)?,
+        })
+    }
+
+    /// The event that the row tells, if it can be one.
+    pub fn event(&self) -> Option<Event<'_>> {
+        let [scope, owner, provider, level, subject, role, login, user, address, application, request] =
+            self.texts.each_ref().map(Option::as_deref);
+        Some(Event {
+            at: self.at.into_inner(),
+            kind: Kind::parse(&self.kind)?,
+            action: &self.action,
+            outcome: &self.outcome,
+            count: self.count,
+            object: Object {
+                id: self.id.as_ref().map(|id| *id.as_bytes()),
+                version: self.version,
+                digest: self.digest.as_deref(),
+                scope,
+                owner,
+                provider,
+                level,
+                subject,
+            },
+            who: Who { role, login, user, address, application, request },
+        })
+    }
+}

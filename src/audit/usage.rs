@@ -1,0 +1,131 @@
+//! Counts of use, and what is told to whoever listens: by the writer, in a transaction of its own, so that reading a token
+//! writes nothing for its reader, and a client that holds a counter's row stops nobody.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+
+use hftok_core::audit::usage::Usage;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::pg_sys::{INT8ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
+
+use super::accept::push;
+use super::batch::Consequences;
+use super::tag;
+use crate::error::{Error, Trouble};
+use crate::pg::sql::{Run, Statement};
+use crate::pg::{audit_queue, session};
+
+const PATIENCE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
+const COUNT: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, use_count, last_used_at)
+    SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last) ORDER BY n.id
+    ON CONFLICT (secret_id) DO UPDATE SET use_count = u.use_count + excluded.use_count,
+    last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
+const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
+    (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
+    SELECT (n.at AT TIME ZONE 'UTC')::date, s.id, n.currency, s.provider, s.scope, s.scope_id,
+        sum(n.requests), sum(n.units), sum(n.cost::numeric)
+    FROM unnest($1, $2, $3, $4, $5, $6) AS n (id, at, requests, units, cost, currency)
+    JOIN hftok_private.secrets s ON s.id = n.id AND s.scope <> 'vault'
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3
+    ON CONFLICT (day, secret_id, currency) DO UPDATE SET
+        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost";
+const FORGET: &CStr = c"DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
+const NOTIFY: &CStr = c"SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
+const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
+    SELECT s.id, s.expires_at FROM hftok_private.secrets s
+    WHERE s.scope IN ('user', 'org', 'global')
+    AND s.expires_at BETWEEN pg_catalog.now() AND pg_catalog.now() + interval '30 days'
+    AND NOT EXISTS (SELECT FROM hftok_private.secret_usage t WHERE t.secret_id = s.id AND t.expiry_told = s.expires_at)
+    ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
+    RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
+        FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
+/// How often it is looked for credentials that are about to expire, in microseconds.
+const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
+
+thread_local! {
+    static SET_PATIENCE: Statement = const { Statement::new(PATIENCE, &[]) };
+    static COUNT_USES: Statement =
+        const { Statement::new(COUNT, &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID]) };
+    static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
+        UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+    ]) };
+    static FORGET_ROWS: Statement = const { Statement::new(FORGET, &[UUIDARRAYOID]) };
+    static NOTIFY_ALL: Statement = const { Statement::new(NOTIFY, &[TEXTARRAYOID]) };
+    static FIND_EXPIRING: Statement = const { Statement::new(EXPIRING, &[]) };
+}
+
+/// Has usage counted.
+pub fn report(secret_id: Uuid, requests: i64, units: i64, cost: &str, currency: &str) -> Result<(), Error> {
+    if session::is_standby() {
+        return Err(Error::Audit(Trouble::Standby));
+    }
+    let usage =
+        Usage { at: session::now(), secret_id: *secret_id.as_bytes(), requests, units, cost, currency };
+    push(tag::USAGE, &usage.encode(), usage.at).map(|_| ())
+}
+
+/// Whether it is to be looked for credentials that are about to expire: at most once an hour in a database.
+pub fn is_time_to_look_out(lane: usize) -> bool {
+    let now = session::now();
+    audit_queue::with(|queue| {
+        let lane = &mut queue.header.lanes[lane];
+        let is_time = now >= lane.look_out_at;
+        if is_time {
+            lane.look_out_at = now + LOOK_OUT;
+        }
+        is_time
+    })
+    .unwrap_or(false)
+}
+
+/// Counts and notifies.
+pub fn follow_up(later: &Consequences, look_out: bool) -> Result<(), Error> {
+    SET_PATIENCE.write(&[], |_| Ok(()))?;
+    count_uses(&later.uses)?;
+    count_reports(&later.usage)?;
+    if !later.deleted.is_empty() {
+        FORGET_ROWS.execute(&[later.deleted.clone().into()])?;
+    }
+    let expiring: Vec<String> = if look_out {
+        FIND_EXPIRING.write(&[], |row| Ok(row.get(1)))?.into_iter().flatten().collect()
+    } else {
+        Vec::new()
+    };
+    let told: Vec<String> = later.told.iter().cloned().chain(expiring).collect();
+    if !told.is_empty() {
+        NOTIFY_ALL.write(&[told.into()], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn count_uses(uses: &HashMap<[u8; 16], (i64, i64)>) -> Result<(), Error> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = uses.keys().map(|id| Uuid::from_bytes(*id)).collect();
+    let counts: Vec<i64> = uses.values().map(|(count, _)| *count).collect();
+    let last: Vec<_> = uses.values().map(|(_, last)| TimestampWithTimeZone::try_from(*last).ok()).collect();
+    COUNT_USES.execute(&[ids.into(), counts.into(), last.into()]).map(|_| ())
+}
+
+fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {
+    let reports: Vec<_> = reports.iter().filter_map(|bytes| Usage::decode(bytes)).collect();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&Usage<'_>) -> i64| reports.iter().map(of).collect::<Vec<i64>>();
+    let texts = |of: for<'a> fn(&Usage<'a>) -> &'a str| {
+        reports.iter().map(|one| of(one).to_owned()).collect::<Vec<String>>()
+    };
+    let ids: Vec<Uuid> = reports.iter().map(|one| Uuid::from_bytes(one.secret_id)).collect();
+    let at: Vec<_> = reports.iter().map(|one| TimestampWithTimeZone::try_from(one.at).ok()).collect();
+    let parameters = [
+        ids.into(),
+        at.into(),
+        column(|one| one.requests).into(),
+        column(|one| one.units).into(),
+        texts(|one| one.cost).into(),
+        texts(|one| one.currency).into(),
+    ];
+    COUNT_REPORTS.execute(&parameters).map(|_| ())
+}

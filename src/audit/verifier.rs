@@ -1,0 +1,193 @@
+//! Verifying the chain.
+
+use std::time::{Duration, Instant};
+
+use hftok_core::audit::chain::{self, Head, Link, START};
+
+use super::rows::{self, Stored};
+use crate::error::Error;
+use crate::store::data_keys;
+
+/// How often it is told how far the verification is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// What a verification came to.
+#[derive(Default)]
+pub struct Verdict {
+    /// Events that fit.
+    pub checked: i64,
+    /// The first that does not, with what is wrong.
+    pub first_bad: Option<(i64, String)>,
+}
+
+/// The end of the chain.
+pub fn head() -> Result<Head, Error> {
+    let (number, link) = rows::last()?;
+    Ok(Head { number, link })
+}
+
+/// Verifies the events from one number to another, and that the chain has the head that was kept elsewhere.
+pub fn verify(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Result<Verdict, Error> {
+    let last = rows::last()?.0;
+    let mut walk = match Walk::begin(from)? {
+        Ok(walk) => walk,
+        Err(bad) => return Ok(Verdict { checked: 0, first_bad: Some(bad) }),
+    };
+    let begin = walk.number;
+    walk.run(to.unwrap_or(last).min(last))?;
+    let mut verdict = Verdict { checked: walk.number - begin, first_bad: walk.bad };
+    if let (None, Some(pinned)) = (&verdict.first_bad, pinned) {
+        verdict.first_bad = against(&pinned)?;
+    }
+    Ok(verdict)
+}
+
+/// Whether the chain still has a head that was kept elsewhere.
+fn against(pinned: &Head) -> Result<Option<(i64, String)>, Error> {
+    if pinned.number == 0 {
+        return Ok(None);
+    }
+    let stub = rows::stub()?;
+    let stored = match &stub {
+        Some(stub) if stub.number == pinned.number => Some(stub.link.clone()),
+        Some(stub) if stub.number > pinned.number => {
+            return Ok(Some((pinned.number, "the pinned head lies in what was purged".into())));
+        }
+        _ => rows::link(pinned.number)?,
+    };
+    Ok(match stored {
+        None => Some((
+            rows::last()?.0 + 1,
+            format!("the newest events are missing: the pinned head is event {}", pinned.number),
+        )),
+        Some(link) if is_link(&link, &pinned.link) => None,
+        Some(_) => Some((pinned.number, "it is not the event that the pinned head names".into())),
+    })
+}
+
+/// A way along the chain.
+struct Walk {
+    /// The last event that fitted, and its link.
+    number: i64,
+    link: Link,
+    bad: Option<(i64, String)>,
+    /// The event that did not fit, until it is known whether the one after it fits to its link.
+    suspect: Option<Stored>,
+    told: Instant,
+}
+
+impl Walk {
+    fn begin(from: Option<i64>) -> Result<Result<Self, (i64, String)>, Error> {
+        let stub = rows::stub()?;
+        let start = stub.as_ref().map_or(0, |stub| stub.number);
+        let from = from.unwrap_or(start + 1).max(start + 1);
+        let link = if from > start + 1 {
+            rows::link(from - 1)?
+        } else if let Some(stub) = stub {
+            match Link::try_from(stub.link.as_slice()) {
+                Ok(link) if is_signed(stub.number, &link, &stub.signature)? => Some(stub.link),
+                _ => return Ok(Err((stub.number, "where the audit begins was not written by hftok".into()))),
+            }
+        } else {
+            Some(START.to_vec())
+        };
+        Ok(match link.map(|link| Link::try_from(link.as_slice())) {
+            Some(Ok(link)) => {
+                Ok(Self { number: from - 1, link, bad: None, suspect: None, told: Instant::now() })
+            }
+            Some(Err(_)) => Err((from - 1, "its hash is none".into())),
+            None => Err((from - 1, "it is missing".into())),
+        })
+    }
+
+    fn run(&mut self, to: i64) -> Result<(), Error> {
+        let mut next = self.number + 1;
+        while self.bad.is_none() && next <= to {
+            let mut seen = next;
+            // One more, because what follows tells what is wrong with one that does not fit.
+            let read = rows::read(next, to.saturating_add(1), |row| {
+                seen = row.number;
+                self.step(row, to)
+            })?;
+            if read == 0 {
+                break;
+            }
+            next = seen + 1;
+            if self.told.elapsed() > PROGRESS {
+                self.told = Instant::now();
+                pgrx::notice!("hftok: {} of {to} events verified", self.number);
+            }
+        }
+        if let Some(suspect) = self.suspect.take() {
+            self.bad = Some((suspect.number, "it was changed".into()));
+        } else if self.bad.is_none() && self.number < to {
+            self.bad = Some((self.number + 1, "it is missing".into()));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, row: Stored, to: i64) -> Result<(), Error> {
+        if self.bad.is_some() {
+            return Ok(());
+        }
+        if let Some(suspect) = self.suspect.take() {
+            let link = Link::try_from(suspect.link.as_slice()).ok();
+            let fits = match link {
+                Some(link) => fits(&link, row.number, &row)?,
+                None => false,
+            };
+            let what = if fits {
+                "it was changed"
+            } else {
+                "it was not written here: inserted, moved, or with another hash"
+            };
+            self.bad = Some((suspect.number, what.into()));
+            return Ok(());
+        }
+        if row.number > to {
+            return Ok(());
+        }
+        if row.number > self.number + 1 {
+            let first = self.number + 1;
+            let what = match row.number - first {
+                1 => "it is missing".into(),
+                count => format!("it and the {} after it are missing", count - 1),
+            };
+            self.bad = Some((first, what));
+        } else if row.number <= self.number {
+            self.bad = Some((row.number, "it is there twice".into()));
+        } else if fits(&self.link, row.number, &row)? {
+            self.number = row.number;
+            self.link = Link::try_from(row.link.as_slice()).unwrap_or(START);
+        } else {
+            self.suspect = Some(row);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a row is what hftok wrote after this link.
+fn fits(before: &Link, number: i64, row: &Stored) -> Result<bool, Error> {
+    let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
+        return Ok(false);
+    };
+    let Some(key) = chain::key_of(&stored) else { return Ok(false) };
+    match data_keys::auditing_with(key, |key| chain::same(&stored, &key.link(before, number, &event))) {
+        // A hash may name any key.
+        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
+        fits => fits,
+    }
+}
+
+fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> {
+    let Ok(signature) = Link::try_from(signature) else { return Ok(false) };
+    let Some(key) = chain::key_of(&signature) else { return Ok(false) };
+    match data_keys::auditing_with(key, |key| chain::same(&signature, &key.stub(number, link))) {
+        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
+        fits => fits,
+    }
+}
+
+fn is_link(stored: &[u8], link: &Link) -> bool {
+    Link::try_from(stored).is_ok_and(|stored| chain::same(&stored, link))
+}

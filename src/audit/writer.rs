@@ -1,0 +1,280 @@
+//! The writer of a database: a worker that makes rows of events while there are any.
+//!
+//! A round is one transaction: everything that waits is chained and committed, and only then released from the queue. What
+//! follows from it (counts, notifications) is a transaction of its own, which may fail or be late without stopping the
+//! audit. The writer takes no lock that a client's transaction can hold for long: it adds rows to a table that nobody else
+//! writes, and deletes from `audit_pending` what is committed there.
+//!
+//! It leaves when there was nothing to do for a second, because a database with a worker in it can be neither dropped nor
+//! renamed nor copied, and at once when others wait for a place.
+
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use hftok_core::audit::chain::Link;
+use hftok_core::audit::event::{Event, Kind, Object, Who};
+
+use super::batch::{Batch, Consequences};
+use super::rows::{self, NewRows};
+use super::{accept, usage};
+use crate::error::Error;
+use crate::keys::state::State;
+use crate::pg::worker::{self, worker_main};
+use crate::pg::{audit_queue, server_log, session, transaction};
+use crate::store::data_keys;
+use crate::{keys, settings};
+
+/// How long a writer stays without work.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many records it takes at a time: a copy of so many is made while the queue is locked.
+const GULP: usize = 1024;
+/// How long one that is told to end waits for sessions that are ending too.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Its own settings: those of the database are made for clients.
+const SETTINGS: &[(&CStr, &CStr)] = &[
+    // The answers that wait for it are about this server's disk.
+    (c"synchronous_commit", c"local"),
+    (c"lock_timeout", c"2s"),
+    (c"statement_timeout", c"0"),
+    (c"idle_in_transaction_session_timeout", c"0"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"default_transaction_deferrable", c"off"),
+    (c"session_replication_role", c"origin"),
+    (c"log_statement", c"none"),
+    (c"log_min_duration_statement", c"-1"),
+    (c"application_name", c"hftok audit"),
+];
+
+/// What a writer is started with: a lane, its database, and whether it is only to see whether that is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Errand {
+    /// The lane.
+    pub lane: usize,
+    /// Its database.
+    pub database: u32,
+    /// Starts led to nothing: is there still such a database?
+    pub is_inquest: bool,
+}
+
+impl Errand {
+    /// As the argument of a worker.
+    pub fn pack(self) -> u64 {
+        let lane = u64::try_from(self.lane).unwrap_or_default();
+        u64::from(self.database) | lane << 32 | u64::from(self.is_inquest) << 62
+    }
+
+    fn unpack(argument: u64) -> Self {
+        Self {
+            lane: usize::try_from(argument >> 32 & 0xff_ffff).unwrap_or_default(),
+            database: u32::try_from(argument & u64::from(u32::MAX)).unwrap_or_default(),
+            is_inquest: argument >> 62 & 1 == 1,
+        }
+    }
+}
+
+worker_main!(hftok_audit_writer, main, argument);
+
+fn main(argument: u64) {
+    let errand = Errand::unpack(argument);
+    if !audit_queue::attend(errand.lane, errand.database) {
+        return;
+    }
+    if errand.is_inquest {
+        worker::connect(0, &[]);
+        if !worker::database_exists(errand.database) {
+            forsake(errand);
+        }
+        return;
+    }
+    worker::connect(errand.database, SETTINGS);
+    worker::show(c"hftok: writing the audit");
+    Writer { lane: errand.lane, database: errand.database, later: Consequences::default() }.work();
+}
+
+/// Writes into the server's log what can no longer be written where it belongs.
+fn forsake(Errand { lane, database, .. }: Errand) {
+    loop {
+        let (batch, end) = take(lane);
+        if batch.events.is_empty() && batch.usage.is_empty() {
+            break;
+        }
+        for event in batch.events.iter().filter_map(|bytes| Event::decode(bytes)) {
+            server_log::write(&accept::line(database, &event));
+        }
+        audit_queue::written(lane, end);
+    }
+    audit_queue::with(|queue| {
+        let lane = &mut queue.header.lanes[lane];
+        (lane.is_called, lane.left_out, lane.failures) = (false, 0, 0);
+    });
+}
+
+/// The same for every database, by the launcher, when the server ends and nobody else will.
+pub fn forsake_all() {
+    let lanes = audit_queue::look(|header| {
+        let waiting =
+            header.lanes.iter().enumerate().filter(|(_, lane)| lane.waiting() > 0 && lane.writer == 0);
+        waiting.map(|(at, lane)| (at, lane.database)).collect::<Vec<_>>()
+    });
+    for (lane, database) in lanes.unwrap_or_default() {
+        forsake(Errand { lane, database, is_inquest: false });
+    }
+}
+
+/// Copies what waits in a lane.
+fn take(lane: usize) -> (Batch, u64) {
+    audit_queue::with(|queue| queue.take(lane, GULP))
+        .map(|(records, end)| (Batch::of(records), end))
+        .unwrap_or_default()
+}
+
+struct Writer {
+    lane: usize,
+    database: u32,
+    later: Consequences,
+}
+
+/// What a round found.
+#[derive(PartialEq, Eq)]
+enum Found {
+    Something,
+    Nothing,
+}
+
+impl Writer {
+    fn work(&mut self) {
+        // What a crash or a seal left behind is found by whoever comes first.
+        audit_queue::with(|queue| queue.header.lanes[self.lane].is_called = true);
+        let mut idle_since = Instant::now();
+        let mut ending_since = None;
+        loop {
+            match self.round() {
+                Ok(Found::Something) => idle_since = Instant::now(),
+                Ok(Found::Nothing) => {}
+                Err(()) => return,
+            }
+            self.follow_up();
+            if worker::is_ending() {
+                let since = *ending_since.get_or_insert_with(Instant::now);
+                if worker::sessions(self.database) == 0 || since.elapsed() > LAST_WORDS {
+                    // Those who left meanwhile may have said something in leaving.
+                    let _ = self.round();
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+            let is_unneeded = idle_since.elapsed() > PATIENCE || audit_queue::is_scarce();
+            if is_unneeded && self.later.is_empty() && audit_queue::leave_if_idle(self.lane) {
+                return;
+            }
+            // Half, so that what comes just after a round is on disk in time.
+            worker::wait(Some(settings::audit_flush_interval() / 2));
+        }
+    }
+
+    /// Chains everything that waits. An error is one that this writer cannot mend: another will be started.
+    fn round(&mut self) -> Result<Found, ()> {
+        let called = audit_queue::with(|queue| {
+            let lane = &mut queue.header.lanes[self.lane];
+            (lane.has_work(), std::mem::take(&mut lane.is_called), lane.left_out)
+        });
+        let Some((true, is_called, left_out)) = called else { return Ok(Found::Nothing) };
+        let (batch, end) = take(self.lane);
+        match transaction::run(|| self.write(&batch, is_called, left_out)) {
+            Ok((later, is_more)) => {
+                audit_queue::written(self.lane, end);
+                audit_queue::with(|queue| {
+                    let lane = &mut queue.header.lanes[self.lane];
+                    lane.left_out -= left_out;
+                    lane.failures = 0;
+                    lane.is_called |= is_more;
+                });
+                self.later.usage.extend(batch.usage);
+                self.later.join(later);
+                Ok(Found::Something)
+            }
+            Err(report) => {
+                audit_queue::with(|queue| queue.header.lanes[self.lane].is_called |= is_called);
+                if matches!(transaction::run(rows::is_installed), Ok(false)) {
+                    forsake(Errand { lane: self.lane, database: self.database, is_inquest: false });
+                    return Err(());
+                }
+                server_log::write(&format!(
+                    "hftok: the audit of database {} could not be written and is tried again: {}",
+                    self.database, report.message
+                ));
+                Err(())
+            }
+        }
+    }
+
+    /// What a round does in its transaction. Says also whether more is pending than it took.
+    fn write(&self, batch: &Batch, is_called: bool, left_out: u64) -> Result<(Consequences, bool), Error> {
+        let left_out = left_out_event(left_out);
+        let waiting = batch.events.iter().chain(&left_out);
+        let is_open = matches!(keys::state(), State::Open { .. });
+        let key = if is_open { data_keys::audit_key() } else { Err(Error::Internal("sealed")) };
+        let Ok(key) = key else {
+            rows::put_pending(waiting.cloned().collect())?;
+            return Ok((Consequences::default(), false));
+        };
+        let pending = if is_called { rows::take_pending()? } else { Vec::new() };
+        // Only what lay in a table can have been damaged; that it was there is told all the same.
+        let read = |bytes| Event::decode(bytes).or_else(|| Some(damaged_event()));
+        let mut events: Vec<Event<'_>> =
+            pending.iter().chain(waiting).map(Vec::as_slice).filter_map(read).collect();
+        // Of what came together the order is that in which it was done.
+        events.sort_by_key(|event| event.at);
+        let (mut number, mut link): (i64, Link) = rows::last()?;
+        let mut new = NewRows::default();
+        let mut later = Consequences::default();
+        for event in events {
+            number += 1;
+            link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
+            new.push(number, &event, &link)?;
+            later.note(&event);
+        }
+        new.store()?;
+        Ok((later, !pending.is_empty()))
+    }
+
+    /// Counts and notifies, if it can be done now.
+    fn follow_up(&mut self) {
+        let look_out = usage::is_time_to_look_out(self.lane);
+        if self.later.is_empty() && !look_out {
+            return;
+        }
+        match transaction::run(|| usage::follow_up(&self.later, look_out)) {
+            Ok(()) => self.later = Consequences::default(),
+            // The lock of somebody's transaction is waited for no longer than this, and tried again in the next round.
+            Err(report) => {
+                server_log::write(&format!("hftok: usage could not be counted yet: {}", report.message))
+            }
+        }
+    }
+}
+
+/// An event of the writer itself.
+fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'static> {
+    Event {
+        at: session::now(),
+        kind: Kind::Audit,
+        action,
+        outcome,
+        count,
+        who: Who::default(),
+        object: Object::default(),
+    }
+}
+
+fn damaged_event() -> Event<'static> {
+    own_event("audit_pending", "damaged", 1)
+}
+
+fn left_out_event(count: u64) -> Option<Vec<u8>> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    (count > 0).then(|| own_event("audit_queue", "left_out", count).encode())
+}

@@ -1,0 +1,229 @@
+//! Where events wait in memory that all processes share, until a writer has made rows of them.
+//!
+//! | what | where | under |
+//! |---|---|---|
+//! | lanes, counters, who to wake ([`Shared`]) | Postgres' shared memory | [`LOCK`] |
+//! | the slots that events lie in | a mapping of our own: its size is a setting | the same lock |
+//! | who waits until an event is on disk | a condition variable a lane, in [`Shared`] | its own spinlock |
+//!
+//! The lock is held to copy some bytes and to change some numbers, never to wait, to call Postgres or to allocate more
+//! than what is copied. Interrupts are held off while it is held, and it is released however a process ends by itself; a
+//! process that is killed has the postmaster begin all of this anew, so nobody finds it half changed.
+//!
+//! What must stay true: nobody touches the slots without the lock; and an event that was accepted is released only by a
+//! writer that committed it.
+
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use hftok_core::audit::queue::{Header, LANES, Queue, Slot};
+use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
+
+use crate::settings;
+
+/// The state of the queue, without the events.
+pub struct Shared {
+    header: Header,
+    written: [pg_sys::ConditionVariable; LANES],
+    launcher: *mut pg_sys::Latch,
+    is_scarce: bool,
+}
+
+// SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
+unsafe impl PGRXSharedMemory for Shared {}
+
+// SAFETY: `PgLwLock::new` asks that no other lock has this name.
+static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
+static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
+static SHARE: AtomicU32 = AtomicU32::new(0);
+
+/// Reserves the slots and the lock; from `_PG_init`, while preloading, after the settings are defined.
+pub fn init() {
+    map();
+    pgrx::pg_shmem_init!(LOCK = start());
+}
+
+/// Whether there is a queue.
+pub fn exists() -> bool {
+    !SLOTS.load(Ordering::Relaxed).is_null()
+}
+
+/// Works on the queue, alone. `None` when there is none.
+pub fn with<R>(f: impl FnOnce(&mut Queue<'_>) -> R) -> Option<R> {
+    if !exists() {
+        return None;
+    }
+    let mut shared = LOCK.exclusive();
+    let count = Header::slots(SHARE.load(Ordering::Relaxed));
+    // SAFETY: mapped with so many slots for as long as the server runs; under the exclusive lock nobody else has a
+    // reference to them. Zeroes are slots that were never used, and `Header` remembers which were.
+    let slots = unsafe { std::slice::from_raw_parts_mut(SLOTS.load(Ordering::Relaxed), count as usize) };
+    Some(f(&mut Queue { header: &mut shared.header, slots }))
+}
+
+/// Looks at the lanes. `None` when there is no queue.
+pub fn look<R>(f: impl FnOnce(&Header) -> R) -> Option<R> {
+    exists().then(|| f(&LOCK.share().header))
+}
+
+/// Makes the calling process the one that starts writers.
+pub fn serve() {
+    if exists() {
+        // SAFETY: the latch of this process.
+        LOCK.exclusive().launcher = unsafe { pg_sys::MyLatch };
+    }
+}
+
+/// Wakes the writer of a lane, or, when it has none, whoever starts one.
+pub fn wake(lane: usize) {
+    let (latch, launcher) = {
+        let shared = LOCK.share();
+        (shared.header.lanes[lane].latch, shared.launcher)
+    };
+    let latch = if latch == 0 { launcher } else { std::ptr::with_exposed_provenance_mut(latch) };
+    if !latch.is_null() {
+        // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. Should its process have ended,
+        // whoever has its place wakes up once for nothing.
+        unsafe { pg_sys::SetLatch(latch) };
+    }
+}
+
+/// Makes the calling process the writer of a lane, if it still belongs to this database and has none.
+pub fn attend(lane: usize, database: u32) -> bool {
+    with(|queue| {
+        let lane = &mut queue.header.lanes[lane];
+        if lane.database != database || lane.writer != 0 {
+            return false;
+        }
+        // SAFETY: variables of this process.
+        unsafe {
+            lane.writer = pg_sys::MyProcPid;
+            lane.latch = pg_sys::MyLatch.expose_provenance();
+            // SAFETY: as above; called when this process ends in any way but by being killed.
+            pg_sys::before_shmem_exit(Some(leave_on_exit), pg_sys::Datum::from(0_usize));
+        }
+        true
+    })
+    .unwrap_or(false)
+}
+
+/// Leaves a lane that has nothing to do, or says that it has.
+pub fn leave_if_idle(lane: usize) -> bool {
+    with(|queue| {
+        let lane = &mut queue.header.lanes[lane];
+        if !lane.has_work() {
+            (lane.writer, lane.latch) = (0, 0);
+        }
+        lane.writer == 0
+    })
+    .unwrap_or(true)
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) {
+    // SAFETY: a variable of this process.
+    let own = unsafe { pg_sys::MyProcPid };
+    let called = with(|queue| {
+        let mut is_left = false;
+        for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
+            (lane.writer, lane.latch) = (0, 0);
+            is_left |= lane.has_work();
+        }
+        is_left
+    });
+    if called == Some(true) {
+        call_launcher();
+    }
+}
+
+fn call_launcher() {
+    let latch = LOCK.share().launcher;
+    if !latch.is_null() {
+        // SAFETY: as in `wake`.
+        unsafe { pg_sys::SetLatch(latch) };
+    }
+}
+
+/// Says whether there are too few places for workers, so that writers make room for one another.
+pub fn set_scarce(is_scarce: bool) {
+    if exists() {
+        LOCK.exclusive().is_scarce = is_scarce;
+    }
+}
+
+/// Whether there are too few places for workers.
+pub fn is_scarce() -> bool {
+    exists() && LOCK.share().is_scarce
+}
+
+/// Lets go of what is written, and tells those who wait for it.
+pub fn written(lane: usize, end: u64) {
+    with(|queue| queue.release(lane, end));
+    // SAFETY: lies in shared memory for as long as the server runs.
+    unsafe { pg_sys::ConditionVariableBroadcast(variable(lane)) };
+}
+
+/// Waits until a record is on disk; `false` when time was up before.
+pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
+    let is_written = || look(|header| header.lanes[lane].is_written(number)).unwrap_or(true);
+    let end = Instant::now() + limit;
+    let variable = variable(lane);
+    let mut done = is_written();
+    while !done {
+        let rest = end.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            break;
+        }
+        let milliseconds = i64::try_from(rest.as_millis().max(1)).unwrap_or(i64::MAX);
+        // SAFETY: lies in shared memory for as long as the server runs. The first call only registers, so that what is
+        // written between it and the look below wakes the second.
+        unsafe {
+            pg_sys::ConditionVariableTimedSleep(variable, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        }
+        done = is_written();
+    }
+    // SAFETY: as Postgres asks after such a wait.
+    unsafe { pg_sys::ConditionVariableCancelSleep() };
+    done
+}
+
+fn variable(lane: usize) -> *mut pg_sys::ConditionVariable {
+    let shared = LOCK.share();
+    (&raw const shared.written[lane]).cast_mut()
+}
+
+/// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
+fn map() {
+    let share = settings::audit_queue_size();
+    let length = Header::slots(share) as usize * size_of::<Slot>();
+    // SAFETY: a new mapping of zeroes, checked before use.
+    let slots = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            length,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if slots == libc::MAP_FAILED {
+        pgrx::warning!("hftok: no memory for the audit's queue; started without it");
+        return;
+    }
+    SHARE.store(share, Ordering::Relaxed);
+    SLOTS.store(slots.cast(), Ordering::Relaxed);
+}
+
+/// The value with which it begins, at the start and again after a crash, when nobody else is running.
+fn start() -> Shared {
+    let mut empty = pg_sys::ConditionVariable::default();
+    // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
+    unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
+    Shared {
+        header: Header::new(SHARE.load(Ordering::Relaxed)),
+        written: [empty; LANES],
+        launcher: std::ptr::null_mut(),
+        is_scarce: false,
+    }
+}

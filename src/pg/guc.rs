@@ -1,0 +1,14 @@
+//! Settings with a fixed choice of words.
+
+use pgrx::PostgresGucEnum;
+
+/// When a value is handed out: as soon as its event is accepted, or only once that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum AuditMode {
+    /// Events are on disk soon.
+    #[name = c"async"]
+    Async,
+    /// Answers wait for their events.
+    #[name = c"sync"]
+    Sync,
+}

@@ -1,0 +1,97 @@
+//! The server's log: lines that hftok writes into it, and what can be learnt from those that Postgres writes.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pgrx::{PgLogLevel, pg_guard, pg_sys};
+
+/// Whether a line of ours would reach the log, or be swallowed by log_min_messages.
+pub fn takes_lines() -> bool {
+    // SAFETY: a variable of this process.
+    let least = unsafe { pg_sys::log_min_messages };
+    least == PgLogLevel::LOG as i32 || least <= PgLogLevel::ERROR as i32
+}
+
+/// Writes a line into the log, and nothing but this line: with the statement that is running Postgres would also write what
+/// literals it has. Clients are sent nothing.
+pub fn write(line: &str) {
+    unsafe extern "C-unwind" {
+        fn errstart(level: c_int, domain: *const c_char) -> bool;
+        fn errmsg_internal(format: *const c_char, ...) -> c_int;
+        fn errhidestmt(hide: bool) -> c_int;
+        fn errhidecontext(hide: bool) -> c_int;
+        fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
+    }
+    let Ok(line) = CString::new(line) else { return };
+    // SAFETY: the calls that Postgres' own ereport() makes, with valid C strings. At this level it returns. Should there be no
+    // memory for it, it jumps over this frame, which then leaks the copy of the line and nothing else.
+    unsafe {
+        if errstart(PgLogLevel::LOG_SERVER_ONLY as i32, std::ptr::null()) {
+            errmsg_internal(c"%s".as_ptr(), line.as_ptr());
+            errhidestmt(true);
+            errhidecontext(true);
+            errfinish(c"hftok".as_ptr(), 0, c"hftok".as_ptr());
+        }
+    }
+}
+
+static PREVIOUS: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+static LISTENER: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Has a function told of errors that say that something must not be done ("permission denied for …"): the name of what it
+/// must not be done to. It must neither fail nor call Postgres. From `_PG_init`, while preloading.
+pub fn tell_denials(listener: fn(&str)) {
+    LISTENER.store(listener as *mut (), Ordering::Relaxed);
+    // SAFETY: a variable of this process, changed before others run; the former hook is called by ours.
+    unsafe {
+        if let Some(previous) = pg_sys::emit_log_hook {
+            PREVIOUS.store(previous as *mut (), Ordering::Relaxed);
+        }
+        pg_sys::emit_log_hook = Some(on_log);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn on_log(data: *mut pg_sys::ErrorData) {
+    // SAFETY: what was stored there is a hook of this type, or nothing; Postgres passes valid data.
+    unsafe {
+        let previous = PREVIOUS.load(Ordering::Relaxed);
+        if !previous.is_null() {
+            let previous: unsafe extern "C-unwind" fn(*mut pg_sys::ErrorData) = std::mem::transmute(previous);
+            previous(data);
+        }
+        if (*data).elevel != PgLogLevel::ERROR as i32 || (*data).sqlerrcode != INSUFFICIENT_PRIVILEGE {
+            return;
+        }
+        if let Some(object) = denied_object(&*data) {
+            let listener = LISTENER.load(Ordering::Relaxed);
+            if !listener.is_null() {
+                let listener: fn(&str) = std::mem::transmute(listener);
+                // Nothing may unwind from here: an error is being reported.
+                let _ = catch_unwind(|| listener(&object));
+            }
+        }
+    }
+}
+
+const INSUFFICIENT_PRIVILEGE: i32 = super::raise::pack(*b"42501");
+
+/// The object that an error of Postgres' own privilege check names, as the message has it: without its schema.
+///
+/// # Safety
+/// `data` is being reported.
+unsafe fn denied_object(data: &pg_sys::ErrorData) -> Option<String> {
+    if data.message_id.is_null() || data.message.is_null() {
+        return None;
+    }
+    // SAFETY: C strings of the error that is being reported.
+    let (id, message) = unsafe { (CStr::from_ptr(data.message_id), CStr::from_ptr(data.message)) };
+    let (before, after) = id.to_str().ok()?.split_once("%s")?;
+    if !before.starts_with("permission denied for ") {
+        return None;
+    }
+    // The message may be translated, the name is not: it is what is left of a message that is not.
+    let message = message.to_str().ok()?;
+    message.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)
+}
