@@ -53,11 +53,13 @@ COMMENT ON COLUMN hftok_private.audit.chain_hash IS 'Which key made it, then a k
 -- No key and no sequence: a row lives until the writer has chained it, and both would collide on restore.
 CREATE TABLE hftok_private.audit_pending (
     at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    event bytea NOT NULL
+    event bytea NOT NULL,
+    protection bytea
 );
 COMMENT ON TABLE hftok_private.audit_pending IS 'Events that are to be chained: changes, in the transaction that made them, and whatever happened while hftok was sealed.';
 COMMENT ON COLUMN hftok_private.audit_pending.at IS 'Their order.';
 COMMENT ON COLUMN hftok_private.audit_pending.event IS 'The event, encoded.';
+COMMENT ON COLUMN hftok_private.audit_pending.protection IS 'Keyed, over the event and the transaction that put it here; NULL where there was no key.';
 
 CREATE TABLE hftok_private.audit_stub (
     id bigint PRIMARY KEY,

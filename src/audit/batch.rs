@@ -66,7 +66,12 @@ impl Consequences {
                 *count += event.count;
                 *last = (*last).max(event.at);
             }
-            Kind::Change if event.outcome == "committed" && event.action != CARRIED_OVER => {
+            // Only secrets have versions.
+            Kind::Change
+                if event.outcome == "committed"
+                    && event.action != CARRIED_OVER
+                    && event.object.version.is_some() =>
+            {
                 let secret_id = Uuid::from_bytes(id);
                 self.told.push(
                     serde_json::json!({

@@ -4,23 +4,26 @@
 use std::cell::RefCell;
 use std::ffi::CStr;
 
+use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
 use pgrx::pg_sys::BYTEAOID;
 
 use super::{action, tag};
 use crate::error::Error;
+use crate::keys::{self, state::State};
 use crate::pg::key_pages::database;
 use crate::pg::session::{self, Session};
 use crate::pg::sql::{Run, Statement};
 use crate::pg::transaction::{self, End};
 use crate::pg::{audit_queue, statement};
+use crate::store::data_keys;
 
-const INSERT: &CStr = c"INSERT INTO hftok_private.audit_pending (event) VALUES ($1)";
+const INSERT: &CStr = c"INSERT INTO hftok_private.audit_pending (event, protection) VALUES ($1, $2)";
 /// So many changes of a transaction have an event each when it is rolled back; the others are counted.
 const SINGLE: usize = 100;
 
 thread_local! {
-    static INSERT_EVENT: Statement = const { Statement::new(INSERT, &[BYTEAOID]) };
+    static INSERT_EVENT: Statement = const { Statement::new(INSERT, &[BYTEAOID, BYTEAOID]) };
     static OPEN: RefCell<Open> = const { RefCell::new(Open { changes: Vec::new(), more: 0 }) };
 }
 
@@ -53,7 +56,9 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
         who: session.as_who(),
         object,
     };
-    INSERT_EVENT.execute(&[event.encode().into()])?;
+    let bytes = event.encode();
+    let protection = protection(&bytes)?.map(|link| link.to_vec());
+    INSERT_EVENT.execute(&[bytes.into(), protection.into()])?;
     transaction::tell(ended);
     event.outcome = "rolled_back";
     OPEN.with_borrow_mut(|open| {
@@ -64,6 +69,22 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
         }
     });
     Ok(())
+}
+
+/// Without it whoever can write to the table could have events chained that never were, or once more. There is none while
+/// hftok is sealed: what can be done then, deleting for one, is chained all the same, and the writer tells how much of it
+/// there was.
+fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
+    if !matches!(keys::state(), State::Open { .. }) {
+        return Ok(None);
+    }
+    let transaction = transaction::row_id();
+    let protect = |key: AuditKey<'_>| key.protect(transaction, event);
+    match data_keys::audit_key().and_then(|key| data_keys::auditing_with(key, protect)) {
+        Ok(link) => Ok(Some(link)),
+        Err(Error::Sealed(_) | Error::WrongRoot { .. } | Error::DataKeyDamaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn ended(end: End) {

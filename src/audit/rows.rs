@@ -54,8 +54,8 @@ const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a
 const TAKE_PENDING: &CStr = c"WITH taken AS (
         DELETE FROM hftok_private.audit_pending p
         WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000))
-        RETURNING p.at, p.event
-    ) SELECT t.event FROM taken t ORDER BY t.at";
+        RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
+    ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
 const PUT_PENDING: &CStr =
     c"INSERT INTO hftok_private.audit_pending (event) SELECT e.event FROM unnest($1) AS e (event)";
 
@@ -130,9 +130,25 @@ pub fn read(from: i64, to: i64, mut each: impl FnMut(Stored) -> Result<(), Error
     Ok(READ_ROWS.read(&[from.into(), to.into()], |row| each(Stored::read(row)?))?.len())
 }
 
+/// An event that lay in `audit_pending`.
+pub struct Pending {
+    /// The event, encoded.
+    pub event: Vec<u8>,
+    /// What protects it, if it was put there by hftok, with a key.
+    pub protection: Option<Link>,
+    /// The transaction that put it there.
+    pub transaction: u32,
+}
+
 /// Takes events out of `audit_pending`, the oldest first.
-pub fn take_pending() -> Result<Vec<Vec<u8>>, Error> {
-    TAKE_PENDING_ROWS.write(&[], |row| row.must(1))
+pub fn take_pending() -> Result<Vec<Pending>, Error> {
+    TAKE_PENDING_ROWS.write(&[], |row| {
+        Ok(Pending {
+            event: row.must(1)?,
+            protection: row.get::<Vec<u8>>(2).and_then(|bytes| Link::try_from(bytes.as_slice()).ok()),
+            transaction: u32::try_from(row.must::<i64>(3)?).unwrap_or_default(),
+        })
+    })
 }
 
 /// Leaves events in `audit_pending`.

@@ -11,11 +11,11 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::chain::Link;
+use hftok_core::audit::chain::{self, AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 
 use super::batch::{Batch, Consequences};
-use super::rows::{self, NewRows};
+use super::rows::{self, NewRows, Pending};
 use super::{accept, usage};
 use crate::error::Error;
 use crate::keys::state::State;
@@ -28,6 +28,8 @@ use crate::{keys, settings};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
 const GULP: usize = 1024;
+/// When so many wait, it goes on without a pause.
+const MUCH: u64 = 256;
 /// How long one that is told to end waits for sessions that are ending too.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -100,7 +102,11 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
-        for event in batch.events.iter().filter_map(|bytes| Event::decode(bytes)) {
+        // Of a function of this name that is no longer, or never was, ours.
+        let is_of_others = |event: &Event<'_>| event.kind == Kind::Refusal;
+        for event in
+            batch.events.iter().filter_map(|bytes| Event::decode(bytes)).filter(|event| !is_of_others(event))
+        {
             server_log::write(&accept::line(database, &event));
         }
         audit_queue::written(lane, end);
@@ -170,8 +176,12 @@ impl Writer {
             if is_unneeded && self.later.is_empty() && audit_queue::leave_if_idle(self.lane) {
                 return;
             }
-            // Half, so that what comes just after a round is on disk in time.
-            worker::wait(Some(settings::audit_flush_interval() / 2));
+            let is_much =
+                audit_queue::look(|header| header.lanes[self.lane].waiting() >= MUCH).unwrap_or(false);
+            if !is_much {
+                // Half, so that what comes just after a round is on disk in time.
+                worker::wait(Some(settings::audit_flush_interval() / 2));
+            }
         }
     }
 
@@ -224,10 +234,13 @@ impl Writer {
         let pending = if is_called { rows::take_pending()? } else { Vec::new() };
         // Only what lay in a table can have been damaged; that it was there is told all the same.
         let read = |bytes| Event::decode(bytes).or_else(|| Some(damaged_event()));
+        let unprotected = unprotected(&pending)?;
+        let pending_events = pending.iter().map(|pending| &pending.event);
         let mut events: Vec<Event<'_>> =
-            pending.iter().chain(waiting).map(Vec::as_slice).filter_map(read).collect();
+            pending_events.chain(waiting).map(Vec::as_slice).filter_map(read).collect();
         // Of what came together the order is that in which it was done.
         events.sort_by_key(|event| event.at);
+        events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
         let (mut number, mut link): (i64, Link) = rows::last()?;
         let mut new = NewRows::default();
         let mut later = Consequences::default();
@@ -255,6 +268,28 @@ impl Writer {
             }
         }
     }
+}
+
+/// How many events could have been put among the pending ones by somebody else than hftok. While it is sealed it cannot
+/// protect them, so they are not left out.
+fn unprotected(pending: &[Pending]) -> Result<i64, Error> {
+    let mut count = 0;
+    for Pending { event, protection, transaction } in pending {
+        let is_protected = match protection.and_then(|link| chain::key_of(&link).map(|key| (key, link))) {
+            Some((key, link)) => {
+                let fits = |key: AuditKey<'_>| chain::same(&link, &key.protect(*transaction, event));
+                match data_keys::auditing_with(key, fits) {
+                    Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => {
+                        false
+                    }
+                    fits => fits?,
+                }
+            }
+            None => false,
+        };
+        count += i64::from(!is_protected);
+    }
+    Ok(count)
 }
 
 /// An event of the writer itself.

@@ -39,8 +39,8 @@ pub fn write(line: &str) {
 static PREVIOUS: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 static LISTENER: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Has a function told of errors that say that something must not be done ("permission denied for …"): the name of what it
-/// must not be done to. It must neither fail nor call Postgres. From `_PG_init`, while preloading.
+/// Has a function told of what Postgres itself refuses ("permission denied for function …"): the name of the function,
+/// view or schema. It must neither fail nor call Postgres. From `_PG_init`, while preloading.
 pub fn tell_denials(listener: fn(&str)) {
     LISTENER.store(listener as *mut (), Ordering::Relaxed);
     // SAFETY: a variable of this process, changed before others run; the former hook is called by ours.
@@ -77,7 +77,7 @@ unsafe extern "C-unwind" fn on_log(data: *mut pg_sys::ErrorData) {
 
 const INSUFFICIENT_PRIVILEGE: i32 = super::raise::pack(*b"42501");
 
-/// The object that an error of Postgres' own privilege check names, as the message has it: without its schema.
+/// The function, view or schema that an error of Postgres' own privilege check names, without its schema.
 ///
 /// # Safety
 /// `data` is being reported.
@@ -87,11 +87,11 @@ unsafe fn denied_object(data: &pg_sys::ErrorData) -> Option<String> {
     }
     // SAFETY: C strings of the error that is being reported.
     let (id, message) = unsafe { (CStr::from_ptr(data.message_id), CStr::from_ptr(data.message)) };
+    // The message may be translated: the name is what it has in place of the one of its original.
     let (before, after) = id.to_str().ok()?.split_once("%s")?;
-    if !before.starts_with("permission denied for ") {
-        return None;
-    }
-    // The message may be translated, the name is not: it is what is left of a message that is not.
+    let is_ours = ["function", "procedure", "view", "schema"]
+        .iter()
+        .any(|kind| before.strip_prefix("permission denied for ").map(str::trim_end) == Some(kind));
     let message = message.to_str().ok()?;
-    message.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)
+    is_ours.then(|| message.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)).flatten()
 }

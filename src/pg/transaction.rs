@@ -48,6 +48,12 @@ pub fn depth() -> i32 {
     unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }
 
+/// The id that rows which are written now will have in xmin.
+pub fn row_id() -> u32 {
+    // SAFETY: inside a transaction that may write, as everything that writes is; gives it an id if it has none.
+    unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn on_end(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};

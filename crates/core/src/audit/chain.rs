@@ -38,6 +38,12 @@ impl<'a> AuditKey<'a> {
         self.sign(&bytes)
     }
 
+    /// What protects an event that waits in a table, from the transaction that put it there until it is linked: in another
+    /// transaction's row it is not valid.
+    pub fn protect(&self, transaction: u32, event: &[u8]) -> Link {
+        self.sign(&Canonical::new("hftok audit pending").u32(transaction).field(event).finish())
+    }
+
     /// What stands in for everything up to this number, once that was removed.
     pub fn stub(&self, number: i64, link: &Link) -> Link {
         self.sign(&Canonical::new("hftok audit stub").i64(number).fixed(link).finish())
