@@ -28,8 +28,7 @@ COMMENT ON FUNCTION hftok.put_secret IS
 CREATE FUNCTION hftok.get_secret(
     p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_get_secret';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_get_secret';
 COMMENT ON FUNCTION hftok.get_secret IS 'The value of a named secret, now or in a previous version. p_recipient is reserved.';
 
 CREATE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean

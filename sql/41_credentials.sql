@@ -104,8 +104,7 @@ CREATE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS hftok.resolved_token
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_resolve_token';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_resolve_token';
 COMMENT ON FUNCTION hftok.resolve_token IS
     'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422).';
 
@@ -113,8 +112,7 @@ CREATE FUNCTION hftok.resolve_hf_token(
     p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL, p_host text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
 COMMENT ON FUNCTION hftok.resolve_hf_token IS 'The Hugging Face token to use; NULL when no level has one.';
 
 CREATE FUNCTION hftok.previous_token(p_secret_id uuid) RETURNS text

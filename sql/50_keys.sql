@@ -100,24 +100,34 @@ CREATE FUNCTION hftok.verify()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    WITH looked_at AS MATERIALIZED (
+    WITH present AS MATERIALIZED (
+        SELECT ARRAY(SELECT k.id::bigint FROM hftok_private.data_keys k WHERE k.state <> 'destroyed') AS ids
+    ), looked_at AS MATERIALIZED (
         SELECT 'data key' AS kind, k.id::text AS id, NULL::int AS version,
             hftok_private.data_key_fault(k.id, k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped) AS reason
         FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
         UNION ALL
         SELECT 'secret', s.id::text, s.version,
             coalesce(
-                hftok_private.missing_key(s.sealed, s.fingerprint),
+                hftok_private.missing_key(s.sealing, s.marking, (SELECT p.ids FROM present p)::bigint[]),
                 hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name,
                     s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key))
-        FROM hftok_private.secrets s
+        FROM (
+            SELECT c.*, hftok_private.data_key_id(c.sealed) AS sealing,
+                hftok_private.data_key_id('\x00'::bytea || c.fingerprint) AS marking
+            FROM hftok_private.secrets c
+        ) s
         UNION ALL
         SELECT 'version', v.secret_id::text, v.version,
             coalesce(
-                hftok_private.missing_key(v.sealed, v.fingerprint),
+                hftok_private.missing_key(v.sealing, v.marking, (SELECT p.ids FROM present p)::bigint[]),
                 hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
                     v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL))
-        FROM hftok_private.secret_versions v
+        FROM (
+            SELECT c.*, hftok_private.data_key_id(c.sealed) AS sealing,
+                hftok_private.data_key_id('\x00'::bytea || c.fingerprint) AS marking
+            FROM hftok_private.secret_versions c
+        ) v
         UNION ALL
         SELECT 'integration', i.id::text, NULL,
             CASE WHEN NOT EXISTS (

@@ -9,6 +9,7 @@ mod identity;
 mod input;
 mod integrations;
 mod keyring;
+mod known;
 mod members;
 mod owner;
 mod resolve;

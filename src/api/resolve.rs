@@ -204,7 +204,7 @@ impl Viewer {
             "level": step.level.as_str(),
             "outcome": step.outcome.as_str(),
             "secret_id": secret.map(|secret| secret.row.id.to_string()),
-            "preview": secret.map(Secret::preview),
+            "preview": secret.map(|secret| &secret.preview),
             "detail": detail(step),
         }))
     }

@@ -11,6 +11,7 @@ use super::reveal::Revealed;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
+use crate::store::candidate::Candidate;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
@@ -92,7 +93,7 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let found = Secret::find(binding_key(&Binding::vault(name)))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
+        let found = Candidate::find(binding_key(&Binding::vault(name)))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
         let row = match p_version {
             Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
             _ => found.row,

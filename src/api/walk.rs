@@ -12,7 +12,8 @@ use super::owner::{Owner, identifier};
 use crate::audit::reveals;
 use crate::error::Error;
 use crate::settings;
-use crate::store::secrets::Secret;
+use crate::store::candidate::Candidate;
+use crate::store::known;
 use crate::store::versions::Previous;
 use crate::store::{owners, providers};
 
@@ -33,7 +34,7 @@ pub struct Step {
     /// What it came to.
     pub outcome: Outcome,
     /// Its credential, when it has one that is stored.
-    pub secret: Option<Secret>,
+    pub secret: Option<Candidate>,
 }
 
 /// What a walk ended with.
@@ -57,8 +58,8 @@ pub struct Stored {
     pub expires_at: Option<TimestampWithTimeZone>,
 }
 
-impl From<&Secret> for Stored {
-    fn from(secret: &Secret) -> Self {
+impl From<&Candidate> for Stored {
+    fn from(secret: &Candidate) -> Self {
         Self { id: secret.row.id, version: secret.row.version, expires_at: secret.row.expires_at }
     }
 }
@@ -67,7 +68,7 @@ impl From<&Secret> for Stored {
 enum There {
     Nothing,
     Damaged,
-    Stored(Box<Secret>),
+    Stored(Box<Candidate>),
     Variable(Plaintext),
 }
 
@@ -163,7 +164,7 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, level: Level) -> Result<(Outcome, Option<Plaintext>, Option<Secret>), Error> {
+    fn ask(&self, level: Level) -> Result<(Outcome, Option<Plaintext>, Option<Candidate>), Error> {
         match self.look(level)? {
             There::Nothing => Ok((Outcome::Absent, None, None)),
             There::Damaged => Ok((Outcome::DecryptFailed, None, None)),
@@ -201,7 +202,10 @@ impl Request {
             (true, Some(model)) => model.as_str(),
             (false, _) => "",
         };
-        match Secret::find(binding_key(&owner.binding(&self.provider.id, model))) {
+        if !known::known()?.may_have(owner.scope, !model.is_empty()) {
+            return Ok(There::Nothing);
+        }
+        match Candidate::find(binding_key(&owner.binding(&self.provider.id, model))) {
             Ok(found) => Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret)))),
             Err(Error::Damaged { .. }) => Ok(There::Damaged),
             Err(error) => Err(error),
@@ -219,7 +223,7 @@ impl Request {
         Some(Owner { scope, id })
     }
 
-    fn found(&self, level: Level, secret: &Secret) -> Result<Found, Error> {
+    fn found(&self, level: Level, secret: &Candidate) -> Result<Found, Error> {
         let is_member = match (level, &self.user, &self.org) {
             (Level::Org | Level::OrgModel, Some(user), Some(org)) => owners::role(org, user)?.is_some(),
             _ => true,

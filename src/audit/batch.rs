@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hftok_core::audit::event::{Event, Kind};
+use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::queue::Taken;
 use pgrx::datum::Uuid;
 
@@ -16,6 +16,8 @@ pub struct Batch {
     pub events: Vec<Vec<u8>>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
+    /// Secrets that events for many stand for, and when.
+    pub many: Vec<([u8; 16], i64)>,
 }
 
 /// What follows from events once they are chained, and may come late.
@@ -38,6 +40,10 @@ impl Batch {
         for Taken { bytes, count } in records {
             match bytes.split_first() {
                 Some((&tag::USAGE, usage)) => batch.usage.push(usage.to_vec()),
+                Some((&tag::MANY, record)) => {
+                    let event = batch.many(record);
+                    batch.events.extend(event);
+                }
                 Some((_, event)) if count == 1 => batch.events.push(event.to_vec()),
                 Some((_, event)) => {
                     let counted =
@@ -49,6 +55,18 @@ impl Batch {
         }
         batch
     }
+
+    /// The event that stands for many, with their number and a digest over their ids.
+    fn many(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+        let (length, rest) = record.split_first_chunk()?;
+        let (event, ids) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        let event = Event::decode(event)?;
+        let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
+        self.many.extend(ids.iter().map(|id| (*id, event.at)));
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        let digest = digest_of(&mut ids);
+        Some(Event { count, object: Object { digest: Some(&digest), ..event.object }, ..event }.encode())
+    }
 }
 
 impl Consequences {
@@ -57,14 +75,18 @@ impl Consequences {
         self.uses.is_empty() && self.usage.is_empty() && self.told.is_empty() && self.deleted.is_empty()
     }
 
+    /// Counts uses of a secret.
+    pub fn count(&mut self, id: [u8; 16], count: i64, at: i64) {
+        let uses = self.uses.entry(id).or_insert((0, at));
+        *uses = (uses.0 + count, uses.1.max(at));
+    }
+
     /// Adds what follows from an event.
     pub fn note(&mut self, event: &Event<'_>) {
         let Some(id) = event.object.id else { return };
         match event.kind {
             Kind::Reveal if event.outcome == "used" => {
-                let (count, last) = self.uses.entry(id).or_insert((0, event.at));
-                *count += event.count;
-                *last = (*last).max(event.at);
+                self.count(id, event.count, event.at);
             }
             // Only secrets have versions.
             Kind::Change
@@ -90,8 +112,7 @@ impl Consequences {
     /// Adds what follows from others.
     pub fn join(&mut self, other: Self) {
         for (id, (count, last)) in other.uses {
-            let uses = self.uses.entry(id).or_insert((0, last));
-            *uses = (uses.0 + count, uses.1.max(last));
+            self.count(id, count, last);
         }
         self.usage.extend(other.usage);
         self.told.extend(other.told);

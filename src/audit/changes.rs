@@ -19,22 +19,19 @@ use crate::pg::{audit_queue, statement};
 use crate::store::data_keys;
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.audit_pending (event, protection) VALUES ($1, $2)";
-/// So many changes of a transaction have an event each when it is rolled back; the others are counted.
+/// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
+/// them.
 const SINGLE: usize = 100;
 
 thread_local! {
     static INSERT_EVENT: Statement = const { Statement::new(INSERT, &[BYTEAOID, BYTEAOID]) };
-    static OPEN: RefCell<Open> = const { RefCell::new(Open { changes: Vec::new(), more: 0 }) };
-}
-
-/// Changes of the transaction that is running.
-struct Open {
-    changes: Vec<Change>,
-    more: usize,
+    // Changes of the transaction that is running.
+    static OPEN: RefCell<Vec<Change>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Change {
     depth: i32,
+    count: usize,
     /// The event that tells that it was undone.
     undone: Vec<u8>,
 }
@@ -61,14 +58,17 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     INSERT_EVENT.execute(&[bytes.into(), protection.into()])?;
     transaction::tell(ended);
     event.outcome = "rolled_back";
-    OPEN.with_borrow_mut(|open| {
-        if open.changes.len() < SINGLE {
-            open.changes.push(Change { depth: transaction::depth(), undone: event.encode() });
-        } else {
-            open.more += 1;
-        }
-    });
+    let change = Change { depth: transaction::depth(), count: 1, undone: event.encode() };
+    OPEN.with_borrow_mut(|open| add(open, change));
     Ok(())
+}
+
+fn add(open: &mut Vec<Change>, change: Change) {
+    let is_full = open.len() >= SINGLE;
+    match open.last_mut() {
+        Some(last) if is_full && last.depth == change.depth => last.count += change.count,
+        _ => open.push(change),
+    }
 }
 
 /// Without it whoever can write to the table could have events chained that never were, or once more. There is none while
@@ -90,50 +90,28 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
 fn ended(end: End) {
     OPEN.with_borrow_mut(|open| match end {
         End::PartKept(depth) => {
-            for change in open.changes.iter_mut().filter(|change| change.depth >= depth) {
-                change.depth = depth - 1;
+            let kept = open.iter().position(|change| change.depth >= depth).unwrap_or(open.len());
+            for change in open.split_off(kept) {
+                add(open, Change { depth: depth - 1, ..change });
             }
         }
         End::PartRolledBack(depth) => {
-            open.changes.retain(|change| {
-                let is_undone = change.depth >= depth;
-                if is_undone {
-                    tell_undone(&change.undone, 1);
-                }
-                !is_undone
-            });
+            let kept = open.iter().position(|change| change.depth >= depth).unwrap_or(open.len());
+            open.drain(kept..).for_each(|change| tell_undone(&change));
         }
-        End::Committed if !open.changes.is_empty() => {
+        End::RolledBack => open.drain(..).for_each(|change| tell_undone(&change)),
+        End::Committed if !open.is_empty() => {
             open.clear();
             call_writer();
-        }
-        End::RolledBack => {
-            for change in &open.changes {
-                tell_undone(&change.undone, 1);
-            }
-            // They are like the last that has an event of its own.
-            if let Some(last) = open.changes.last()
-                && open.more > 0
-            {
-                tell_undone(&last.undone, open.more);
-            }
-            open.clear();
         }
         End::Committed | End::Prepared => open.clear(),
     });
 }
 
-impl Open {
-    fn clear(&mut self) {
-        self.changes.clear();
-        self.more = 0;
-    }
-}
-
-fn tell_undone(event: &[u8], count: usize) {
-    let Some(event) = Event::decode(event) else { return };
+fn tell_undone(change: &Change) {
+    let Some(event) = Event::decode(&change.undone) else { return };
     let at = session::now();
-    let event = Event { at, count: i64::try_from(count).unwrap_or(i64::MAX), ..event };
+    let event = Event { at, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
     let record = [&[tag::EVENT][..], &event.encode()].concat();
     audit_queue::with(|queue| {
         let Ok(lane) = queue.header.claim(database()) else { return };

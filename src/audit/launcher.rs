@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hftok_core::audit::queue::{LANES, Lane};
+
 use super::writer::{self, Errand};
 use crate::pg::{audit_queue, server_log, session, worker};
 
@@ -26,32 +28,22 @@ pub fn serve() -> Option<Duration> {
     }
     let now = session::now();
     let due = audit_queue::with(|queue| {
-        let lanes = queue.header.lanes.iter_mut().enumerate();
-        let due = lanes.filter(|(_, lane)| lane.database != 0 && lane.writer == 0 && lane.has_work());
-        due.map(|(at, lane)| {
-            let is_due = lane.not_before <= now;
-            if is_due {
-                lane.failures += 1;
-                lane.not_before = now + pause(lane.failures);
-            }
-            (
-                is_due,
-                Errand {
-                    lane: at,
-                    database: lane.database,
-                    is_inquest: lane.failures > DOUBTS && lane.failures % 2 == 0,
-                },
-            )
-        })
-        .collect::<Vec<_>>()
+        let is_due = |at: &usize| {
+            let lane = &queue.header.lanes[*at];
+            lane.database != 0 && lane.writer == 0 && lane.has_work()
+        };
+        let mut due: Vec<usize> = (0..LANES).filter(is_due).collect();
+        // Who has waited longest comes first.
+        due.sort_by_key(|at| queue.oldest(*at).unwrap_or(i64::MAX));
+        due.into_iter().map(|at| attempt(&mut queue.header.lanes[at], at, now)).collect::<Vec<_>>()
     })?;
     if due.is_empty() {
         audit_queue::set_scarce(false);
         return None;
     }
     let mut is_scarce = false;
-    for (_, errand) in due.iter().filter(|(is_due, _)| *is_due) {
-        if !launch(*errand) {
+    for errand in due.into_iter().flatten() {
+        if !launch(errand) {
             is_scarce = true;
             // It was no failure of this lane.
             audit_queue::with(|queue| {
@@ -62,6 +54,17 @@ pub fn serve() -> Option<Duration> {
     }
     audit_queue::set_scarce(is_scarce);
     Some(SOON)
+}
+
+/// What a writer for this lane is to be started with, if it is time to try.
+fn attempt(lane: &mut Lane, at: usize, now: i64) -> Option<Errand> {
+    if lane.not_before > now {
+        return None;
+    }
+    lane.failures += 1;
+    lane.not_before = now + pause(lane.failures);
+    let is_inquest = lane.failures > DOUBTS && lane.failures.is_multiple_of(2);
+    Some(Errand { lane: at, database: lane.database, is_inquest })
 }
 
 /// Until when nothing is tried after so many launches, in microseconds: a writer takes some time to begin.

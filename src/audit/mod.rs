@@ -35,4 +35,6 @@ mod tag {
     pub const EVENT: u8 = 0;
     /// A report of usage.
     pub const USAGE: u8 = 1;
+    /// An event, after its length, and the ids of the secrets that it stands for.
+    pub const MANY: u8 = 2;
 }

@@ -130,6 +130,9 @@ pub fn read(from: i64, to: i64, mut each: impl FnMut(Stored) -> Result<(), Error
     Ok(READ_ROWS.read(&[from.into(), to.into()], |row| each(Stored::read(row)?))?.len())
 }
 
+/// So many events are taken out of `audit_pending` at a time (as its statement says).
+pub const PENDING: usize = 2000;
+
 /// An event that lay in `audit_pending`.
 pub struct Pending {
     /// The event, encoded.

@@ -15,7 +15,7 @@ use crate::error::{Error, Trouble};
 use crate::pg::sql::{Run, Statement};
 use crate::pg::{audit_queue, session};
 
-const PATIENCE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
+const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
 const COUNT: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, use_count, last_used_at)
     SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last) ORDER BY n.id
     ON CONFLICT (secret_id) DO UPDATE SET use_count = u.use_count + excluded.use_count,
@@ -43,7 +43,7 @@ const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
 
 thread_local! {
-    static SET_PATIENCE: Statement = const { Statement::new(PATIENCE, &[]) };
+    static SET_BRIEF: Statement = const { Statement::new(BRIEF, &[]) };
     static COUNT_USES: Statement =
         const { Statement::new(COUNT, &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID]) };
     static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
@@ -78,9 +78,14 @@ pub fn is_time_to_look_out(lane: usize) -> bool {
     .unwrap_or(false)
 }
 
+/// Does not wait long for anybody's lock in this transaction.
+pub fn wait_briefly() -> Result<(), Error> {
+    SET_BRIEF.write(&[], |_| Ok(())).map(|_| ())
+}
+
 /// Counts and notifies.
 pub fn follow_up(later: &Consequences, look_out: bool) -> Result<(), Error> {
-    SET_PATIENCE.write(&[], |_| Ok(()))?;
+    wait_briefly()?;
     count_uses(&later.uses)?;
     count_reports(&later.usage)?;
     if !later.deleted.is_empty() {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::chain::{self, AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::data_key::DataKeyId;
 
 use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows, Pending};
@@ -26,10 +27,14 @@ use crate::{keys, settings};
 
 /// How long a writer stays without work.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a turn is where others wait for theirs.
+const TURN: Duration = Duration::from_millis(250);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
 const GULP: usize = 1024;
-/// When so many wait, it goes on without a pause.
+/// When so many wait, or something lies in the table, it goes on without a pause.
 const MUCH: u64 = 256;
+/// How long a busy one goes on before it counts.
+const COUNTING: Duration = Duration::from_secs(5);
 /// How long one that is told to end waits for sessions that are ending too.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -92,7 +97,13 @@ fn main(argument: u64) {
     }
     worker::connect(errand.database, SETTINGS);
     worker::show(c"hftok: writing the audit");
-    Writer { lane: errand.lane, database: errand.database, later: Consequences::default() }.work();
+    Writer {
+        lane: errand.lane,
+        database: errand.database,
+        later: Consequences::default(),
+        counted: Instant::now(),
+    }
+    .work();
 }
 
 /// Writes into the server's log what can no longer be written where it belongs.
@@ -140,6 +151,7 @@ struct Writer {
     lane: usize,
     database: u32,
     later: Consequences,
+    counted: Instant,
 }
 
 /// What a round found.
@@ -153,7 +165,8 @@ impl Writer {
     fn work(&mut self) {
         // What a crash or a seal left behind is found by whoever comes first.
         audit_queue::with(|queue| queue.header.lanes[self.lane].is_called = true);
-        let mut idle_since = Instant::now();
+        let begun = Instant::now();
+        let mut idle_since = begun;
         let mut ending_since = None;
         loop {
             match self.round() {
@@ -176,13 +189,26 @@ impl Writer {
             if is_unneeded && self.later.is_empty() && audit_queue::leave_if_idle(self.lane) {
                 return;
             }
-            let is_much =
-                audit_queue::look(|header| header.lanes[self.lane].waiting() >= MUCH).unwrap_or(false);
-            if !is_much {
+            if audit_queue::is_scarce() && begun.elapsed() > TURN {
+                self.counted = begun;
+                self.follow_up();
+                audit_queue::leave(self.lane);
+                return;
+            }
+            if !self.is_busy() {
                 // Half, so that what comes just after a round is on disk in time.
-                worker::wait(Some(settings::audit_flush_interval() / 2));
+                worker::wait(Some((settings::audit_flush_interval() / 2).min(PATIENCE / 4)));
             }
         }
+    }
+
+    /// Whether to go on without a pause.
+    fn is_busy(&self) -> bool {
+        audit_queue::look(|header| {
+            let lane = &header.lanes[self.lane];
+            lane.waiting() >= MUCH || lane.is_called
+        })
+        .unwrap_or(false)
     }
 
     /// Chains everything that waits. An error is one that this writer cannot mend: another will be started.
@@ -193,7 +219,8 @@ impl Writer {
         });
         let Some((true, is_called, left_out)) = called else { return Ok(Found::Nothing) };
         let (batch, end) = take(self.lane);
-        match transaction::run(|| self.write(&batch, is_called, left_out)) {
+        let key = key();
+        match transaction::run(|| write(key, &batch, left_out)) {
             Ok((later, is_more)) => {
                 audit_queue::written(self.lane, end);
                 audit_queue::with(|queue| {
@@ -221,45 +248,18 @@ impl Writer {
         }
     }
 
-    /// What a round does in its transaction. Says also whether more is pending than it took.
-    fn write(&self, batch: &Batch, is_called: bool, left_out: u64) -> Result<(Consequences, bool), Error> {
-        let left_out = left_out_event(left_out);
-        let waiting = batch.events.iter().chain(&left_out);
-        let is_open = matches!(keys::state(), State::Open { .. });
-        let key = if is_open { data_keys::audit_key() } else { Err(Error::Internal("sealed")) };
-        let Ok(key) = key else {
-            rows::put_pending(waiting.cloned().collect())?;
-            return Ok((Consequences::default(), false));
-        };
-        let pending = if is_called { rows::take_pending()? } else { Vec::new() };
-        // Only what lay in a table can have been damaged; that it was there is told all the same.
-        let read = |bytes| Event::decode(bytes).or_else(|| Some(damaged_event()));
-        let unprotected = unprotected(&pending)?;
-        let pending_events = pending.iter().map(|pending| &pending.event);
-        let mut events: Vec<Event<'_>> =
-            pending_events.chain(waiting).map(Vec::as_slice).filter_map(read).collect();
-        // Of what came together the order is that in which it was done.
-        events.sort_by_key(|event| event.at);
-        events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
-        let (mut number, mut link): (i64, Link) = rows::last()?;
-        let mut new = NewRows::default();
-        let mut later = Consequences::default();
-        for event in events {
-            number += 1;
-            link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
-            new.push(number, &event, &link)?;
-            later.note(&event);
-        }
-        new.store()?;
-        Ok((later, !pending.is_empty()))
-    }
-
     /// Counts and notifies, if it can be done now.
     fn follow_up(&mut self) {
         let look_out = usage::is_time_to_look_out(self.lane);
-        if self.later.is_empty() && !look_out {
+        // What is counted together costs less: a secret that is read often is one row.
+        let may_wait = self.later.told.is_empty()
+            && self.counted.elapsed() < COUNTING
+            && self.is_busy()
+            && !audit_queue::is_scarce();
+        if (self.later.is_empty() || may_wait) && !look_out {
             return;
         }
+        self.counted = Instant::now();
         match transaction::run(|| usage::follow_up(&self.later, look_out)) {
             Ok(()) => self.later = Consequences::default(),
             // The lock of somebody's transaction is waited for no longer than this, and tried again in the next round.
@@ -268,6 +268,57 @@ impl Writer {
             }
         }
     }
+}
+
+/// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
+/// that made the first key is still open: what comes then waits in `audit_pending`.
+fn key() -> Option<DataKeyId> {
+    if !matches!(keys::state(), State::Open { .. }) {
+        return None;
+    }
+    let found = match transaction::run(data_keys::existing_audit_key) {
+        Ok(None) => transaction::run(|| {
+            usage::wait_briefly()?;
+            data_keys::audit_key().map(Some)
+        }),
+        found => found,
+    };
+    let key = found.ok().flatten()?;
+    transaction::run(|| data_keys::auditing_with(key, |_| ())).is_ok().then_some(key)
+}
+
+/// What a round does in its transaction. Says also whether more is pending than it took.
+fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Consequences, bool), Error> {
+    let mut later = Consequences::default();
+    for (id, at) in &batch.many {
+        later.count(*id, 1, *at);
+    }
+    let left_out = left_out_event(left_out);
+    let waiting = batch.events.iter().chain(&left_out);
+    let Some(key) = key else {
+        rows::put_pending(waiting.cloned().collect())?;
+        return Ok((later, false));
+    };
+    let pending = rows::take_pending()?;
+    let unprotected = unprotected(&pending)?;
+    // Only what lay in a table can have been damaged; that it was there is told all the same.
+    let read = |bytes| Event::decode(bytes).or_else(|| Some(damaged_event()));
+    let pending_events = pending.iter().map(|pending| &pending.event);
+    let mut events: Vec<Event<'_>> =
+        pending_events.chain(waiting).map(Vec::as_slice).filter_map(read).collect();
+    // Of what came together the order is that in which it was done.
+    events.sort_by_key(|event| event.at);
+    events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
+    let (mut number, mut link): (i64, Link) = rows::last()?;
+    let mut new = NewRows::default();
+    for event in events {
+        number += 1;
+        link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
+        new.push(number, &event, &link)?;
+        later.note(&event);
+    }
+    new.store()?;
+    Ok((later, pending.len() >= rows::PENDING))
 }
 
 /// How many events could have been put among the pending ones by somebody else than hftok. While it is sealed it cannot

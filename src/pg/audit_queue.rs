@@ -107,16 +107,34 @@ pub fn attend(lane: usize, database: u32) -> bool {
     .unwrap_or(false)
 }
 
-/// Leaves a lane that has nothing to do, or says that it has.
+/// Leaves a lane if it has nothing to do, or says that it has.
 pub fn leave_if_idle(lane: usize) -> bool {
     with(|queue| {
         let lane = &mut queue.header.lanes[lane];
         if !lane.has_work() {
-            (lane.writer, lane.latch) = (0, 0);
+            lane.desert();
         }
         lane.writer == 0
     })
     .unwrap_or(true)
+}
+
+/// Leaves a lane to the next writer, and has that started when its turn comes.
+pub fn leave(lane: usize) {
+    with(|queue| queue.header.lanes[lane].desert());
+    call_launcher();
+}
+
+/// Has every writer come, for what is not in the queue.
+pub fn call_all() {
+    with(|queue| {
+        for lane in queue.header.lanes.iter_mut().filter(|lane| lane.database != 0) {
+            lane.is_called = true;
+        }
+    });
+    if exists() {
+        call_launcher();
+    }
 }
 
 #[pg_guard]
@@ -126,6 +144,7 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
     let called = with(|queue| {
         let mut is_left = false;
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
+            // Not deserted: one that fails again and again is to be waited for longer and longer.
             (lane.writer, lane.latch) = (0, 0);
             is_left |= lane.has_work();
         }

@@ -15,6 +15,8 @@ use std::thread::LocalKey;
 use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
 
+use super::owner::Pinned;
+use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 
 /// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process.
@@ -140,14 +142,22 @@ pub fn run_script(text: &'static CStr) -> Result<(), Error> {
     if code < 0 { Err(Error::Internal("a script could not be run")) } else { Ok(()) }
 }
 
-/// A connection to SPI, closed when it is dropped.
-struct Spi(());
+/// A connection to SPI, closed when it is dropped. While it lives the names in statements mean what they say, also where
+/// the function that is running doesn't pin the search_path itself.
+struct Spi {
+    _pinned: Option<Pinned>,
+}
 
 impl Spi {
     fn connect() -> Result<Self, Error> {
+        let pinned = Pinned::if_needed();
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
         let code = unsafe { pg_sys::SPI_connect() };
-        if code < 0 { Err(Error::Internal("SPI could not be connected")) } else { Ok(Self(())) }
+        if code < 0 {
+            Err(Error::Internal("SPI could not be connected"))
+        } else {
+            Ok(Self { _pinned: pinned })
+        }
     }
 
     fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
@@ -192,26 +202,6 @@ impl Drop for Spi {
         if !std::thread::panicking() {
             // SAFETY: connected by `connect`.
             unsafe { pg_sys::SPI_finish() };
-        }
-    }
-}
-
-/// The newest snapshot, as the active one while this lives.
-struct LatestSnapshot(());
-
-impl LatestSnapshot {
-    fn push() -> Self {
-        // SAFETY: inside a transaction, as every function call is; popped on drop or by abort.
-        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
-        Self(())
-    }
-}
-
-impl Drop for LatestSnapshot {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: pushed by `push`; whatever was pushed after it was popped by its own owner.
-            unsafe { pg_sys::PopActiveSnapshot() };
         }
     }
 }

@@ -35,6 +35,12 @@ pub fn function() -> &'static str {
     CURRENT.get().name
 }
 
+/// What the running function was called by, if that is more than an expression.
+pub(super) fn context() -> Option<*mut pg_sys::Node> {
+    // SAFETY: the current call's, valid until it returns.
+    unsafe { CURRENT.get().fcinfo.as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
+}
+
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
 /// whatever way. Dropping it must neither fail nor call Postgres. One type only for each function.
 pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {

@@ -119,6 +119,11 @@ pub fn audit_key() -> Result<DataKeyId, Error> {
     active(Purpose::Audit)
 }
 
+/// The active key for the audit, if there is one.
+pub fn existing_audit_key() -> Result<Option<DataKeyId>, Error> {
+    Ok(FIND_ACTIVE.with_ids(&[Purpose::Audit.as_str().into()])?.pop())
+}
+
 /// Works with a certain key for the audit.
 pub fn auditing_with<R>(id: DataKeyId, work: impl FnOnce(AuditKey<'_>) -> R) -> Result<R, Error> {
     using(id, |key| key.for_audit().map(work).ok_or(WRONG_PURPOSE))

@@ -1,8 +1,10 @@
 //! Rows: secrets and their versions, and the wrapped data keys. Knows the tables; the rules are in core, the order
 //! of things in `api`.
 
+pub mod candidate;
 pub mod data_keys;
 pub mod integrations;
+pub mod known;
 pub mod owners;
 pub mod providers;
 pub mod row;

@@ -4,24 +4,22 @@ use std::borrow::Cow;
 use std::ffi::CStr;
 
 use hftok_core::provider::{self, Provider};
-use pgrx::pg_sys::TEXTOID;
 
+use super::known;
 use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
 
 const ALL: &CStr = c"SELECT p.definition::text FROM hftok_private.providers p";
-const ONE: &CStr = c"SELECT p.definition::text FROM hftok_private.providers p WHERE p.id = $1";
 
 thread_local! {
     static FIND_ALL: Statement = const { Statement::new(ALL, &[]) };
-    static FIND_ONE: Statement = const { Statement::new(ONE, &[TEXTOID]) };
 }
 
 /// The provider of this name; an operator's description goes before the built-in one.
 pub fn find(id: &str) -> Result<Cow<'static, Provider>, Error> {
-    let registered = FIND_ONE.read(&[id.into()], |row| parse(&row.must::<String>(1)?))?.pop();
-    match registered {
-        Some(provider) => Ok(Cow::Owned(provider)),
+    let known = known::known()?;
+    match known.registered.iter().find(|provider| provider.id == id) {
+        Some(provider) => Ok(Cow::Owned(provider.clone())),
         None => {
             provider::find(id).map(Cow::Borrowed).ok_or(Error::BadInput("there is no provider of this name"))
         }
@@ -30,13 +28,18 @@ pub fn find(id: &str) -> Result<Cow<'static, Provider>, Error> {
 
 /// All providers.
 pub fn all() -> Result<Cow<'static, [Provider]>, Error> {
-    let registered = FIND_ALL.read(&[], |row| parse(&row.must::<String>(1)?))?;
-    if registered.is_empty() {
+    let known = known::known()?;
+    if known.registered.is_empty() {
         return Ok(Cow::Borrowed(provider::builtin()));
     }
-    let is_registered = |id: &str| registered.iter().any(|provider| provider.id == id);
+    let is_registered = |id: &str| known.registered.iter().any(|provider| provider.id == id);
     let builtin = provider::builtin().iter().filter(|provider| !is_registered(&provider.id)).cloned();
-    Ok(Cow::Owned(builtin.chain(registered.iter().cloned()).collect()))
+    Ok(Cow::Owned(builtin.chain(known.registered.iter().cloned()).collect()))
+}
+
+/// The providers that an operator registered, from their table.
+pub fn registered() -> Result<Vec<Provider>, Error> {
+    FIND_ALL.read(&[], |row| parse(&row.must::<String>(1)?))
 }
 
 fn parse(definition: &str) -> Result<Provider, Error> {

@@ -20,8 +20,7 @@ macro_rules! columns {
     () => {
         "s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, \
          s.sealed, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', \
-         s.warnings, s.verdict IS NOT DISTINCT FROM 'invalid', \
-         coalesce(s.expires_at <= pg_catalog.clock_timestamp(), false)"
+         s.warnings"
     };
 }
 
@@ -85,7 +84,6 @@ const COUNT: &CStr =
     c"SELECT count(*)::int FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
 
 thread_local! {
-    static FIND: Statement = const { Statement::new(select!("s.binding_key = $1"), &[UUIDOID]) };
     static LOCK: Statement = const { Statement::new(select!("s.binding_key = $1 FOR UPDATE"), &[UUIDOID]) };
     static LOCK_VAULT: Statement =
         const { Statement::new(select!("s.id = $1 AND s.scope = 'vault' FOR UPDATE"), &[UUIDOID]) };
@@ -122,10 +120,6 @@ pub struct Secret {
     pub may_continue: bool,
     /// What may be wrong with the value.
     pub warnings: Vec<String>,
-    /// The provider refused it.
-    pub is_invalid: bool,
-    /// Its time is over.
-    pub is_expired: bool,
     preview: String,
     fingerprint: Vec<u8>,
 }
@@ -152,8 +146,6 @@ impl Secret {
             is_enabled: true,
             may_continue: false,
             warnings: Vec::new(),
-            is_invalid: false,
-            is_expired: false,
             preview: String::new(),
             fingerprint: Vec::new(),
         })
@@ -164,12 +156,7 @@ impl Secret {
         &self.preview
     }
 
-    /// The secret found under this binding.
-    pub fn find(binding_key: Uuid) -> Result<Option<Self>, Error> {
-        FIND.read(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
-    }
-
-    /// The same, locked until the transaction ends.
+    /// The secret found under this binding, locked until the transaction ends.
     pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
         LOCK.write(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
     }
@@ -306,8 +293,6 @@ impl Secret {
             is_enabled: row.must(15)?,
             may_continue: row.must(16)?,
             warnings: row.must(17)?,
-            is_invalid: row.must(18)?,
-            is_expired: row.must(19)?,
         })
     }
 }

@@ -6,10 +6,10 @@
 //! - A record takes as many slots as it needs, linked. A lane is first in, first out.
 //! - A database may have a *share* of slots waiting, and a *guarantee* is kept free for it whatever others do, so that one
 //!   whose records nobody fetches does not stop the others.
-//! - A slot can be *promised*: it counts as taken, and what comes for it finds room.
 //! - Records are numbered as they are accepted. What is taken to be written stays in its slots until it is released, so
 //!   a writer that fails in between loses nothing.
-//! - A record that repeats one that still waits is counted there, instead of taking a slot of its own.
+//! - A record that repeats one that still waits is counted there, instead of taking a slot of its own; one that was begun
+//!   as such can grow while it waits.
 
 /// How many databases can have records waiting at the same time.
 pub const LANES: usize = LANE_COUNT as usize;
@@ -97,6 +97,22 @@ pub struct Queue<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
+/// A record that may grow for as long as it waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Growing {
+    lane: usize,
+    number: u64,
+    first: u32,
+    last: u32,
+}
+
+impl Growing {
+    /// The lane that it waits in.
+    pub fn lane(&self) -> usize {
+        self.lane
+    }
+}
+
 /// A record that was taken to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
@@ -140,6 +156,11 @@ impl Lane {
     /// The number of the record that was accepted last.
     pub fn accepted(&self) -> u64 {
         self.accepted
+    }
+
+    /// Is without a writer from now on, and may have another at once.
+    pub fn desert(&mut self) {
+        (self.writer, self.latch, self.not_before, self.failures) = (0, 0, 0, 0);
     }
 
     /// Whether a writer would find something to do.
@@ -248,14 +269,37 @@ impl Queue<'_> {
         Ok(number)
     }
 
-    /// Keeps room for a record of at most so many bytes.
-    pub fn promise(&mut self, lane: usize, bytes: usize) -> Result<(), Full> {
-        self.header.grant(lane, needed(bytes))
+    /// Accepts a record that may grow.
+    pub fn begin(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<Growing, Full> {
+        self.header.grant(lane, needed(bytes.len()))?;
+        let first = self.append(lane, bytes, at)?;
+        let mut last = first;
+        while self.slots[last as usize].more != NONE {
+            last = self.slots[last as usize].more;
+        }
+        Ok(Growing { lane, number: self.slots[first as usize].number, first, last })
     }
 
-    /// Gives up room that was promised for so many bytes.
-    pub fn break_promise(&mut self, lane: usize, bytes: usize) {
-        self.header.give_back(lane, needed(bytes));
+    /// Adds bytes to a record that still waits; `false` when it does not, and stays as it is.
+    pub fn grow(&mut self, record: &mut Growing, bytes: &[u8]) -> Result<bool, Full> {
+        let Growing { lane, number, first, last } = *record;
+        if self.header.lanes[lane].taken >= number || self.slots[first as usize].number != number {
+            return Ok(false);
+        }
+        let length = self.slots[first as usize].length as usize;
+        let free = length.div_ceil(ROOM).max(1) * ROOM - length;
+        let (here, beyond) = bytes.split_at(free.min(bytes.len()));
+        let more = u32::try_from(beyond.len().div_ceil(ROOM)).map_err(|_| Full)?;
+        self.header.grant(lane, more)?;
+        let start = ROOM - free;
+        self.slots[last as usize].bytes[start..start + here.len()].copy_from_slice(here);
+        for chunk in beyond.chunks(ROOM) {
+            let next = self.fill(chunk)?;
+            self.slots[record.last as usize].more = next;
+            record.last = next;
+        }
+        self.slots[first as usize].length = u32::try_from(length + bytes.len()).map_err(|_| Full)?;
+        Ok(true)
     }
 
     /// Copies the oldest records, at most so many, and says which number is the last of them. They stay until they are

@@ -1,0 +1,20 @@
+-- What sessions remember of the tables (src/store/known.rs), and how they are told that it is no longer so. These triggers
+-- fire for replication and for COPY as well, and say so through Postgres' own invalidation of relations, which keeps to
+-- transactions and reaches standbys.
+
+-- Most rows have no model: whether any has must not take a look at all of them.
+CREATE INDEX secrets_models ON hftok_private.secrets (scope) WHERE model <> '';
+
+CREATE FUNCTION hftok_private.note_kind() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_kind';
+COMMENT ON FUNCTION hftok_private.note_kind IS 'Has sessions told of the first secret of its kind.';
+CREATE TRIGGER note_kind BEFORE INSERT OR UPDATE OF scope, model ON hftok_private.secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_kind();
+ALTER TABLE hftok_private.secrets ENABLE ALWAYS TRIGGER note_kind;
+
+CREATE FUNCTION hftok_private.note_change() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_change';
+COMMENT ON FUNCTION hftok_private.note_change IS 'Has sessions told that a table that they remember has changed.';
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.providers
+    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
+ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_change;

@@ -1,0 +1,67 @@
+//! What a session remembers of relations, and when it has to forget it.
+//!
+//! Postgres tells every session, also on a standby, that a relation changed, when the transaction that changed it commits,
+//! and the one that changes it at once; a rollback is told as well. [`touch`] has this told without a change, for tables
+//! whose *rows* decide what sessions remember. What is kept from before [`generation`] moved is not to be used.
+
+use std::cell::{Cell, RefCell};
+
+use pgrx::{pg_guard, pg_sys};
+
+thread_local! {
+    static GENERATION: Cell<Option<u64>> = const { Cell::new(None) };
+    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A relation of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relation(pub(super) pg_sys::Oid);
+
+/// Moves when a relation that is watched may have changed. Takes in what others have told first.
+pub fn generation() -> u64 {
+    // SAFETY: as Postgres does it whenever it locks a relation; calls `on_change`, which only sets a number.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    GENERATION.get().unwrap_or_else(|| {
+        GENERATION.set(Some(0));
+        // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
+        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0_usize)) };
+        0
+    })
+}
+
+/// Finds relations of schema hftok_private, and watches them instead of others.
+pub fn watch<const N: usize>(names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
+    // SAFETY: look-ups in the catalog with valid C strings.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
+        names.map(|name| Relation(pg_sys::get_relname_relid(name.as_ptr(), schema)))
+    };
+    WATCHED.with_borrow_mut(|watched| {
+        watched.clear();
+        watched.extend(found.map(|relation| relation.0));
+    });
+    found.iter().all(|relation| relation.0 != pg_sys::InvalidOid).then_some(found)
+}
+
+/// The numbers of columns.
+pub fn columns<const N: usize>(relation: Relation, names: [&std::ffi::CStr; N]) -> Option<[i16; N]> {
+    // SAFETY: look-ups in the catalog with valid C strings; 0 for a column that is not there.
+    let found = names.map(|name| unsafe { pg_sys::get_attnum(relation.0, name.as_ptr()) });
+    found.iter().all(|number| *number > 0).then_some(found)
+}
+
+/// Has every session told that a relation changed, if and when this transaction is committed.
+pub fn touch(relation: Relation) {
+    // SAFETY: inside a transaction; the relation exists, or it is an error.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation.0) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    let concerns_us = relation == pg_sys::InvalidOid
+        // Not to be borrowed only while it is being filled, which asks the catalog before.
+        || WATCHED.try_with(|watched| watched.try_borrow().map_or(true, |watched| watched.contains(&relation))).unwrap_or(true);
+    if concerns_us {
+        GENERATION.set(GENERATION.get().map(|generation| generation + 1));
+    }
+}

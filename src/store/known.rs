@@ -1,0 +1,132 @@
+//! What a session knows of the database, so that the walk need not ask again and again: where the table of secrets is,
+//! which levels are empty throughout, which providers were registered.
+//!
+//! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/26_known.sql`, which
+//! also fire for replication and COPY), so that it is forgotten when the change is committed, and at once by the session
+//! that makes it. A level is called empty only if it has no row at all; one that lost its last row is still asked.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use hftok_core::binding::Scope;
+use hftok_core::provider::Provider;
+
+use super::providers;
+use crate::error::Error;
+use crate::pg::relations::{self, Relation};
+use crate::pg::sql::{Run, Statement};
+
+const KINDS: &CStr = c"SELECT
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'user' AND s.model <> ''),
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'org' AND s.model <> ''),
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'global' AND s.model <> ''),
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'user'),
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'org'),
+    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'global')";
+// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
+// it need not.
+const IS_DIRECT: &CStr = c"SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.polcmd = '*'
+        AND p.polroles = ARRAY[c.relowner] AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true')
+    AND pg_catalog.bool_and(p.polpermissive)
+    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+    WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass";
+
+thread_local! {
+    static FIND_KINDS: Statement = const { Statement::new(KINDS, &[]) };
+    static ASK_DIRECT: Statement = const { Statement::new(IS_DIRECT, &[]) };
+    static KNOWN: RefCell<Option<Rc<Known>>> = const { RefCell::new(None) };
+}
+
+/// Where the table of secrets is.
+pub struct Table {
+    /// The table.
+    pub table: Relation,
+    /// Its unique index on binding_key.
+    pub index: Relation,
+    /// The columns that the walk reads, in the order of [`COLUMNS`].
+    pub columns: [i16; COLUMNS.len()],
+    /// The last of them.
+    pub last: i16,
+}
+
+/// The columns that the walk reads.
+pub const COLUMNS: [&CStr; 14] = [
+    c"id",
+    c"version",
+    c"scope",
+    c"scope_id",
+    c"provider",
+    c"model",
+    c"name",
+    c"allowed_hosts",
+    c"expires_at",
+    c"sealed",
+    c"preview",
+    c"enabled",
+    c"on_unusable",
+    c"verdict",
+];
+
+/// What is known.
+pub struct Known {
+    generation: u64,
+    /// The table, if it can be read without SQL.
+    pub table: Option<Table>,
+    kinds: [bool; 6],
+    /// Providers that an operator registered.
+    pub registered: Vec<Provider>,
+}
+
+impl Known {
+    /// Whether there may be a secret of this kind of owner, for a model or not.
+    pub fn may_have(&self, scope: Scope, has_model: bool) -> bool {
+        let Some(at) = [Scope::User, Scope::Org, Scope::Global].iter().position(|one| *one == scope) else {
+            return true;
+        };
+        self.kinds[if has_model { at } else { at + 3 }]
+    }
+}
+
+/// What is known now.
+pub fn known() -> Result<Rc<Known>, Error> {
+    let generation = relations::generation();
+    let kept =
+        KNOWN.with_borrow(|known| known.as_ref().filter(|known| known.generation == generation).cloned());
+    if let Some(known) = kept {
+        return Ok(known);
+    }
+    let names = [c"secrets", c"secrets_binding_key_key", c"providers"];
+    let [table, index, _] =
+        relations::watch(names).ok_or(Error::Internal("a table of hftok does not exist"))?;
+    // Read before what follows: a change that comes meanwhile makes it old.
+    let generation = relations::generation();
+    let columns =
+        relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
+    let last = columns.into_iter().max().unwrap_or_default();
+    let is_direct = ASK_DIRECT.read(&[], |row| Ok(row.get(1).unwrap_or(false)))?.first() == Some(&true);
+    let kinds = FIND_KINDS.read(&[], |row| {
+        let mut kinds = [true; 6];
+        for (column, kind) in (1..).zip(&mut kinds) {
+            *kind = row.must(column)?;
+        }
+        Ok(kinds)
+    })?;
+    let known = Rc::new(Known {
+        generation,
+        table: is_direct.then_some(Table { table, index, columns, last }),
+        kinds: kinds.into_iter().next().unwrap_or([true; 6]),
+        registered: providers::registered()?,
+    });
+    KNOWN.set(Some(Rc::clone(&known)));
+    Ok(known)
+}
+
+/// Whether a secret of this kind may be the first. A session that knows nothing does not ask: it is told once more than
+/// needed.
+pub fn is_new(scope: Scope, has_model: bool) -> bool {
+    let generation = relations::generation();
+    KNOWN.with_borrow(|known| {
+        known.as_ref().is_none_or(|known| known.generation != generation || !known.may_have(scope, has_model))
+    })
+}
