@@ -93,7 +93,7 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let found = Candidate::find(binding_key(&Binding::vault(name)))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
+        let found = Candidate::find(&Binding::vault(name))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
         let row = match p_version {
             Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
             _ => found.row,

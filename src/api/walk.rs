@@ -7,7 +7,6 @@ use hftok_core::provider::Provider;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::input::binding_key;
 use super::owner::{Owner, identifier};
 use crate::audit::reveals;
 use crate::error::Error;
@@ -205,7 +204,7 @@ impl Request {
         if !known::known()?.may_have(owner.scope, !model.is_empty()) {
             return Ok(There::Nothing);
         }
-        match Candidate::find(binding_key(&owner.binding(&self.provider.id, model))) {
+        match Candidate::find(&owner.binding(&self.provider.id, model)) {
             Ok(found) => Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret)))),
             Err(Error::Damaged { .. }) => Ok(There::Damaged),
             Err(error) => Err(error),

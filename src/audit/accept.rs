@@ -18,7 +18,7 @@ use crate::settings;
 /// Records something that was done, and that is not to be undone with the transaction: it is accepted when this returns, in
 /// `sync` on disk.
 pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error> {
-    let session = Session::current().acting_for(None);
+    let session = Session::acting_for(None);
     accept(&Event {
         at: session::now(),
         kind,
@@ -128,7 +128,7 @@ fn refuse(action: &'static str, outcome: &str, object: Object<'_>) {
     if !audit_queue::exists() || !session::has_database() {
         return;
     }
-    let session = Session::without_catalog().acting_for(None);
+    let session = Session::without_catalog();
     let at = session::now();
     let event = Event { at, kind: Kind::Refusal, action, outcome, count: 1, who: session.as_who(), object };
     if session::is_standby() {

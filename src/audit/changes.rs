@@ -43,7 +43,7 @@ pub fn record(object: Object<'_>) -> Result<(), Error> {
 
 /// Records a change of another kind, under another name, or one that stands for several.
 pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Result<(), Error> {
-    let session = Session::current().acting_for(None);
+    let session = Session::acting_for(None);
     let mut event = Event {
         at: session::now(),
         kind,

@@ -43,7 +43,7 @@ impl Handed {
         if self.count > SINGLE && !session::is_standby() {
             return self.record_among_many(object.id.unwrap_or_default(), acting);
         }
-        let session = Session::current().acting_for(acting);
+        let session = Session::acting_for(acting);
         accept(&event(&session, "used", object))
     }
 
@@ -57,7 +57,7 @@ impl Handed {
                 return Ok(());
             }
         }
-        let session = Session::current().acting_for(acting);
+        let session = Session::acting_for(acting);
         if settings::audit_is_sync() && self.count == SINGLE + 1 {
             accept(&event(&session, "many_follow", Object::default()))?;
         }
@@ -80,7 +80,7 @@ impl Handed {
     }
 }
 
-fn event<'a>(session: &'a Session, outcome: &'a str, object: Object<'a>) -> Event<'a> {
+fn event<'a>(session: &'a Session<'_>, outcome: &'a str, object: Object<'a>) -> Event<'a> {
     let action = action::name(statement::function());
     Event { at: session::now(), kind: Kind::Reveal, action, outcome, count: 1, who: session.as_who(), object }
 }

@@ -5,46 +5,41 @@ use std::ffi::CStr;
 use hftok_core::audit::chain::{Link, START};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{
-    BYTEAARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8OID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID,
-};
+use pgrx::pg_sys::{BYTEAARRAYOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use crate::error::Error;
-use crate::pg::sql::{Parameter, Row, Run, Statement};
+use crate::pg::append::Append;
+use crate::pg::relations;
+use crate::pg::sql::{Row, Run, Statement};
 
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
 const LAST: &CStr = c"SELECT a.id, a.chain_hash FROM hftok_private.audit a ORDER BY a.id DESC LIMIT 1";
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
-// Several arrays at a time only unqualified: the name is looked up in pg_catalog, which alone is in the search_path here.
-const ADD: &CStr = c"INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, object_id, version, digest,
-    owner_scope, owner_id, provider, level, subject, role_name, login_role, actor_user, client_addr, application_name,
-    request_id, chain_hash)
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-    $19, $20, $21)";
-const ADD_TYPES: &[Oid] = &[
-    INT8ARRAYOID,
-    TIMESTAMPTZARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    INT8ARRAYOID,
-    UUIDARRAYOID,
-    INT4ARRAYOID,
-    BYTEAARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    TEXTARRAYOID,
-    BYTEAARRAYOID,
+/// The columns of the table, in their order.
+const COLUMNS: &[Oid] = &[
+    INT8OID,
+    TIMESTAMPTZOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    INT8OID,
+    UUIDOID,
+    INT4OID,
+    BYTEAOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    TEXTOID,
+    BYTEAOID,
 ];
 const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.object_id, a.version, a.digest,
     a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.login_role, a.actor_user, a.client_addr,
@@ -64,7 +59,6 @@ thread_local! {
     static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
     static FIND_STUB: Statement = const { Statement::new(STUB, &[]) };
     static FIND_LINK: Statement = const { Statement::new(LINK, &[INT8OID]) };
-    static ADD_ROWS: Statement = const { Statement::new(ADD, ADD_TYPES) };
     static READ_ROWS: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
     static TAKE_PENDING_ROWS: Statement = const { Statement::new(TAKE_PENDING, &[]) };
     static PUT_PENDING_ROWS: Statement = const { Statement::new(PUT_PENDING, &[BYTEAARRAYOID]) };
@@ -159,81 +153,51 @@ pub fn put_pending(events: Vec<Vec<u8>>) -> Result<(), Error> {
     PUT_PENDING_ROWS.execute(&[events.into()]).map(|_| ())
 }
 
-/// Rows to be added, by columns.
-#[derive(Default)]
-pub struct NewRows {
-    numbers: Vec<i64>,
-    at: Vec<TimestampWithTimeZone>,
-    kinds: Vec<String>,
-    actions: Vec<String>,
-    outcomes: Vec<String>,
-    counts: Vec<i64>,
-    ids: Vec<Option<Uuid>>,
-    versions: Vec<Option<i32>>,
-    digests: Vec<Option<Vec<u8>>>,
-    texts: [Vec<Option<String>>; 11],
-    links: Vec<Vec<u8>>,
-}
+/// Rows that are being added.
+pub struct NewRows(Append);
 
 impl NewRows {
+    /// Opens the table.
+    pub fn begin() -> Result<Self, Error> {
+        let table =
+            relations::named(c"audit").ok_or(Error::Internal("the table of the audit does not exist"))?;
+        Append::begin(table, COLUMNS).map(Self)
+    }
+
     /// Adds a row.
     pub fn push(&mut self, number: i64, event: &Event<'_>, link: &Link) -> Result<(), Error> {
         let at =
             TimestampWithTimeZone::try_from(event.at).map_err(|_| Error::Internal("an event has no time"))?;
-        self.numbers.push(number);
-        self.at.push(at);
-        self.kinds.push(event.kind.as_str().to_owned());
-        self.actions.push(event.action.to_owned());
-        self.outcomes.push(event.outcome.to_owned());
-        self.counts.push(event.count);
-        self.ids.push(event.object.id.map(Uuid::from_bytes));
-        self.versions.push(event.object.version);
-        self.digests.push(event.object.digest.map(<[u8]>::to_vec));
-        for (column, text) in self.texts.iter_mut().zip(texts(event)) {
-            column.push(text.map(str::to_owned));
-        }
-        self.links.push(link.to_vec());
-        Ok(())
+        let Event { object, who, .. } = event;
+        self.0.row([
+            number.into(),
+            at.into(),
+            event.kind.as_str().into(),
+            event.action.into(),
+            event.outcome.into(),
+            event.count.into(),
+            object.id.map(Uuid::from_bytes).into(),
+            object.version.into(),
+            object.digest.into(),
+            object.scope.into(),
+            object.owner.into(),
+            object.provider.into(),
+            object.level.into(),
+            object.subject.into(),
+            who.role.into(),
+            who.login.into(),
+            who.user.into(),
+            who.address.into(),
+            who.application.into(),
+            who.request.into(),
+            link.as_slice().into(),
+        ])
     }
 
     /// Stores them.
     pub fn store(self) -> Result<(), Error> {
-        if self.numbers.is_empty() {
-            return Ok(());
-        }
-        let mut parameters: Vec<Parameter> = vec![
-            self.numbers.into(),
-            self.at.into(),
-            self.kinds.into(),
-            self.actions.into(),
-            self.outcomes.into(),
-            self.counts.into(),
-            self.ids.into(),
-            self.versions.into(),
-            self.digests.into(),
-        ];
-        parameters.extend(self.texts.into_iter().map(Parameter::from));
-        parameters.push(self.links.into());
-        ADD_ROWS.execute(&parameters).map(|_| ())
+        self.0.finish()
     }
-}
-
-/// The texts of an event that have columns, in their order.
-fn texts<'a>(event: &Event<'a>) -> [Option<&'a str>; 11] {
-    let Event { object, who, .. } = event;
-    [
-        object.scope,
-        object.owner,
-        object.provider,
-        object.level,
-        object.subject,
-        who.role,
-        who.login,
-        who.user,
-        who.address,
-        who.application,
-        who.request,
-    ]
 }
 
 impl Stored {

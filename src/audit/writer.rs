@@ -310,7 +310,7 @@ fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Conseq
     events.sort_by_key(|event| event.at);
     events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
     let (mut number, mut link): (i64, Link) = rows::last()?;
-    let mut new = NewRows::default();
+    let mut new = NewRows::begin()?;
     for event in events {
         number += 1;
         link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;

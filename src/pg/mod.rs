@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub mod acl;
+pub mod append;
 pub mod audit_queue;
 pub mod caller;
 pub mod command;

@@ -31,16 +31,22 @@ pub fn generation() -> u64 {
 
 /// Finds relations of schema hftok_private, and watches them instead of others.
 pub fn watch<const N: usize>(names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
-    // SAFETY: look-ups in the catalog with valid C strings.
-    let found = unsafe {
-        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
-        names.map(|name| Relation(pg_sys::get_relname_relid(name.as_ptr(), schema)))
-    };
+    let found = names.map(|name| named(name).unwrap_or(Relation(pg_sys::InvalidOid)));
     WATCHED.with_borrow_mut(|watched| {
         watched.clear();
         watched.extend(found.map(|relation| relation.0));
     });
     found.iter().all(|relation| relation.0 != pg_sys::InvalidOid).then_some(found)
+}
+
+/// A relation of schema hftok_private.
+pub fn named(name: &std::ffi::CStr) -> Option<Relation> {
+    // SAFETY: look-ups in the catalog with valid C strings.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    (found != pg_sys::InvalidOid).then_some(Relation(found))
 }
 
 /// The numbers of columns.

@@ -1,8 +1,10 @@
-//! What this session says of itself, for the audit. From settings and variables; only the name of the login role comes
-//! from the catalog, once: all of it must also be there when a transaction has failed.
+//! What this session says of itself, for the audit. Names come from the catalog, but only when they may have changed; all of
+//! it can also be had when a transaction has failed.
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
+use std::rc::Rc;
 
 use hftok_core::audit::event::Who;
 use pgrx::pg_sys;
@@ -12,69 +14,95 @@ use super::request;
 use crate::settings;
 
 thread_local! {
-    static LOGIN: OnceCell<String> = const { OnceCell::new() };
-    static ADDRESS: OnceCell<Option<String>> = const { OnceCell::new() };
+    static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
+}
+
+/// What changes with SET ROLE or with the configuration only.
+struct Names {
+    outer: pg_sys::Oid,
+    session: pg_sys::Oid,
+    configured: pg_sys::TimestampTz,
+    role: Option<String>,
+    login: Option<String>,
+    address: Option<String>,
+    is_gateway: bool,
 }
 
 /// Who is calling, as the audit has it.
-#[derive(Debug, Clone, Default)]
-pub struct Session {
-    role: Option<String>,
-    login: Option<String>,
-    user: Option<String>,
-    address: Option<String>,
+pub struct Session<'a> {
+    names: Rc<Names>,
+    user: Option<Cow<'a, str>>,
     application: Option<String>,
     request: Option<String>,
 }
 
-impl Session {
-    /// The session as it is now.
-    pub fn current() -> Self {
-        LOGIN.with(|name| {
-            if name.get().is_none()
-                && let Some(login) = login()
-            {
-                let _ = name.set(login);
-            }
-        });
-        Self::without_catalog()
+impl<'a> Session<'a> {
+    /// The session as it is now. Its user is who the JWT says, if it came through a gateway; else the one that the backend
+    /// names, or the role itself.
+    pub fn acting_for(named: Option<&'a str>) -> Self {
+        Self::of(Names::current(true), named)
     }
 
     /// The same where the catalog cannot be asked.
     pub fn without_catalog() -> Self {
-        let authorization = request::setting(c"session_authorization");
-        let role = request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
-        Self {
-            role,
-            login: LOGIN.with(|name| name.get().cloned()).or(authorization),
-            user: None,
-            address: ADDRESS.with(|address| address.get_or_init(address_of_client).clone()),
-            application: text(application_name()).filter(|name| !name.is_empty()),
-            request: request::request_id(),
-        }
+        Self::of(Names::current(false), None)
     }
 
-    /// With the user of the application: who the JWT says, if it came through a gateway; else the one that the backend names,
-    /// or the role itself.
-    pub fn acting_for(mut self, named: Option<&str>) -> Self {
-        let is_gateway = request::setting(c"session_authorization")
-            .is_some_and(|login| settings::gateways().contains(&login));
-        let claimed = is_gateway.then(request::claims).flatten().and_then(|claims| subject(&claims).ok());
-        let own = || (!is_gateway).then(|| self.role.as_ref().map(|role| format!("role:{role}"))).flatten();
-        self.user = claimed.or_else(|| named.map(str::to_owned)).or_else(own);
-        self
+    fn of(names: Rc<Names>, named: Option<&'a str>) -> Self {
+        // Only PostgREST says something of a request, and only under a gateway it is believed.
+        let claims = names.is_gateway.then(request::claims).flatten();
+        let claimed = claims.and_then(|claims| subject(&claims).ok()).map(Cow::Owned);
+        let own = || {
+            (!names.is_gateway).then_some(names.role.as_ref()).flatten().map(|role| format!("role:{role}"))
+        };
+        Self {
+            user: claimed.or(named.map(Cow::Borrowed)).or_else(|| own().map(Cow::Owned)),
+            application: text(application_name()).filter(|name| !name.is_empty()),
+            request: names.is_gateway.then(request::request_id).flatten(),
+            names,
+        }
     }
 
     /// As a part of an event.
     pub fn as_who(&self) -> Who<'_> {
         Who {
-            role: self.role.as_deref(),
-            login: self.login.as_deref(),
+            role: self.names.role.as_deref(),
+            login: self.names.login.as_deref(),
             user: self.user.as_deref(),
-            address: self.address.as_deref(),
+            address: self.names.address.as_deref(),
             application: self.application.as_deref(),
             request: self.request.as_deref(),
         }
+    }
+}
+
+impl Names {
+    fn current(may_ask: bool) -> Rc<Self> {
+        // SAFETY: read variables of this process.
+        let (outer, session, configured) =
+            unsafe { (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId(), pg_sys::PgReloadTime) };
+        let fits = |names: &&Rc<Self>| {
+            names.outer == outer && names.session == session && names.configured == configured
+        };
+        if let Some(names) = NAMES.with_borrow(|names| names.as_ref().filter(fits).cloned()) {
+            return names;
+        }
+        let authorization = request::setting(c"session_authorization");
+        let from_setting =
+            || request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
+        let names = Rc::new(Self {
+            outer,
+            session,
+            configured,
+            role: if may_ask { role_name(outer).ok() } else { from_setting() },
+            login: if may_ask { login() } else { None }.or_else(|| authorization.clone()),
+            address: address_of_client(),
+            is_gateway: authorization.is_some_and(|login| settings::gateways().contains(&login)),
+        });
+        if may_ask {
+            NAMES.set(Some(Rc::clone(&names)));
+        }
+        names
     }
 }
 

@@ -35,6 +35,12 @@ impl<T: IntoDatum> From<T> for Parameter {
     }
 }
 
+impl Parameter {
+    pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
+        self.0
+    }
+}
+
 /// A row, while it is being looked at.
 pub struct Row<'a> {
     tuple: pg_sys::HeapTuple,

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use hftok_core::binding::Binding;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::UUIDOID;
 
@@ -37,9 +38,11 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The secret found under this binding.
-    pub fn find(binding_key: Uuid) -> Result<Option<Self>, Error> {
+    /// The secret with this binding, which is an address of its own.
+    pub fn find(binding: &Binding<'_>) -> Result<Option<Self>, Error> {
         let known = known::known()?;
+        // The id counts only for a secret that has no address.
+        let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
         let found = match &known.table {
             Some(table) => scan::find(table.table, table.index, binding_key, table.last, |row| {
                 Self::scanned(table, row)
@@ -48,7 +51,9 @@ impl Candidate {
         };
         // That a row was found under a binding does not yet make it the one that is bound so.
         match found {
-            Some(found) if found.row.binding_key() != Some(binding_key) => Err(found.row.damaged()),
+            Some(found) if found.row.context().is_none_or(|context| context.binding != *binding) => {
+                Err(found.row.damaged())
+            }
             found => Ok(found),
         }
     }

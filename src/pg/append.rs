@@ -1,0 +1,141 @@
+//! Adding many rows to a table of ours at once, as COPY does it: several rows a page and a WAL record, without the executor.
+//!
+//! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
+
+use super::relations::Relation;
+use super::sql::Parameter;
+use crate::error::Error;
+
+/// So many rows go to the table at a time.
+const STEP: usize = 500;
+
+/// Rows on their way into a table.
+pub struct Append {
+    table: pg_sys::Relation,
+    state: *mut pg_sys::EState,
+    target: *mut pg_sys::ResultRelInfo,
+    slots: Vec<*mut pg_sys::TupleTableSlot>,
+    filled: usize,
+}
+
+impl Append {
+    /// Opens a table whose columns have these types, no more and no others.
+    pub fn begin(table: Relation, types: &[pg_sys::Oid]) -> Result<Self, Error> {
+        let lock = i32::try_from(pg_sys::RowExclusiveLock).unwrap_or_default();
+        // SAFETY: opens a relation by its id, or fails when it is gone. Everything is closed by `finish`, or by abort. The state
+        // and the target live in a memory context that the state owns, and die with it.
+        unsafe {
+            let table = pg_sys::table_open(table.0, lock);
+            let columns = pgrx::PgTupleDesc::from_pg_copy((*table).rd_att);
+            let fits = columns.len() == types.len()
+                && columns
+                    .iter()
+                    .zip(types)
+                    .all(|(column, kind)| column.atttypid == *kind && !column.attisdropped);
+            drop(columns);
+            if !fits {
+                pg_sys::table_close(table, lock);
+                return Err(Error::Internal("a table has other columns than it was made with"));
+            }
+            let state = pg_sys::CreateExecutorState();
+            let before = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
+            let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
+            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            pg_sys::InitResultRelInfo(target, table, 1, std::ptr::null_mut(), 0);
+            pg_sys::ExecOpenIndices(target, false);
+            pg_sys::MemoryContextSwitchTo(before);
+            Ok(Self { table, state, target, slots: Vec::new(), filled: 0 })
+        }
+    }
+
+    /// Adds a row: a value for each column, of its type.
+    pub fn row<const N: usize>(&mut self, values: [Parameter; N]) -> Result<(), Error> {
+        if self.filled == STEP {
+            self.flush()?;
+        }
+        if self.filled == self.slots.len() {
+            // SAFETY: a slot for rows of this table, in the transaction's memory.
+            self.slots.push(unsafe { pg_sys::table_slot_create(self.table, std::ptr::null_mut()) });
+        }
+        let slot = self.slots[self.filled];
+        // SAFETY: the slot is empty and has as many places as the table has columns, which was checked against the types
+        // that the caller named for these values.
+        unsafe {
+            if usize::try_from((*(*slot).tts_tupleDescriptor).natts) != Ok(N) {
+                return Err(Error::Internal("a row has another number of columns than its table"));
+            }
+            for (at, value) in values.into_iter().enumerate() {
+                let value = value.datum();
+                *(*slot).tts_isnull.add(at) = value.is_none();
+                *(*slot).tts_values.add(at) = value.unwrap_or(pg_sys::Datum::null());
+            }
+            pg_sys::ExecStoreVirtualTuple(slot);
+        }
+        self.filled += 1;
+        Ok(())
+    }
+
+    /// Brings the last rows into the table.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.flush()?;
+        let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
+        // SAFETY: closes what was opened; the lock is kept until the transaction ends.
+        unsafe {
+            for slot in &self.slots {
+                pg_sys::ExecDropSingleTupleTableSlot(*slot);
+            }
+            pg_sys::ExecCloseIndices(self.target);
+            pg_sys::FreeExecutorState(self.state);
+            pg_sys::table_close(self.table, kept);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let count = std::mem::take(&mut self.filled);
+        let rows = i32::try_from(count).map_err(|_| Error::Internal("too many rows at a time"))?;
+        // SAFETY: as COPY does it: the slots hold rows of this table; each is entered into the indexes once it has its place;
+        // what was allocated for that is freed after each.
+        unsafe {
+            let insert = (*(*self.table).rd_tableam).multi_insert;
+            let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
+            let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
+            let table = self.table;
+            pg_guard_ffi_boundary(|| {
+                insert(table, slots, rows, command, 0, std::ptr::null_mut());
+            });
+            for slot in &self.slots[..count] {
+                self.enter(*slot);
+                let clear = (*(**slot).tts_ops).clear;
+                if let Some(clear) = clear {
+                    pg_guard_ffi_boundary(|| clear(*slot));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters a row into the indexes.
+    unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot) {
+        // SAFETY: the caller's.
+        unsafe {
+            pg_sys::ExecInsertIndexTuples(
+                self.target,
+                slot,
+                self.state,
+                false,
+                false,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                #[cfg(not(feature = "pg15"))]
+                false,
+            );
+            if let Some(context) = (*self.state).es_per_tuple_exprcontext.as_ref() {
+                pg_sys::MemoryContextReset(context.ecxt_per_tuple_memory);
+            }
+        }
+    }
+}
