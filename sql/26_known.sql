@@ -5,9 +5,20 @@
 -- Most rows have no model: whether any has must not take a look at all of them.
 CREATE INDEX secrets_models ON hftok_private.secrets (scope) WHERE model <> '';
 
+-- Says for ever that there was a secret of a kind. Not asked of the secrets alone: one session could see the last one go and
+-- remember that there is none, while another remembers that there are some, and adds one without telling.
+CREATE TABLE hftok_private.kinds (
+    scope text NOT NULL,
+    has_model boolean NOT NULL
+);
+COMMENT ON TABLE hftok_private.kinds IS 'The kinds of secrets that there are or were. Without a key: nobody must wait for another''s first.';
+COMMENT ON COLUMN hftok_private.kinds.scope IS 'The kind of owner.';
+COMMENT ON COLUMN hftok_private.kinds.has_model IS 'Whether they were reserved for a model.';
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.kinds', '');
+
 CREATE FUNCTION hftok_private.note_kind() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_kind';
-COMMENT ON FUNCTION hftok_private.note_kind IS 'Has sessions told of the first secret of its kind.';
+COMMENT ON FUNCTION hftok_private.note_kind IS 'Notes the first secret of its kind, and has sessions told.';
 CREATE TRIGGER note_kind BEFORE INSERT OR UPDATE OF scope, model ON hftok_private.secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.note_kind();
 ALTER TABLE hftok_private.secrets ENABLE ALWAYS TRIGGER note_kind;

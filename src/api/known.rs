@@ -8,13 +8,13 @@ use crate::pg::trigger::{AsItCame, Trigger};
 use crate::store::known;
 
 entry! {
-    /// Tells of the first secret of its kind.
+    /// Notes the first secret of its kind, and has sessions told.
     fn note_kind() -> AsItCame {
         let trigger = Trigger::current()?;
         let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
         let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
-        if scope.is_some_and(|scope| known::is_new(scope, has_model)) {
-            relations::touch(trigger.table());
+        if let Some(scope) = scope {
+            known::note(trigger.table(), scope, has_model)?;
         }
         Ok(trigger.as_it_came())
     }

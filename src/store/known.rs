@@ -3,7 +3,7 @@
 //!
 //! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/26_known.sql`, which
 //! also fire for replication and COPY), so that it is forgotten when the change is committed, and at once by the session
-//! that makes it. A level is called empty only if it has no row at all; one that lost its last row is still asked.
+//! that makes it. A level is called empty only if it never had a row: what is remembered of it once it has one is right for ever.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -11,19 +11,22 @@ use std::rc::Rc;
 
 use hftok_core::binding::Scope;
 use hftok_core::provider::Provider;
+use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
 use super::providers;
 use crate::error::Error;
 use crate::pg::relations::{self, Relation};
 use crate::pg::sql::{Run, Statement};
 
-const KINDS: &CStr = c"SELECT
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'user' AND s.model <> ''),
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'org' AND s.model <> ''),
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'global' AND s.model <> ''),
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'user'),
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'org'),
-    EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = 'global')";
+const KINDS: &CStr = c"SELECT EXISTS (
+        SELECT FROM hftok_private.kinds k WHERE k.scope = w.scope AND k.has_model = w.has_model
+    ) OR CASE WHEN w.has_model
+        THEN EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope AND s.model <> '')
+        ELSE EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope)
+    END
+    FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
+        (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
+const NOTE: &CStr = c"INSERT INTO hftok_private.kinds (scope, has_model) VALUES ($1, $2)";
 // A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
 // it need not.
 const IS_DIRECT: &CStr = c"SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.polcmd = '*'
@@ -34,6 +37,7 @@ const IS_DIRECT: &CStr = c"SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.p
 
 thread_local! {
     static FIND_KINDS: Statement = const { Statement::new(KINDS, &[]) };
+    static NOTE_KIND: Statement = const { Statement::new(NOTE, &[TEXTOID, BOOLOID]) };
     static ASK_DIRECT: Statement = const { Statement::new(IS_DIRECT, &[]) };
     static KNOWN: RefCell<Option<Rc<Known>>> = const { RefCell::new(None) };
 }
@@ -105,28 +109,22 @@ pub fn known() -> Result<Rc<Known>, Error> {
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();
     let is_direct = ASK_DIRECT.read(&[], |row| Ok(row.get(1).unwrap_or(false)))?.first() == Some(&true);
-    let kinds = FIND_KINDS.read(&[], |row| {
-        let mut kinds = [true; 6];
-        for (column, kind) in (1..).zip(&mut kinds) {
-            *kind = row.must(column)?;
-        }
-        Ok(kinds)
-    })?;
+    let kinds = FIND_KINDS.read(&[], |row| row.must(1))?;
     let known = Rc::new(Known {
         generation,
         table: is_direct.then_some(Table { table, index, columns, last }),
-        kinds: kinds.into_iter().next().unwrap_or([true; 6]),
+        kinds: kinds.try_into().unwrap_or([true; 6]),
         registered: providers::registered()?,
     });
     KNOWN.set(Some(Rc::clone(&known)));
     Ok(known)
 }
 
-/// Whether a secret of this kind may be the first. A session that knows nothing does not ask: it is told once more than
-/// needed.
-pub fn is_new(scope: Scope, has_model: bool) -> bool {
-    let generation = relations::generation();
-    KNOWN.with_borrow(|known| {
-        known.as_ref().is_none_or(|known| known.generation != generation || !known.may_have(scope, has_model))
-    })
+/// Notes that there is a secret of this kind, if it may be the first, and has sessions told.
+pub fn note(table: Relation, scope: Scope, has_model: bool) -> Result<(), Error> {
+    if !known()?.may_have(scope, has_model) {
+        NOTE_KIND.execute(&[scope.as_str().into(), has_model.into()])?;
+        relations::touch(table);
+    }
+    Ok(())
 }
