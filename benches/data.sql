@@ -1,12 +1,25 @@
 -- What the benchmark works on: as many users with a Hugging Face token each as :users says, sealed by hftok, and the same
--- tokens in plain tables.
+-- tokens in plain tables; two named secrets' worth of names, and tables to write into.
 
 CREATE EXTENSION IF NOT EXISTS hftok;
+CREATE EXTENSION IF NOT EXISTS pgcrypto;
 SELECT count((hftok.save_credential('huggingface', 'hf_' || md5(n::text) || '00', p_user_id => 'user-' || n)).secret_id)
 FROM generate_series(1, :users) n;
+SELECT (hftok.save_credential('huggingface', 'hf_' || md5('global') || '00', p_global => true)).version;
+SELECT count(hftok.create_secret(md5(n::text), 'secret-' || n)) FROM generate_series(1, 10000) n;
 
 CREATE TABLE plain (user_id text COLLATE "C" PRIMARY KEY, secret text NOT NULL);
 INSERT INTO plain SELECT 'user-' || n, 'hf_' || md5(n::text) || '00' FROM generate_series(1, :users) n;
+CREATE TABLE plain_by_number (user_id int PRIMARY KEY, secret text NOT NULL);
+INSERT INTO plain_by_number SELECT n, 'hf_' || md5(n::text) || '00' FROM generate_series(1, :users) n;
+CREATE TABLE plain_named (name text COLLATE "C" PRIMARY KEY, secret text NOT NULL);
+INSERT INTO plain_named SELECT 'secret-' || n, md5(n::text) FROM generate_series(1, 10000) n;
+CREATE TABLE pgcrypto_sealed (user_id int PRIMARY KEY, secret bytea NOT NULL);
+INSERT INTO pgcrypto_sealed SELECT n, pgp_sym_encrypt('hf_' || md5(n::text) || '00', 'a key') FROM generate_series(1, 1000) n;
+
+-- As the table of secrets is, with the same indexes.
+CREATE TABLE plain_written (LIKE hftok_private.secrets INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING INDEXES);
+CREATE TABLE plain_log (at timestamptz NOT NULL DEFAULT now(), what text NOT NULL);
 
 -- The walk as one writes it without hftok: over a plain table, without encryption, checks or audit.
 CREATE TABLE plain_walk (scope text, scope_id text COLLATE "C", model text COLLATE "C", secret text NOT NULL,

@@ -29,3 +29,6 @@ COMMENT ON FUNCTION hftok_private.note_change IS 'Has sessions told that a table
 CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.providers
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_change;
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.data_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
+ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_change;

@@ -55,7 +55,8 @@ CREATE VIEW hftok_private.changes WITH (security_barrier) AS
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
         e.event ->> 'level', e.event ->> 'subject'
     FROM hftok_private.audit_pending p,
-        LATERAL (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS event) e
+        -- OFFSET 0: decoded once a row, not once a field.
+        LATERAL (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
     WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
 COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of.';
 

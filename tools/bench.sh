@@ -1,65 +1,98 @@
 #!/usr/bin/env bash
-# How fast the walk is: calls a second of one client, pipelined, so that only the server's own work counts; the rivals
-# in turn within each round, so that a machine that slows down slows all of them. Behind `make bench`.
+# How fast hftok is beside what one would write without it. Behind `make bench`; what is measured stands in
+# benches/measures.txt, what it is measured on in benches/data.sql.
 #
-# Must stay true: only ratios within one run are quoted. Times of different runs or machines say nothing.
+# Must stay true:
+# - Only ratios within one run are quoted: the rivals come in turn within each round, so that a machine that slows down slows
+#   all of them. Times of different runs or machines say nothing.
+# - One client sends fifty statements in one pipeline, so that only the server's own work counts; where many clients commit,
+#   each sends one at a time, because what counts there is the commit.
+#
+#   BENCH_USERS=1000000 BENCH_ROUNDS=9 BENCH_SECONDS=1 BENCH_ONLY='resolve|plain' make bench
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
 source tools/cluster.sh
 
-readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-1} batch=50
+readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-1} only=${BENCH_ONLY:-.}
+readonly batch=50
 
-# One statement each; :u is a user drawn anew for each.
-declare -A statements=(
-    [select_1]="SELECT 1"
-    [plain_select]="SELECT secret FROM plain WHERE user_id = :u"
-    [plpgsql_walk]="SELECT plain_resolve(:u)"
-    [resolve_hf_token]="SELECT hftok.resolve_hf_token(:u)"
-)
-readonly order=(select_1 plain_select plpgsql_walk resolve_hf_token)
+names=()
+declare -A statements clients settings
 
-write_script() { # NAME: a batch of statements in one pipeline
-    local n
-    for ((n = 0; n < batch; n++)); do printf '\\set n%d random(1, %d)\n' "$n" "$users"; done
-    printf '%s\n' '\startpipeline'
-    for ((n = 0; n < batch; n++)); do printf '%s;\n' "${statements[$1]//:u/\'user-\' || :n$n::text}"; done
-    printf '%s\n' '\endpipeline'
+trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
+
+read_measures() {
+    local name statement count setting rival wanted
+    while IFS= read -r line; do
+        case "$line" in '' | \#*) continue ;; esac
+        # A bar within a statement is two of them.
+        IFS='|' read -r name statement count setting rival wanted < <(sed 's/||/\x01/g' <<<"$line")
+        name=$(trim "$name")
+        [[ $name =~ $only ]] || continue
+        names+=("$name")
+        statements[$name]=$(trim "${statement//$'\x01'/||}")
+        clients[$name]=$(trim "$count")
+        settings[$name]=$(trim "$setting")
+        printf '%s %s %s\n' "$name" "$(trim "$rival")" "$(trim "$wanted")" >>"$scratch/wanted"
+    done <benches/measures.txt
+}
+
+# Statements of one transaction of pgbench: a batch in one pipeline, or a single one where many clients commit.
+size() { if [ "${clients[$1]}" -gt 8 ]; then echo 1; else echo "$batch"; fi; }
+
+write_script() { # NAME
+    local n count statement
+    count=$(size "$1")
+    for ((n = 0; n < count; n++)); do
+        printf '\\set n%d random(1, %d)\n\\set h%d random(1, 1000)\n\\set s%d random(1, 10000)\n' "$n" "$users" "$n" "$n"
+    done
+    [ "$count" -eq 1 ] || printf '%s\n' '\startpipeline'
+    for ((n = 0; n < count; n++)); do
+        statement=${statements[$1]}
+        statement=${statement//:u/\'user-\' || :n$n::text}
+        statement=${statement//:h/\'user-\' || :h$n::text}
+        statement=${statement//:s/\'secret-\' || :s$n::text}
+        # What is left of :n is the number alone.
+        sed -E "s/:n\\b/:n$n/g; s/\$/;/" <<<"$statement"
+    done
+    [ "$count" -eq 1 ] || printf '%s\n' '\endpipeline'
 }
 
 check_values() {
     psql -XqtA -c "SELECT count(*) FROM plain WHERE secret IS DISTINCT FROM hftok.resolve_hf_token(user_id)"
 }
 
+measure() { # NAME: transactions a second
+    local options='' setting
+    for setting in ${settings[$1]}; do options+=" -c $setting"; done
+    PGOPTIONS=$options pgbench -n -M prepared -T "$seconds" -c "${clients[$1]}" -j 2 -f "$scratch/$1.sql" \
+        2>>"$scratch/pgbench.log" | awk '/^tps/ { print $3 }'
+}
+
 tools/setup.sh
 make --no-print-directory install >/dev/null
 scratch_make
 cluster_start
+# What a commit costs is part of what is measured.
+psql -Xq -c "ALTER SYSTEM SET fsync = on" -c "SELECT pg_reload_conf()" >/dev/null
+read_measures
 echo "Loading $users users"
 psql -Xq -v ON_ERROR_STOP=1 -v users="$users" -f benches/data.sql >/dev/null
 [ "$(check_values)" = 0 ] || fail "hftok resolves other tokens than those that were saved"
 
-for name in "${order[@]}"; do write_script "$name" >"$scratch/$name.sql"; done
-echo "$rounds rounds of $seconds s each, one client, $batch statements a pipeline"
+for name in "${names[@]}"; do write_script "$name" >"$scratch/$name.sql"; done
+chmod 755 "$scratch"
+echo "$rounds rounds of $seconds s each, $(nproc) processors"
 for ((round = 0; round < rounds; round++)); do
-    for name in "${order[@]}"; do
-        tps=$(pgbench -n -M prepared -T "$seconds" -f "$scratch/$name.sql" 2>>"$scratch/pgbench.log" | awk '/^tps/ { print $3 }') || true
-        [ -n "$tps" ] || fail "pgbench: $(tail -n 3 "$scratch/pgbench.log")"
-        echo "$round $name $tps" >>"$scratch/results"
+    for name in "${names[@]}"; do
+        tps=$(measure "$name") || true
+        [ -n "$tps" ] || fail "pgbench: $name: $(tail -n 3 "$scratch/pgbench.log")"
+        echo "$round $name $tps $(size "$name")" >>"$scratch/results"
     done
 done
 
-# The middle of all rounds, and of the ratios within each round.
-awk -v batch="$batch" '
-    function middle(list, n,    i, j, t) {
-        for (i = 2; i <= n; i++) for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-        return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-    }
-    { calls[$2, $1] = $3 * batch; if (!($2 in seen)) { seen[$2] = 1; names[++kinds] = $2 }; if ($1 + 1 > rounds) rounds = $1 + 1 }
-    END {
-        printf "%-18s %14s %14s\n", "statement", "calls a second", "resolve : this"
-        for (k = 1; k <= kinds; k++) {
-            for (r = 0; r < rounds; r++) { own[r + 1] = calls[names[k], r]; ratio[r + 1] = calls["resolve_hf_token", r] / calls[names[k], r] }
-            printf "%-18s %14.0f %14.2f\n", names[k], middle(own, rounds), middle(ratio, rounds)
-        }
-    }' "$scratch/results"
+mkdir -p "$CARGO_TARGET_DIR/bench"
+awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$CARGO_TARGET_DIR/bench/ratios.txt"
+awk -f benches/picture.awk "$CARGO_TARGET_DIR/bench/ratios.txt" >"$CARGO_TARGET_DIR/bench/ratios.svg"
+echo "table and picture: $CARGO_TARGET_DIR/bench"

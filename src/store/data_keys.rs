@@ -21,12 +21,13 @@ use crate::keys::{
 };
 use crate::pg::key_pages::{self, database};
 use crate::pg::sql::{Run, Statement};
+use crate::store::known;
 
 const ACTIVE: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
 const ALL_OF: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
-const ALL_ACTIVE: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.state = 'active'";
+const ALL_ACTIVE: &CStr = c"SELECT k.id, k.purpose FROM hftok_private.data_keys k WHERE k.state = 'active'";
 const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
     FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
 const TAKEN: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
@@ -124,6 +125,13 @@ pub fn existing_audit_key() -> Result<Option<DataKeyId>, Error> {
     Ok(FIND_ACTIVE.with_ids(&[Purpose::Audit.as_str().into()])?.pop())
 }
 
+/// Every active key and what it is for, from the table.
+pub fn active_keys() -> Result<Vec<(Purpose, DataKeyId)>, Error> {
+    let keys = FIND_ALL_ACTIVE
+        .read(&[], |row| Ok(Purpose::parse(&row.must::<String>(2)?).zip(DataKeyId::new(row.must(1)?))))?;
+    Ok(keys.into_iter().flatten().collect())
+}
+
 /// Works with a certain key for the audit.
 pub fn auditing_with<R>(id: DataKeyId, work: impl FnOnce(AuditKey<'_>) -> R) -> Result<R, Error> {
     using(id, |key| key.for_audit().map(work).ok_or(WRONG_PURPOSE))
@@ -164,8 +172,9 @@ fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
 
 fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
     keys::ready()?;
-    match FIND_ACTIVE.with_ids(&[purpose.as_str().into()])?.first() {
-        Some(id) => Ok(*id),
+    let known = known::known()?;
+    match known.active.iter().find(|(of, _)| *of == purpose) {
+        Some((_, id)) => Ok(*id),
         None => make(purpose),
     }
 }
@@ -177,7 +186,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
         return Ok(*id);
     }
     // A keyring that is not this database's must be noticed before a row is written, not after.
-    for id in FIND_ALL_ACTIVE.with_ids(&[])? {
+    for (_, id) in active_keys()? {
         stored(id)?.unwrap()?;
     }
     let id = free_id()?;

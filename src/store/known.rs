@@ -10,10 +10,11 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::binding::Scope;
+use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::provider::Provider;
 use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
-use super::providers;
+use super::{data_keys, providers};
 use crate::error::Error;
 use crate::pg::relations::{self, Relation};
 use crate::pg::sql::{Run, Statement};
@@ -80,6 +81,8 @@ pub struct Known {
     kinds: [bool; 6],
     /// Providers that an operator registered.
     pub registered: Vec<Provider>,
+    /// The active data keys.
+    pub active: Vec<(Purpose, DataKeyId)>,
 }
 
 impl Known {
@@ -100,8 +103,8 @@ pub fn known() -> Result<Rc<Known>, Error> {
     if let Some(known) = kept {
         return Ok(known);
     }
-    let names = [c"secrets", c"secrets_binding_key_key", c"providers"];
-    let [table, index, _] =
+    let names = [c"secrets", c"secrets_binding_key_key", c"providers", c"data_keys"];
+    let [table, index, _, _] =
         relations::watch(names).ok_or(Error::Internal("a table of hftok does not exist"))?;
     // Read before what follows: a change that comes meanwhile makes it old.
     let generation = relations::generation();
@@ -115,6 +118,7 @@ pub fn known() -> Result<Rc<Known>, Error> {
         table: is_direct.then_some(Table { table, index, columns, last }),
         kinds: kinds.try_into().unwrap_or([true; 6]),
         registered: providers::registered()?,
+        active: data_keys::active_keys()?,
     });
     KNOWN.set(Some(Rc::clone(&known)));
     Ok(known)
