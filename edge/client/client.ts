@@ -1,0 +1,251 @@
+// A small typed client for hftok over PostgREST, for browsers, edge functions and Node. No dependencies.
+//
+// Must stay true:
+// - Everything that can hold a value goes by POST, and no redirect is followed: what is sent holds tokens.
+// - The key that it calls with is in a private field, so that an object that is logged does not show it.
+// - It fails with HftokError only, or with the reason of the caller's own signal.
+import { HftokError } from "./error.ts";
+import { Integrations } from "./integrations.ts";
+import type { CompositeTypes } from "./schema/database.ts";
+import type { Functions } from "./schema/functions.ts";
+import type { Views } from "./schema/views.ts";
+
+/** The name of a function of hftok. */
+export type Call = keyof Functions & string;
+/** The name of a view of hftok. */
+export type View = keyof Views & string;
+/** Filters as PostgREST writes them: `{ provider: "eq.huggingface" }`. */
+export type Filter<V extends View> = Partial<
+  Record<(keyof Views[V]["Row"] & string) | "select" | "order" | "limit", string>
+>;
+
+/** How to reach hftok, and as whom. */
+export interface Connection {
+  /** Where PostgREST listens; `https://<project>/rest/v1` with Supabase. */
+  url: string;
+  /** The JWT of a user, or the key of the service. */
+  token: string;
+  /** What Supabase's gateway wants beside the token. */
+  apikey?: string;
+  /** How long an answer may take; 10 seconds when not given. */
+  timeoutMs?: number;
+}
+
+/** Whose a credential is: the caller's when nothing is named. */
+export interface Owner {
+  userId?: string;
+  orgId?: string;
+  global?: boolean;
+}
+
+/** A credential to be saved, beyond its provider and its value. */
+export interface Saving extends Owner {
+  model?: string;
+  label?: string;
+  /** ISO 8601. */
+  expiresAt?: string;
+  allowedHosts?: string[];
+  onUnusable?: "stop" | "continue";
+  /** The version that must be the current one; 0: there must be none. */
+  expectedVersion?: number;
+}
+
+/** One row of `saveMany`, as SQL names its members. */
+export interface Row {
+  provider: string;
+  secret: string;
+  model?: string | null;
+  user_id?: string | null;
+  org_id?: string | null;
+  global?: boolean | null;
+  label?: string | null;
+  expires_at?: string | null;
+  allowed_hosts?: string[] | null;
+  on_unusable?: "stop" | "continue" | null;
+  expected_version?: number | null;
+}
+
+/** What a credential is needed for. */
+export interface Need {
+  userId?: string;
+  orgId?: string;
+  model?: string;
+  /** The host that it will be sent to. */
+  host?: string;
+  /** The only levels to ask: `["user_model", "user"]` is "my key or nothing". */
+  levels?: string[];
+}
+
+/** What a provider says of a credential. */
+export type Verdict = "verified" | "invalid" | "indeterminate";
+
+/** Which version of which credential was resolved. */
+export type Resolved = Pick<CompositeTypes["resolved_token"], "secret_id" | "version">;
+
+/** What was done with a credential; one request when nothing is said. */
+export interface Usage {
+  requests?: number;
+  units?: number;
+  cost?: number;
+  currency?: string;
+}
+
+/** hftok, called as somebody. */
+export class Hftok {
+  readonly #connection: Connection;
+  /** Connections to providers that users bring. */
+  readonly integrations: Integrations;
+
+  constructor(connection: Connection) {
+    this.#connection = { ...connection, url: connection.url.replace(/\/+$/, "") };
+    this.integrations = new Integrations(this);
+  }
+
+  /** Calls a function by its name, with its arguments. */
+  async call<N extends Call>(
+    name: N,
+    args: Functions[N]["Args"],
+    signal?: AbortSignal,
+  ): Promise<Functions[N]["Returns"]> {
+    return await this.#send("POST", `/rpc/${name}`, JSON.stringify(args), signal) as Functions[N]["Returns"];
+  }
+
+  /** Reads rows of a view. No view that is read this way holds a value. */
+  async rows<V extends View>(
+    view: V,
+    filter: Filter<V> = {},
+    signal?: AbortSignal,
+  ): Promise<Views[V]["Row"][]> {
+    const query = new URLSearchParams(filter as Record<string, string>);
+    return await this.#send("GET", `/${view}?${query}`, undefined, signal) as Views[V]["Row"][];
+  }
+
+  /** Who hftok takes the caller for. */
+  whoami(signal?: AbortSignal): Promise<string> {
+    return this.call("whoami", {}, signal);
+  }
+
+  /** Saves a credential; replaces the one for the same owner, provider and model. */
+  save(provider: string, secret: string, as: Saving = {}): Promise<CompositeTypes["saved_credential"]> {
+    return this.call("save_credential", {
+      p_provider: provider,
+      p_secret: secret,
+      p_model: as.model,
+      p_label: as.label,
+      p_expires_at: as.expiresAt,
+      p_allowed_hosts: as.allowedHosts,
+      p_on_unusable: as.onUnusable,
+      p_expected_version: as.expectedVersion,
+      ...address(as),
+    });
+  }
+
+  /** Saves many, all or nothing. For the service. */
+  saveMany(rows: Row[]): Promise<Functions["save_credentials"]["Returns"]> {
+    return this.call("save_credentials", { p_rows: rows.map((row) => ({ ...row })) });
+  }
+
+  /** Looks at a value as a provider's, and stores nothing. */
+  check(
+    provider: string,
+    secret: string,
+    signal?: AbortSignal,
+  ): Promise<CompositeTypes["checked_credential"]> {
+    return this.call("check_credential", { p_provider: provider, p_secret: secret }, signal);
+  }
+
+  /** Deletes a credential; false when there was none. */
+  remove(provider: string, of: Owner & { model?: string } = {}): Promise<boolean> {
+    return this.call("delete_credential", { p_provider: provider, p_model: of.model, ...address(of) });
+  }
+
+  /** The credential to use; `source` is `none` when there is none. For the service. */
+  resolve(
+    provider: string,
+    need: Need = {},
+    signal?: AbortSignal,
+  ): Promise<CompositeTypes["resolved_token"]> {
+    return this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
+  }
+
+  /** The whole walk, a row a level, without a value. */
+  explain(
+    provider: string,
+    need: Need = {},
+    signal?: AbortSignal,
+  ): Promise<Functions["explain_token"]["Returns"]> {
+    return this.call("explain_token", { p_provider: provider, ...walk(need) }, signal);
+  }
+
+  /** Keeps what the provider says of a credential that was resolved; of the server's environment nothing. For the service. */
+  async report(of: Resolved, verdict: Verdict, message?: string): Promise<void> {
+    if (of.secret_id === null) return;
+    const said = { p_verdict: verdict, p_message: message, p_version: of.version };
+    await this.call("report_credential", { p_secret_id: of.secret_id, ...said });
+  }
+
+  /** Counts a use of a credential that was resolved. For the service. */
+  async recordUsage(of: Resolved, usage: Usage = {}): Promise<void> {
+    if (of.secret_id === null) return;
+    await this.call("record_usage", {
+      p_secret_id: of.secret_id,
+      p_requests: usage.requests,
+      p_units: usage.units,
+      p_cost: usage.cost,
+      p_currency: usage.currency,
+    });
+  }
+
+  async #send(
+    method: "GET" | "POST",
+    path: string,
+    body: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const { url, token, apikey, timeoutMs = 10_000 } = this.#connection;
+    const limit = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(url + path, {
+        method,
+        body,
+        redirect: "error",
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        headers: {
+          Authorization: `Bearer ${token}`,
+          Accept: "application/json",
+          "Accept-Profile": "hftok",
+          ...(apikey === undefined ? {} : { apikey }),
+          ...(body === undefined ? {} : { "Content-Type": "application/json", "Content-Profile": "hftok" }),
+        },
+      });
+      const text = await response.text();
+      if (!response.ok) throw HftokError.of(response.status, parsed(text));
+      if (text === "") return undefined;
+      const answer = parsed(text);
+      if (answer === undefined) throw new HftokError("unexpected", { status: response.status });
+      return answer;
+    } catch (error) {
+      if (error instanceof HftokError) throw error;
+      if (signal?.aborted) throw signal.reason;
+      // What else there is says where it was going, and perhaps with what.
+      throw new HftokError(limit.aborted ? "timeout" : "unreachable");
+    }
+  }
+}
+
+/** Undefined when it is no JSON: what the parser says of that quotes it. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function address({ userId, orgId, global }: Owner) {
+  return { p_user_id: userId, p_org_id: orgId, p_global: global };
+}
+
+function walk({ userId, orgId, model, host, levels }: Need) {
+  return { p_user_id: userId, p_org_id: orgId, p_model: model, p_host: host, p_levels: levels };
+}

@@ -1,0 +1,139 @@
+// Every way in which a call of hftok fails, as one class: what the caller can decide by, and words for people.
+//
+// Must stay true: no error holds a value. Of what the server says only SQLSTATE, status, and the texts that hftok promises
+// to be free of values are kept; anything else (Postgres quotes what it could not read) is dropped.
+
+/** What went wrong, to decide by. */
+export type Kind =
+  | "bad_input"
+  | "unauthenticated"
+  | "not_allowed"
+  | "not_found"
+  | "not_by_get"
+  | "exists"
+  | "conflict"
+  | "too_large"
+  | "unusable"
+  | "sealed"
+  | "audit_full"
+  | "timeout"
+  | "unreachable"
+  | "unexpected";
+
+/** What each means, in words for people. */
+const MEANINGS: Record<Kind, string> = {
+  bad_input: "What was sent cannot be used",
+  unauthenticated: "Nobody is signed in, or the session has ended",
+  not_allowed: "This is not allowed",
+  not_found: "There is none, or it belongs to somebody else",
+  not_by_get: "Secrets are given and taken by POST only",
+  exists: "There is one already",
+  conflict: "It was changed by somebody else in the meantime",
+  too_large: "It is larger, or there are more of them, than allowed",
+  unusable: "A credential is there, but it cannot be used",
+  sealed: "The vault is sealed: an operator has to open it",
+  audit_full: "The audit cannot take the event, so nothing is handed out",
+  timeout: "The database did not answer in time",
+  unreachable: "The database cannot be reached",
+  unexpected: "The database answered something unexpected",
+};
+
+const KINDS: Record<string, Kind> = {
+  "22023": "bad_input",
+  "42501": "not_allowed",
+  PT404: "not_found",
+  PT405: "not_by_get",
+  "23505": "exists",
+  PT409: "conflict",
+  PT413: "too_large",
+  PT422: "unusable",
+  "53HF1": "sealed",
+  "53HF2": "audit_full",
+};
+
+/** Why a credential that is there cannot be used. */
+const OUTCOMES: Record<string, string> = {
+  expired: "it has expired",
+  disabled: "it is switched off",
+  invalid: "the provider refused it",
+  decrypt_failed: "it was changed outside the vault",
+  not_member: "the user does not belong to the organisation",
+  host_refused: "it may not be sent to this host",
+};
+
+/** What is known beyond the kind. */
+interface Facts {
+  status?: number;
+  code?: string;
+  reason?: string;
+  level?: string;
+  outcome?: string;
+  secretId?: string;
+}
+
+/** A call that failed. */
+export class HftokError extends Error {
+  override readonly name = "HftokError";
+  readonly kind: Kind;
+  /** The HTTP status; 0 when there was no answer. */
+  readonly status: number;
+  /** The SQLSTATE, or PostgREST's own code. */
+  readonly code: string | null;
+  /** For bad input: what is wrong with it, without quoting it. */
+  readonly reason: string | null;
+  /** For unusable: the level at which the walk stopped, why, and which credential it is. */
+  readonly level: string | null;
+  readonly outcome: string | null;
+  readonly secretId: string | null;
+
+  constructor(kind: Kind, facts: Facts = {}) {
+    super(sentence(kind, facts));
+    this.kind = kind;
+    this.status = facts.status ?? 0;
+    this.code = facts.code ?? null;
+    this.reason = facts.reason ?? null;
+    this.level = facts.level ?? null;
+    this.outcome = facts.outcome ?? null;
+    this.secretId = facts.secretId ?? null;
+  }
+
+  /** The error in an answer of PostgREST; `body` is the parsed answer, or what `error` holds in supabase-js. */
+  static of(status: number, body: unknown): HftokError {
+    const answer = isObject(body) ? body : {};
+    const code = typeof answer.code === "string" ? answer.code : undefined;
+    const kind = kindOf(status, code);
+    if (kind === "bad_input" && typeof answer.message === "string") {
+      return new HftokError(kind, { status, code, reason: answer.message });
+    }
+    return new HftokError(kind, { status, code, ...(kind === "unusable" ? stop(answer.details) : {}) });
+  }
+}
+
+function kindOf(status: number, code: string | undefined): Kind {
+  // PostgREST answers 401 to a role that is not signed in, and with codes of its own to a JWT that is none.
+  if (status === 401) return "unauthenticated";
+  return KINDS[code ?? ""] ?? "unexpected";
+}
+
+/** Where the walk stopped, which hftok says as JSON. */
+function stop(details: unknown): Facts {
+  if (typeof details !== "string") return {};
+  try {
+    const told: unknown = JSON.parse(details);
+    if (!isObject(told)) return {};
+    const text = (name: string) => typeof told[name] === "string" ? told[name] : undefined;
+    return { level: text("level"), outcome: text("outcome"), secretId: text("secret_id") };
+  } catch {
+    return {};
+  }
+}
+
+function sentence(kind: Kind, { reason, level, outcome }: Facts): string {
+  if (kind === "bad_input" && reason) return `${MEANINGS[kind]}: ${reason}.`;
+  if (kind !== "unusable" || !level || !outcome) return `${MEANINGS[kind]}.`;
+  return `${MEANINGS[kind]} (level ${level}): ${OUTCOMES[outcome] ?? outcome}.`;
+}
+
+function isObject(it: unknown): it is Record<string, unknown> {
+  return typeof it === "object" && it !== null && !Array.isArray(it);
+}

@@ -1,0 +1,105 @@
+// Integrations: connections to providers that users bring, each with credentials of its own.
+//
+// Must stay true: an end user is who their JWT says, whatever `userId` says; only the service names somebody.
+import type { Hftok } from "./client.ts";
+import type { Json } from "./schema/database.ts";
+import type { Views } from "./schema/views.ts";
+
+/** What the backend found out about an integration. */
+export type Status = "pending" | "verifying" | "connected" | "error" | "disabled";
+
+/** What can be changed without touching the credentials. */
+export interface Change {
+  name?: string;
+  config?: Json;
+  enabled?: boolean;
+}
+
+/** The integrations that the caller of a client may see or use. */
+export class Integrations {
+  readonly #hftok: Hftok;
+
+  constructor(hftok: Hftok) {
+    this.#hftok = hftok;
+  }
+
+  /** The caller's own and those shared with them, without credentials. */
+  list(): Promise<Views["integrations"]["Row"][]> {
+    return this.#hftok.rows("integrations", { order: "created_at" });
+  }
+
+  /** Makes one, and gives its id. Credentials are a key, or an object that is sent as JSON text. */
+  create(
+    name: string,
+    type: string,
+    credentials: string | Json,
+    config: Json = {},
+    userId?: string,
+  ): Promise<string> {
+    return this.#hftok.call("create_integration_with_vault", {
+      p_name: name,
+      p_type: type,
+      p_credentials: text(credentials),
+      p_config: config,
+      p_user_id: userId,
+    });
+  }
+
+  /** The credentials, if they are this user's or shared with them. For the service. */
+  credentials(id: string, userId: string): Promise<Json> {
+    return this.#hftok.call("get_integration_credentials", { p_integration_id: id, p_user_id: userId });
+  }
+
+  /** Changes what is given. */
+  async update(id: string, { name, config, enabled }: Change, userId?: string): Promise<void> {
+    await this.#hftok.call("update_integration", {
+      p_integration_id: id,
+      p_name: name,
+      p_config: config,
+      p_enabled: enabled,
+      p_user_id: userId,
+    });
+  }
+
+  /** Replaces the credentials; a field that holds the mask keeps what is stored. */
+  async replaceCredentials(id: string, credentials: string | Json, userId?: string): Promise<void> {
+    await this.#hftok.call("update_integration_credentials", {
+      p_integration_id: id,
+      p_credentials: text(credentials),
+      p_user_id: userId,
+    });
+  }
+
+  /** Keeps what the backend found out about this user's. For the service. */
+  async report(id: string, userId: string, status: Status, message?: string): Promise<void> {
+    await this.#hftok.call("update_integration_status", {
+      p_integration_id: id,
+      p_status: status,
+      p_error_message: message,
+      p_user_id: userId,
+    });
+  }
+
+  /** Deletes one with its credentials; false when there was none. */
+  remove(id: string, userId?: string): Promise<boolean> {
+    return this.#hftok.call("delete_integration_with_vault", { p_integration_id: id, p_user_id: userId });
+  }
+
+  /** Lets the members of an organisation use one. */
+  async share(id: string, orgId: string, userId?: string): Promise<void> {
+    await this.#hftok.call("share_integration", { p_integration_id: id, p_org_id: orgId, p_user_id: userId });
+  }
+
+  /** No longer lets them. */
+  async unshare(id: string, orgId: string, userId?: string): Promise<void> {
+    await this.#hftok.call("unshare_integration", {
+      p_integration_id: id,
+      p_org_id: orgId,
+      p_user_id: userId,
+    });
+  }
+}
+
+function text(credentials: string | Json): string {
+  return typeof credentials === "string" ? credentials : JSON.stringify(credentials);
+}

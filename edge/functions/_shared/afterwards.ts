@@ -1,0 +1,22 @@
+// Work that the client does not wait for: verdicts and usage.
+//
+// Must stay true: it ends even when the client is gone and the function would be put to sleep; that it failed is a line in
+// the log, and changes nothing for the client.
+import { HftokError } from "./client/mod.ts";
+import { log } from "./serve.ts";
+
+/** What Supabase's runtime has, and plain Deno has not. */
+interface Runtime {
+  EdgeRuntime?: { waitUntil(work: Promise<unknown>): void };
+}
+
+/** Lets work go on by itself. */
+export function afterwards(name: string, work: Promise<unknown>[]): void {
+  const all = Promise.all(work.map((it) =>
+    it.catch((error) => {
+      const code = error instanceof HftokError ? error.code ?? error.kind : "internal";
+      log(name, { afterwards: "failed", code });
+    })
+  ));
+  (globalThis as Runtime).EdgeRuntime?.waitUntil(all);
+}

@@ -1,0 +1,90 @@
+// Reading what comes over the net, within limits.
+//
+// Must stay true: no more than the limit is ever held, whatever a header says of the length; what cannot be read is not
+// quoted.
+import { joined } from "./bytes.ts";
+import { Refusal } from "./refusal.ts";
+
+/** How long a client may take to send its request. */
+const PATIENCE_MS = 30_000;
+
+/** What a member of a request must be. */
+export type Shape = "text" | "boolean" | "list of texts";
+
+/** Members of these shapes, of which each may be missing. */
+export type Members<Shapes extends Record<string, Shape>> = {
+  [Name in keyof Shapes]?: Shapes[Name] extends "text" ? string
+    : Shapes[Name] extends "boolean" ? boolean
+    : string[];
+};
+
+/** The bytes of a stream; null when there are more than `limit`. */
+export async function readUpTo(
+  limit: number,
+  stream: ReadableStream<Uint8Array> | null,
+): Promise<Uint8Array | null> {
+  if (!stream) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    // Leaving the loop cancels the stream.
+    if (length > limit) return null;
+    chunks.push(chunk);
+  }
+  return joined(chunks);
+}
+
+/** The JSON object that a request brings; none is an empty one. */
+export async function readObject(request: Request, limit: number): Promise<Record<string, unknown>> {
+  const tooLong = new Refusal(413, "too_large", `A request may have ${limit} bytes.`);
+  if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLong;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Refusal(408, "timeout", "The request did not arrive in time.")),
+      PATIENCE_MS,
+    );
+  });
+  let bytes: Uint8Array | null;
+  try {
+    bytes = await Promise.race([readUpTo(limit, request.body), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+  if (!bytes) throw tooLong;
+  const parsed = bytes.length === 0 ? {} : parse(bytes);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new Refusal(400, "bad_input", "The request must be a JSON object.");
+  }
+  return parsed as Record<string, unknown>;
+}
+
+/** The members of an object that are known by their shapes; null counts as not there. Others are refused. */
+export function members<Shapes extends Record<string, Shape>>(
+  object: Record<string, unknown>,
+  shapes: Shapes,
+): Members<Shapes> {
+  const names = Object.keys(shapes);
+  if (Object.keys(object).some((name) => !names.includes(name))) {
+    throw new Refusal(400, "bad_input", `The members of a request are: ${names.join(", ")}.`);
+  }
+  const there = Object.entries(shapes).filter(([name]) => (object[name] ?? null) !== null);
+  const wrong = there.find(([name, shape]) => !is(shape, object[name]));
+  if (wrong) throw new Refusal(400, "bad_input", `${wrong[0]} must be a ${wrong[1]}.`);
+  return Object.fromEntries(there.map(([name]) => [name, object[name]])) as Members<Shapes>;
+}
+
+function is(shape: Shape, value: unknown): boolean {
+  if (shape === "text") return typeof value === "string";
+  if (shape === "boolean") return typeof value === "boolean";
+  return Array.isArray(value) && value.every((it) => typeof it === "string");
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new Refusal(400, "bad_input", "The request is not JSON.");
+  }
+}

@@ -1,0 +1,46 @@
+// How long an answer is waited for: until there is none for too long, or nobody is left who wants it.
+//
+// Must stay true: what was called is let go of as soon as the client is gone, so that nobody pays for an answer that nobody
+// reads.
+
+/** A limit that begins anew whenever something came. */
+export class Patience {
+  readonly #controller = new AbortController();
+  readonly #ms: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ranOut = false;
+
+  /** `client` is the signal of the request: it fires when the client is gone. */
+  constructor(ms: number, client: AbortSignal) {
+    this.#ms = ms;
+    if (client.aborted) this.end();
+    client.addEventListener("abort", () => this.end());
+    this.renew();
+  }
+
+  /** Fires when waiting is over. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether it was the time that ended it. */
+  get ranOut(): boolean {
+    return this.#ranOut;
+  }
+
+  /** Something came. */
+  renew(): void {
+    clearTimeout(this.#timer);
+    if (this.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#ranOut = true;
+      this.#controller.abort();
+    }, this.#ms);
+  }
+
+  /** Nothing is expected any more; what is still under way ends. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#controller.abort();
+  }
+}

@@ -1,0 +1,65 @@
+// Answers that are no success: a status, a code to decide by, and a sentence for people.
+//
+// Must stay true: everything in a refusal is ours, or is a text that hftok promises to be free of values. Of a credential
+// that is not the user's own they learn its level and why it cannot be used, never its id.
+import { HftokError, type Kind } from "./client/mod.ts";
+
+/** Why a request is not served. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  /** More to decide by, beside code and message. */
+  readonly facts: Record<string, string | number>;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    facts: Record<string, string | number> = {},
+    headers: Record<string, string> = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.facts = facts;
+    this.headers = headers;
+  }
+}
+
+const STATUS: Record<Kind, number> = {
+  bad_input: 400,
+  unauthenticated: 401,
+  not_allowed: 403,
+  not_found: 404,
+  not_by_get: 405,
+  exists: 409,
+  conflict: 409,
+  too_large: 413,
+  unusable: 422,
+  unexpected: 502,
+  unreachable: 502,
+  sealed: 503,
+  audit_full: 503,
+  timeout: 504,
+};
+
+/** What a failed call of hftok means to the user; `as` says with whose key it was made. */
+export function refusalOf(error: HftokError, as: "user" | "service"): Refusal {
+  if (as === "service" && (error.kind === "unauthenticated" || error.kind === "not_allowed")) {
+    return new Refusal(500, "misconfigured", "This function's own key is not accepted by the vault.");
+  }
+  const facts: Record<string, string> = {};
+  if (error.level) facts.level = error.level;
+  if (error.outcome) facts.outcome = error.outcome;
+  return new Refusal(STATUS[error.kind], error.kind, error.message, facts);
+}
+
+/** Runs calls of hftok, and turns what fails into a refusal. */
+export async function asking<Answer>(as: "user" | "service", calls: Promise<Answer>): Promise<Answer> {
+  try {
+    return await calls;
+  } catch (error) {
+    throw error instanceof HftokError ? refusalOf(error, as) : error;
+  }
+}

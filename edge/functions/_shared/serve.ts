@@ -1,0 +1,94 @@
+// The frame of every function: CORS, JSON, and errors that say nothing they must not.
+//
+// Must stay true:
+// - Nothing that was thrown is logged or answered as it is: parsers and HTTP clients quote what they stumble over. What is
+//   not a refusal of ours is known by the name of its class alone.
+// - Answers are cached by nobody.
+import { Refusal } from "./refusal.ts";
+import type { Settings } from "./settings.ts";
+
+/** Serves a function; `methods` are those that it has. */
+export function serve(
+  name: string,
+  methods: string[],
+  settings: Settings,
+  handle: (request: Request) => Promise<Response>,
+): void {
+  Deno.serve(async (request: Request) => {
+    const answer = await answerOf(name, methods, request, handle);
+    for (const [header, value] of Object.entries(cors(request, methods, settings.origins))) {
+      answer.headers.set(header, value);
+    }
+    answer.headers.set("Cache-Control", "no-store");
+    answer.headers.set("X-Content-Type-Options", "nosniff");
+    return answer;
+  });
+}
+
+/** A JSON answer. */
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "Content-Type": "application/json", ...headers },
+  });
+}
+
+/** What stands behind the function's name in the path: one of these places, or it is not found. */
+export function place<Place extends string>(request: Request, name: string, places: Place[]): Place {
+  const parts = new URL(request.url).pathname.split("/").filter((part) => part !== "");
+  // A gateway may have put something in front, or have taken the name away.
+  const rest = parts.slice(parts.lastIndexOf(name) + 1).join("/");
+  const found = places.find((it) => it === rest);
+  if (found === undefined) throw new Refusal(404, "not_found", "There is nothing at this path.");
+  return found;
+}
+
+/** Writes a line to the log: names and codes only. */
+export function log(name: string, what: Record<string, string | number>): void {
+  console.error(JSON.stringify({ function: name, ...what }));
+}
+
+/** The answer to a request, whatever happens. */
+export async function answerOf(
+  name: string,
+  methods: string[],
+  request: Request,
+  handle: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  if (request.method === "OPTIONS") return new Response(null, { status: 204 });
+  try {
+    if (!methods.includes(request.method)) {
+      const allow = [...methods, "OPTIONS"].join(", ");
+      throw new Refusal(405, "method_not_allowed", `Only ${allow} are served here.`, {}, { Allow: allow });
+    }
+    return await handle(request);
+  } catch (error) {
+    // Nobody reads this answer any more, and whatever was under way was broken off.
+    if (request.signal.aborted) return new Response(null, { status: 499 });
+    const refusal = error instanceof Refusal ? error : unforeseen(name, error);
+    if (refusal.status >= 500) log(name, { status: refusal.status, code: refusal.code });
+    const { status, code, message, facts, headers } = refusal;
+    return json({ ok: false, error: { code, message, ...facts } }, status, headers);
+  }
+}
+
+function unforeseen(name: string, error: unknown): Refusal {
+  log(name, { unforeseen: error instanceof Error ? error.constructor.name : typeof error });
+  return new Refusal(500, "internal", "Something went wrong in this function.");
+}
+
+function cors(request: Request, methods: string[], origins: string[] | null): Record<string, string> {
+  const origin = request.headers.get("Origin");
+  // The JWT is a header that a page must know, not a cookie that comes along: any origin may ask, unless told otherwise.
+  const allowed = origins === null ? "*" : origins.find((it) => it === origin);
+  return {
+    ...(origins === null ? {} : { Vary: "Origin" }),
+    ...(allowed === undefined ? {} : {
+      "Access-Control-Allow-Origin": allowed,
+      "Access-Control-Allow-Methods": [...methods, "OPTIONS"].join(", "),
+      "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type",
+      "Access-Control-Expose-Headers": "x-hftok-source, retry-after",
+      "Access-Control-Max-Age": "86400",
+    }),
+  };
+}

@@ -1,0 +1,50 @@
+// Who sent a request.
+//
+// A JWT is never decoded here. The request's own JWT is sent to PostgREST, which checks signature, end and audience, and
+// hftok says whose it is: one place verifies, whatever the keys and algorithms are, and the function needs no secret that
+// could sign. What may be done is then decided there as well, because calls for the user are made with the user's JWT.
+//
+// Must stay true: nothing that a request says of its sender counts, except that JWT.
+import { Hftok, HftokError } from "./client/mod.ts";
+import { asking, Refusal } from "./refusal.ts";
+import type { Settings } from "./settings.ts";
+
+/** Somebody whose JWT was verified. */
+export interface User {
+  /** As hftok writes it. */
+  id: string;
+  /** hftok, called as this user. */
+  hftok: Hftok;
+}
+
+/** Three parts in base64url, and nothing else: what is sent on must not be able to become another header. */
+const BEARER = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i;
+const LONGEST = 8192;
+
+/** The user who sent the request, or a refusal. */
+export async function authenticate(request: Request, settings: Settings): Promise<User> {
+  const header = request.headers.get("Authorization") ?? "";
+  const token = header.length <= LONGEST ? header.match(BEARER)?.[1] : undefined;
+  if (!token) throw nobody();
+  const hftok = new Hftok({ url: settings.url, token, apikey: settings.apikey });
+  const id = await asking("user", hftok.whoami(request.signal).catch(signedOut));
+  // Who has no sub is a database role to hftok, and all who come without one would be the same user.
+  if (typeof id !== "string" || id === "" || id.startsWith("role:")) throw nobody();
+  return { id, hftok };
+}
+
+/** hftok as the service, for what a user may not do themselves. Whoever calls it names the user. */
+export function service(settings: Settings): Hftok {
+  return new Hftok({ url: settings.url, token: settings.serviceKey, apikey: settings.apikey });
+}
+
+/** A JWT without a user, as the anonymous key is one, or of a role that there is not (bad input, to Postgres). */
+function signedOut(error: unknown): never {
+  const isNobody = error instanceof HftokError &&
+    (error.kind === "not_allowed" || error.kind === "bad_input");
+  throw isNobody ? nobody() : error;
+}
+
+function nobody(): Refusal {
+  return new Refusal(401, "unauthenticated", "Sign in: a JWT of a user is needed.");
+}

@@ -1,0 +1,105 @@
+// What Hugging Face declines, in words for people.
+//
+// Must stay true: nothing of its answer is passed on except what it says of the request's own content, and that only with
+// the token out of it. A refusal of the token is not 401 to the client, who would take it for the end of their session.
+import { readUpTo } from "../_shared/body.ts";
+import { Refusal } from "../_shared/refusal.ts";
+import { veiled } from "../_shared/veil.ts";
+
+/** With what a model was asked. */
+export interface Paid {
+  model: string;
+  /** The level of the walk, or `none`. */
+  source: string;
+  token: string | null;
+}
+
+const LARGEST = 64 * 1024;
+const LONGEST_COMPLAINT = 500;
+
+/** Why an answer is no success. `isRefused` says that the token itself is refused. */
+export async function declined(answer: Response, paid: Paid, isRefused: boolean): Promise<Refusal> {
+  const because = (status: number, code: string, message: string, headers: Record<string, string> = {}) =>
+    new Refusal(status, code, message, {}, headers);
+  const gated = answer.headers.get("X-Error-Code") === "GatedRepo";
+  const whose = `the token of level ${paid.source}`;
+  if (gated && (answer.status === 401 || answer.status === 403)) {
+    const page = `https://huggingface.co/${paid.model}`;
+    return because(
+      403,
+      "gated",
+      paid.token === null
+        ? `This model is gated: accept its conditions on ${page}, and save a token of that account.`
+        : `This model is gated: the account of ${whose} has to accept its conditions on ${page}.`,
+    );
+  }
+  switch (answer.status) {
+    case 401:
+      if (paid.token === null) {
+        return because(
+          403,
+          "token_needed",
+          "This model needs a Hugging Face token, and there is none. Save one.",
+        );
+      }
+      if (isRefused) return because(422, "token_refused", `Hugging Face refuses ${whose}. Save a new one.`);
+      return because(
+        403,
+        "forbidden",
+        `Hugging Face does not show this model to ${whose}: it is private, or not there.`,
+      );
+    case 402:
+      return because(402, "no_credit", `The account of ${whose} has no credit left.`);
+    case 403:
+      return because(
+        403,
+        "forbidden",
+        paid.token === null
+          ? "Hugging Face does not let this model be used without a token."
+          : `Hugging Face does not let ${whose} use this model: it lacks a permission, or a policy blocks it.`,
+      );
+    case 404:
+      return because(404, "no_model", "There is no such model, or it is private or not served.");
+    case 429: {
+      const seconds = wait(answer.headers);
+      const when = seconds === null ? "later" : `in ${seconds} seconds`;
+      const limited = paid.token === null ? "requests without a token" : `the account of ${whose}`;
+      const headers: Record<string, string> = seconds === null ? {} : { "Retry-After": String(seconds) };
+      return because(429, "rate_limited", `Hugging Face limits ${limited}. Try again ${when}.`, headers);
+    }
+    case 400:
+    case 413:
+    case 422: {
+      const complaint = await complained(answer, paid.token);
+      return because(answer.status, "bad_request", `The model cannot take this request${complaint}.`);
+    }
+    case 503:
+      return because(503, "unavailable", "The model is being loaded, or is not available. Try again later.");
+    default:
+      return because(502, "failed", `Hugging Face answered with status ${answer.status}.`);
+  }
+}
+
+/** The seconds to wait, by either of the headers that say so. */
+function wait(headers: Headers): number | null {
+  const after = headers.get("Retry-After") ?? "";
+  const left = headers.get("RateLimit")?.match(/;\s*t=(\d{1,6})/)?.[1];
+  const seconds = /^\d{1,6}$/.test(after) ? after : left;
+  if (seconds !== undefined) return Number(seconds);
+  const date = after.endsWith("GMT") ? Date.parse(after) : NaN;
+  return Number.isNaN(date) ? null : Math.max(0, Math.ceil((date - Date.now()) / 1000));
+}
+
+/** What is said of the request, without the token should it be quoted. */
+async function complained(answer: Response, token: string | null): Promise<string> {
+  const bytes = await readUpTo(LARGEST, answer.body).catch(() => null);
+  let text: unknown;
+  try {
+    const { error } = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()));
+    text = typeof error === "string" ? error : error?.message;
+  } catch {
+    return "";
+  }
+  if (typeof text !== "string") return "";
+  return `: ${veiled(text, token).slice(0, LONGEST_COMPLAINT).replace(/\.+$/, "")}`;
+}

@@ -1,0 +1,84 @@
+// Asks a model of Hugging Face with the token that is the user's to use, and streams what it answers.
+//
+//   POST {model, messages, …}    a chat, by the router's OpenAI-compatible path
+//   POST {model, inputs, …}      any other task
+//
+// `org_id` lets an organisation pay, `levels` limits whose tokens may be used. `x-hftok-source` of the answer says which level
+// paid, or `none`: public models are asked without a token when there is none.
+//
+// Must stay true:
+// - The token is the one that hftok resolves for this user and this host, or none. There is no other in this function, and
+//   none in its environment: whoever pays was found by the walk.
+// - It is sent to that host, and appears in no answer and no log.
+// - What users ask for can not make a token invalid: that is decided by the catalogue's own test request.
+import { afterwards } from "../_shared/afterwards.ts";
+import { readObject } from "../_shared/body.ts";
+import { Destination } from "../_shared/destination.ts";
+import { send } from "../_shared/outbound.ts";
+import { Patience } from "../_shared/patience.ts";
+import { asking, Refusal } from "../_shared/refusal.ts";
+import { place, serve } from "../_shared/serve.ts";
+import { read, variable } from "../_shared/settings.ts";
+import { authenticate, service } from "../_shared/user.ts";
+import { asked } from "./asked.ts";
+import { declined } from "./declined.ts";
+import { Lately } from "./lately.ts";
+import { relay } from "./relay.ts";
+import { isRefused } from "./refused.ts";
+
+const NAME = "huggingface-inference";
+const PROVIDER = "huggingface";
+/** Pictures and sounds come in base64. */
+const LARGEST = 8 * 1024 * 1024;
+
+const settings = read();
+const base = baseOf(variable("HF_BASE_URL") ?? "https://router.huggingface.co");
+const patienceMs = Number(variable("HF_TIMEOUT_SECONDS") ?? 60) * 1000;
+if (!(patienceMs > 0)) throw new Error("HF_TIMEOUT_SECONDS must be a number above 0");
+const verified = new Lately(5 * 60 * 1000);
+
+serve(NAME, ["POST"], settings, async (request) => {
+  place(request, NAME, [""]);
+  const user = await authenticate(request, settings);
+  const { model, orgId, levels, path, body } = asked(await readObject(request, LARGEST));
+  const to = Destination.of(base + path);
+  const hftok = service(settings);
+  const need = { userId: user.id, orgId, model, host: to.host, levels };
+  const resolved = await asking("service", hftok.resolve(PROVIDER, need, request.signal));
+  const { token } = resolved;
+  const source = resolved.source ?? "none";
+  const patience = new Patience(patienceMs, request.signal);
+  try {
+    const authorization: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
+    const headers = { "Content-Type": "application/json", ...authorization };
+    const answer = await send(to, { method: "POST", headers, body }, patience);
+    if (!answer.ok) {
+      const refused = answer.status === 401 && await isRefused(hftok, need, resolved, request.signal);
+      throw await declined(answer, { model, source, token }, refused);
+    }
+    const isNews = verified.isNew(`${resolved.secret_id} ${resolved.version}`);
+    afterwards(NAME, [hftok.recordUsage(resolved), ...(isNews ? [hftok.report(resolved, "verified")] : [])]);
+    const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
+    return new Response(relay(answer, token, patience), {
+      status: answer.status,
+      headers: { "Content-Type": type, "x-hftok-source": source },
+    });
+  } catch (error) {
+    patience.end();
+    if (error instanceof Refusal) error.headers["x-hftok-source"] = source;
+    throw error;
+  }
+});
+
+/** Of no use to anybody if it is wrong: said at the start, not at the first request. */
+function baseOf(text: string): string {
+  try {
+    const { url } = Destination.of(text);
+    if (url.search === "") return url.href.replace(/\/+$/, "");
+  } catch {
+    // Said below.
+  }
+  throw new Error(
+    "HF_BASE_URL must be an https address, or an http address on this machine, without a query",
+  );
+}

@@ -1,0 +1,24 @@
+// What was reported a moment ago, so that a token in heavy use is not reported as verified with every request.
+//
+// Must stay true: it holds ids and times only, and not many of them.
+
+const MOST = 1000;
+
+/** Things that are news once in a while. */
+export class Lately {
+  readonly #ms: number;
+  readonly #seen = new Map<string, number>();
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** Whether this was not asked for that long; from now on it was. */
+  isNew(key: string, now = Date.now()): boolean {
+    const before = this.#seen.get(key);
+    if (before !== undefined && now - before < this.#ms) return false;
+    if (this.#seen.size >= MOST) this.#seen.clear();
+    this.#seen.set(key, now);
+    return true;
+  }
+}

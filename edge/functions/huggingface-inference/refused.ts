@@ -1,0 +1,38 @@
+// Whether a 401 is about the token.
+//
+// A model answers 401 also when it is private, when it is not there, and when a server behind the router has troubles of its
+// own. A user chooses the model. If that were taken for a verdict, anybody could switch off the organisation's token or the
+// platform's by asking for the right model twice. So the catalogue's test request, which nobody chooses, decides.
+//
+// Must stay true: the token goes to the test's host only if hftok releases it for that host, and the verdict is about the
+// version that was tested.
+import { type CompositeTypes, type Hftok, HftokError, type Need } from "../_shared/client/mod.ts";
+import { Refusal } from "../_shared/refusal.ts";
+import { judge, testOf } from "../_shared/verdict.ts";
+
+/** Tests the token that was resolved, keeps the verdict, and says whether it is refused. */
+export async function isRefused(
+  hftok: Hftok,
+  need: Need,
+  resolved: CompositeTypes["resolved_token"],
+  client: AbortSignal,
+): Promise<boolean> {
+  if (resolved.token === null || resolved.source === null) return false;
+  try {
+    const test = await testOf(hftok, "huggingface");
+    const released = await hftok.resolve("huggingface", {
+      ...need,
+      host: test.destination.host,
+      levels: [resolved.source],
+    });
+    // Replaced in the meantime.
+    if (released.token !== resolved.token) return false;
+    const { verdict } = await judge(test, released.token, client);
+    await hftok.report(released, verdict, "Hugging Face refused it when a model was asked.");
+    return verdict === "invalid";
+  } catch (error) {
+    // Nothing is known of the token then, and that is no reason not to answer.
+    if (error instanceof HftokError || error instanceof Refusal) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+// The typed client against a real PostgREST: what it sends, what it gives back, and every error of the contract.
+import assert from "node:assert/strict";
+import { Hftok, HftokError, type Kind } from "../../edge/client/mod.ts";
+import { make } from "../rpc/lib/exchange.ts";
+import { jwt, operator, people, url } from "../rpc/lib/people.ts";
+import { until } from "../rpc/lib/server.ts";
+
+const { alice, bob, acme } = await people("client");
+const as = async (claims: object) => new Hftok({ url: `${url}/`, token: await jwt(claims) });
+const user = await as({ role: "authenticated", sub: alice.name });
+const stranger = await as({ role: "authenticated", sub: bob.name });
+const service = await as({ role: "service_role" });
+
+/** A call that must fail in exactly this way, and say nothing of what was sent. */
+async function fails(kind: Kind, call: Promise<unknown>, ...unsaid: string[]): Promise<HftokError> {
+  const error: unknown = await call.then(() => assert.fail(`expected ${kind}`), (error) => error);
+  assert(error instanceof HftokError, String(error));
+  assert.equal(error.kind, kind, error.message);
+  const said = `${error.message} ${error.stack} ${JSON.stringify(error)} ${Deno.inspect(error)}`;
+  for (const value of unsaid) assert(!said.includes(value), said);
+  return error;
+}
+
+Deno.test("save, check, resolve, explain, report, count, remove", async () => {
+  const value = make.hf();
+  assert.equal(await user.whoami(), alice.name);
+  assert.deepEqual(await user.check("huggingface", value), { ok: true, warnings: [] });
+  const saved = await user.save("huggingface", value, { label: "mine", onUnusable: "continue" });
+  assert.deepEqual([saved.version, saved.warnings], [1, []]);
+
+  const resolved = await service.resolve("huggingface", { userId: alice.name, host: "huggingface.co" });
+  assert.deepEqual([resolved.token, resolved.source, resolved.secret_id], [value, "user", saved.secret_id]);
+  const walk = await user.explain("huggingface", { levels: ["user"] });
+  assert.deepEqual(walk.map(({ level, outcome }) => [level, outcome]).find(([level]) => level === "user"), [
+    "user",
+    "used",
+  ]);
+
+  await service.report(resolved, "verified");
+  await service.recordUsage(resolved, { requests: 3, units: 40, cost: 0.25 });
+  const [row] = await user.rows("credentials", { secret_id: `eq.${saved.secret_id}` });
+  assert.deepEqual([row?.label, row?.status, row?.on_unusable], ["mine", "verified", "continue"]);
+  const filter = { secret_id: `eq.${saved.secret_id}`, select: "requests,units,cost" };
+  // Counted outside the call, soon.
+  await until(async () => (await user.rows("usage_daily", filter)).length === 1);
+  assert.deepEqual(await user.rows("usage_daily", filter), [{ requests: 3, units: 40, cost: 0.25 }]);
+
+  assert.equal(await user.remove("huggingface"), true);
+  assert.equal(await user.remove("huggingface"), false);
+  assert.equal((await service.resolve("huggingface", { userId: alice.name })).source, "none");
+});
+
+Deno.test("saving for an organisation, for a model, and many at once", async () => {
+  const [forOrg, forModel, ...many] = [make.hf(), make.hf(), make.openai(), make.anthropic()];
+  await user.save("huggingface", forOrg!, {
+    orgId: acme,
+    expiresAt: "2999-01-01T00:00:00Z",
+    allowedHosts: ["huggingface.co"],
+  });
+  await user.save("huggingface", forModel!, { model: "acme/m" });
+  const need = { userId: alice.name, orgId: acme, host: "huggingface.co" };
+  assert.equal((await service.resolve("huggingface", need)).token, forOrg);
+  assert.equal((await service.resolve("huggingface", { ...need, model: "acme/m" })).token, forModel);
+  const saved = await service.saveMany([
+    { provider: "openai", secret: many[0]!, user_id: alice.name },
+    { provider: "anthropic", secret: many[1]!, user_id: alice.name, expected_version: 0 },
+  ]);
+  assert.deepEqual(saved.map(({ n, version }) => [n, version]), [[1, 1], [2, 1]]);
+});
+
+Deno.test("integrations", async () => {
+  const key = make.openai();
+  const id = await user.integrations.create("mine", "openai", key, { project: "p" });
+  assert.equal(await service.integrations.credentials(id, alice.name), key);
+  await user.integrations.update(id, { name: "renamed" });
+  await service.integrations.report(id, alice.name, "connected");
+  await user.integrations.share(id, acme);
+  const [row] = await user.integrations.list();
+  assert.deepEqual([row?.name, row?.status, row?.config], ["renamed", "connected", { project: "p" }]);
+  const cloud = {
+    access_key_id: "AKIA" + "A".repeat(16),
+    secret_access_key: "s".repeat(40),
+    region: "eu-west-1",
+  };
+  const other = await user.integrations.create("cloud", "aws", cloud);
+  assert.deepEqual(await service.integrations.credentials(other, alice.name), cloud);
+  await user.integrations.replaceCredentials(other, { ...cloud, region: "eu-west-2" });
+  assert.deepEqual(await service.integrations.credentials(other, alice.name), {
+    ...cloud,
+    region: "eu-west-2",
+  });
+  await user.integrations.unshare(id, acme);
+  assert.equal(await user.integrations.remove(id), true);
+  await fails("not_found", service.integrations.credentials(id, alice.name));
+});
+
+Deno.test("every error of the contract is one of ours, with words", async () => {
+  const value = make.hf();
+  const bad = await fails("bad_input", user.save("huggingface", make.openai()));
+  assert.deepEqual([bad.status, bad.code], [400, "22023"]);
+  assert(bad.reason && bad.message.includes(bad.reason));
+  await fails("not_allowed", user.resolve("huggingface"));
+  await fails("not_found", stranger.save("huggingface", value, { orgId: acme }), value);
+  await fails("conflict", user.save("openai", make.openai(), { expectedVersion: 7 }));
+  const nobody = new Hftok({
+    url,
+    token: await jwt({ role: "authenticated", sub: "x" }, undefined, "another"),
+  });
+  assert.equal((await fails("unauthenticated", nobody.whoami())).status, 401);
+  await service.call("create_secret", { new_secret: value, new_name: "client twice" });
+  const exists = service.call("create_secret", { new_secret: value, new_name: "client twice" });
+  await fails("exists", exists, value);
+  await fails(
+    "too_large",
+    service.call("put_secret", { p_name: "client large", p_secret: "x".repeat(2 << 20) }),
+  );
+
+  await service.save("openai", make.openai(), { userId: alice.name, expiresAt: "2001-01-01T00:00:00Z" });
+  const stopped = await fails("unusable", service.resolve("openai", { userId: alice.name }));
+  assert.deepEqual([stopped.status, stopped.level, stopped.outcome], [422, "user", "expired"]);
+  assert.match(stopped.secretId!, /^[0-9a-f-]{36}$/);
+  assert.match(stopped.message, /level user.*expired/);
+
+  await operator.call("seal");
+  try {
+    assert.equal((await fails("sealed", user.save("huggingface", value), value)).status, 503);
+  } finally {
+    await operator.call("unseal");
+    await until(async () => !(await service.call("status", {})).sealed);
+  }
+});
+
+Deno.test("what Postgres quotes is dropped", async () => {
+  const value = make.hf();
+  const asUuid = service.call("delete_secret", { p_secret_id: value });
+  const error = await fails("unexpected", asUuid, value);
+  assert.equal(error.code, "22P02");
+});
+
+Deno.test("answers that are none of PostgREST's, redirects, silence and distance", async () => {
+  const value = make.hf();
+  let answer: (request: Request) => Response | Promise<Response> = () => new Response(null);
+  const seen: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    seen.push(new URL(request.url).pathname);
+    return answer(request);
+  });
+  const odd = new Hftok({ url: `http://127.0.0.1:${server.addr.port}`, token: "t", timeoutMs: 300 });
+  answer = () => new Response(`<html>${value}`, { status: 200 });
+  await fails("unexpected", odd.whoami(), value);
+  answer = () => new Response(`Bad Gateway ${value}`, { status: 502 });
+  assert.equal((await fails("unexpected", odd.whoami(), value)).status, 502);
+  answer = () =>
+    Response.json({ code: "PT422", details: `{"level": ${value}`, message: value }, { status: 422 });
+  await fails("unusable", odd.whoami(), value);
+  answer = () => new Response(null, { status: 307, headers: { Location: "/elsewhere" } });
+  seen.splice(0);
+  await fails("unreachable", odd.save("huggingface", value), value);
+  assert.deepEqual(seen, ["/rpc/save_credential"]);
+  const silent = Promise.withResolvers<Response>();
+  answer = () => silent.promise;
+  await fails("timeout", odd.whoami());
+  await assert.rejects(odd.whoami(AbortSignal.abort(new Error("mine"))), { message: "mine" });
+  silent.resolve(new Response(null));
+  await server.shutdown();
+  await fails("unreachable", odd.whoami());
+});
+
+Deno.test("an error of supabase-js becomes the same", async () => {
+  const { error, status } = await bob.db.rpc("resolve_token", { p_provider: "huggingface" });
+  assert.equal(HftokError.of(status, error).kind, "not_allowed");
+});
+
+Deno.test("a client that is printed does not show its key", () => {
+  const client = new Hftok({ url, token: "a key to hide", apikey: "another one" });
+  const printed = Deno.inspect(client, { depth: 10, showHidden: true }) + JSON.stringify(client) +
+    Deno.inspect(client.integrations, { depth: 10 });
+  assert(!/a key to hide|another one/.test(printed), printed);
+});

@@ -1,0 +1,168 @@
+// The small parts of the functions that no request can show in full: every way to cut a token, addresses, waiting times.
+import assert from "node:assert/strict";
+import { members, readUpTo } from "../../edge/functions/_shared/body.ts";
+import { Destination } from "../../edge/functions/_shared/destination.ts";
+import { Patience } from "../../edge/functions/_shared/patience.ts";
+import { answerOf, place } from "../../edge/functions/_shared/serve.ts";
+import { Veil } from "../../edge/functions/_shared/veil.ts";
+import { declined } from "../../edge/functions/huggingface-inference/declined.ts";
+import { relay } from "../../edge/functions/huggingface-inference/relay.ts";
+import { Lately } from "../../edge/functions/huggingface-inference/lately.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (parts: Uint8Array[]) =>
+  new TextDecoder().decode(Uint8Array.from(parts.flatMap((part) => [...part])));
+const unveiled = (token: string, parts: string[]) => {
+  const veil = new Veil(token);
+  return text([...parts.map((part) => veil.push(bytes(part))), veil.end()]);
+};
+
+Deno.test("a token is masked wherever the stream is cut", () => {
+  const token = "hf_hfhf_x";
+  for (
+    const whole of [
+      `${token}`,
+      `a${token}b`,
+      `${token}${token}`,
+      `hf_hf${token}`,
+      `h${token}hf_hfhf_`,
+      "nothing of it",
+      "",
+    ]
+  ) {
+    const wanted = whole.replaceAll(token, "•••");
+    for (let cut = 0; cut <= whole.length; cut++) {
+      for (let next = cut; next <= whole.length; next++) {
+        const parts = [whole.slice(0, cut), whole.slice(cut, next), whole.slice(next)];
+        assert.equal(unveiled(token, parts), wanted, JSON.stringify(parts));
+      }
+    }
+    assert.equal(unveiled(token, [...whole]), wanted);
+  }
+});
+
+Deno.test("what cannot be the beginning of a token is passed on at once", () => {
+  const veil = new Veil("hf_secret");
+  assert.equal(text([veil.push(bytes("data: hf_sorry\n\n"))]), "data: hf_sorry\n\n");
+  assert.equal(text([veil.push(bytes("data: hf_sec"))]), "data: ");
+  assert.equal(text([veil.push(bytes("ond"))]), "hf_second");
+  assert.equal(new Veil("").push(bytes("anything")).length, 8);
+});
+
+Deno.test("a token goes over TLS, or to this machine, and the host that is asked for is the one that is meant", () => {
+  const hosts = {
+    "https://router.huggingface.co/v1": "router.huggingface.co",
+    "https://router.huggingface.co:443": "router.huggingface.co",
+    "https://ROUTER.huggingface.co": "router.huggingface.co",
+    // hftok releases nothing for another port.
+    "https://router.huggingface.co:8443": "router.huggingface.co:8443",
+    "https://huggingface.co.evil.test/": "huggingface.co.evil.test",
+    "https://huggingface.co\\@evil.test/": "huggingface.co",
+    "http://127.0.0.1:8080": "127.0.0.1",
+    "http://localhost:8080/x": "localhost",
+  };
+  for (const [address, host] of Object.entries(hosts)) {
+    assert.equal(Destination.of(address).host, host, address);
+  }
+  const none = [
+    "http://huggingface.co",
+    "http://127.0.0.2",
+    "http://localhost.evil.test",
+    "file:///etc/passwd",
+    "https://user:word@huggingface.co",
+    "https://huggingface.co/#x",
+    "//huggingface.co",
+    "",
+  ];
+  for (const address of none) {
+    assert.throws(() => Destination.of(address), { code: "misconfigured" }, address);
+  }
+});
+
+Deno.test("a path is what stands behind the function's name, however it is mounted", () => {
+  const at = (path: string) => place(new Request(`http://x${path}`), "f", ["", "test"]);
+  for (const path of ["/", "/f", "/f/", "/functions/v1/f", "/functions/v1/f?x=/test"]) {
+    assert.equal(at(path), "", path);
+  }
+  for (const path of ["/test", "/f/test", "/functions/v1/f/test/"]) assert.equal(at(path), "test", path);
+  for (const path of ["/f/tests", "/test/f/x", "/g", "/f/test/test"]) {
+    assert.throws(() => at(path), { code: "not_found" }, path);
+  }
+});
+
+Deno.test("what is thrown unforeseen is neither answered nor logged, beyond the name of its class", async () => {
+  const logged: unknown[] = [];
+  const before = console.error;
+  console.error = (...words: unknown[]) => logged.push(...words);
+  try {
+    const failing = () => Promise.reject(new TypeError('invalid header value: "Bearer hf_secretsecret"'));
+    const answer = await answerOf("f", ["POST"], new Request("http://x/f", { method: "POST" }), failing);
+    const { error } = await answer.json();
+    assert.deepEqual([answer.status, error.code], [500, "internal"]);
+    assert(!error.message.includes("secret"));
+  } finally {
+    console.error = before;
+  }
+  assert.match(String(logged), /TypeError/);
+  assert(!String(logged).includes("secret"), String(logged));
+});
+
+Deno.test("members: of their shape, null like none, others refused without being named", () => {
+  const shapes = { a: "text", b: "boolean", c: "list of texts" } as const;
+  assert.deepEqual(members({ a: "x", b: false, c: ["y"] }, shapes), { a: "x", b: false, c: ["y"] });
+  assert.deepEqual(members({ a: null }, shapes), {});
+  for (const wrong of [{ a: 1 }, { b: "true" }, { c: "x" }, { c: ["x", 1] }, { a: {} }]) {
+    assert.throws(() => members(wrong, shapes), { status: 400 }, JSON.stringify(wrong));
+  }
+  assert.throws(
+    () => members({ hf_secretsecret: 1 }, shapes),
+    (error: Error) => !error.message.includes("hf_secretsecret"),
+  );
+});
+
+Deno.test("no more is read than allowed", async () => {
+  const stream = () => ReadableStream.from([bytes("abc"), bytes("def")]);
+  assert.equal(text([(await readUpTo(6, stream()))!]), "abcdef");
+  assert.equal(await readUpTo(5, stream()), null);
+  assert.equal((await readUpTo(5, null))!.length, 0);
+});
+
+Deno.test("an answer that nobody reads any more is let go of", async () => {
+  let cancelled = false;
+  const source = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(bytes("x")),
+    cancel: () => void (cancelled = true),
+  });
+  const patience = new Patience(60_000, new AbortController().signal);
+  const stream = relay(new Response(source), null, patience)!;
+  const reader = stream.getReader();
+  await reader.read();
+  await reader.cancel();
+  assert.deepEqual([cancelled, patience.signal.aborted, patience.ranOut], [true, true, false]);
+});
+
+Deno.test("how long to wait is taken from whichever header says it", async () => {
+  const waiting = async (headers: Record<string, string>) =>
+    (await declined(
+      new Response(null, { status: 429, headers }),
+      { model: "m", source: "user", token: "t" },
+      false,
+    )).headers;
+  assert.deepEqual(await waiting({ "Retry-After": "12" }), { "Retry-After": "12" });
+  assert.deepEqual(await waiting({ RateLimit: '"resolvers";r=0;t=137' }), { "Retry-After": "137" });
+  assert.deepEqual(await waiting({ "Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT" }), { "Retry-After": "0" });
+  for (const nonsense of ["", "soon", "-1", "9".repeat(20)]) {
+    assert.deepEqual(await waiting({ "Retry-After": nonsense }), {}, nonsense);
+  }
+});
+
+Deno.test("news is news once in a while, and not remembered for ever", () => {
+  const lately = new Lately(100);
+  assert.deepEqual([lately.isNew("a", 0), lately.isNew("a", 99), lately.isNew("a", 100)], [
+    true,
+    false,
+    true,
+  ]);
+  for (let n = 0; n < 3000; n++) lately.isNew(`key ${n}`, 150);
+  assert.equal(lately.isNew("a", 151), true);
+});

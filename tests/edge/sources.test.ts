@@ -1,0 +1,44 @@
+// The sources of edge/ and of these tests: formatted, linted, typed, and short enough to be read.
+import assert from "node:assert/strict";
+
+const deno = Deno.env.get("HFTOK_DENO")!;
+const edge = new URL("../../edge/", import.meta.url).pathname;
+const tests = new URL("./", import.meta.url).pathname;
+const MOST_LINES = 400;
+
+async function clean(folder: string, ...args: string[]): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command(deno, { args, cwd: folder, stdin: "null" })
+    .output();
+  assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+}
+
+for (const [name, folder] of Object.entries({ edge, "tests/edge": tests })) {
+  Deno.test(`${name}: deno fmt`, () => clean(folder, "fmt", "--check"));
+  Deno.test(`${name}: deno lint`, () => clean(folder, "lint"));
+}
+
+Deno.test("edge: deno check, also of what no test imports", () => clean(edge, "check", "."));
+
+/** The files in a folder; a link leads to files that are listed where they lie. */
+function files(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory, isSymlink }) =>
+    isSymlink ? [] : isDirectory ? files(`${folder}${name}/`) : [folder + name]
+  );
+}
+
+Deno.test("no file is too long", () => {
+  const lines = (file: string) => Deno.readTextFileSync(file).split("\n").length - 1;
+  assert.deepEqual([...files(edge), ...files(tests)].filter((file) => lines(file) > MOST_LINES), []);
+});
+
+Deno.test("the functions import nothing but each other and the client that they bring along", () => {
+  const functions = `${edge}functions/`;
+  const outside = files(functions).flatMap((file) => {
+    const imported = [...Deno.readTextFileSync(file).matchAll(/from "([^"]+)"/g)].map(([_, from]) => from!);
+    return imported.filter((from) =>
+      !from.startsWith(".") || !new URL(from, `file://${file}`).pathname.startsWith(functions)
+    );
+  });
+  assert.deepEqual(outside, []);
+  assert.equal(Deno.realPathSync(`${functions}_shared/client`), Deno.realPathSync(`${edge}client`));
+});

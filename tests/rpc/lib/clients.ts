@@ -1,0 +1,3 @@
+// Supabase's clients, for tests that lie in other folders than the packages do.
+export { PostgrestClient } from "@supabase/postgrest-js";
+export { createClient } from "@supabase/supabase-js";
