@@ -26,13 +26,13 @@ CREATE TABLE hftok_private.audit (
 );
 -- Times follow the numbers nearly, so this costs next to nothing; and verify() looks for the newest change of each object.
 CREATE INDEX audit_at ON hftok_private.audit USING brin (at);
-CREATE INDEX audit_changes ON hftok_private.audit (object_id, id) WHERE kind = 'change' AND outcome = 'committed';
+CREATE INDEX audit_changes ON hftok_private.audit (object_id, id) WHERE kind = 'change';
 COMMENT ON TABLE hftok_private.audit IS 'What was done. Written by hftok''s writer only; a row that anybody else changes no longer fits.';
 COMMENT ON COLUMN hftok_private.audit.id IS 'Counts from 1 without a gap.';
 COMMENT ON COLUMN hftok_private.audit.at IS 'When it was done.';
 COMMENT ON COLUMN hftok_private.audit.kind IS 'reveal, change, refusal, key or audit.';
 COMMENT ON COLUMN hftok_private.audit.action IS 'The function, view or operation.';
-COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed or rolled_back; why it was refused; done.';
+COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed, rolled_back or unprotected; why it was refused; done.';
 COMMENT ON COLUMN hftok_private.audit.count IS 'How many such events this one stands for.';
 COMMENT ON COLUMN hftok_private.audit.object_id IS 'The secret, or another object with an id. NULL where the event stands for several.';
 COMMENT ON COLUMN hftok_private.audit.version IS 'Its version.';

@@ -32,3 +32,6 @@ ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_change;
 CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.data_keys
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_change;
+CREATE TRIGGER note_change AFTER UPDATE OR DELETE OR TRUNCATE ON hftok_private.kinds
+    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
+ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_change;

@@ -118,11 +118,15 @@ CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secre
 CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
+DECLARE
+    gone hftok_private.secrets;
 BEGIN
-    PERFORM hftok_private.record_change(TG_TABLE_NAME, s.id, s.version, NULL, s.scope)
-    FROM hftok_private.secrets s WHERE s.id = OLD.id AND s.scope = 'vault' FOR UPDATE;
-    DELETE FROM hftok_private.secrets s WHERE s.id = OLD.id AND s.scope = 'vault';
-    RETURN CASE WHEN FOUND THEN OLD END;
+    DELETE FROM hftok_private.secrets s WHERE s.id = OLD.id AND s.scope = 'vault' RETURNING s.* INTO gone;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM hftok_private.record_change(TG_TABLE_NAME, gone.id, gone.version, NULL, gone.scope);
+    RETURN OLD;
 END
 $$;
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';

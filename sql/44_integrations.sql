@@ -73,6 +73,9 @@ BEGIN
     IF p_requests < 0 OR p_units < 0 OR p_cost < 0 OR p_cost IN ('NaN', 'Infinity') OR p_currency !~ '^[A-Z]{3}$' THEN
         RAISE EXCEPTION 'usage is not negative, and its currency has three capital letters' USING ERRCODE = '22023';
     END IF;
+    IF p_requests > 1000000000000 OR p_units > 1000000000000000 OR p_cost > 1000000000000 OR scale(p_cost) > 30 THEN
+        RAISE EXCEPTION 'usage is more than can be counted at once' USING ERRCODE = '22023';
+    END IF;
     PERFORM hftok_private.report_usage(p_secret_id, p_requests, p_units, p_cost::text, p_currency);
 END
 $$;

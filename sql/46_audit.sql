@@ -1,10 +1,18 @@
 -- The audit as it is read, verified and purged.
 
 CREATE VIEW hftok.audit_events WITH (security_invoker) AS
-    SELECT a.id, a.at, a.role_name, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope,
-        a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.client_addr, a.application_name, a.request_id,
+    SELECT a.id, a.at, a.role_name, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.login_role END AS login_role,
+        a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope, a.owner_id, a.provider, a.level, a.subject,
+        a.outcome, a.count, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.client_addr END AS client_addr,
+        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.application_name END AS application_name,
+        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.request_id END AS request_id,
         pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash
-    FROM hftok_private.audit a;
+    -- From where others came is not for a user whose secret they used.
+    FROM hftok_private.audit a, (
+        SELECT hftok_private.caller_is_in('{hftok_admin,hftok_auditor}') OR hftok_private.caller_is_administrator() AS sees_all,
+            hftok_private.caller_id() AS id
+        OFFSET 0
+    ) v;
 COMMENT ON VIEW hftok.audit_events IS
     'What was done, by whom, from where. A user sees what they did and what was done with what is theirs. Newest events may be missing for as long as hftok.audit_flush_interval.';
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
@@ -48,10 +56,15 @@ COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database
 
 -- What the audit says of each object last: the chain, and after it what is still to be chained.
 CREATE VIEW hftok_private.changes WITH (security_barrier) AS
-    SELECT a.id, NULL::timestamptz AS at, a.object_id, a.version, a.digest, a.owner_scope, a.owner_id, a.level, a.subject
-    FROM hftok_private.audit a WHERE a.kind = 'change' AND a.outcome = 'committed'
+    SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
+        a.owner_scope, a.owner_id, a.level, a.subject
+    FROM hftok_private.audit a
+    -- Without a key others may delete, and nothing else that counts: the rest is to be said again.
+    WHERE a.kind = 'change' AND (a.outcome = 'committed'
+        OR a.outcome = 'unprotected' AND a.digest IS NULL AND a.level IS NULL)
+    AND a.id > coalesce((SELECT max(b.id) FROM hftok_private.audit_stub b), 0)
     UNION ALL
-    SELECT 9223372036854775807, p.at, (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
+    SELECT 9223372036854775807, p.at, false, (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
         e.event ->> 'level', e.event ->> 'subject'
     FROM hftok_private.audit_pending p,
@@ -66,11 +79,12 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     WITH newest AS (
         SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest
         FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL
-        ORDER BY c.object_id, c.id DESC, c.at DESC
+        -- What was said anew is older than everything that is still there itself.
+        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     ), role AS (
         SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level
         FROM hftok_private.changes c WHERE c.subject IS NOT NULL
-        ORDER BY c.owner_scope, c.owner_id, c.subject, c.id DESC, c.at DESC
+        ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
     )
     SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
         CASE

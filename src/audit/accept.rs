@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::queue::{Full, Header};
 use pgrx::datum::TimestampWithTimeZone;
 use serde_json::json;
 
@@ -71,9 +72,7 @@ pub(super) fn push(tag: u8, bytes: &[u8], at: i64) -> Result<(usize, u64), Error
 }
 
 /// Tries until there is room in the queue, for as long as callers wait.
-pub(super) fn patiently<R>(
-    mut attempt: impl FnMut() -> Option<Result<R, hftok_core::audit::queue::Full>>,
-) -> Result<R, Error> {
+pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>) -> Result<R, Error> {
     let end = Instant::now() + settings::audit_timeout();
     loop {
         match attempt() {
@@ -114,17 +113,23 @@ pub fn settle() {
 pub fn refused(error: &Error) {
     let Some(outcome) = action::refusal(error) else { return };
     let object = Object { id: action::object(error), level: action::level(error), ..Object::default() };
-    refuse(action::name(statement::function()), outcome, object);
+    refuse(action::name(statement::function()), outcome, object, Header::claim);
 }
 
 /// Records what Postgres refused before we were asked. Called while an error is being reported.
 pub fn denied(object: &str) {
     if let Some(name) = action::GUARDED.iter().find(|name| **name == object) {
-        refuse(name, "not_allowed", Object::default());
+        refuse(name, "not_allowed", Object::default(), Header::known);
     }
 }
 
-fn refuse(action: &'static str, outcome: &str, object: Object<'_>) {
+/// `lane` finds the lane: what only bears the name of a function of ours does not get this database one.
+fn refuse(
+    action: &'static str,
+    outcome: &str,
+    object: Object<'_>,
+    lane: fn(&mut Header, u32) -> Result<usize, Full>,
+) {
     if !audit_queue::exists() || !session::has_database() {
         return;
     }
@@ -137,11 +142,12 @@ fn refuse(action: &'static str, outcome: &str, object: Object<'_>) {
     }
     let mut alike = DefaultHasher::new();
     let mut constant = event;
-    (constant.at, constant.who.request) = (0, None);
+    // What the caller can make up would make each refusal another one.
+    (constant.at, constant.who.request, constant.who.application) = (0, None, None);
     constant.encode().hash(&mut alike);
     let record = [&[tag::EVENT][..], &event.encode()].concat();
     let lane = audit_queue::with(|queue| {
-        let lane = queue.header.claim(database()).ok()?;
+        let lane = lane(queue.header, database()).ok()?;
         if queue.push_or_count(lane, alike.finish(), &record, at).is_err() {
             queue.header.lanes[lane].left_out += 1;
         }

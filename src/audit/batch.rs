@@ -62,8 +62,14 @@ impl Batch {
         let (event, ids) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let event = Event::decode(event)?;
         let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
-        self.many.extend(ids.iter().map(|id| (*id, event.at)));
+        if ids.len() > 1 {
+            self.many.extend(ids.iter().map(|id| (*id, event.at)));
+        }
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        // One alone is named.
+        if let [id] = ids.as_slice() {
+            return Some(Event { object: Object { id: Some(*id), ..event.object }, ..event }.encode());
+        }
         let digest = digest_of(&mut ids);
         Some(Event { count, object: Object { digest: Some(&digest), ..event.object }, ..event }.encode())
     }

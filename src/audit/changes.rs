@@ -115,7 +115,7 @@ fn tell_undone(change: &Change) {
     let record = [&[tag::EVENT][..], &event.encode()].concat();
     audit_queue::with(|queue| {
         let Ok(lane) = queue.header.claim(database()) else { return };
-        if queue.push(lane, &record, at).is_err() {
+        if queue.push_if_room(lane, &record, at).is_err() {
             queue.header.lanes[lane].left_out += 1;
         }
     });

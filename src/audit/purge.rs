@@ -26,8 +26,11 @@ const NEWEST: &CStr = c"SELECT n.object_id, n.version, n.digest, n.owner_scope, 
     FROM (
         SELECT DISTINCT ON (a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END) a.*
         FROM hftok_private.audit a
-        WHERE a.kind = 'change' AND a.outcome = 'committed' AND (a.object_id IS NOT NULL OR a.subject IS NOT NULL)
-        ORDER BY a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END, a.id DESC
+        WHERE a.kind = 'change' AND (a.outcome = 'committed'
+            OR a.outcome = 'unprotected' AND a.digest IS NULL AND a.level IS NULL)
+        AND (a.object_id IS NOT NULL OR a.subject IS NOT NULL)
+        ORDER BY a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END,
+            a.action = 'carried_over', a.id DESC
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR n.level IS NOT NULL)";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";

@@ -1,5 +1,5 @@
-//! Values that are handed out: an event a secret, up to a hundred in one place of a statement; beyond that one event for many,
-//! with their number and a digest over their ids.
+//! Values that are handed out: an event a secret, up to a hundred in one place of a statement; beyond that one event for many
+//! that are alike in everything but their ids, with their number and a digest over the ids.
 //!
 //! What must stay true: a value is handed out only after its event was accepted. The event for many waits in the queue from
 //! the first of them, and grows there until the writer takes it: a cursor that is never closed keeps nothing back, and
@@ -26,8 +26,15 @@ const MANY: usize = 1000;
 #[derive(Default)]
 struct Handed {
     count: u64,
-    /// The event that stands for many, and for how many.
-    many: Option<(Growing, usize)>,
+    many: Option<Many>,
+}
+
+/// An event that stands for many: all of the same owner, provider and level, by the same user.
+struct Many {
+    growing: Growing,
+    count: usize,
+    /// The event without its time.
+    alike: Vec<u8>,
 }
 
 /// Records that a value is being handed out; `acting` is the user that the backend named. The caller hands it out only when
@@ -38,30 +45,32 @@ pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
 
 impl Handed {
     fn record(&mut self, object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
-        self.count += 1;
-        // On a standby there is no queue.
-        if self.count > SINGLE && !session::is_standby() {
-            return self.record_among_many(object.id.unwrap_or_default(), acting);
-        }
         let session = Session::acting_for(acting);
-        accept(&event(&session, "used", object))
+        // On a standby there is no queue.
+        if self.count < SINGLE || session::is_standby() {
+            accept(&event(&session, "used", object))?;
+        } else {
+            if settings::audit_is_sync() && self.count == SINGLE {
+                accept(&event(&session, "many_follow", Object::default()))?;
+            }
+            self.record_among_many(&session, object)?;
+        }
+        self.count += 1;
+        Ok(())
     }
 
-    fn record_among_many(&mut self, id: [u8; 16], acting: Option<&str>) -> Result<(), Error> {
-        if let Some((growing, count)) = &mut self.many
-            && *count < MANY
+    fn record_among_many(&mut self, session: &Session<'_>, object: Object<'_>) -> Result<(), Error> {
+        let Some(id) = object.id else { return accept(&event(session, "used", object)) };
+        let event = event(session, "used", Object { id: None, version: None, ..object });
+        let alike = Event { at: 0, ..event }.encode();
+        if let Some(many) = &mut self.many
+            && many.count < MANY
+            && many.alike == alike
+            && patiently(|| audit_queue::with(|queue| queue.grow(&mut many.growing, &id)))?
         {
-            let is_added = patiently(|| audit_queue::with(|queue| queue.grow(growing, &id)))?;
-            if is_added {
-                *count += 1;
-                return Ok(());
-            }
+            many.count += 1;
+            return Ok(());
         }
-        let session = Session::acting_for(acting);
-        if settings::audit_is_sync() && self.count == SINGLE + 1 {
-            accept(&event(&session, "many_follow", Object::default()))?;
-        }
-        let event = event(&session, "used", Object::default());
         let bytes = event.encode();
         let length = u16::try_from(bytes.len()).map_err(|_| Error::Internal("an event is too long"))?;
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
@@ -75,7 +84,7 @@ impl Handed {
         if is_alone {
             audit_queue::wake(growing.lane());
         }
-        self.many = Some((growing, 1));
+        self.many = Some(Many { growing, count: 1, alike });
         Ok(())
     }
 }

@@ -13,7 +13,11 @@ use crate::pg::relations;
 use crate::pg::sql::{Row, Run, Statement};
 
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
-const LAST: &CStr = c"SELECT a.id, a.chain_hash FROM hftok_private.audit a ORDER BY a.id DESC LIMIT 1";
+// Beyond that number nobody gets by counting; a row there would leave no number for the next.
+const LAST: &CStr = c"SELECT a.id, a.chain_hash FROM hftok_private.audit a WHERE a.id < 4611686018427387904
+    ORDER BY a.id DESC LIMIT 1";
+const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id <= $1";
+const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
@@ -56,6 +60,8 @@ const PUT_PENDING: &CStr =
 
 thread_local! {
     static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
+    static FIND_FIRST_UNTIL: Statement = const { Statement::new(FIRST_UNTIL, &[INT8OID]) };
+    static FIND_FIRST_FROM: Statement = const { Statement::new(FIRST_FROM, &[INT8OID]) };
     static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
     static FIND_STUB: Statement = const { Statement::new(STUB, &[]) };
     static FIND_LINK: Statement = const { Statement::new(LINK, &[INT8OID]) };
@@ -105,6 +111,19 @@ pub fn last() -> Result<(i64, Link), Error> {
     };
     // Anything else than a link is none that the next row can be tied to; it is found when the chain is verified.
     Ok((number, Link::try_from(link.as_slice()).unwrap_or(START)))
+}
+
+/// Numbers are smaller than this.
+pub const LIMIT: i64 = 1 << 62;
+
+/// The first event up to a number.
+pub fn first_until(number: i64) -> Result<Option<i64>, Error> {
+    Ok(FIND_FIRST_UNTIL.read(&[number.into()], |row| Ok(row.get(1)))?.pop().flatten())
+}
+
+/// The first event from a number on.
+pub fn first_from(number: i64) -> Result<Option<i64>, Error> {
+    Ok(FIND_FIRST_FROM.read(&[number.into()], |row| Ok(row.get(1)))?.pop().flatten())
 }
 
 /// The newest stub.

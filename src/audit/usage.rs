@@ -23,12 +23,14 @@ const COUNT: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, u
 const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
     SELECT (n.at AT TIME ZONE 'UTC')::date, s.id, n.currency, s.provider, s.scope, s.scope_id,
-        sum(n.requests), sum(n.units), sum(n.cost::numeric)
+        least(sum(n.requests), 9223372036854775807)::bigint, least(sum(n.units), 9223372036854775807)::bigint,
+        sum(n.cost::numeric)
     FROM unnest($1, $2, $3, $4, $5, $6) AS n (id, at, requests, units, cost, currency)
     JOIN hftok_private.secrets s ON s.id = n.id AND s.scope <> 'vault'
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3
     ON CONFLICT (day, secret_id, currency) DO UPDATE SET
-        requests = u.requests + excluded.requests, units = u.units + excluded.units, cost = u.cost + excluded.cost";
+        requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
+        units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
 const FORGET: &CStr = c"DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
 const NOTIFY: &CStr = c"SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
 const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
@@ -83,34 +85,66 @@ pub fn wait_briefly() -> Result<(), Error> {
     SET_BRIEF.write(&[], |_| Ok(())).map(|_| ())
 }
 
-/// Counts and notifies.
-pub fn follow_up(later: &Consequences, look_out: bool) -> Result<(), Error> {
-    wait_briefly()?;
-    count_uses(&later.uses)?;
-    count_reports(&later.usage)?;
-    if !later.deleted.is_empty() {
-        FORGET_ROWS.execute(&[later.deleted.clone().into()])?;
+/// What is done after the audit, each in a transaction of its own, so that one that fails keeps no other back.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// Uses are counted.
+    Uses,
+    /// What backends report is added up.
+    Reports,
+    /// Whoever listens is told.
+    Notifications,
+}
+
+/// All of them.
+pub const STEPS: [Step; 3] = [Step::Uses, Step::Reports, Step::Notifications];
+
+impl Step {
+    /// Does it.
+    pub fn run(self, later: &Consequences, look_out: bool) -> Result<(), Error> {
+        wait_briefly()?;
+        match self {
+            Self::Uses => count_uses(&later.uses, &later.deleted),
+            Self::Reports => count_reports(&later.usage),
+            Self::Notifications => notify(&later.told, look_out),
+        }
     }
+
+    /// Takes away what it has done.
+    pub fn clear(self, later: &mut Consequences) {
+        match self {
+            Self::Uses => {
+                later.uses.clear();
+                later.deleted.clear();
+            }
+            Self::Reports => later.usage.clear(),
+            Self::Notifications => later.told.clear(),
+        }
+    }
+}
+
+fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     let expiring: Vec<String> = if look_out {
         FIND_EXPIRING.write(&[], |row| Ok(row.get(1)))?.into_iter().flatten().collect()
     } else {
         Vec::new()
     };
-    let told: Vec<String> = later.told.iter().cloned().chain(expiring).collect();
-    if !told.is_empty() {
-        NOTIFY_ALL.write(&[told.into()], |_| Ok(()))?;
+    let told: Vec<String> = told.iter().cloned().chain(expiring).collect();
+    if told.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
 }
 
-fn count_uses(uses: &HashMap<[u8; 16], (i64, i64)>) -> Result<(), Error> {
-    if uses.is_empty() {
+fn count_uses(uses: &HashMap<[u8; 16], (i64, i64)>, deleted: &[Uuid]) -> Result<(), Error> {
+    if uses.is_empty() && deleted.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = uses.keys().map(|id| Uuid::from_bytes(*id)).collect();
     let counts: Vec<i64> = uses.values().map(|(count, _)| *count).collect();
     let last: Vec<_> = uses.values().map(|(_, last)| TimestampWithTimeZone::try_from(*last).ok()).collect();
-    COUNT_USES.execute(&[ids.into(), counts.into(), last.into()]).map(|_| ())
+    COUNT_USES.execute(&[ids.into(), counts.into(), last.into()])?;
+    FORGET_ROWS.execute(&[deleted.to_vec().into()]).map(|_| ())
 }
 
 fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {

@@ -18,6 +18,8 @@ use hftok_core::data_key::DataKeyId;
 use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows, Pending};
 use super::{accept, usage};
+use pgrx::datum::TimestampWithTimeZone;
+
 use crate::error::Error;
 use crate::keys::state::State;
 use crate::pg::worker::{self, worker_main};
@@ -27,6 +29,8 @@ use crate::{keys, settings};
 
 /// How long a writer stays without work.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it stays for what cannot be counted because somebody holds a lock.
+const FORBEARANCE: Duration = Duration::from_secs(60);
 /// How long a turn is where others wait for theirs.
 const TURN: Duration = Duration::from_millis(250);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
@@ -48,6 +52,8 @@ const SETTINGS: &[(&CStr, &CStr)] = &[
     (c"default_transaction_read_only", c"off"),
     (c"default_transaction_isolation", c"read committed"),
     (c"default_transaction_deferrable", c"off"),
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    (c"transaction_timeout", c"0"),
     (c"session_replication_role", c"origin"),
     (c"log_statement", c"none"),
     (c"log_min_duration_statement", c"-1"),
@@ -102,6 +108,7 @@ fn main(argument: u64) {
         database: errand.database,
         later: Consequences::default(),
         counted: Instant::now(),
+        is_troubled: false,
     }
     .work();
 }
@@ -152,6 +159,8 @@ struct Writer {
     database: u32,
     later: Consequences,
     counted: Instant,
+    /// Counting failed the last time.
+    is_troubled: bool,
 }
 
 /// What a round found.
@@ -186,7 +195,8 @@ impl Writer {
                 continue;
             }
             let is_unneeded = idle_since.elapsed() > PATIENCE || audit_queue::is_scarce();
-            if is_unneeded && self.later.is_empty() && audit_queue::leave_if_idle(self.lane) {
+            let is_done = self.later.is_empty() || idle_since.elapsed() > FORBEARANCE;
+            if is_unneeded && is_done && audit_queue::leave_if_idle(self.lane) {
                 return;
             }
             if audit_queue::is_scarce() && begun.elapsed() > TURN {
@@ -252,21 +262,31 @@ impl Writer {
     fn follow_up(&mut self) {
         let look_out = usage::is_time_to_look_out(self.lane);
         // What is counted together costs less: a secret that is read often is one row.
-        let may_wait = self.later.told.is_empty()
-            && self.counted.elapsed() < COUNTING
-            && self.is_busy()
-            && !audit_queue::is_scarce();
-        if (self.later.is_empty() || may_wait) && !look_out {
+        let is_early = self.counted.elapsed() < if self.is_troubled { PATIENCE } else { COUNTING };
+        let may_wait = self.is_troubled || (self.later.told.is_empty() && self.is_busy());
+        if !look_out && (self.later.is_empty() || (is_early && may_wait && !audit_queue::is_scarce())) {
             return;
         }
         self.counted = Instant::now();
-        match transaction::run(|| usage::follow_up(&self.later, look_out)) {
-            Ok(()) => self.later = Consequences::default(),
-            // The lock of somebody's transaction is waited for no longer than this, and tried again in the next round.
-            Err(report) => {
-                server_log::write(&format!("hftok: usage could not be counted yet: {}", report.message))
+        let mut trouble = None;
+        for step in usage::STEPS {
+            match transaction::run(|| step.run(&self.later, look_out)) {
+                Ok(()) => step.clear(&mut self.later),
+                // What cannot be counted at all is not tried again.
+                Err(report) if report.sqlstate.starts_with(b"22") => {
+                    step.clear(&mut self.later);
+                    trouble = Some(report);
+                }
+                Err(report) => trouble = Some(report),
             }
         }
+        if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled) {
+            server_log::write(&format!(
+                "hftok: usage of database {} cannot be counted now: {}",
+                self.database, report.message
+            ));
+        }
+        self.is_troubled = trouble.is_some();
     }
 }
 
@@ -300,19 +320,26 @@ fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Conseq
         return Ok((later, false));
     };
     let pending = rows::take_pending()?;
-    let unprotected = unprotected(&pending)?;
-    // Only what lay in a table can have been damaged; that it was there is told all the same.
-    let read = |bytes| Event::decode(bytes).or_else(|| Some(damaged_event()));
-    let pending_events = pending.iter().map(|pending| &pending.event);
-    let mut events: Vec<Event<'_>> =
-        pending_events.chain(waiting).map(Vec::as_slice).filter_map(read).collect();
+    let mut events: Vec<Event<'_>> = waiting.map(|bytes| read(bytes)).collect();
+    let mut unprotected = 0;
+    for pending in &pending {
+        let mut event = read(&pending.event);
+        if !is_protected(pending)? {
+            unprotected += 1;
+            // A change that anybody could have put there is not one that secrets are held against.
+            if event.kind == Kind::Change && event.outcome == "committed" {
+                event.outcome = "unprotected";
+            }
+        }
+        events.push(event);
+    }
     // Of what came together the order is that in which it was done.
     events.sort_by_key(|event| event.at);
     events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
     let (mut number, mut link): (i64, Link) = rows::last()?;
     let mut new = NewRows::begin()?;
     for event in events {
-        number += 1;
+        number = number.checked_add(1).ok_or(Error::Internal("no number is left for an event"))?;
         link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
         new.push(number, &event, &link)?;
         later.note(&event);
@@ -321,26 +348,24 @@ fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Conseq
     Ok((later, pending.len() >= rows::PENDING))
 }
 
-/// How many events could have been put among the pending ones by somebody else than hftok. While it is sealed it cannot
-/// protect them, so they are not left out.
-fn unprotected(pending: &[Pending]) -> Result<i64, Error> {
-    let mut count = 0;
-    for Pending { event, protection, transaction } in pending {
-        let is_protected = match protection.and_then(|link| chain::key_of(&link).map(|key| (key, link))) {
-            Some((key, link)) => {
-                let fits = |key: AuditKey<'_>| chain::same(&link, &key.protect(*transaction, event));
-                match data_keys::auditing_with(key, fits) {
-                    Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => {
-                        false
-                    }
-                    fits => fits?,
-                }
-            }
-            None => false,
-        };
-        count += i64::from(!is_protected);
+/// An event as it is chained. Only what lay in a table can have been damaged; that it was there is told all the same.
+fn read(bytes: &[u8]) -> Event<'_> {
+    match Event::decode(bytes) {
+        Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,
+        _ => own_event("audit_pending", "damaged", 1),
     }
-    Ok(count)
+}
+
+/// Whether an event was put among the pending ones by hftok, with a key, and not by somebody else. While hftok is sealed
+/// it cannot protect what it puts there, so the others are not left out.
+fn is_protected(Pending { event, protection, transaction }: &Pending) -> Result<bool, Error> {
+    let Some(link) = protection else { return Ok(false) };
+    let Some(key) = chain::key_of(link) else { return Ok(false) };
+    let fits = |key: AuditKey<'_>| chain::same(link, &key.protect(*transaction, event));
+    match data_keys::auditing_with(key, fits) {
+        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
+        fits => fits,
+    }
 }
 
 /// An event of the writer itself.
@@ -354,10 +379,6 @@ fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'
         who: Who::default(),
         object: Object::default(),
     }
-}
-
-fn damaged_event() -> Event<'static> {
-    own_event("audit_pending", "damaged", 1)
 }
 
 fn left_out_event(count: u64) -> Option<Vec<u8>> {

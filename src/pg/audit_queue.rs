@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lanes, counters, who to wake ([`Shared`]) | Postgres' shared memory | [`LOCK`] |
 //! | the slots that events lie in | a mapping of our own: its size is a setting | the same lock |
-//! | who waits until an event is on disk | a condition variable a lane, in [`Shared`] | its own spinlock |
+//! | who waits until an event is on disk ([`Waiting`]) | Postgres' shared memory, a condition variable a lane | its own spinlock |
 //!
 //! The lock is held to copy some bytes and to change some numbers, never to wait, to call Postgres or to allocate more
 //! than what is copied. Interrupts are held off while it is held, and it is released however a process ends by itself; a
@@ -24,7 +24,6 @@ use crate::settings;
 /// The state of the queue, without the events.
 pub struct Shared {
     header: Header,
-    written: [pg_sys::ConditionVariable; LANES],
     launcher: *mut pg_sys::Latch,
     is_scarce: bool,
 }
@@ -32,8 +31,16 @@ pub struct Shared {
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Shared {}
 
+/// Who waits until an event of a lane is on disk. Each has a lock of its own, so nobody ever makes a reference to them.
+pub struct Waiting([pg_sys::ConditionVariable; LANES]);
+
+// SAFETY: plain memory that is linked by numbers of processes.
+unsafe impl PGRXSharedMemory for Waiting {}
+
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
+// SAFETY: the same. Only ever locked to learn where it lies.
+static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
@@ -41,6 +48,7 @@ static SHARE: AtomicU32 = AtomicU32::new(0);
 pub fn init() {
     map();
     pgrx::pg_shmem_init!(LOCK = start());
+    pgrx::pg_shmem_init!(WAITING = nobody());
 }
 
 /// Whether there is a queue.
@@ -90,6 +98,8 @@ pub fn wake(lane: usize) {
 
 /// Makes the calling process the writer of a lane, if it still belongs to this database and has none.
 pub fn attend(lane: usize, database: u32) -> bool {
+    // SAFETY: called when this process ends in any way but by being killed; the function is there as long as the library is.
+    unsafe { pg_sys::before_shmem_exit(Some(leave_on_exit), pg_sys::Datum::from(0_usize)) };
     with(|queue| {
         let lane = &mut queue.header.lanes[lane];
         if lane.database != database || lane.writer != 0 {
@@ -99,8 +109,6 @@ pub fn attend(lane: usize, database: u32) -> bool {
         unsafe {
             lane.writer = pg_sys::MyProcPid;
             lane.latch = pg_sys::MyLatch.expose_provenance();
-            // SAFETY: as above; called when this process ends in any way but by being killed.
-            pg_sys::before_shmem_exit(Some(leave_on_exit), pg_sys::Datum::from(0_usize));
         }
         true
     })
@@ -207,8 +215,9 @@ pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
 }
 
 fn variable(lane: usize) -> *mut pg_sys::ConditionVariable {
-    let shared = LOCK.share();
-    (&raw const shared.written[lane]).cast_mut()
+    let waiting: *const Waiting = &raw const *WAITING.share();
+    // SAFETY: lies in shared memory for as long as the server runs, and there are so many.
+    unsafe { (&raw const (*waiting).0).cast::<pg_sys::ConditionVariable>().add(lane).cast_mut() }
 }
 
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
@@ -236,13 +245,17 @@ fn map() {
 
 /// The value with which it begins, at the start and again after a crash, when nobody else is running.
 fn start() -> Shared {
-    let mut empty = pg_sys::ConditionVariable::default();
-    // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
-    unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
     Shared {
         header: Header::new(SHARE.load(Ordering::Relaxed)),
-        written: [empty; LANES],
         launcher: std::ptr::null_mut(),
         is_scarce: false,
     }
+}
+
+/// The same for those who wait: nobody.
+fn nobody() -> Waiting {
+    let mut empty = pg_sys::ConditionVariable::default();
+    // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
+    unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
+    Waiting([empty; LANES])
 }

@@ -1,10 +1,11 @@
 //! Finding a row by a unique index without SQL: a fraction of what the executor takes to begin and end.
 //!
-//! Such a scan asks neither for privileges nor for row security: whoever makes one has asked (`store/hot.rs`).
+//! Such a scan asks neither for privileges nor for row security: whoever makes one has asked (`store/known.rs`).
 
 use std::marker::PhantomData;
 
 use pgrx::datum::Uuid;
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::relations::Relation;
@@ -48,8 +49,8 @@ pub fn find<R>(
     read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
 ) -> Result<Option<R>, Error> {
     let _snapshot = LatestSnapshot::push();
-    let scan = Scan::begin(table, index, key);
-    if !scan.step(last) {
+    let (scan, is_found) = Scan::begin(table, index, key, last);
+    if !is_found {
         return Ok(None);
     }
     read(&Found { slot: scan.slot, life: PhantomData }).map(Some)
@@ -63,49 +64,99 @@ struct Scan {
     slot: *mut pg_sys::TupleTableSlot,
 }
 
-impl Scan {
-    fn begin(table: Relation, index: Relation, key: Uuid) -> Self {
-        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
-        // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
-        // snapshot is the active one. The key is copied by the scan; what it points to lives until the transaction ends.
-        unsafe {
-            let table = pg_sys::table_open(table.0, lock);
-            let index = pg_sys::index_open(index.0, lock);
-            let slot = pg_sys::table_slot_create(table, std::ptr::null_mut());
-            #[cfg(not(feature = "pg18"))]
-            let scan = pg_sys::index_beginscan(table, index, pg_sys::GetActiveSnapshot(), 1, 0);
-            #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(
-                table,
-                index,
-                pg_sys::GetActiveSnapshot(),
-                std::ptr::null_mut(),
-                1,
-                0,
-            );
-            let mut condition = pg_sys::ScanKeyData::default();
-            pg_sys::ScanKeyInit(
-                &raw mut condition,
-                1,
-                u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default(),
-                pg_sys::RegProcedure::from(pg_sys::Oid::from(pg_sys::F_UUID_EQ)),
-                key.into_datum().unwrap_or(pg_sys::Datum::null()),
-            );
-            pg_sys::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
-            Self { table, index, scan, slot }
-        }
-    }
+/// Postgres' own functions, without pgrx's boundary around each: it is put around several at a time, in closures that own
+/// nothing that would have to be dropped.
+mod bare {
+    use pgrx::pg_sys::*;
 
-    /// Moves to the next row and takes it apart.
-    fn step(&self, last: i16) -> bool {
-        // SAFETY: both belong to the same table.
+    #[allow(
+        clashing_extern_declarations,
+        reason = "the same functions as pgrx binds, called without its boundary"
+    )]
+    unsafe extern "C-unwind" {
+        pub fn table_open(id: Oid, lock: LOCKMODE) -> Relation;
+        pub fn table_close(relation: Relation, lock: LOCKMODE);
+        pub fn index_open(id: Oid, lock: LOCKMODE) -> Relation;
+        pub fn index_close(relation: Relation, lock: LOCKMODE);
+        pub fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
+        pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+        pub fn GetActiveSnapshot() -> Snapshot;
+        #[cfg(not(feature = "pg18"))]
+        pub fn index_beginscan(
+            table: Relation,
+            index: Relation,
+            snapshot: Snapshot,
+            keys: i32,
+            orderings: i32,
+        ) -> IndexScanDesc;
+        #[cfg(feature = "pg18")]
+        pub fn index_beginscan(
+            table: Relation,
+            index: Relation,
+            snapshot: Snapshot,
+            instrument: *mut IndexScanInstrumentation,
+            keys: i32,
+            orderings: i32,
+        ) -> IndexScanDesc;
+        pub fn index_rescan(
+            scan: IndexScanDesc,
+            keys: ScanKey,
+            count: i32,
+            orderings: ScanKey,
+            ordering_count: i32,
+        );
+        pub fn index_endscan(scan: IndexScanDesc);
+        pub fn index_getnext_slot(
+            scan: IndexScanDesc,
+            direction: ScanDirection::Type,
+            slot: *mut TupleTableSlot,
+        ) -> bool;
+        pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
+        pub fn ScanKeyInit(
+            key: ScanKey,
+            column: AttrNumber,
+            strategy: StrategyNumber,
+            procedure: RegProcedure,
+            argument: Datum,
+        );
+    }
+}
+
+impl Scan {
+    /// Opens everything, moves to the first row and takes it apart; says whether there is one.
+    fn begin(table: Relation, index: Relation, key: Uuid, last: i16) -> (Self, bool) {
+        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
+        let procedure = pg_sys::Oid::from(pg_sys::F_UUID_EQ);
+        let key = key.into_datum().unwrap_or(pg_sys::Datum::null());
+        // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
+        // snapshot is the active one. The condition is copied by the scan; the key that it points to lives until the
+        // transaction ends. The closure owns nothing that an error would jump over.
         unsafe {
-            let found =
-                pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot);
-            if found {
-                pg_sys::slot_getsomeattrs_int(self.slot, last.into());
-            }
-            found
+            pg_guard_ffi_boundary(|| {
+                let table = bare::table_open(table.0, lock);
+                let index = bare::index_open(index.0, lock);
+                let slot = bare::table_slot_create(table, std::ptr::null_mut());
+                #[cfg(not(feature = "pg18"))]
+                let scan = bare::index_beginscan(table, index, bare::GetActiveSnapshot(), 1, 0);
+                #[cfg(feature = "pg18")]
+                let scan = bare::index_beginscan(
+                    table,
+                    index,
+                    bare::GetActiveSnapshot(),
+                    std::ptr::null_mut(),
+                    1,
+                    0,
+                );
+                let mut condition = pg_sys::ScanKeyData::default();
+                bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
+                bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
+                let found = bare::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+                if found {
+                    bare::slot_getsomeattrs_int(slot, last.into());
+                }
+                (Self { table, index, scan, slot }, found)
+            })
         }
     }
 }
@@ -115,12 +166,15 @@ impl Drop for Scan {
         // While unwinding from a Postgres error the abort that follows closes everything, in its own order.
         if !std::thread::panicking() {
             let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
+            let Self { table, index, scan, slot } = *self;
             // SAFETY: opened by `begin`. The locks are kept until the transaction ends, as the executor does it.
             unsafe {
-                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-                pg_sys::index_endscan(self.scan);
-                pg_sys::index_close(self.index, kept);
-                pg_sys::table_close(self.table, kept);
+                pg_guard_ffi_boundary(|| {
+                    bare::ExecDropSingleTupleTableSlot(slot);
+                    bare::index_endscan(scan);
+                    bare::index_close(index, kept);
+                    bare::table_close(table, kept);
+                });
             }
         }
     }

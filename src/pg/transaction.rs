@@ -109,7 +109,8 @@ pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
     let report = match outcome {
         Ok(Ok(result)) => {
             // SAFETY: outside a transaction, as Postgres asks: counts of what was written, for autovacuum.
-            unsafe { pg_sys::pgstat_report_stat(true) };
+            // Should that fail, what was done is committed all the same.
+            let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(true) });
             return Ok(result);
         }
         Ok(Err(error)) => Report::from(error),

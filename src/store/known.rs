@@ -103,8 +103,8 @@ pub fn known() -> Result<Rc<Known>, Error> {
     if let Some(known) = kept {
         return Ok(known);
     }
-    let names = [c"secrets", c"secrets_binding_key_key", c"providers", c"data_keys"];
-    let [table, index, _, _] =
+    let names = [c"secrets", c"secrets_binding_key_key", c"providers", c"data_keys", c"kinds"];
+    let [table, index, ..] =
         relations::watch(names).ok_or(Error::Internal("a table of hftok does not exist"))?;
     // Read before what follows: a change that comes meanwhile makes it old.
     let generation = relations::generation();

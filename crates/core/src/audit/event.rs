@@ -209,6 +209,8 @@ fn cut(text: &str) -> &str {
 
 pub(super) fn put(bytes: &mut Vec<u8>, field: Option<&[u8]>) {
     // Texts are cut before, ids and digests are short: a length always fits.
+    let fits = |field: &&[u8]| u16::try_from(field.len()).is_ok_and(|length| length != ABSENT);
+    let field = field.filter(fits);
     let length = field.map_or(ABSENT, |field| u16::try_from(field.len()).unwrap_or(ABSENT));
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(field.unwrap_or_default());

@@ -202,6 +202,11 @@ impl Header {
         self.lanes.iter().position(|lane| lane.database == database)
     }
 
+    /// The lane of a database that has one.
+    pub fn known(&mut self, database: u32) -> Result<usize, Full> {
+        self.lane(database).ok_or(Full)
+    }
+
     /// The lane of a database, which it gets if there is one to be had.
     pub fn claim(&mut self, database: u32) -> Result<usize, Full> {
         if let Some(found) = self.lane(database) {
@@ -250,7 +255,18 @@ impl Queue<'_> {
         self.append(lane, bytes, at).map(|slot| self.slots[slot as usize].number)
     }
 
-    /// The same for a record that may be repeated: while an equal one (by `key`) waits, that one is counted up.
+    /// The same for a record that can be left out if need be: it finds room only in half of the share, so that those who make
+    /// such records cannot stop others.
+    pub fn push_if_room(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<u64, Full> {
+        self.admit_spare(lane)?;
+        self.push(lane, bytes, at)
+    }
+
+    fn admit_spare(&self, lane: usize) -> Result<(), Full> {
+        if self.header.lanes[lane].used >= self.header.share / 2 { Err(Full) } else { Ok(()) }
+    }
+
+    /// The same for one that may be repeated, too: while an equal one (by `key`) waits, that one is counted up.
     pub fn push_or_count(&mut self, lane: usize, key: u64, bytes: &[u8], at: i64) -> Result<u64, Full> {
         let Lane { recent, taken, .. } = self.header.lanes[lane];
         if let Some(found) =
@@ -260,6 +276,7 @@ impl Queue<'_> {
             slot.count = slot.count.saturating_add(1);
             return Ok(found.number);
         }
+        self.admit_spare(lane)?;
         self.header.grant(lane, needed(bytes.len()))?;
         let slot = self.append(lane, bytes, at)?;
         let number = self.slots[slot as usize].number;
