@@ -7,7 +7,7 @@ use crate::audit;
 use crate::keys;
 use crate::keys::state::State;
 use crate::pg::entry::entry;
-use crate::pg::{audit_queue, key_pages};
+use crate::pg::key_pages;
 use crate::settings;
 
 entry! {
@@ -20,8 +20,6 @@ entry! {
     /// Reads the keyring again, also when not sealed.
     fn unseal() -> () {
         keys::unseal()?;
-        // Events that came meanwhile can be chained now, in every database.
-        audit_queue::call_all();
         audit::record(Kind::Key, "done", Object::default())
     }
 

@@ -22,7 +22,8 @@ const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.au
     (SELECT max(a.id) FROM hftok_private.audit a))";
 const FIRST: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a";
 // The newest change of every object and of every membership, where it says that there is something and is to be removed.
-const NEWEST: &CStr = c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
+const NEWEST: &CStr =
+    c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
     FROM (
         SELECT DISTINCT ON (a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END) a.*
         FROM hftok_private.audit a

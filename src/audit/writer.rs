@@ -109,6 +109,7 @@ fn main(argument: u64) {
         later: Consequences::default(),
         counted: Instant::now(),
         is_troubled: false,
+        has_left: false,
     }
     .work();
 }
@@ -161,6 +162,8 @@ struct Writer {
     counted: Instant,
     /// Counting failed the last time.
     is_troubled: bool,
+    /// Something was left in `audit_pending`, because hftok was sealed.
+    has_left: bool,
 }
 
 /// What a round found.
@@ -184,6 +187,10 @@ impl Writer {
                 Err(()) => return,
             }
             self.follow_up();
+            // The keys may have come just after they were asked for.
+            if self.has_left && matches!(keys::state(), State::Open { .. }) {
+                audit_queue::with(|queue| queue.header.lanes[self.lane].is_called = true);
+            }
             if worker::is_ending() {
                 let since = *ending_since.get_or_insert_with(Instant::now);
                 if worker::sessions(self.database) == 0 || since.elapsed() > LAST_WORDS {
@@ -229,7 +236,9 @@ impl Writer {
         });
         let Some((true, is_called, left_out)) = called else { return Ok(Found::Nothing) };
         let (batch, end) = take(self.lane);
+        let is_sealed = !matches!(keys::state(), State::Open { .. });
         let key = key();
+        self.has_left = is_sealed && key.is_none();
         match transaction::run(|| write(key, &batch, left_out)) {
             Ok((later, is_more)) => {
                 audit_queue::written(self.lane, end);

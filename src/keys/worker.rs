@@ -9,8 +9,8 @@ use hftok_core::keyring::Keyring;
 
 use super::state::{Reason, State};
 use super::{marker, source};
-use crate::pg::key_pages;
 use crate::pg::worker::{self, worker_main};
+use crate::pg::{audit_queue, key_pages};
 
 /// How long until a failed load is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -119,6 +119,10 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
     })?;
     if before != after {
         report(after);
+        if matches!(after, State::Open { .. }) {
+            // Events that came meanwhile can be chained now, in every database that was in use since the start.
+            audit_queue::call_all();
+        }
     }
     Some(after)
 }

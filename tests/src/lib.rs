@@ -9,17 +9,23 @@
 //! | [`answer`] | what a server answered: errors by SQLSTATE, counts, single values |
 //! | [`process`] | processes of a server, and their memory |
 //! | [`race`] | several sessions at once |
+//! | [`question`] | a question that is asked again and again, while what is true changes |
+//! | [`audit`] | the audit of a database, and its writer |
+//! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
 //! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
 //! nothing of it is left when the test program ends, however that happens.
 
 pub mod account;
 pub mod answer;
+pub mod audit;
 pub mod cluster;
 pub mod process;
+pub mod question;
 pub mod race;
 pub mod root_key;
 pub mod setup;
+pub mod traffic;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,168 @@
+//! Events as bytes: what is read is what was written, two different events never look alike, and nothing makes reading panic.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use hftok_core::audit::event::{Event, Kind, MAX_TEXT, Object, Who, digest_of};
+use hftok_core::audit::usage::Usage;
+use proptest::prelude::*;
+
+/// An event with texts of its own, so that it can be drawn.
+#[derive(Debug, Clone, PartialEq)]
+struct Drawn {
+    numbers: (i64, i64),
+    kind: Kind,
+    words: [String; 2],
+    id: Option<[u8; 16]>,
+    version: Option<i32>,
+    digest: Option<Vec<u8>>,
+    texts: [Option<String>; 11],
+}
+
+impl Drawn {
+    fn event(&self) -> Event<'_> {
+        let [scope, owner, provider, level, subject, role, login, user, address, application, request] =
+            self.texts.each_ref().map(Option::as_deref);
+        Event {
+            at: self.numbers.0,
+            kind: self.kind,
+            action: &self.words[0],
+            outcome: &self.words[1],
+            count: self.numbers.1,
+            who: Who { role, login, user, address, application, request },
+            object: Object {
+                id: self.id,
+                version: self.version,
+                digest: self.digest.as_deref(),
+                scope,
+                owner,
+                provider,
+                level,
+                subject,
+            },
+        }
+    }
+}
+
+const KINDS: [Kind; 5] = [Kind::Reveal, Kind::Change, Kind::Refusal, Kind::Key, Kind::Audit];
+
+/// Few letters, so that texts that were cut elsewhere are often drawn.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab]{0,3}", any::<String>(), Just(String::new())]
+}
+
+prop_compose! {
+    fn drawn()(
+        numbers in any::<(i64, i64)>(),
+        kind in proptest::sample::select(&KINDS),
+        words in [text(), text()],
+        id in any::<Option<[u8; 16]>>(),
+        version in any::<Option<i32>>(),
+        digest in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..64)),
+        texts in proptest::array::uniform11(proptest::option::of(text())),
+    ) -> Drawn {
+        Drawn { numbers, kind, words, id, version, digest, texts }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_what_was_written(drawn in drawn()) {
+        let bytes = drawn.event().encode();
+        prop_assert_eq!(Event::decode(&bytes), Some(drawn.event()));
+    }
+
+    /// Bytes that are an event are that event's only ones, so two different events have different bytes.
+    #[test]
+    fn an_event_has_one_form(drawn in drawn(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = drawn.event().encode();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Some(event) = Event::decode(&bytes) {
+            prop_assert_eq!(event.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn moved_boundaries_make_another_event(left in "[ab]{0,4}", right in "[ab]{0,4}", cut in 0..9_usize, field in 0..10_usize) {
+        let mut one = Drawn {
+            numbers: (0, 1), kind: Kind::Reveal, words: [String::new(), String::new()], id: None, version: None, digest: None,
+            texts: Default::default(),
+        };
+        let mut other = one.clone();
+        let both = format!("{left}{right}");
+        let cut = cut.min(both.len());
+        (one.texts[field], one.texts[field + 1]) = (Some(left), Some(right));
+        (other.texts[field], other.texts[field + 1]) = (Some(both[..cut].to_owned()), Some(both[cut..].to_owned()));
+        prop_assert_eq!(one == other, one.event().encode() == other.event().encode());
+    }
+
+    #[test]
+    fn absent_is_not_empty(drawn in drawn(), field in 0..11_usize) {
+        let (mut absent, mut empty) = (drawn.clone(), drawn);
+        absent.texts[field] = None;
+        empty.texts[field] = Some(String::new());
+        prop_assert_ne!(absent.event().encode(), empty.event().encode());
+        (absent.digest, empty.digest) = (None, Some(Vec::new()));
+        empty.texts[field] = None;
+        prop_assert_ne!(absent.event().encode(), empty.event().encode());
+    }
+
+    #[test]
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Event::decode(&bytes);
+        let _ = Usage::decode(&bytes);
+    }
+
+    #[test]
+    fn what_is_cut_short_or_too_long_is_no_event(drawn in drawn(), more in any::<u8>()) {
+        let bytes = drawn.event().encode();
+        for end in 0..bytes.len() {
+            prop_assert_eq!(Event::decode(&bytes[..end]), None);
+        }
+        prop_assert!(Event::decode(&[bytes.as_slice(), &[more]].concat()).is_none());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_letter(letter in any::<char>(), before in 0..4_usize, count in 1000..5000_usize) {
+        let long = "x".repeat(before) + &letter.to_string().repeat(count);
+        let mut drawn = Drawn {
+            numbers: (0, 1), kind: Kind::Change, words: ["a".into(), "b".into()], id: None, version: None, digest: None,
+            texts: Default::default(),
+        };
+        drawn.texts[3] = Some(long.clone());
+        let bytes = drawn.event().encode();
+        let read = Event::decode(&bytes).unwrap().object.level.unwrap();
+        prop_assert!(long.starts_with(read) && read.len() <= MAX_TEXT);
+        prop_assert!(read == long || read.len() + letter.len_utf8() > MAX_TEXT, "no more is cut than must be");
+    }
+
+    #[test]
+    fn usage_is_read_as_it_was_written(
+        numbers in any::<(i64, i64, i64)>(), secret_id in any::<[u8; 16]>(), cost in any::<String>(), currency in any::<String>(),
+    ) {
+        let (at, requests, units) = numbers;
+        let usage = Usage { at, secret_id, requests, units, cost: &cost, currency: &currency };
+        let bytes = usage.encode();
+        prop_assert_eq!(Usage::decode(&bytes), Some(usage));
+        prop_assert_eq!(Usage::decode(&bytes[..bytes.len() - 1]), None);
+        prop_assert!(Usage::decode(&[bytes.as_slice(), &[0]].concat()).is_none());
+    }
+
+    #[test]
+    fn a_digest_does_not_depend_on_the_order(mut ids in proptest::collection::vec(any::<[u8; 16]>(), 0..20), other in any::<[u8; 16]>()) {
+        let digest = digest_of(&mut ids.clone());
+        ids.reverse();
+        prop_assert_eq!(digest, digest_of(&mut ids.clone()));
+        ids.push(other);
+        prop_assert_ne!(digest, digest_of(&mut ids));
+    }
+}
+
+#[test]
+fn kinds_are_read_as_they_are_written() {
+    for kind in KINDS {
+        assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+    }
+    for word in ["", "Reveal", "reveals", "0"] {
+        assert_eq!(Kind::parse(word), None);
+    }
+}

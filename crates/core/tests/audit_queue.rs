@@ -1,0 +1,373 @@
+//! The queue against a simple model of it, through whatever databases and writers may do: in order, nothing lost, nothing
+//! twice, and nobody's share at another's expense.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hftok_core::audit::queue::{Full, Growing, Header, LANES, Queue, Slot, Taken};
+use proptest::prelude::*;
+
+/// Bytes in a slot.
+const ROOM: usize = 288;
+const SHARE: u32 = 32;
+const GUARANTEE: usize = 2;
+/// So many repeatable records of a lane are remembered.
+const RECENT: usize = 8;
+
+/// What may be done; databases are numbered from 1.
+#[derive(Debug, Clone)]
+enum Step {
+    Push { database: u32, length: usize },
+    Spare { database: u32, length: usize },
+    Repeat { database: u32, key: u64 },
+    Begin { database: u32, length: usize },
+    Grow { which: usize, length: usize },
+    Take { database: u32, most: usize },
+    Release { database: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let database = 1..6_u32;
+    // Around the ends of one slot and of two, and some that take many.
+    let length = || prop_oneof![0..4_usize, 280..296_usize, 570..580_usize, 0..4 * ROOM];
+    let step = prop_oneof![
+        4 => (database.clone(), length()).prop_map(|(database, length)| Step::Push { database, length }),
+        1 => (database.clone(), length()).prop_map(|(database, length)| Step::Spare { database, length }),
+        3 => (database.clone(), 0..12_u64).prop_map(|(database, key)| Step::Repeat { database, key }),
+        2 => (database.clone(), length()).prop_map(|(database, length)| Step::Begin { database, length }),
+        4 => (0..8_usize, length()).prop_map(|(which, length)| Step::Grow { which, length }),
+        3 => (database.clone(), 1..20_usize).prop_map(|(database, most)| Step::Take { database, most }),
+        3 => database.prop_map(|database| Step::Release { database }),
+    ];
+    proptest::collection::vec(step, 1..300)
+}
+
+#[derive(Debug, Clone)]
+struct Record {
+    number: u64,
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl Record {
+    fn slots(&self) -> usize {
+        slots(self.bytes.len())
+    }
+}
+
+fn slots(length: usize) -> usize {
+    length.div_ceil(ROOM).max(1)
+}
+
+#[derive(Debug, Default)]
+struct ModelLane {
+    waiting: VecDeque<Record>,
+    accepted: u64,
+    /// The last number that was taken: what is up to there does not change any more.
+    taken: u64,
+    written: u64,
+    /// Keys of repeatable records with their numbers, the newest last.
+    recent: VecDeque<(u64, u64)>,
+}
+
+impl ModelLane {
+    fn used(&self) -> usize {
+        self.waiting.iter().map(Record::slots).sum()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Model(BTreeMap<u32, ModelLane>);
+
+impl Model {
+    /// Whether there is room for so many more slots: within the share, and of what is beyond the guarantee within what all
+    /// have in common.
+    fn has_room(&self, database: u32, more: usize) -> bool {
+        let beyond = |used: usize| used.saturating_sub(GUARANTEE);
+        let common: usize = self.0.values().map(|lane| beyond(lane.used())).sum();
+        let used = self.0.get(&database).map_or(0, ModelLane::used);
+        let share = SHARE as usize;
+        used + more <= share && common - beyond(used) + beyond(used + more) <= 4 * share
+    }
+
+    fn append(&mut self, database: u32, bytes: &[u8]) -> Result<u64, Full> {
+        if !self.has_room(database, slots(bytes.len())) {
+            return Err(Full);
+        }
+        let lane = self.0.entry(database).or_default();
+        lane.accepted += 1;
+        lane.waiting.push_back(Record { number: lane.accepted, bytes: bytes.to_vec(), count: 1 });
+        Ok(lane.accepted)
+    }
+
+    /// What can be left out has half of the share.
+    fn append_if_room(&mut self, database: u32, bytes: &[u8]) -> Result<u64, Full> {
+        let used = self.0.get(&database).map_or(0, ModelLane::used);
+        if used >= SHARE as usize / 2 { Err(Full) } else { self.append(database, bytes) }
+    }
+
+    fn repeat(&mut self, database: u32, key: u64, bytes: &[u8]) -> Result<u64, Full> {
+        let lane = self.0.entry(database).or_default();
+        if let Some((_, number)) =
+            lane.recent.iter().find(|(one, number)| *one == key && *number > lane.taken)
+        {
+            let record = lane.waiting.iter_mut().find(|record| record.number == *number).unwrap();
+            record.count += 1;
+            return Ok(*number);
+        }
+        let number = self.append_if_room(database, bytes)?;
+        let lane = self.0.entry(database).or_default();
+        lane.recent.push_back((key, number));
+        if lane.recent.len() > RECENT {
+            lane.recent.pop_front();
+        }
+        Ok(number)
+    }
+
+    fn grow(&mut self, database: u32, number: u64, more: &[u8]) -> Result<bool, Full> {
+        let lane = self.0.entry(database).or_default();
+        if lane.taken >= number {
+            return Ok(false);
+        }
+        let Some(record) = lane.waiting.iter().find(|record| record.number == number) else {
+            return Ok(false);
+        };
+        let added = slots(record.bytes.len() + more.len()) - record.slots();
+        if !self.has_room(database, added) {
+            return Err(Full);
+        }
+        let lane = self.0.entry(database).or_default();
+        let record = lane.waiting.iter_mut().find(|record| record.number == number).unwrap();
+        record.bytes.extend_from_slice(more);
+        Ok(true)
+    }
+
+    fn take(&mut self, database: u32, most: usize) -> (Vec<Taken>, u64) {
+        let lane = self.0.entry(database).or_default();
+        let records: Vec<_> = lane.waiting.iter().take(most).collect();
+        let end = records.last().map_or(lane.written, |record| record.number);
+        let taken =
+            records.iter().map(|record| Taken { bytes: record.bytes.clone(), count: record.count }).collect();
+        lane.taken = end;
+        (taken, end)
+    }
+
+    fn release(&mut self, database: u32) -> u64 {
+        let lane = self.0.entry(database).or_default();
+        let end = lane.taken;
+        lane.waiting.retain(|record| record.number > end);
+        lane.written = lane.written.max(end);
+        end
+    }
+}
+
+struct Bench {
+    header: Box<Header>,
+    slots: Vec<Slot>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { header: Box::new(Header::new(SHARE)), slots: vec![Slot::EMPTY; Header::slots(SHARE) as usize] }
+    }
+
+    fn queue(&mut self) -> Queue<'_> {
+        Queue { header: &mut self.header, slots: &mut self.slots }
+    }
+
+    fn lane(&mut self, database: u32) -> usize {
+        self.header.claim(database).unwrap()
+    }
+
+    /// Fills a lane until it takes nothing more, and says how many it took.
+    fn fill(&mut self, database: u32) -> usize {
+        let lane = self.lane(database);
+        (0..).take_while(|_| self.queue().push(lane, b"x", 0).is_ok()).count()
+    }
+
+    fn empty(&mut self, database: u32) {
+        let lane = self.lane(database);
+        let end = self.queue().take(lane, usize::MAX).1;
+        self.queue().release(lane, end);
+    }
+}
+
+/// Bytes that no other record has.
+fn bytes(step: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from((at * 7 + step * 13) % 251).unwrap()).collect()
+}
+
+proptest! {
+    #[test]
+    fn it_does_what_the_model_does(steps in steps()) {
+        let mut bench = Bench::new();
+        let mut model = Model::default();
+        let mut growing: Vec<(u32, u64, Growing)> = Vec::new();
+        for (at, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Push { database, length } => {
+                    let bytes = bytes(at, length);
+                    let lane = bench.lane(database);
+                    prop_assert_eq!(bench.queue().push(lane, &bytes, 0), model.append(database, &bytes));
+                }
+                Step::Spare { database, length } => {
+                    let bytes = bytes(at, length);
+                    let lane = bench.lane(database);
+                    let pushed = bench.queue().push_if_room(lane, &bytes, 0);
+                    prop_assert_eq!(pushed, model.append_if_room(database, &bytes));
+                }
+                Step::Repeat { database, key } => {
+                    let bytes = bytes(usize::try_from(key).unwrap(), 100);
+                    let lane = bench.lane(database);
+                    prop_assert_eq!(
+                        bench.queue().push_or_count(lane, key, &bytes, 0),
+                        model.repeat(database, key, &bytes)
+                    );
+                }
+                Step::Begin { database, length } => {
+                    let bytes = bytes(at, length);
+                    let lane = bench.lane(database);
+                    let begun = bench.queue().begin(lane, &bytes, 0);
+                    let number = model.append(database, &bytes);
+                    prop_assert_eq!(begun.is_ok(), number.is_ok());
+                    growing.extend(begun.ok().zip(number.ok()).map(|(begun, number)| (database, number, begun)));
+                }
+                Step::Grow { which, length } if !growing.is_empty() => {
+                    // The newest are the likeliest to wait still.
+                    let which = growing.len() - 1 - which.min(growing.len() - 1);
+                    let (database, number, record) = &mut growing[which];
+                    let bytes = bytes(at, length);
+                    prop_assert_eq!(bench.queue().grow(record, &bytes), model.grow(*database, *number, &bytes));
+                }
+                Step::Grow { .. } => {}
+                Step::Take { database, most } => {
+                    let lane = bench.lane(database);
+                    prop_assert_eq!(bench.queue().take(lane, most), model.take(database, most));
+                }
+                Step::Release { database } => {
+                    let lane = bench.lane(database);
+                    let end = model.release(database);
+                    bench.queue().release(lane, end);
+                    prop_assert!(bench.header.lanes[lane].is_written(end));
+                }
+            }
+            for (database, lane) in &model.0 {
+                let at = bench.lane(*database);
+                let real = &bench.header.lanes[at];
+                prop_assert_eq!((real.accepted(), real.waiting()), (lane.accepted, lane.accepted - lane.written));
+                prop_assert_eq!(real.has_work(), !lane.waiting.is_empty());
+            }
+        }
+        // In the end everything comes out, and all of the pool is there again.
+        for database in 1..6 {
+            let lane = bench.lane(database);
+            prop_assert_eq!(bench.queue().take(lane, usize::MAX), model.take(database, usize::MAX));
+            bench.empty(database);
+        }
+        for _ in 0..2 {
+            let common = 4 * SHARE as usize;
+            let filled: Vec<usize> = (1..8).map(|database| bench.fill(database)).collect();
+            prop_assert_eq!(&filled[..4], [SHARE as usize; 4]);
+            // Four of them take their guarantee and leave so much of what is common; the next get that, and then their own.
+            let left = common - 4 * (SHARE as usize - GUARANTEE);
+            prop_assert_eq!(&filled[4..], [GUARANTEE + left, GUARANTEE, GUARANTEE]);
+            (1..8).for_each(|database| bench.empty(database));
+        }
+    }
+}
+
+#[test]
+fn a_database_whose_records_nobody_fetches_stops_no_other() {
+    let mut bench = Bench::new();
+    let lanes = u32::try_from(LANES).unwrap();
+    // All but the last have taken whatever they can get.
+    (1..lanes).for_each(|database| assert!(bench.fill(database) >= GUARANTEE));
+    for _ in 0..1000 {
+        let lane = bench.lane(lanes);
+        let number = bench.queue().push(lane, &[7; 2 * ROOM], 0).unwrap();
+        assert_eq!(bench.queue().push(lane, b"x", 0), Err(Full));
+        let (taken, end) = bench.queue().take(lane, 10);
+        assert_eq!((taken.len(), end), (1, number));
+        bench.queue().release(lane, end);
+    }
+}
+
+#[test]
+fn lanes_are_used_again_and_numbers_go_on() {
+    let mut bench = Bench::new();
+    let mut last = BTreeMap::new();
+    for database in 1..1000 {
+        let lane = bench.lane(database);
+        assert_eq!(bench.lane(database), lane, "the same as long as it is its own");
+        let number = bench.queue().push(lane, b"x", 0).unwrap();
+        // Somebody may still wait for one of the former database.
+        assert!(last.insert(lane, number).is_none_or(|before| number == before + 1));
+        assert!(!bench.header.lanes[lane].is_written(number));
+        bench.empty(database);
+        assert!(bench.header.lanes[lane].is_written(number));
+    }
+    assert!(last.len() <= LANES);
+}
+
+#[test]
+fn a_lane_that_is_in_use_is_not_given_away() {
+    let mut bench = Bench::new();
+    let lanes = u32::try_from(LANES).unwrap();
+    (1..=lanes).for_each(|database| assert_eq!(bench.lane(database), database as usize - 1));
+    // With something in it, with a writer, called, and with something to tell.
+    for lane in &mut bench.header.lanes {
+        lane.is_called = true;
+    }
+    assert_eq!(bench.header.claim(lanes + 1), Err(Full));
+    let free = |bench: &mut Bench, change: fn(&mut hftok_core::audit::queue::Lane)| {
+        let lane = &mut bench.header.lanes[5];
+        (lane.is_called, lane.writer, lane.left_out) = (false, 0, 0);
+        change(lane);
+        bench.header.claim(lanes + 1)
+    };
+    assert_eq!(free(&mut bench, |lane| lane.writer = 1), Err(Full));
+    assert_eq!(free(&mut bench, |lane| lane.left_out = 1), Err(Full));
+    bench.queue().push(5, b"x", 0).unwrap();
+    assert_eq!(free(&mut bench, |_| ()), Err(Full));
+    bench.queue().take(5, 1);
+    assert_eq!(free(&mut bench, |_| ()), Err(Full), "taken is not written");
+    bench.queue().release(5, 1);
+    assert_eq!(free(&mut bench, |_| ()), Ok(5));
+    assert_eq!(bench.header.lane(6), None);
+    assert_eq!(bench.header.lane(lanes + 1), Some(5));
+}
+
+#[test]
+fn what_was_taken_does_not_grow() {
+    let mut bench = Bench::new();
+    let lane = bench.lane(1);
+    let mut record = bench.queue().begin(lane, b"one", 0).unwrap();
+    assert_eq!(bench.queue().grow(&mut record, b", two"), Ok(true));
+    let (taken, end) = bench.queue().take(lane, 10);
+    assert_eq!(taken, [Taken { bytes: b"one, two".to_vec(), count: 1 }]);
+    assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
+    // A writer that failed: the next one takes the same, and it still does not grow.
+    assert_eq!(bench.queue().take(lane, 10), (taken, end));
+    bench.queue().release(lane, end);
+    assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
+    // Its slot may be another's by now, even one with the same number.
+    let other = bench.lane(2);
+    let mut of_other = bench.queue().begin(other, b"other", 0).unwrap();
+    assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
+    assert_eq!(bench.queue().grow(&mut of_other, b" one"), Ok(true));
+    assert_eq!(bench.queue().take(other, 1).0[0].bytes, b"other one");
+}
+
+#[test]
+fn the_oldest_says_who_has_waited_longest() {
+    let mut bench = Bench::new();
+    let lane = bench.lane(1);
+    assert_eq!(bench.queue().oldest(lane), None);
+    for at in [5, 7] {
+        bench.queue().push(lane, b"x", at).unwrap();
+    }
+    assert_eq!(bench.queue().oldest(lane), Some(5));
+    bench.queue().take(lane, 1);
+    bench.queue().release(lane, 1);
+    assert_eq!(bench.queue().oldest(lane), Some(7));
+}

@@ -1,0 +1,213 @@
+//! Processes that are killed at any moment, with clients at work: the chain stays whole, and what was promised is there.
+//!
+//! HFTOK_ROUNDS says how often (10 when it is not set), HFTOK_SEED repeats a run whose seed was printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hftok_tests::answer::{column, one, put};
+use hftok_tests::audit::{WRITER, count, global_token, resolve, rows, settled, verified, waiting, writer};
+use hftok_tests::cluster::{Cluster, signal};
+use hftok_tests::process::titled;
+use hftok_tests::setup::Setup;
+use hftok_tests::traffic::{Answers, Manner, Traffic};
+use hftok_tests::wait_until;
+use postgres::Client;
+use uuid::Uuid;
+
+const CLIENTS: usize = 16;
+/// What may be missing after a crash is younger than the flush interval; the rest is for two busy processors.
+const IN_TIME: Duration = Duration::from_millis(200 + 800);
+
+/// Numbers that look random and can be had again.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Writer,
+    Reader,
+    Postmaster,
+}
+
+impl Victim {
+    fn kill(self, cluster: &Cluster) {
+        let title = match self {
+            Self::Postmaster => {
+                cluster.kill_postmaster();
+                return cluster.start();
+            }
+            Self::Writer => WRITER,
+            Self::Reader => "postgres app [local]",
+        };
+        wait_until("there is one to kill", 10, || titled(cluster, title).is_some());
+        titled(cluster, title).into_iter().for_each(|process| signal(process, "KILL"));
+    }
+}
+
+/// A session, as soon as the server lets clients in and has its keys again.
+#[track_caller]
+fn session(cluster: &Cluster) -> Client {
+    let mut session = None;
+    wait_until("the server lets clients in again", 30, || {
+        session = cluster.connect("postgres", "app").ok();
+        let is_open = "SELECT 1 WHERE NOT (SELECT sealed FROM hftok.status())";
+        session.as_mut().is_some_and(|client| client.query_one(is_open, &[]).is_ok())
+    });
+    session.expect("a session")
+}
+
+/// Stores secrets until told to stop, and gives the ids of those that were acknowledged.
+fn change(cluster: &Cluster, stop: &AtomicBool, round: u64) -> Vec<Uuid> {
+    let mut stored = Vec::new();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut client) = cluster.connect("postgres", "app") else {
+            sleep(Duration::from_millis(20));
+            continue;
+        };
+        while !stop.load(Ordering::Relaxed) {
+            number += 1;
+            let name = format!("secret {number} of round {round}");
+            match client.query_one("SELECT hftok.create_secret('value', $1)", &[&name]) {
+                Ok(row) => stored.push(row.get(0)),
+                Err(_) => break,
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+    stored
+}
+
+#[test]
+fn whatever_is_killed_at_any_moment_the_chain_holds() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_micros();
+    let seed = number("HFTOK_SEED").unwrap_or(u64::try_from(now).expect("a time"));
+    println!("HFTOK_SEED={seed}");
+    let mut dice = Dice(seed.max(1));
+    let cluster = Setup::default().durable().start();
+    global_token(&mut cluster.database("app"));
+    let mut stored = Vec::new();
+    for round in 0..number("HFTOK_ROUNDS").unwrap_or(10) {
+        let mode = ["async", "sync"][usize::from(dice.throw(2) == 0)];
+        let victim = [Victim::Writer, Victim::Reader, Victim::Postmaster][usize::from(dice.throw(3) as u8)];
+        let moment = Duration::from_micros(200_000 + dice.throw(1_600_000));
+        let manner = Manner {
+            name: format!("round{round}"),
+            opening: format!("SET hftok.audit = '{mode}'"),
+            pause: Duration::from_millis(dice.throw(4)),
+        };
+        let what = format!("HFTOK_SEED={seed}, round {round}: {victim:?} after {moment:?} in {mode}");
+        let stop = AtomicBool::new(false);
+        let (killed, answers) = scope(|scope| {
+            let changes = scope.spawn(|| change(&cluster, &stop, round));
+            let traffic = Traffic::begin(&cluster, "app", CLIENTS, &manner);
+            sleep(moment);
+            let killed = Instant::now();
+            victim.kill(&cluster);
+            session(&cluster);
+            sleep(Duration::from_micros(dice.throw(200_000)));
+            stop.store(true, Ordering::Relaxed);
+            let answers = traffic.end();
+            stored.extend(changes.join().expect("changes"));
+            (killed, answers)
+        });
+        let mut client = session(&cluster);
+        // Who comes by takes along what the crash left behind.
+        wait_until(&format!("{what}: a use is taken"), 20, || resolve(&mut client, "afterwards").is_ok());
+        let begin = Instant::now();
+        while waiting(&mut client) > 0 {
+            assert!(begin.elapsed().as_secs() < 40, "{what}: not written\n{}", end_of(&cluster.log()));
+            sleep(Duration::from_millis(50));
+        }
+        let due = if mode == "sync" { None } else { Some((killed, IN_TIME)) };
+        holds(&mut client, &what, &manner.name, &answers, due);
+        assert_eq!(
+            column::<Option<i64>>(&mut client, "SELECT failed FROM hftok.verify()"),
+            [Some(0)],
+            "{what}: what is stored is what the audit tells"
+        );
+    }
+    let mut client = session(&cluster);
+    let told: Vec<Uuid> = column(
+        &mut client,
+        "SELECT object_id FROM hftok_private.audit
+         WHERE action = 'create_secret' AND outcome = 'committed'",
+    );
+    let known: BTreeSet<_> = told.iter().collect();
+    assert_eq!(known.len(), told.len(), "HFTOK_SEED={seed}: each change is told once");
+    assert!(stored.iter().all(|id| known.contains(id)), "HFTOK_SEED={seed}: every change is told");
+    assert!(stored.len() > 10, "changes were made");
+}
+
+/// The last lines of a log.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// Holds the audit against what clients were answered: all of it, or what was `due` a certain time before the crash.
+#[track_caller]
+fn holds(client: &mut Client, what: &str, name: &str, answers: &Answers, due: Option<(Instant, Duration)>) {
+    verified(client);
+    let sql = format!("SELECT actor_user FROM hftok_private.audit WHERE actor_user LIKE '{name}-%'");
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    column::<String>(client, &sql).into_iter().for_each(|user| *told.entry(user).or_default() += 1);
+    assert!(told.values().all(|times| *times == 1), "{what}: each use is told once");
+    let is_due = |at: Instant| due.is_none_or(|(end, time)| at + time < end);
+    let missing: Vec<_> =
+        answers.given.iter().filter(|one| is_due(one.at) && !told.contains_key(&one.user)).collect();
+    assert!(
+        missing.is_empty(),
+        "{what}: {} of {} are missing: {missing:?}",
+        missing.len(),
+        answers.given.len()
+    );
+    assert!(!answers.given.is_empty(), "{what}: values were given");
+    let other: Vec<_> = answers
+        .refused
+        .iter()
+        .filter(|code| !["53HF1", "53HF2", "57P01", "57P02"].contains(&code.as_str()))
+        .collect();
+    assert!(other.is_empty(), "{what}: {other:?}");
+}
+
+/// The event of a change lies in its own transaction.
+#[test]
+fn a_change_that_was_committed_is_told_after_a_crash_before_it_was_chained() {
+    let cluster = Setup::default().durable().start();
+    let mut client = cluster.database("app");
+    global_token(&mut client);
+    wait_until("a writer", 10, || {
+        put(&mut client, "other", "value");
+        writer(&cluster).is_some()
+    });
+    let stopped = writer(&cluster).expect("a writer");
+    signal(stopped, "STOP");
+    put(&mut client, "name", "value");
+    client.batch_execute("BEGIN").expect("BEGIN");
+    put(&mut client, "name", "never");
+    signal(stopped, "KILL");
+    let mut client = session(&cluster);
+    let pending: i64 = one(&mut client, "SELECT count(*) FROM hftok_private.audit_pending", &[]);
+    assert!(pending > 0, "not chained yet");
+    let faults = "SELECT failed FROM hftok.verify()";
+    assert_eq!(column::<Option<i64>>(&mut client, faults), [Some(0)], "also before it is chained");
+    settled(&mut client);
+    verified(&mut client);
+    let named = "action = 'put_secret' AND object_id = (SELECT id FROM hftok.secrets WHERE name = 'name')";
+    assert_eq!(rows(&mut client, &format!("{named} AND outcome = 'committed'")), 1);
+    assert_eq!(count(&mut client, &format!("{named} AND version > 1")), 0, "a change that never was");
+    assert_eq!(column::<Option<i64>>(&mut client, faults), [Some(0)]);
+}

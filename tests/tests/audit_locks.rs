@@ -1,0 +1,145 @@
+//! Transactions that are left open and hold what others need: no reveal and no audit waits for them.
+
+use std::time::{Duration, Instant};
+
+use hftok_tests::answer::{create, one, put};
+use hftok_tests::audit::{count, global_token, resolve, rows, settled, verified};
+use hftok_tests::cluster::Cluster;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+use uuid::Uuid;
+
+/// As long as somebody holds something; a minute would show nothing else.
+const WHILE_HELD: Duration = Duration::from_secs(4);
+
+/// Reads in both modes and reports usage for a while, and sees each of it told in time; gives how many reads that were.
+#[track_caller]
+fn work(cluster: &Cluster, client: &mut Client, credential: Uuid) -> i64 {
+    let mut reader = cluster.client("postgres", "app");
+    let mut reads = 0;
+    let end = Instant::now() + WHILE_HELD;
+    while Instant::now() < end {
+        for mode in ["async", "sync"] {
+            let user = format!("{mode} {reads}");
+            let begin = Instant::now();
+            reader.batch_execute(&format!("SET hftok.audit = '{mode}'")).expect("SET");
+            resolve(&mut reader, &user).expect("resolves");
+            one::<String>(&mut reader, "SELECT hftok.record_usage($1, 1, 10)::text", &[&credential]);
+            assert!(begin.elapsed() < Duration::from_secs(1), "{user} took {:?}", begin.elapsed());
+            let told = format!("kind = 'reveal' AND actor_user = '{user}'");
+            wait_until("the use is told", 2, || rows(client, &told) == 1);
+            reads += 1;
+        }
+    }
+    reads
+}
+
+/// Waits until all is counted.
+#[track_caller]
+fn counted(client: &mut Client, credential: Uuid, reads: i64) {
+    wait_until("every use is counted", 10, || {
+        let uses =
+            "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.secret_usage WHERE secret_id = $1";
+        let reports =
+            "SELECT coalesce(sum(requests), 0)::bigint FROM hftok_private.usage_daily WHERE secret_id = $1";
+        (one::<i64>(client, uses, &[&credential]), one::<i64>(client, reports, &[&credential]))
+            == (reads, reads)
+    });
+    settled(client);
+    verified(client);
+}
+
+fn with_token() -> (Cluster, Client, Uuid) {
+    let cluster = Setup::default().start();
+    let mut client = cluster.database("app");
+    let id = global_token(&mut client);
+    put(&mut client, "name", "value");
+    settled(&mut client);
+    (cluster, client, id)
+}
+
+#[test]
+fn who_holds_every_secret_stops_nobody() {
+    let (cluster, mut client, id) = with_token();
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    held.batch_execute(
+        "SELECT FROM hftok_private.secrets FOR UPDATE; SELECT FROM hftok_private.data_keys FOR UPDATE",
+    )
+    .expect("FOR UPDATE");
+    let reads = work(&cluster, &mut client, id);
+    create(&mut client, "another", "value");
+    let told = "action = 'create_secret' AND outcome = 'committed'";
+    wait_until("a change elsewhere is told", 2, || rows(&mut client, told) == 1);
+    counted(&mut client, id, reads);
+    held.commit().expect("COMMIT");
+}
+
+#[test]
+fn who_holds_the_counters_stops_nobody_and_counts_arrive_after() {
+    let (cluster, mut client, id) = with_token();
+    resolve(&mut client, "first").expect("resolves");
+    one::<String>(&mut client, "SELECT hftok.record_usage($1, 1, 10)::text", &[&id]);
+    counted(&mut client, id, 1);
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    held.batch_execute(
+        "SELECT FROM hftok_private.secret_usage FOR UPDATE; SELECT FROM hftok_private.usage_daily FOR UPDATE",
+    )
+    .expect("FOR UPDATE");
+    let reads = work(&cluster, &mut client, id);
+    held.rollback().expect("ROLLBACK");
+    counted(&mut client, id, reads + 1);
+}
+
+/// As pg_dump holds all tables for as long as it takes.
+#[test]
+fn who_reads_every_table_stops_nobody() {
+    let (cluster, mut client, id) = with_token();
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    held.batch_execute(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+         LOCK hftok_private.secrets, hftok_private.audit, hftok_private.audit_pending, hftok_private.secret_usage,
+            hftok_private.usage_daily, hftok_private.data_keys, hftok_private.members IN ACCESS SHARE MODE;
+         SELECT count(*) FROM hftok_private.audit",
+    )
+    .expect("LOCK");
+    let reads = work(&cluster, &mut client, id);
+    counted(&mut client, id, reads);
+    held.commit().expect("COMMIT");
+}
+
+/// Its keys are in a transaction that nobody sees; what others do waits in a table.
+#[test]
+fn the_first_secret_of_a_database_held_open_stops_nobody() {
+    let cluster = Setup::default().environment("HF_TOKEN", hftok_tests::audit::TOKEN).start();
+    let mut client = cluster.database("app");
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    one::<Uuid>(&mut held, "SELECT hftok.create_secret('value', 'name')", &[]);
+    let mut reader = cluster.client("postgres", "app");
+    for number in 0..10 {
+        reader.batch_execute("SET hftok.audit = 'sync'").expect("SET");
+        let begin = Instant::now();
+        resolve(&mut reader, &format!("user {number}")).expect("the environment's token");
+        assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
+        let pending: i64 = one(&mut client, "SELECT count(*) FROM hftok_private.audit_pending", &[]);
+        assert_eq!(pending, number + 1, "on disk");
+    }
+    assert_eq!(count(&mut client, "true"), 0, "there is no key to chain with");
+    held.commit().expect("COMMIT");
+    wait_until("all of it is chained", 10, || {
+        count(&mut client, "kind = 'reveal'") == 10 && rows(&mut client, "action = 'create_secret'") == 1
+    });
+    settled(&mut client);
+    verified(&mut client);
+    let failed: Vec<Option<i64>> = client
+        .query("SELECT failed FROM hftok.verify()", &[])
+        .expect("verify()")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(failed, [Some(0)]);
+}

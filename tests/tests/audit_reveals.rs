@@ -1,0 +1,163 @@
+//! Many values at once: an event each up to a hundred in a statement, beyond that one for many, and none without.
+
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
+
+use hftok_tests::answer::{column, one};
+use hftok_tests::audit::{TOKEN, count, global_token, resolve, rows, settled, verified};
+use hftok_tests::cluster::{Cluster, signal};
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+
+const VALUES: &str = "SELECT decrypted_secret FROM hftok.decrypted_secrets";
+const REVEALS: &str = "kind = 'reveal' AND outcome = 'used'";
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(Cluster::start_default)
+}
+
+/// A database with so many named secrets.
+fn with_secrets(name: &str, secrets: i32) -> Client {
+    let mut client = cluster().database(name);
+    let create =
+        "SELECT count(hftok.create_secret('value ' || n, 'name ' || n)) FROM generate_series(1, $1) n";
+    assert_eq!(one::<i64>(&mut client, create, &[&secrets]), i64::from(secrets));
+    settled(&mut client);
+    client
+}
+
+#[test]
+fn a_statement_that_reveals_many_is_summarised_beyond_a_hundred() {
+    let mut client = with_secrets("many", 2250);
+    assert_eq!(column::<String>(&mut client, VALUES).len(), 2250);
+    settled(&mut client);
+    assert_eq!(count(&mut client, REVEALS), 2250);
+    assert_eq!(rows(&mut client, &format!("{REVEALS} AND object_id IS NOT NULL")), 100);
+    assert!(rows(&mut client, &format!("{REVEALS} AND object_id IS NULL")) <= 5);
+    // The digests tell which they were, to whoever knows the order in which they were read.
+    let told =
+        "SELECT array_agg(count::text || ' ' || encode(digest, 'hex') ORDER BY id) FROM hftok_private.audit
+        WHERE kind = 'reveal' AND object_id IS NULL";
+    let expected = "WITH read AS (
+            SELECT s.id, row_number() OVER () AS place FROM hftok.decrypted_secrets s
+        ), part AS (
+            SELECT a.id, a.count, 100 + sum(a.count) OVER (ORDER BY a.id) AS last
+            FROM hftok_private.audit a WHERE a.kind = 'reveal' AND a.object_id IS NULL
+        )
+        SELECT array_agg(d.text ORDER BY d.id) FROM (
+            SELECT p.id, p.count::text || ' ' || encode(sha256(string_agg(uuid_send(r.id), '' ORDER BY r.id)), 'hex') AS text
+            FROM part p JOIN read r ON r.place > p.last - p.count AND r.place <= p.last GROUP BY p.id, p.count
+        ) d";
+    assert_eq!(one::<Vec<String>>(&mut client, told, &[]), one::<Vec<String>>(&mut client, expected, &[]));
+    verified(&mut client);
+}
+
+#[test]
+fn sync_tells_of_the_many_before_the_first_of_them() {
+    let mut client = with_secrets("many_sync", 150);
+    client.batch_execute("SET hftok.audit = 'sync'").expect("SET");
+    let mut cursor = client.transaction().expect("BEGIN");
+    cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
+    assert_eq!(column::<String>(&mut cursor, "FETCH 101 FROM c").len(), 101);
+    let mut other = cluster().client("postgres", "many_sync");
+    assert_eq!(count(&mut other, REVEALS), 100);
+    assert_eq!(rows(&mut other, "outcome = 'many_follow'"), 1, "it is on disk when the value is there");
+}
+
+/// A cursor may stay open for hours, or for ever, when the server is killed.
+#[test]
+fn what_a_cursor_revealed_is_told_in_time() {
+    let mut client = with_secrets("cursor", 150);
+    let mut other = cluster().client("postgres", "cursor");
+    let mut cursor = client.transaction().expect("BEGIN");
+    cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
+    assert_eq!(column::<String>(&mut cursor, "FETCH 140 FROM c").len(), 140);
+    sleep(Duration::from_secs(2));
+    assert_eq!(count(&mut other, REVEALS), 140, "the flush interval is over");
+}
+
+#[test]
+fn what_a_loop_revealed_is_told_in_time() {
+    let mut client = with_secrets("loop", 1);
+    global_token(&mut client);
+    let mut other = cluster().client("postgres", "loop");
+    let mut transaction = client.transaction().expect("BEGIN");
+    transaction
+        .batch_execute(
+            "DO $$ DECLARE token text; BEGIN
+                FOR n IN 1..140 LOOP token := hftok.resolve_hf_token('user ' || n); END LOOP;
+            END $$",
+        )
+        .expect("DO");
+    sleep(Duration::from_secs(2));
+    assert_eq!(count(&mut other, REVEALS), 140, "the flush interval is over");
+}
+
+/// A statement that fails, or is cancelled, after it revealed something has told of it.
+#[test]
+fn what_a_failing_statement_revealed_is_told() {
+    let mut client = with_secrets("failing", 150);
+    for end in [
+        "SELECT 1 / (150 - count(decrypted_secret)) FROM hftok.decrypted_secrets",
+        "SET statement_timeout = '500ms'; SELECT max(decrypted_secret), pg_sleep(100) FROM hftok.decrypted_secrets",
+    ] {
+        let before = count(&mut client, REVEALS);
+        client.batch_execute(end).expect_err("fails");
+        client.batch_execute("RESET statement_timeout").expect("RESET");
+        settled(&mut client);
+        assert_eq!(count(&mut client, REVEALS) - before, 150, "{end}");
+    }
+    let id: i32 = one(&mut client, "SELECT pg_backend_pid()", &[]);
+    let mut other = cluster().client("postgres", "failing");
+    let before = count(&mut other, REVEALS);
+    let mut cursor = client.transaction().expect("BEGIN");
+    cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
+    assert_eq!(column::<String>(&mut cursor, "FETCH 140 FROM c").len(), 140);
+    assert!(one::<bool>(&mut other, "SELECT pg_terminate_backend($1, 5000)", &[&id]));
+    settled(&mut other);
+    assert_eq!(count(&mut other, REVEALS) - before, 140);
+}
+
+/// Counting follows the events, and a listener of nobody's counts is not needed for it.
+#[test]
+fn each_use_is_counted_once() {
+    let mut client = with_secrets("counted", 1);
+    let id = global_token(&mut client);
+    for number in 0..25 {
+        resolve(&mut client, &format!("user {number}")).expect("resolves");
+    }
+    let counted = "SELECT use_count FROM hftok.credentials WHERE secret_id = $1";
+    wait_until("all are counted", 10, || one::<i64>(&mut client, counted, &[&id]) == 25);
+    let last =
+        "SELECT last_used_at BETWEEN now() - interval '20 s' AND clock_timestamp() FROM hftok.credentials
+        WHERE secret_id = $1";
+    assert!(one::<bool>(&mut client, last, &[&id]));
+    assert!(!TOKEN.is_empty());
+}
+
+/// The same when its process is killed meanwhile: what reached a client longer ago than the flush interval is not forgotten.
+#[test]
+fn what_a_cursor_revealed_outlives_a_crash() {
+    let cluster = Setup::default().durable().start();
+    let mut client = cluster.database("app");
+    let create =
+        "SELECT count(hftok.create_secret('value ' || n, 'name ' || n)) FROM generate_series(1, 150) n";
+    assert_eq!(one::<i64>(&mut client, create, &[]), 150);
+    settled(&mut client);
+    let id: i32 = one(&mut client, "SELECT pg_backend_pid()", &[]);
+    let mut cursor = client.transaction().expect("BEGIN");
+    cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
+    assert_eq!(column::<String>(&mut cursor, "FETCH 140 FROM c").len(), 140);
+    sleep(Duration::from_secs(1));
+    signal(u32::try_from(id).expect("a process id"), "KILL");
+    let mut again = None;
+    wait_until("the server lets clients in again", 20, || {
+        again = cluster.connect("postgres", "app").ok();
+        again.as_mut().is_some_and(|client| client.batch_execute("SELECT 1").is_ok())
+    });
+    settled(again.as_mut().expect("a session"));
+    assert_eq!(count(&mut again.expect("a session"), REVEALS), 140);
+}
