@@ -73,6 +73,11 @@ CREATE FUNCTION hftok_private.record_change(
     AS 'MODULE_PATHNAME', 'hftok_record_change';
 COMMENT ON FUNCTION hftok_private.record_change IS 'Has the audit tell of a change that is made in SQL, if it is committed.';
 
+CREATE FUNCTION hftok_private.record_refusal(p_action text, p_outcome text, p_object uuid) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_record_refusal';
+COMMENT ON FUNCTION hftok_private.record_refusal IS 'Has the audit tell that a function in SQL refuses.';
+
 -- What decides what becomes of a secret, but for its value, which is bound to the version. Keyed by being in the chain.
 CREATE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER

@@ -53,6 +53,7 @@ BEGIN
         SELECT s.version, true, nullif(s.name, ''), s.preview, s.sealed_at, NULL::timestamptz
         FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope = 'vault';
     IF NOT FOUND THEN
+        PERFORM hftok_private.record_refusal('secret_history', 'not_found', p_secret_id);
         RAISE EXCEPTION 'Not Found' USING ERRCODE = 'PT404', DETAIL = format('There is no secret %s.', p_secret_id);
     END IF;
     RETURN QUERY

@@ -170,6 +170,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.refuse_view_write IS 'Refuses to write to a view that shows what lies elsewhere.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.credentials
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.expiring_credentials
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.providers
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.provider_secrets

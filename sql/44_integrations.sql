@@ -56,8 +56,12 @@ CREATE VIEW hftok.integrations WITH (security_invoker) AS
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id;
 COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials.';
 
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
 CREATE FUNCTION hftok_private.report_usage(
-    p_secret_id uuid, p_requests bigint, p_units bigint, p_cost text, p_currency text
+    p_secret_id uuid, p_scope text, p_owner text, p_provider text, p_requests bigint, p_units bigint, p_cost text,
+    p_currency text
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_report_usage';
@@ -76,7 +80,9 @@ BEGIN
     IF p_requests > 1000000000000 OR p_units > 1000000000000000 OR p_cost > 1000000000000 OR scale(p_cost) > 30 THEN
         RAISE EXCEPTION 'usage is more than can be counted at once' USING ERRCODE = '22023';
     END IF;
-    PERFORM hftok_private.report_usage(p_secret_id, p_requests, p_units, p_cost::text, p_currency);
+    -- Looked up now: it may be deleted before it is counted.
+    PERFORM hftok_private.report_usage(s.id, s.scope, s.scope_id, s.provider, p_requests, p_units, p_cost::text, p_currency)
+    FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault';
 END
 $$;
 COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC), soon: nothing is written in the caller''s transaction. NULL or an unknown id does nothing.';

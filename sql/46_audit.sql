@@ -64,7 +64,7 @@ CREATE VIEW hftok_private.changes WITH (security_barrier) AS
         OR a.outcome = 'unprotected' AND a.digest IS NULL AND a.level IS NULL)
     AND a.id > coalesce((SELECT max(b.id) FROM hftok_private.audit_stub b), 0)
     UNION ALL
-    SELECT 9223372036854775807, p.at, false, (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
+    SELECT 9223372036854775807, p.at, e.event ->> 'action' = 'carried_over', (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
         e.event ->> 'level', e.event ->> 'subject'
     FROM hftok_private.audit_pending p,
@@ -117,7 +117,7 @@ CREATE VIEW hftok.recent_reveals WITH (security_barrier) AS
     SELECT a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider,
         sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at
     FROM hftok_private.audit a
-    WHERE a.kind = 'reveal' AND a.at > pg_catalog.now() - interval '1 day'
+    WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.at > pg_catalog.now() - interval '1 day'
     GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider;
 COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day.';
 
@@ -139,7 +139,7 @@ CREATE VIEW hftok.new_applications WITH (security_barrier) AS
     WITH used AS (
         SELECT a.object_id, a.application_name, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
         FROM hftok_private.audit a
-        WHERE a.kind = 'reveal' AND a.object_id IS NOT NULL
+        WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.object_id IS NOT NULL
         GROUP BY a.object_id, a.application_name
     )
     SELECT n.object_id AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
@@ -149,3 +149,11 @@ CREATE VIEW hftok.new_applications WITH (security_barrier) AS
     AND EXISTS (SELECT FROM used f WHERE f.object_id = n.object_id AND f.first_at < n.first_at);
 COMMENT ON VIEW hftok.new_applications IS
     'Secrets that were read in the last week by an application that had not read them before, while another had.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.recent_reveals
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.refusals_by_role
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.unused_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.new_applications
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

@@ -2,6 +2,7 @@
 
 use hftok_core::audit::chain::Head;
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use serde_json::json;
 
@@ -46,15 +47,28 @@ entry! {
     }
 
     /// Has usage counted.
-    fn report_usage(p_secret_id: Uuid, p_requests: i64, p_units: i64, p_cost: &str, p_currency: &str) -> () {
+    fn report_usage(
+        p_secret_id: Uuid,
+        p_scope: &str,
+        p_owner: &str,
+        p_provider: &str,
+        p_requests: i64,
+        p_units: i64,
+        p_cost: &str,
+        p_currency: &str,
+    ) -> () {
         let Some(id) = p_secret_id else { return Ok(()) };
-        usage::report(
-            id,
-            p_requests.unwrap_or(1),
-            p_units.unwrap_or(0),
-            p_cost.unwrap_or("0"),
-            p_currency.unwrap_or("USD"),
-        )
+        usage::report(Usage {
+            at: session::now(),
+            secret_id: *id.as_bytes(),
+            scope: p_scope.unwrap_or_default(),
+            owner: p_owner.unwrap_or_default(),
+            provider: p_provider.unwrap_or_default(),
+            requests: p_requests.unwrap_or(1),
+            units: p_units.unwrap_or(0),
+            cost: p_cost.unwrap_or("0"),
+            currency: p_currency.unwrap_or("USD"),
+        })
     }
 
     /// Records a change that was made in SQL.
@@ -80,6 +94,17 @@ entry! {
             subject: p_subject,
         };
         changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
+    }
+
+    /// Records that a function in SQL refuses.
+    fn record_refusal(p_action: &str, p_outcome: &str, p_object: Uuid) -> () {
+        let object = Object { id: p_object.map(|id| *id.as_bytes()), ..Object::default() };
+        audit::refused_in_sql(
+            required(p_action, "an action must not be null")?,
+            required(p_outcome, "an outcome must not be null")?,
+            object,
+        );
+        Ok(())
     }
 
     /// Records that the whole of what is stored is being verified.

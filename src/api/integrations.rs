@@ -18,6 +18,7 @@ use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::json::{self, Jsonb};
 use crate::pg::owner::AsOwner;
+use crate::pg::statement;
 use crate::store::integrations::{self, Integration};
 use crate::store::secrets::Secret;
 use crate::store::{owners, providers};
@@ -56,6 +57,7 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let user = identifier(required(p_user_id, NO_USER)?)?;
+        statement::act_for(&user);
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let found = reached.read_credentials()?;
         if !reached.is_enabled {
@@ -124,6 +126,7 @@ entry! {
             return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
         }
         let user = identifier(required(p_user_id, NO_USER)?)?;
+        statement::act_for(&user);
         integrations::reach(required(p_integration_id, NO_ID)?, &user)?.set_status(status, p_error_message)
     }
 
@@ -170,10 +173,12 @@ const NO_USER: &str = "p_user_id must name the user on whose behalf this is done
 /// The user on whose behalf a call is made: the caller, or whom a backend names. It must name somebody: a client that
 /// leaves out what is undefined would otherwise reach everybody's.
 fn acting_user(caller: &Caller, named: Option<&str>) -> Result<String, Error> {
-    match Actor::of(caller)? {
-        Actor::User(own) => Ok(own),
-        Actor::Trusted => identifier(required(named, NO_USER)?),
-    }
+    let user = match Actor::of(caller)? {
+        Actor::User(own) => own,
+        Actor::Trusted => identifier(required(named, NO_USER)?)?,
+    };
+    statement::act_for(&user);
+    Ok(user)
 }
 
 /// The integration, if it is the user's own: sharing it lets others use it, not change it.

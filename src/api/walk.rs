@@ -10,6 +10,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use super::owner::{Owner, identifier};
 use crate::audit::reveals;
 use crate::error::Error;
+use crate::pg::statement;
 use crate::settings;
 use crate::store::candidate::Candidate;
 use crate::store::known;
@@ -84,9 +85,13 @@ impl Request {
         let parse = |word: &String| {
             Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
         };
+        let user = user.map(identifier).transpose()?;
+        if let Some(user) = &user {
+            statement::act_for(user);
+        }
         Ok(Self {
             provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
-            user: user.map(identifier).transpose()?,
+            user,
             org: org.map(identifier).transpose()?,
             model: model.filter(|model| !model.is_empty()).map(str::to_owned),
             host: host.map(str::to_owned),

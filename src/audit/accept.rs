@@ -89,43 +89,49 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
     }
 }
 
-/// Waits until everything that was accepted before is written, at most as long as callers wait.
+/// Waits until everything that was accepted or committed before is written, at most as long as callers wait.
 pub fn settle() {
-    let last = audit_queue::with(|queue| {
-        let lane = queue.header.claim(database()).ok()?;
-        queue.header.lanes[lane].is_called = true;
-        Some((lane, queue.header.lanes[lane].accepted()))
-    });
-    if let Some(Some((lane, number))) = last
-        && !session::is_standby()
-    {
-        audit_queue::wake(lane);
-        let end = Instant::now() + settings::audit_timeout();
-        audit_queue::wait_written(lane, number, settings::audit_timeout());
-        let is_called = || audit_queue::look(|header| header.lanes[lane].is_called).unwrap_or(false);
-        while is_called() && Instant::now() < end {
-            wait::nap(std::time::Duration::from_millis(5));
-        }
+    if session::is_standby() {
+        return;
     }
+    let asked = audit_queue::with(|queue| {
+        let lane = queue.header.claim(database()).ok()?;
+        let state = &mut queue.header.lanes[lane];
+        state.asked += 1;
+        Some((lane, state.asked))
+    });
+    let Some(Some((lane, asked))) = asked else { return };
+    audit_queue::wake(lane);
+    let end = Instant::now() + settings::audit_timeout();
+    let is_waiting = || audit_queue::look(|header| header.lanes[lane].answered < asked).unwrap_or(false);
+    while is_waiting() && Instant::now() < end {
+        wait::nap(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Records a refusal by a function in SQL.
+pub fn refused_in_sql(action: &str, outcome: &str, object: Object<'_>) {
+    refuse(&Session::acting_for(None), action, outcome, object, Header::claim);
 }
 
 /// Records that a call was refused, if the error says so. Many that are alike are counted in one event.
 pub fn refused(error: &Error) {
     let Some(outcome) = action::refusal(error) else { return };
     let object = Object { id: action::object(error), level: action::level(error), ..Object::default() };
-    refuse(action::name(statement::function()), outcome, object, Header::claim);
+    refuse(&Session::acting_for(None), action::name(statement::function()), outcome, object, Header::claim);
 }
 
 /// Records what Postgres refused before we were asked. Called while an error is being reported.
 pub fn denied(object: &str) {
     if let Some(name) = action::GUARDED.iter().find(|name| **name == object) {
-        refuse(name, "not_allowed", Object::default(), Header::known);
+        refuse(&Session::without_catalog(), name, "not_allowed", Object::default(), Header::known);
     }
 }
 
 /// `lane` finds the lane: what only bears the name of a function of ours does not get this database one.
 fn refuse(
-    action: &'static str,
+    session: &Session<'_>,
+    action: &str,
     outcome: &str,
     object: Object<'_>,
     lane: fn(&mut Header, u32) -> Result<usize, Full>,
@@ -133,7 +139,6 @@ fn refuse(
     if !audit_queue::exists() || !session::has_database() {
         return;
     }
-    let session = Session::without_catalog();
     let at = session::now();
     let event = Event { at, kind: Kind::Refusal, action, outcome, count: 1, who: session.as_who(), object };
     if session::is_standby() {

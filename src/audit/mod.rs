@@ -27,7 +27,7 @@ pub mod usage;
 pub mod verifier;
 pub mod writer;
 
-pub use accept::{denied, line, record, refused, settle};
+pub use accept::{denied, line, record, refused, refused_in_sql, settle};
 
 /// What a record in the queue is.
 mod tag {

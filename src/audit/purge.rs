@@ -32,7 +32,7 @@ const NEWEST: &CStr =
         AND (a.object_id IS NOT NULL OR a.subject IS NOT NULL)
         ORDER BY a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END,
             a.action = 'carried_over', a.id DESC
-    ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR n.level IS NOT NULL)";
+    ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR (n.subject IS NOT NULL AND n.level IS NOT NULL))";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
 const PUT_STUB: &CStr =

@@ -86,14 +86,15 @@ pub struct Stored {
     pub number: i64,
     /// Its link, or anything that stands in its place.
     pub link: Vec<u8>,
-    at: TimestampWithTimeZone,
-    kind: String,
-    count: i64,
+    // What is never NULL may have been made so.
+    at: Option<TimestampWithTimeZone>,
+    kind: Option<String>,
+    count: Option<i64>,
     id: Option<Uuid>,
     version: Option<i32>,
     digest: Option<Vec<u8>>,
-    action: String,
-    outcome: String,
+    action: Option<String>,
+    outcome: Option<String>,
     texts: [Option<String>; 11],
 }
 
@@ -104,7 +105,8 @@ pub fn is_installed() -> Result<bool, Error> {
 
 /// The last event and its link; the start when there is none.
 pub fn last() -> Result<(i64, Link), Error> {
-    let last = FIND_LAST.read(&[], |row| Ok((row.must(1)?, row.must::<Vec<u8>>(2)?)))?.pop();
+    let last =
+        FIND_LAST.read(&[], |row| Ok((row.must(1)?, row.get::<Vec<u8>>(2).unwrap_or_default())))?.pop();
     let (number, link) = match last {
         Some(last) => last,
         None => stub()?.map_or((0, START.to_vec()), |stub| (stub.number, stub.link)),
@@ -135,7 +137,7 @@ pub fn stub() -> Result<Option<Stub>, Error> {
 
 /// The link of an event, if it is there.
 pub fn link(number: i64) -> Result<Option<Vec<u8>>, Error> {
-    Ok(FIND_LINK.read(&[number.into()], |row| row.must(1))?.pop())
+    Ok(FIND_LINK.read(&[number.into()], |row| Ok(row.get(1).unwrap_or_default()))?.pop())
 }
 
 /// Shows up to ten thousand rows from one number to another, in order; says how many there were.
@@ -224,11 +226,11 @@ impl Stored {
         let mut column = 9;
         Ok(Self {
             number: row.must(1)?,
-            at: row.must(2)?,
-            kind: row.must(3)?,
-            action: row.must(4)?,
-            outcome: row.must(5)?,
-            count: row.must(6)?,
+            at: row.get(2),
+            kind: row.get(3),
+            action: row.get(4),
+            outcome: row.get(5),
+            count: row.get(6),
             id: row.get(7),
             version: row.get(8),
             digest: row.get(9),
@@ -236,7 +238,7 @@ impl Stored {
                 column += 1;
                 row.get(column)
             }),
-            link: row.must(21)?,
+            link: row.get(21).unwrap_or_default(),
         })
     }
 
@@ -245,11 +247,11 @@ impl Stored {
         let [scope, owner, provider, level, subject, role, login, user, address, application, request] =
             self.texts.each_ref().map(Option::as_deref);
         Some(Event {
-            at: self.at.into_inner(),
-            kind: Kind::parse(&self.kind)?,
-            action: &self.action,
-            outcome: &self.outcome,
-            count: self.count,
+            at: self.at?.into_inner(),
+            kind: Kind::parse(self.kind.as_deref()?)?,
+            action: self.action.as_deref()?,
+            outcome: self.outcome.as_deref()?,
+            count: self.count?,
             object: Object {
                 id: self.id.as_ref().map(|id| *id.as_bytes()),
                 version: self.version,

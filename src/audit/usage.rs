@@ -22,12 +22,12 @@ const COUNT: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, u
     last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
 const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
-    SELECT (n.at AT TIME ZONE 'UTC')::date, s.id, n.currency, s.provider, s.scope, s.scope_id,
+    SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
         least(sum(n.requests), 9223372036854775807)::bigint, least(sum(n.units), 9223372036854775807)::bigint,
         sum(n.cost::numeric)
-    FROM unnest($1, $2, $3, $4, $5, $6) AS n (id, at, requests, units, cost, currency)
-    JOIN hftok_private.secrets s ON s.id = n.id AND s.scope <> 'vault'
-    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3
+    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        AS n (id, at, requests, units, cost, currency, scope, owner, provider)
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (day, secret_id, currency) DO UPDATE SET
         requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
         units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
@@ -50,6 +50,7 @@ thread_local! {
         const { Statement::new(COUNT, &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID]) };
     static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
         UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+        TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
     ]) };
     static FORGET_ROWS: Statement = const { Statement::new(FORGET, &[UUIDARRAYOID]) };
     static NOTIFY_ALL: Statement = const { Statement::new(NOTIFY, &[TEXTARRAYOID]) };
@@ -57,12 +58,10 @@ thread_local! {
 }
 
 /// Has usage counted.
-pub fn report(secret_id: Uuid, requests: i64, units: i64, cost: &str, currency: &str) -> Result<(), Error> {
+pub fn report(usage: Usage<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return Err(Error::Audit(Trouble::Standby));
     }
-    let usage =
-        Usage { at: session::now(), secret_id: *secret_id.as_bytes(), requests, units, cost, currency };
     push(tag::USAGE, &usage.encode(), usage.at).map(|_| ())
 }
 
@@ -165,6 +164,9 @@ fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {
         column(|one| one.units).into(),
         texts(|one| one.cost).into(),
         texts(|one| one.currency).into(),
+        texts(|one| one.scope).into(),
+        texts(|one| one.owner).into(),
+        texts(|one| one.provider).into(),
     ];
     COUNT_REPORTS.execute(&parameters).map(|_| ())
 }

@@ -132,7 +132,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
     }
     audit_queue::with(|queue| {
         let lane = &mut queue.header.lanes[lane];
-        (lane.is_called, lane.left_out, lane.failures) = (false, 0, 0);
+        (lane.is_called, lane.left_out, lane.failures, lane.answered) = (false, 0, 0, lane.asked);
     });
 }
 
@@ -232,21 +232,24 @@ impl Writer {
     fn round(&mut self) -> Result<Found, ()> {
         let called = audit_queue::with(|queue| {
             let lane = &mut queue.header.lanes[self.lane];
-            (lane.has_work(), std::mem::take(&mut lane.is_called), lane.left_out)
+            (lane.has_work(), std::mem::take(&mut lane.is_called), lane.left_out, lane.asked)
         });
-        let Some((true, is_called, left_out)) = called else { return Ok(Found::Nothing) };
+        let Some((true, is_called, left_out, asked)) = called else { return Ok(Found::Nothing) };
         let (batch, end) = take(self.lane);
         let is_sealed = !matches!(keys::state(), State::Open { .. });
         let key = key();
         self.has_left = is_sealed && key.is_none();
         match transaction::run(|| write(key, &batch, left_out)) {
             Ok((later, is_more)) => {
+                let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 audit_queue::written(self.lane, end);
                 audit_queue::with(|queue| {
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.left_out -= left_out;
                     lane.failures = 0;
                     lane.is_called |= is_more;
+                    // Who asked while there is more than fits a round waits for the rest.
+                    lane.answered = if is_rest { lane.answered } else { asked };
                 });
                 self.later.usage.extend(batch.usage);
                 self.later.join(later);

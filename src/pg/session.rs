@@ -2,7 +2,7 @@
 //! it can also be had when a transaction has failed.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, c_char};
 use std::rc::Rc;
 
@@ -10,10 +10,11 @@ use hftok_core::audit::event::Who;
 use pgrx::pg_sys;
 
 use super::caller::{role_name, subject};
-use super::request;
+use super::{request, statement};
 use crate::settings;
 
 thread_local! {
+    static LOGIN: OnceCell<String> = const { OnceCell::new() };
     static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
 }
 
@@ -56,7 +57,10 @@ impl<'a> Session<'a> {
             (!names.is_gateway).then_some(names.role.as_ref()).flatten().map(|role| format!("role:{role}"))
         };
         Self {
-            user: claimed.or(named.map(Cow::Borrowed)).or_else(|| own().map(Cow::Owned)),
+            user: claimed
+                .or(named.map(Cow::Borrowed))
+                .or_else(|| statement::acting().map(Cow::Owned))
+                .or_else(|| own().map(Cow::Owned)),
             application: text(application_name()).filter(|name| !name.is_empty()),
             request: names.is_gateway.then(request::request_id).flatten(),
             names,
@@ -87,6 +91,11 @@ impl Names {
         if let Some(names) = NAMES.with_borrow(|names| names.as_ref().filter(fits).cloned()) {
             return names;
         }
+        if may_ask && let Some(name) = login() {
+            LOGIN.with(|login| {
+                login.get_or_init(|| name);
+            });
+        }
         let authorization = request::setting(c"session_authorization");
         let from_setting =
             || request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
@@ -95,7 +104,7 @@ impl Names {
             session,
             configured,
             role: if may_ask { role_name(outer).ok() } else { from_setting() },
-            login: if may_ask { login() } else { None }.or_else(|| authorization.clone()),
+            login: LOGIN.with(|name| name.get().cloned()).or_else(|| authorization.clone()),
             address: address_of_client(),
             is_gateway: authorization.is_some_and(|login| settings::gateways().contains(&login)),
         });

@@ -1,10 +1,11 @@
 //! The call that is being made, and what it leaves for the calls of the same place in the same statement.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use pgrx::{pg_guard, pg_sys};
 
 thread_local! {
+    static ACTING: RefCell<Option<String>> = const { RefCell::new(None) };
     static CURRENT: Cell<Call> = const { Cell::new(Call { name: "", fcinfo: std::ptr::null_mut() }) };
 }
 
@@ -16,23 +17,37 @@ struct Call {
 }
 
 /// While this lives, the call is the current one; after it, the one around it is again.
-pub(super) struct InCall(Call);
+pub(super) struct InCall {
+    around: Call,
+    acting: Option<String>,
+}
 
 impl InCall {
     pub(super) fn enter(name: &'static str, fcinfo: pg_sys::FunctionCallInfo) -> Self {
-        Self(CURRENT.replace(Call { name, fcinfo }))
+        Self { around: CURRENT.replace(Call { name, fcinfo }), acting: ACTING.take() }
     }
 }
 
 impl Drop for InCall {
     fn drop(&mut self) {
-        CURRENT.set(self.0);
+        CURRENT.set(self.around);
+        ACTING.set(self.acting.take());
     }
 }
 
 /// The name of the function that is running; empty outside any.
 pub fn function() -> &'static str {
     CURRENT.get().name
+}
+
+/// Says for which user the running function acts, once it knows.
+pub fn act_for(user: &str) {
+    ACTING.set(Some(user.to_owned()));
+}
+
+/// The user for whom the running function said that it acts.
+pub fn acting() -> Option<String> {
+    ACTING.with_borrow(Clone::clone)
 }
 
 /// What the running function was called by, if that is more than an expression.

@@ -140,7 +140,17 @@ proptest! {
         numbers in any::<(i64, i64, i64)>(), secret_id in any::<[u8; 16]>(), cost in any::<String>(), currency in any::<String>(),
     ) {
         let (at, requests, units) = numbers;
-        let usage = Usage { at, secret_id, requests, units, cost: &cost, currency: &currency };
+        let usage = Usage {
+            at,
+            secret_id,
+            scope: "user",
+            owner: &currency,
+            provider: &cost,
+            requests,
+            units,
+            cost: &cost,
+            currency: &currency,
+        };
         let bytes = usage.encode();
         prop_assert_eq!(Usage::decode(&bytes), Some(usage));
         prop_assert_eq!(Usage::decode(&bytes[..bytes.len() - 1]), None);

@@ -214,12 +214,14 @@ SELECT call, pg_temp.refusal(format('hftok.record_usage(%L, %s)', :'id', call)) 
 SELECT hftok.record_usage(NULL), hftok.record_usage(gen_random_uuid());
 SELECT hftok.record_usage(hftok.put_secret('not a credential', 'x'));
 DELETE FROM hftok.decrypted_secrets;
+CALL pg_temp.await('(SELECT sum(requests) FROM hftok.usage_daily) >= 5');
 SELECT day = (now() AT TIME ZONE 'UTC')::date AS today, provider, scope, scope_id, secret_id = :'id' AS same, requests, units, cost, currency FROM hftok.usage_daily ORDER BY currency;
 -- Usage outlives its credential. Each sees their own.
 SELECT hftok.delete_credential('openai', p_user_id => 'alice');
 SELECT hftok.record_usage(:'id');
 SELECT sum(requests) AS requests FROM hftok.usage_daily WHERE scope_id = 'alice';
 SELECT hftok.record_usage(secret_id) FROM hftok.credentials WHERE scope = 'global' AND provider = 'openai' AND model = '';
+CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily WHERE scope = ''global'')');
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';

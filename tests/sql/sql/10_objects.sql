@@ -142,6 +142,9 @@ CREATE TEMP VIEW owned AS
     FROM pg_type t JOIN ours n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
     WHERE t.typelem = 0 AND (c.relkind IS NULL OR c.relkind = 'c');
 
+-- Each call is so short that setting two settings is a good part of it: they set them where they run SQL (src/pg/owner.rs).
+CREATE TEMP VIEW hot AS SELECT unnest('{hftok.get_secret,hftok.resolve_token,hftok.resolve_hf_token}'::regproc[]::oid[]) AS oid;
+
 CREATE TEMP VIEW faults AS
     SELECT 'PUBLIC has a privilege' AS fault, format('%s %s %s', g.privilege_type, g.kind, g.object) AS object
     FROM granted g
@@ -166,7 +169,10 @@ CREATE TEMP VIEW faults AS
         SELECT 'hftok_private.secrets.' || c FROM unnest('{id,scope,scope_id,provider,model,label,preview,enabled,warnings,allowed_hosts,
             on_unusable,expires_at,verdict,last_verified_at,version,created_at,updated_at}'::text[]) c)))
     AND NOT (g.kind = 'relation' AND g.privilege_type = 'SELECT' AND g.object = ANY ('{hftok_private.members,hftok_private.administrators,
-        hftok_private.integrations,hftok_private.integration_shares,hftok_private.usage_daily}'::text[]))
+        hftok_private.integrations,hftok_private.integration_shares,hftok_private.usage_daily,hftok_private.secret_usage}'::text[]))
+    -- The backend acts for everybody, so it would see everything: it sees nothing of the audit.
+    AND NOT (g.kind = 'relation' AND g.privilege_type = 'SELECT' AND g.object = 'hftok_private.audit'
+        AND g.grantee::regrole::text IN ('hftok_user', 'hftok_admin', 'hftok_auditor'))
     AND NOT (g.kind = 'relation' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
         AND g.object = 'hftok_private.user_api_keys' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
     UNION ALL
@@ -182,11 +188,13 @@ CREATE TEMP VIEW faults AS
     SELECT 'definer without pinned search_path', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
+    AND (p.proconfig IS NOT NULL OR p.oid NOT IN (SELECT h.oid FROM hot h))
     UNION ALL
     -- pg_dump turns it off, and then FORCEd row security is an error.
     SELECT 'definer without row_security', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND NOT 'row_security=on' = ANY (coalesce(p.proconfig, '{}'))
+    AND (p.proconfig IS NOT NULL OR p.oid NOT IN (SELECT h.oid FROM hot h))
     UNION ALL
     -- PostgREST cannot choose between two functions of one name.
     SELECT 'overloaded', format('hftok.%s', p.proname)
@@ -215,7 +223,8 @@ CREATE TEMP VIEW faults AS
     UNION ALL
     SELECT 'a policy on a table that is the owner''s alone', format('%s on %s', p.polname, p.polrelid::regclass)
     FROM pg_policy p
-    WHERE p.polrelid::regclass::text = ANY ('{hftok_private.data_keys,hftok_private.secret_versions,hftok_private.providers}'::text[])
+    WHERE p.polrelid::regclass::text = ANY ('{hftok_private.data_keys,hftok_private.secret_versions,hftok_private.providers,
+        hftok_private.audit_pending,hftok_private.audit_stub,hftok_private.kinds}'::text[])
     AND p.polroles <> ARRAY[to_regrole('hftok_owner')::oid]
     UNION ALL
     -- The catalogue hides no row.
@@ -264,12 +273,20 @@ CALL pg_temp.break('GRANT SELECT (sealed) ON hftok_private.secrets TO hftok_serv
 CALL pg_temp.break('GRANT UPDATE (label) ON hftok_private.secrets TO hftok_user');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.providers TO hftok_admin');
 CALL pg_temp.break('GRANT INSERT ON hftok_private.user_api_keys TO hftok_admin');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.audit TO hftok_service');
+CALL pg_temp.break('GRANT UPDATE ON hftok_private.audit TO hftok_admin');
+CALL pg_temp.break('GRANT INSERT ON hftok_private.audit_pending TO hftok_service');
+CALL pg_temp.break('GRANT DELETE ON hftok_private.audit_stub TO hftok_admin');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.changes TO hftok_auditor');
+CALL pg_temp.break('GRANT UPDATE ON hftok_private.secret_usage TO hftok_service');
+CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.record_change TO hftok_service');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.runner_env TO hftok_service');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.reseal TO PUBLIC');
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secrets FOR SELECT USING (true)');
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secrets FOR INSERT WITH CHECK (true)');
 CALL pg_temp.break('ALTER POLICY hftok ON hftok_private.secrets TO PUBLIC');
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secret_versions USING (hftok_private.caller_id() IS NOT NULL)');
+CALL pg_temp.break('CREATE POLICY strange ON hftok_private.audit_pending FOR SELECT USING (hftok_private.caller_id() IS NOT NULL)');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok TO PUBLIC');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok_private TO hftok_service');
 CALL pg_temp.break('GRANT USAGE ON TYPE hftok.keyring TO PUBLIC');
@@ -277,9 +294,11 @@ CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok.verify TO pg_monitor');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok.verify TO hftok_auditor WITH GRANT OPTION');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret LEAKPROOF');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret PARALLEL SAFE');
-CALL pg_temp.break('ALTER FUNCTION hftok.get_secret RESET search_path');
-CALL pg_temp.break('ALTER FUNCTION hftok.get_secret SET search_path = pg_catalog, public');
-CALL pg_temp.break('ALTER FUNCTION hftok.get_secret RESET row_security');
+CALL pg_temp.break('ALTER FUNCTION hftok.put_secret RESET search_path');
+CALL pg_temp.break('ALTER FUNCTION hftok.put_secret SET search_path = pg_catalog, public');
+CALL pg_temp.break('ALTER FUNCTION hftok.put_secret RESET row_security');
+CALL pg_temp.break('ALTER FUNCTION hftok.get_secret SET search_path = public');
+CALL pg_temp.break('ALTER FUNCTION hftok.previous_token RESET ALL');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER VIEW hftok.secrets RESET (security_barrier)');
 CALL pg_temp.break('ALTER VIEW hftok.credentials RESET (security_invoker)');

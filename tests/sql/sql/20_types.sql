@@ -35,7 +35,7 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.fingerprints(p_value => ''value''::text)'),
     ('hftok_private.keyring_state()'),
     ('hftok_private.read_keyring()'),
-    ('hftok_private.missing_key(p_sealed => :sealed, p_fingerprint => ''''::bytea)'),
+    ('hftok_private.missing_key(p_sealing => 7::bigint, p_marking => 2::bigint, p_present => ''{1,2}''::bigint[])'),
     ('hftok_private.data_key_id(p_sealed => :sealed)'),
     ('hftok.save_credential(p_provider => ''openai''::text, p_secret => :key, p_model => ''gpt''::text, p_user_id => ''alice''::text,
         p_org_id => NULL::text, p_global => false::boolean, p_label => ''label''::text, p_expires_at => ''2100-01-01 UTC''::timestamptz,
@@ -96,6 +96,19 @@ INSERT INTO calls (call) VALUES
         p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
     ('hftok_private.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text,
         p_model => ''gpt''::text, p_levels => ''{user}''::text[])'),
+    ('hftok.audit_head()'),
+    ('hftok.verify_audit(p_from => 1::bigint, p_to => 1::bigint, p_head => NULL::text)'),
+    ('hftok.purge_audit(p_before => ''2000-01-01 UTC''::timestamptz)'),
+    ('hftok_private.audit_faults()'),
+    ('hftok_private.audit_state()'),
+    ('hftok_private.pending_event(p_event => (SELECT p.event FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1))'),
+    ('hftok_private.record_change(p_action => ''types''::text, p_object => :credential, p_version => 2::int, p_digest => ''\x00''::bytea,
+        p_scope => ''user''::text, p_owner => ''alice''::text, p_provider => ''openai''::text, p_level => ''level''::text, p_subject => ''bob''::text)'),
+    ('hftok_private.record_verify()'),
+    ('hftok_private.record_refusal(p_action => ''types''::text, p_outcome => ''not_found''::text, p_object => :credential)'),
+    ('hftok_private.report_usage(p_secret_id => :credential, p_scope => ''user''::text, p_owner => ''alice''::text, p_provider => ''openai''::text, p_requests => 2::bigint, p_units => 3::bigint, p_cost => ''0.5''::text,
+        p_currency => ''EUR''::text)'),
+    ('hftok_private.state_of(p_secret => (SELECT s FROM hftok_private.secrets s WHERE s.id = :credential))'),
     ('hftok_private.stage_api_key(p_user_id => ''bob''::text, p_service => ''openai''::text, p_api_key => :key)'),
     ('hftok_private.staged_id(p_user_id => ''bob''::text, p_service => ''openai''::text)'),
     ('hftok_private.is_staged(p_user_id => ''bob''::text, p_service => ''openai''::text, p_mask => ''x''::text)'),
@@ -103,7 +116,7 @@ INSERT INTO calls (call) VALUES
 
 -- A function that is missing above, and an argument that is. Those that change more than rows are called elsewhere:
 -- seal in 30_vault, install_vault_schema in 50_vault_schema, enable_rpc and disable_rpc (which call set_rpc) in 60_rpc_roles;
--- and triggers: refuse_write in 30_vault, refuse_view_write in 40_privileges, write_credential in 71_credentials, secret_written and user_api_keys_* in 73_user_api_keys.
+-- and triggers: refuse_write and delete_vault_row in 30_vault, refuse_view_write in 40_privileges, write_credential in 71_credentials, secret_written and user_api_keys_* in 73_user_api_keys.
 SELECT p.oid::regproc AS not_called
 FROM pg_proc p
 WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
@@ -129,6 +142,8 @@ BEGIN
             id := hftok.create_secret('value', 'types');
             PERFORM hftok.update_secret(id, 'second');
         END IF;
+        -- So that there is something to answer.
+        INSERT INTO hftok_private.administrators (user_id) SELECT 'mallory' WHERE call ~ 'audit_faults';
         call := replace(call, ':id', quote_nullable(id) || '::uuid');
         call := replace(call, ':sealed', format('%L::bytea',
             (SELECT v.sealed FROM hftok_private.secret_versions v WHERE v.secret_id = id)));
@@ -160,7 +175,7 @@ SELECT c.function, c.gives, p.proretset AS set_returning,
     c.gives = CASE WHEN p.prorettype = 'record'::regtype THEN 'record' ELSE format_type(p.prorettype, NULL) END AS as_declared,
     -- The others are read below, or depend on the server.
     CASE WHEN p.prorettype::regtype IN ('uuid', 'text', 'text[]', 'boolean', 'integer', 'bigint', 'bytea[]', 'jsonb', 'hftok.saved_credential',
-            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|builtin|caller_id|^explain$'
+            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|builtin|caller_id|^explain$|audit_head|audit_state|pending_event'
         OR p.proname ~ '^(explain_token|forget|save_credentials)' THEN reads END AS reads
 FROM called c JOIN pg_proc p ON p.oid = c.function::regproc ORDER BY c.function COLLATE "C";
 
@@ -170,6 +185,10 @@ SELECT pg_typeof(version) AS version, pg_typeof(sealed) AS sealed, pg_typeof(rea
     pg_typeof(removable_root_key_ids) AS removable, pg_typeof(active_data_key_id) AS active_data_key_id,
     pg_typeof(secrets) AS secrets, pg_typeof(secrets_on_old_keys) AS on_old_keys, pg_typeof(gateways) AS gateways
 FROM hftok.status();
+SELECT pg_typeof(audit_mode) AS audit_mode, pg_typeof(audit_writer) AS audit_writer, pg_typeof(audit_waiting) AS audit_waiting,
+    pg_typeof(audit_lag) AS audit_lag FROM hftok.status();
+SELECT pg_typeof(checked) AS checked, pg_typeof(ok) AS ok, pg_typeof(first_bad) AS first_bad, pg_typeof(reason) AS reason
+FROM hftok.verify_audit();
 SELECT primary_key_id = key_ids[cardinality(key_ids)] AS primary_is_last,
     primary_key_id = primary_root_key_id AND key_ids = root_key_ids AS as_status
 FROM hftok.unseal(), hftok.status();
@@ -219,6 +238,24 @@ ORDER BY k.purpose, changed, sound;
 SELECT hftok_private.data_key_id(sealed) = (hftok.status()).active_data_key_id AS active_key FROM sample;
 SELECT r.fingerprint = ANY (hftok_private.fingerprints('value')) AS fits, r.fingerprint = ANY (hftok_private.fingerprints('x')) AS unfit
 FROM sample r;
+-- What the audit is told: every argument of its own kind, and bytes that are no event are none.
+BEGIN;
+SELECT hftok_private.record_change(p_action => 'types', p_object => :'id', p_version => 7, p_digest => '\x0123', p_scope => 'user',
+    p_owner => 'alice', p_provider => 'openai', p_level => 'level', p_subject => 'bob');
+SELECT hftok_private.record_change('bare', p_owner => '', p_provider => '');
+SELECT key, value FROM hftok_private.audit_pending p, LATERAL jsonb_each(hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit') f
+WHERE hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' ->> 'action' = 'types' AND key NOT IN ('at', 'database', 'object_id', 'application_name', 'client_addr', 'role_name', 'login_role', 'actor_user')
+ORDER BY key COLLATE "C";
+SELECT e ->> 'object_id' = :'id' AS object, e ->> 'role_name' = current_user AS role, e ->> 'login_role' = session_user AS login,
+    e ->> 'actor_user' = 'role:' || current_user AS actor, e ->> 'application_name' = current_setting('application_name') AS application,
+    (e ->> 'at')::timestamptz BETWEEN now() AND clock_timestamp() AS at
+FROM (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p WHERE e ->> 'action' = 'types';
+SELECT count(*) AS fields FROM (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p,
+    LATERAL jsonb_each(e) f WHERE e ->> 'action' = 'bare' AND f.value <> 'null' AND f.key <> 'client_addr';
+SELECT hftok_private.record_change(NULL);
+ROLLBACK;
+SELECT bytes, hftok_private.pending_event(bytes) FROM unnest('{NULL,"","\\x00","\\x000000000000000001"}'::bytea[]) bytes;
+SELECT octet_length(hftok_private.state_of(s)) AS bytes FROM hftok_private.secrets s WHERE s.id = :'id';
 
 -- Arguments that are reserved are refused, not ignored.
 \set VERBOSITY sqlstate

@@ -36,7 +36,7 @@ INSERT INTO deeds VALUES
     ('swapped 1', $$UPDATE hftok_private.secrets s SET name = o.name, binding_key = gen_random_uuid() FROM made o
         WHERE s.id = $1 AND o.name = 'swapped 2'$$),
     ('swapped 2', $$UPDATE hftok_private.secrets s SET name = o.name FROM made o WHERE s.id = $1 AND o.name = 'swapped 1'$$);
-CREATE TEMP TABLE made AS SELECT name, hftok.create_secret('value of ' || name, name) AS id FROM deeds;
+CREATE TEMP TABLE made AS SELECT name, hftok.create_secret('value of ' || name, name) AS id, NULL::uuid AS former_id FROM deeds;
 DO $$
 DECLARE
     one record;
@@ -44,15 +44,18 @@ BEGIN
     FOR one IN SELECT * FROM deeds JOIN made USING (name) LOOP
         EXECUTE one.deed USING one.id;
     END LOOP;
-    UPDATE made SET id = '00000000-0000-4000-8000-000000000001' WHERE name = 'other id';
+    UPDATE made SET id = '00000000-0000-4000-8000-000000000001', former_id = id WHERE name = 'other id';
 END
 $$;
--- NULL where it does not open. What is beside the value (preview, fingerprint, binding) is for verify() to notice.
+-- NULL where it does not open. What is beside the value (preview, fingerprint, binding) is for verify() to notice, and what is
+-- not bound to it but told by the audit.
+CREATE TEMP TABLE verified AS SELECT kind, id, version, regexp_replace(reason, '[0-9]+', 'N') AS reason, checked, failed FROM hftok.verify();
 SELECT m.name, d.decrypted_secret, v.reason
-FROM made m JOIN hftok.decrypted_secrets d USING (id)
-LEFT JOIN (SELECT id::uuid, regexp_replace(reason, '[0-9]+', 'N') AS reason FROM hftok.verify() WHERE kind = 'secret') v USING (id)
-ORDER BY m.name COLLATE "C";
-SELECT count(reason) AS named, max(failed) AS failed, max(checked) - (SELECT count(*) FROM hftok_private.data_keys) AS secrets FROM hftok.verify();
+FROM made m JOIN hftok.decrypted_secrets d USING (id) LEFT JOIN verified v ON v.kind = 'secret' AND v.id = m.id::text
+ORDER BY m.name COLLATE "C", v.reason COLLATE "C";
+-- Of the id that was changed the audit misses the former one too.
+SELECT v.version, v.reason FROM verified v WHERE v.kind = 'secret' AND v.id NOT IN (SELECT id::text FROM made);
+SELECT count(reason) AS named, max(failed) AS failed, max(checked) - (SELECT count(*) FROM hftok_private.data_keys) AS secrets FROM verified;
 -- By name, the error says which one, and what to do.
 SELECT hftok.get_secret('sound');
 SELECT hftok.get_secret('other scope_id');
@@ -69,7 +72,10 @@ SELECT hftok.update_secret(id, new_name => 'saved') FROM made WHERE name = 'last
 SELECT hftok.update_secret(id, 'new') FROM made WHERE name = 'last byte';
 SELECT hftok.get_secret('last byte');
 SELECT hftok.delete_secret(id) FROM made WHERE name = 'nonce';
+-- Put right before it is deleted, because a secret that is not there any more is missed for good.
+UPDATE hftok_private.secrets s SET id = m.former_id FROM made m WHERE s.id = m.id AND m.former_id IS NOT NULL;
 DELETE FROM hftok.decrypted_secrets;
+SELECT kind, reason, failed FROM hftok.verify();
 
 -- Previous versions are bound as well, each to its own fields.
 SELECT hftok.put_secret('versions', 'one') AS id \gset

@@ -2,6 +2,7 @@
 -- says it, then as it is when it is tried. And what a DBA adds: a policy of their own reaches every view.
 
 \set VERBOSITY sqlstate
+\i tests/sql/include/await.sql
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_nobody, regress_reader, regress_intern;
 RESET client_min_messages;
@@ -62,6 +63,9 @@ SELECT (hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_i
 SELECT (hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_expires_at => now() + interval '1 day')).version;
 SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.grant_administrator('alice'), hftok.record_usage(:'credential');
+SELECT hftok.get_secret('secret');
+CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily)');
+CALL pg_temp.await_audit();
 INSERT INTO attempts (statement) VALUES
     ('SELECT hftok.save_credential(''openai'', ''$KEY'')'), ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_user_id => ''alice'')'),
     ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_org_id => ''acme'')'), ('SELECT hftok.save_credential(''openai'', ''$KEY'', p_global => true)'),
@@ -96,7 +100,23 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT FROM hftok_private.integrations'), ('SELECT FROM hftok_private.user_api_keys'), ('SELECT hftok_private.caller_id()'),
     ('SELECT hftok_private.explain(''openai'', NULL, NULL, NULL, NULL, NULL)'), ('SELECT hftok_private.forget(''user'', ''alice'')'),
     ('SELECT hftok_private.runner_env(NULL, ''alice'', NULL, NULL, NULL)'),
-    ('SELECT hftok_private.lock_api_key(''alice'', ''openai'')'), ('SELECT hftok_private.save_staged(''alice'', ''openai'')'), ('SHOW hftok.environment'), ('SHOW hftok.overlap');
+    ('SELECT hftok_private.lock_api_key(''alice'', ''openai'')'), ('SELECT hftok_private.save_staged(''alice'', ''openai'')'), ('SHOW hftok.environment'), ('SHOW hftok.overlap'),
+    ('INSERT INTO hftok.expiring_credentials (secret_id) VALUES (gen_random_uuid())'), ('UPDATE hftok.expiring_credentials SET label = ''x'''),
+    ('INSERT INTO hftok.integrations (name) VALUES (''x'')'), ('INSERT INTO hftok.usage_daily (cost) VALUES (1)'), ('DELETE FROM hftok.usage_daily');
+-- The audit: read by those who audit and those who run it, and by users as far as they are concerned; written by nobody.
+INSERT INTO attempts (statement) VALUES
+    ('SELECT hftok.audit_head()'), ('SELECT hftok.verify_audit()'), ('SELECT hftok.verify_audit(1, 1)'), ('SELECT hftok.purge_audit(''2000-01-01'')'),
+    ('SELECT 1 / count(*) FROM hftok.audit_events WHERE actor_user <> ''role:'' || current_user'), ('SELECT 1 / count(*) FROM hftok.recent_reveals'), ('SELECT count(*) FROM hftok.refusals_by_role'),
+    ('SELECT count(*) FROM hftok.unused_secrets'), ('SELECT count(*) FROM hftok.new_applications'),
+    ('INSERT INTO hftok.audit_events (id) VALUES (0)'), ('UPDATE hftok.audit_events SET actor_user = ''bob'''), ('DELETE FROM hftok.audit_events'),
+    ('INSERT INTO hftok.recent_reveals (action) VALUES (''x'')'), ('UPDATE hftok.recent_reveals SET action = ''x'''), ('DELETE FROM hftok.recent_reveals'),
+    ('INSERT INTO hftok.refusals_by_role (action) VALUES (''x'')'), ('UPDATE hftok.refusals_by_role SET action = ''x'''), ('DELETE FROM hftok.refusals_by_role'),
+    ('INSERT INTO hftok.unused_secrets (label) VALUES (''x'')'), ('UPDATE hftok.unused_secrets SET label = ''x'''), ('DELETE FROM hftok.unused_secrets'),
+    ('INSERT INTO hftok.new_applications (reveals) VALUES (1)'), ('UPDATE hftok.new_applications SET reveals = 1'), ('DELETE FROM hftok.new_applications'),
+    ('SELECT FROM hftok_private.audit'), ('SELECT FROM hftok_private.audit_pending'), ('SELECT FROM hftok_private.audit_stub'), ('SELECT FROM hftok_private.secret_usage'), ('SELECT FROM hftok_private.changes'),
+    ('INSERT INTO hftok_private.audit_pending (event) VALUES ('''')'), ('SELECT hftok_private.record_change(''x'')'), ('SELECT hftok_private.record_verify()'),
+    ('SELECT hftok_private.record_refusal(''x'', ''x'', NULL)'), ('SELECT hftok_private.report_usage($CREDENTIAL, ''user'', ''alice'', ''openai'', 1, 1, ''1'', ''USD'')'), ('SELECT hftok_private.audit_state()'), ('SELECT hftok_private.audit_faults()'), ('SELECT hftok_private.pending_event('''')'),
+    ('SHOW hftok.audit'), ('SET hftok.audit = ''sync'''), ('SET hftok.audit_timeout = 1'), ('SET hftok.audit_flush_interval = 60000'), ('SET hftok.audit_retention = 0');
 UPDATE attempts SET statement = replace(replace(replace(replace(statement, '$ID', quote_literal(:'id')), '$CREDENTIAL', quote_literal(:'credential')),
     '$INTEGRATION', quote_literal(:'integration')), '$KEY', 'sk-proj-anew0000000000000000');
 SELECT regexp_replace(statement, '[0-9a-f-]{36}', 'ID') AS statement, pg_temp.attempt('hftok_user', statement) AS "user",
@@ -260,12 +280,19 @@ SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*)
     (SELECT count(*) FROM hftok_private.data_keys) AS keys, (SELECT count(*) FROM hftok_private.members) AS members,
     (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
     (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
+SELECT (SELECT count(*) FROM hftok_private.audit WHERE actor_user IS DISTINCT FROM 'role:regress_backup') AS audit, (SELECT count(*) FROM hftok_private.audit_pending) AS pending,
+    (SELECT count(*) FROM hftok_private.audit_stub) AS stubs, (SELECT count(*) FROM hftok_private.secret_usage) AS uses;
 SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.members) AS members, (SELECT count(*) FROM hftok.administrators) AS administrators,
     (SELECT count(*) FROM hftok.integrations) AS integrations, (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.usage_daily) AS usage;
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
 INSERT INTO hftok.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
 INSERT INTO hftok_private.administrators (user_id) VALUES ('role:regress_backup');
 INSERT INTO hftok_private.providers (id, definition) VALUES ('openai', '{}');
+INSERT INTO hftok_private.audit_pending (event) VALUES ('');
+INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) VALUES (0, now(), 'reveal', 'x', 'used', 1, '');
+WITH a AS (UPDATE hftok_private.audit SET actor_user = 'somebody else' RETURNING 1) SELECT count(*) FROM a;
+WITH a AS (DELETE FROM hftok_private.audit RETURNING 1) SELECT count(*) FROM a;
+INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES (1, '', '');
 INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'x');
 UPDATE hftok.credentials SET label = 'x' WHERE scope_id = 'alice';
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');

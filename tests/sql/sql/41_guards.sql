@@ -31,12 +31,12 @@ BEGIN
     RAISE INFO '    create_secret: %', regress_mallory.attempt('hftok.create_secret(''x'') IS NOT NULL');
     RAISE INFO '    find_secret: %', regress_mallory.attempt('count(*) FROM hftok.find_secret(''x'')');
     RAISE INFO '    verify: %', regress_mallory.attempt('max(failed) FROM hftok.verify()');
-    RAISE INFO '    view: %', regress_mallory.attempt('decrypted_secret FROM hftok.decrypted_secrets');
+    RAISE INFO '    view: %', regress_mallory.attempt('decrypted_secret FROM hftok.decrypted_secrets WHERE name = ''guarded''');
     RAISE INFO '    save_credential: %', regress_mallory.attempt('(hftok.save_credential(''openai'', ''sk-proj-mallory'')).version > 0');
     RAISE INFO '    save for all: %', regress_mallory.attempt('(hftok.save_credential(''openai'', ''sk-proj-mallory'', p_global => true)).version > 0');
     RAISE INFO '    explain_token: %', regress_mallory.attempt('string_agg(outcome, '' '') FROM hftok.explain_token(''openai'', p_levels => ''{user,global}'')');
     RAISE INFO '    resolve_token: %', regress_mallory.attempt('token FROM hftok.resolve_token(''openai'', ''alice'')');
-    RAISE INFO '    credentials: %', regress_mallory.attempt('string_agg(scope_id, '' '') FROM hftok.credentials WHERE provider <> ''groq''');
+    RAISE INFO '    credentials: %', regress_mallory.attempt('string_agg(scope_id, '' '' ORDER BY scope_id COLLATE "C") FROM hftok.credentials WHERE provider <> ''groq''');
     RAISE INFO '    user_api_keys: %', regress_mallory.attempt(
         'WITH i AS (INSERT INTO hftok.user_api_keys (service, api_key) VALUES (''groq'', ''key-of-mallory'')
             ON CONFLICT (user_id, service) DO UPDATE SET api_key = excluded.api_key RETURNING user_id) SELECT user_id FROM i');

@@ -3,6 +3,7 @@
 
 \set VERBOSITY sqlstate
 \encoding UTF8
+\i tests/sql/include/await.sql
 SET timezone = 'UTC';
 SET client_min_messages = warning;
 SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
@@ -178,7 +179,8 @@ INSERT INTO accepted VALUES
 SELECT a.provider, c.ok, c.warnings, s.warnings = c.warnings AS saved_so
 FROM accepted a, LATERAL hftok.check_credential(a.provider, a.value) c, LATERAL hftok.save_credential(a.provider, a.value, md5(a.value), 'carol') s;
 SELECT a.provider, a.value, c.preview, r.token = trim(E' \n' FROM a.value) AS trimmed
-FROM accepted a JOIN hftok.credentials c ON c.model = md5(a.value), LATERAL hftok.resolve_token(a.provider, 'carol', p_model => c.model) r;
+FROM accepted a JOIN hftok.credentials c ON c.model = md5(a.value), LATERAL hftok.resolve_token(a.provider, 'carol', p_model => c.model) r
+ORDER BY a.provider, a.value COLLATE "C";
 SELECT hftok.check_credential('unheard of', 'x');
 SELECT hftok.check_credential(NULL, 'x');
 SELECT hftok.check_credential('openai', NULL);

@@ -3,6 +3,7 @@
 
 \set VERBOSITY sqlstate
 \encoding UTF8
+\i tests/sql/include/await.sql
 SET timezone = 'UTC';
 SET client_min_messages = warning;
 SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
@@ -75,9 +76,9 @@ SELECT hftok.create_integration_with_vault('of bob', 'huggingface', 'hf_bob00000
 SELECT name, user_id, type, status FROM hftok.integrations ORDER BY name;
 -- Its state. A message is cut, not refused.
 SELECT hftok.update_integration_status(:'key', 'verifying', p_user_id => 'alice');
-SELECT status, error_message, last_used_at FROM hftok.integrations WHERE id = :'key';
+SELECT status, error_message FROM hftok.integrations WHERE id = :'key';
 SELECT hftok.update_integration_status(:'key', 'error', 'the provider said: 401', 'alice');
-SELECT status, error_message, last_used_at FROM hftok.integrations WHERE id = :'key';
+SELECT status, error_message FROM hftok.integrations WHERE id = :'key';
 SELECT hftok.update_integration_status(:'key', 'connected', p_user_id => 'alice');
 SELECT status, error_message, last_used_at IS NOT NULL AS used FROM hftok.integrations WHERE id = :'key';
 SELECT hftok.update_integration_status(:'key', 'disabled', repeat('m', 2000), 'alice');
@@ -91,6 +92,13 @@ SELECT hftok.update_integration_status(:'key', 'error');
 SELECT hftok.update_integration_status(:'key', 'pending', p_user_id => 'alice');
 -- Usage is counted for its secret.
 SELECT hftok.record_usage(secret_id, 3) FROM hftok.integrations WHERE id = :'key';
+RESET SESSION AUTHORIZATION;
+CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily)');
+-- Used is what was read, and what connected; one that was not is not.
+CALL pg_temp.await($$(SELECT count(last_used_at) = 3 FROM hftok.integrations)$$);
+SELECT name, last_used_at > created_at AS used FROM hftok.integrations ORDER BY name;
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_service_role;
 SELECT provider, scope, scope_id, requests FROM hftok.usage_daily;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';

@@ -17,7 +17,7 @@ SELECT count(*) AS left FROM pg_class WHERE relowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_proc WHERE proowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_type WHERE typowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_proc WHERE probin ~ 'hftok';
-SELECT count(*) AS left FROM pg_class WHERE relname ~ '^(secrets|secret_versions|data_keys|decrypted_secrets|credentials|integration|members|administrators|provider|user_api_keys|usage_daily)';
+SELECT count(*) AS left FROM pg_class WHERE relname ~ '^(secrets|secret_versions|secret_usage|audit|kinds|data_keys|decrypted_secrets|credentials|integration|members|administrators|provider|user_api_keys|usage_daily)';
 -- The schema that CREATE EXTENSION made stays, as it does for every extension that is given one; it is empty.
 SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid) + (SELECT count(*) FROM pg_proc WHERE pronamespace = n.oid)
     + (SELECT count(*) FROM pg_type WHERE typnamespace = n.oid) AS left

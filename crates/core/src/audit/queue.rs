@@ -46,6 +46,10 @@ pub struct Lane {
     pub latch: usize,
     /// There is something to fetch that does not lie in the queue.
     pub is_called: bool,
+    /// Counts those who ask for a round, which is to begin after they asked.
+    pub asked: u64,
+    /// The last of them whose round is over.
+    pub answered: u64,
     /// A launch has been tried, and nothing before this time is to be tried again.
     pub not_before: i64,
     /// When what is not in the queue is to be looked at again.
@@ -134,6 +138,8 @@ impl Lane {
         writer: 0,
         latch: 0,
         is_called: false,
+        asked: 0,
+        answered: 0,
         not_before: 0,
         look_out_at: 0,
         failures: 0,
@@ -165,7 +171,7 @@ impl Lane {
 
     /// Whether a writer would find something to do.
     pub fn has_work(&self) -> bool {
-        self.first != NONE || self.is_called || self.left_out > 0
+        self.first != NONE || self.is_called || self.asked > self.answered || self.left_out > 0
     }
 
     /// How many records wait.
@@ -214,8 +220,8 @@ impl Header {
         }
         let free = self.lane(0).or_else(|| self.lanes.iter().position(Lane::is_idle)).ok_or(Full)?;
         // Numbers go on: somebody may still be waiting for one of the former database.
-        let Lane { accepted, taken, written, .. } = self.lanes[free];
-        self.lanes[free] = Lane { database, accepted, taken, written, ..Lane::EMPTY };
+        let Lane { accepted, taken, written, asked, answered, .. } = self.lanes[free];
+        self.lanes[free] = Lane { database, accepted, taken, written, asked, answered, ..Lane::EMPTY };
         Ok(free)
     }
 

@@ -9,6 +9,12 @@ pub struct Usage<'a> {
     pub at: i64,
     /// The credential.
     pub secret_id: [u8; 16],
+    /// The kind of owner it has.
+    pub scope: &'a str,
+    /// Which owner.
+    pub owner: &'a str,
+    /// The provider.
+    pub provider: &'a str,
     /// Requests.
     pub requests: i64,
     /// Tokens, seconds, or whatever the provider counts.
@@ -27,8 +33,9 @@ impl<'a> Usage<'a> {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         bytes.extend_from_slice(&self.secret_id);
-        put(&mut bytes, Some(self.cost.as_bytes()));
-        put(&mut bytes, Some(self.currency.as_bytes()));
+        for text in [self.scope, self.owner, self.provider, self.cost, self.currency] {
+            put(&mut bytes, Some(text.as_bytes()));
+        }
         bytes
     }
 
@@ -39,7 +46,17 @@ impl<'a> Usage<'a> {
         let requests = i64::from_be_bytes(*rest.take::<8>()?);
         let units = i64::from_be_bytes(*rest.take::<8>()?);
         let secret_id = *rest.take::<16>()?;
-        let usage = Self { at, secret_id, requests, units, cost: rest.text()??, currency: rest.text()?? };
+        let usage = Self {
+            at,
+            secret_id,
+            requests,
+            units,
+            scope: rest.text()??,
+            owner: rest.text()??,
+            provider: rest.text()??,
+            cost: rest.text()??,
+            currency: rest.text()??,
+        };
         rest.0.is_empty().then_some(usage)
     }
 }

@@ -1,0 +1,206 @@
+-- Who sees what of the audit: users what they did and what was done with what is theirs, administrators of the application and
+-- auditors everything, the backend nothing. What a DBA reads: recent uses, refusals, what nobody uses, who is new. And what the
+-- writer counts besides.
+
+\set VERBOSITY sqlstate
+\encoding UTF8
+SET timezone = 'UTC';
+\i tests/sql/include/await.sql
+SELECT current_user AS superuser \gset
+SET client_min_messages = warning;
+SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
+\if :no_gateway
+CREATE ROLE authenticator LOGIN NOINHERIT;
+\endif
+DROP ROLE IF EXISTS regress_authenticated, regress_service_role, regress_direct;
+CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
+CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
+CREATE ROLE regress_direct IN ROLE hftok_user;
+GRANT regress_authenticated, regress_service_role TO authenticator;
+-- Nothing of before.
+CALL pg_temp.await_audit();
+DROP EXTENSION hftok;
+CREATE EXTENSION hftok;
+SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+
+SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob'), hftok.grant_administrator('olga');
+SELECT hftok.put_secret('named', 'value') AS named \gset
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SET request.jwt.claims = '{"sub": "alice"}';
+SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000001');
+SELECT version FROM hftok.save_credential('openai', 'sk-proj-acme0000000000000001', p_org_id => 'acme');
+SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000') AS integration \gset
+SELECT hftok.share_integration(:'integration', 'acme');
+SET request.jwt.claims = '{"sub": "bob"}';
+SELECT version FROM hftok.save_credential('groq', 'groq-key-of-bob');
+SELECT hftok.update_integration(:'integration', 'by bob');
+SET ROLE regress_service_role;
+RESET request.jwt.claims;
+SELECT source FROM hftok.resolve_token('openai', 'alice');
+SELECT source FROM hftok.resolve_token('openai', 'bob', 'acme');
+SELECT hftok.get_integration_credentials(:'integration', 'bob');
+SELECT hftok.get_secret('named');
+RESET SESSION AUTHORIZATION;
+SET ROLE regress_direct;
+SELECT version FROM hftok.save_credential('groq', 'groq-key-of-a-direct-role');
+RESET ROLE;
+CALL pg_temp.await_audit();
+
+-- A user: what they did, what was done with their own, and their memberships. Not what their organisation's are used for.
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SET request.jwt.claims = '{"sub": "alice"}';
+SELECT kind, action, outcome, owner_scope, owner_id, subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
+SET request.jwt.claims = '{"sub": "bob"}';
+SELECT kind, action, outcome, owner_scope, owner_id, subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
+SET request.jwt.claims = '{"sub": "carol"}';
+SELECT count(*) AS events FROM hftok.audit_events;
+-- Everything is filtered before a condition of the reader's is asked.
+SET request.jwt.claims = '{"sub": "carol"}';
+SELECT count(*) AS events FROM hftok.audit_events WHERE 1 / (id - id) = 1;
+-- Nobody: nothing.
+SET request.jwt.claims = '{"role": "authenticated"}';
+SELECT count(*) AS events FROM hftok.audit_events;
+RESET request.jwt.claims;
+SELECT count(*) AS events FROM hftok.audit_events;
+-- An administrator of the application sees all of it, through their JWT; not the views for DBAs.
+SET request.jwt.claims = '{"sub": "olga"}';
+SELECT count(*) FILTER (WHERE actor_user = 'alice') > 0 AS of_alice, count(*) FILTER (WHERE actor_user = 'bob') > 0 AS of_bob, count(*) FILTER (WHERE owner_scope = 'vault') > 0 AS of_the_vault FROM hftok.audit_events;
+SELECT * FROM hftok.recent_reveals;
+SELECT hftok.verify_audit();
+RESET request.jwt.claims;
+-- The backend: nothing.
+SET ROLE regress_service_role;
+SELECT count(*) FROM hftok.audit_events;
+SELECT * FROM hftok.refusals_by_role;
+RESET SESSION AUTHORIZATION;
+-- A direct role: its own. Another's: not.
+SET ROLE regress_direct;
+SELECT kind, action, owner_id, actor_user FROM hftok.audit_events;
+SET ROLE hftok_user;
+SELECT count(*) AS events FROM hftok.audit_events WHERE actor_user <> 'role:hftok_user';
+-- Auditors and operators: everything. A written row stays what it is.
+SET ROLE hftok_auditor;
+SELECT count(*) = (SELECT max(id) FROM hftok.audit_events) AS everything FROM hftok.audit_events;
+UPDATE hftok.audit_events SET actor_user = 'bob' WHERE id = 1;
+DELETE FROM hftok.audit_events;
+SET ROLE hftok_admin;
+SELECT count(*) = (SELECT max(id) FROM hftok.audit_events) AS everything FROM hftok.audit_events;
+RESET ROLE;
+
+-- Who read what in the last day.
+SET ROLE hftok_auditor;
+SELECT role_name, actor_user, action, owner_scope, owner_id, provider, reveals, object_id IS NOT NULL AS object, last_at >= first_at AS times,
+    application_name = current_setting('application_name') AS application FROM hftok.recent_reveals ORDER BY action, actor_user COLLATE "C";
+RESET ROLE;
+CALL pg_temp.await_audit();
+SELECT count(hftok.get_secret('named')) FROM generate_series(1, 150);
+SET hftok.audit = 'sync';
+SELECT count(hftok.get_secret('named')) FROM generate_series(1, 150);
+RESET hftok.audit;
+CALL pg_temp.await_audit();
+SELECT sum(reveals) AS reveals FROM hftok.recent_reveals WHERE action = 'get_secret';
+
+-- What was refused to whom.
+SELECT hftok.get_secret('absent 1');
+SELECT hftok.get_secret('absent 2');
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SET request.jwt.claims = '{"sub": "mallory"}';
+SELECT hftok.delete_integration_with_vault(:'integration');
+SET request.jwt.claims = '{"sub": "molly"}';
+SELECT hftok.delete_integration_with_vault(:'integration');
+SELECT hftok.get_secret('named');
+RESET request.jwt.claims;
+RESET SESSION AUTHORIZATION;
+CALL pg_temp.await_audit();
+SET ROLE hftok_admin;
+SELECT CASE role_name WHEN :'superuser' THEN '(superuser)' ELSE role_name END AS role, action, outcome, refusals, users, last_at >= first_at AS times
+FROM hftok.refusals_by_role ORDER BY nullif(role_name, :'superuser') COLLATE "C", action, outcome;
+RESET ROLE;
+
+-- Secrets that nobody ever read.
+CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.secret_usage WHERE use_count > 0)$$);
+SELECT scope, scope_id, provider, name, label FROM hftok.unused_secrets ORDER BY scope, scope_id COLLATE "C";
+-- Read by an application that had not read it, while another had.
+SELECT count(*) AS new FROM hftok.new_applications;
+SET application_name = 'another';
+SELECT source FROM hftok.resolve_token('openai', 'alice');
+SELECT source FROM hftok.resolve_token('groq', 'bob');
+SELECT hftok.get_secret('named');
+RESET application_name;
+CALL pg_temp.await_audit();
+SET ROLE hftok_auditor;
+SELECT scope, scope_id, provider, name, application_name, reveals FROM hftok.new_applications ORDER BY scope COLLATE "C";
+RESET ROLE;
+
+-- Uses are counted with each secret, and shown to whoever sees it.
+CALL pg_temp.await($$(SELECT sum(use_count) = 307 FROM hftok_private.secret_usage)$$);
+SELECT scope, scope_id, provider, use_count, last_used_at > created_at AS used FROM hftok.credentials ORDER BY scope, scope_id COLLATE "C", provider;
+SELECT u.use_count FROM hftok_private.secret_usage u WHERE u.secret_id = :'named';
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SET request.jwt.claims = '{"sub": "alice"}';
+SELECT scope, scope_id, use_count, last_used_at IS NOT NULL AS used FROM hftok.credentials ORDER BY scope;
+SELECT name, last_used_at IS NOT NULL AS used FROM hftok.integrations;
+SET request.jwt.claims = '{"sub": "carol"}';
+SELECT count(*) AS seen FROM hftok.credentials;
+RESET request.jwt.claims;
+RESET SESSION AUTHORIZATION;
+-- Replaced, it is the same credential; deleted, its count goes with it.
+SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000002', p_user_id => 'alice');
+SELECT use_count FROM hftok.credentials WHERE scope_id = 'alice';
+SELECT hftok.delete_credential('groq', p_user_id => 'bob');
+CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.secret_usage)$$);
+SELECT use_count FROM (SELECT secret_id FROM hftok.save_credential('groq', 'groq-key-of-bob', p_user_id => 'bob')) s JOIN hftok.credentials USING (secret_id);
+SELECT use_count FROM hftok.credentials WHERE scope_id = 'bob';
+-- Whoever sees the counts does not get to know of what they may not see.
+SET ROLE regress_direct;
+SELECT count(*) AS seen FROM hftok.credentials;
+RESET ROLE;
+
+-- What backends report, by day and currency; not what no column can hold.
+SELECT secret_id AS id FROM hftok.credentials WHERE scope_id = 'alice' \gset
+SELECT hftok.record_usage(:'id', 2, 1000, 0.25), hftok.record_usage(:'id', 1, 500, 0.5, 'USD'), hftok.record_usage(:'id', 1, 10, 0.125, 'EUR'), hftok.record_usage(:'id', 1, 10, 3, 'JPY');
+BEGIN;
+SELECT hftok.record_usage(:'id', 1, 1, 0.01, 'EUR');
+ROLLBACK;
+CALL pg_temp.await($$(SELECT sum(requests) = 6 FROM hftok.usage_daily)$$);
+SELECT provider, scope, scope_id, requests, units, cost, currency FROM hftok.usage_daily ORDER BY currency;
+SELECT count(*) AS events FROM hftok.audit_events WHERE action = 'record_usage';
+-- One that cannot be added to the others does not stop the others.
+SELECT hftok.record_usage(:'id', 9223372036854775807), hftok.record_usage(:'id', 9223372036854775807);
+SELECT hftok.record_usage(:'id', 1, 1, 1, 'CHF');
+CALL pg_temp.await($$EXISTS (SELECT FROM hftok.usage_daily WHERE currency = 'CHF')$$);
+SELECT requests, currency FROM hftok.usage_daily WHERE currency = 'CHF';
+-- Reported, and then deleted: what was used was used.
+SELECT hftok.record_usage(:'id', 1, 1, 1, 'SEK');
+SELECT hftok.delete_credential('openai', p_user_id => 'alice');
+SELECT hftok.record_usage(secret_id, 1, 1, 1, 'NOK') FROM hftok.credentials WHERE scope_id = 'bob';
+CALL pg_temp.await($$EXISTS (SELECT FROM hftok.usage_daily WHERE currency = 'NOK')$$);
+SELECT requests, currency FROM hftok.usage_daily WHERE currency IN ('SEK', 'NOK') ORDER BY currency;
+
+-- How the audit is doing.
+CALL pg_temp.await_audit();
+SELECT audit_mode, audit_writer IN ('running', 'idle', 'starting') AS writer, audit_waiting, audit_lag FROM hftok.status();
+SET hftok.audit = 'sync';
+SELECT audit_mode FROM hftok.status();
+RESET hftok.audit;
+BEGIN;
+SELECT hftok.add_member('acme', 'dora');
+SELECT audit_waiting, audit_lag > '0' AS lag FROM hftok.status();
+ROLLBACK;
+
+SELECT kind, reason, failed FROM hftok.verify();
+SELECT count(*) FROM hftok.forget_user('alice'), hftok.forget_user('bob') b, hftok.forget_user('role:regress_direct') d, hftok.forget_org('acme') a;
+DELETE FROM hftok.decrypted_secrets;
+SELECT hftok.revoke_administrator('olga');
+SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
+DELETE FROM hftok_private.usage_daily;
+SET client_min_messages = error;
+SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+DROP ROLE regress_authenticated, regress_service_role, regress_direct;
+\if :no_gateway
+DROP ROLE authenticator;
+\endif
