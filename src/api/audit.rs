@@ -13,7 +13,7 @@ use crate::pg::audit_queue;
 use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::key_pages::database;
-use crate::pg::session;
+use crate::pg::{request, session};
 use crate::settings;
 
 entry! {
@@ -57,6 +57,8 @@ entry! {
         p_cost: &str,
         p_currency: &str,
     ) -> () {
+        // A link that somebody follows counts nothing: no transaction that is read-only would stop it.
+        request::refuse_get()?;
         let Some(id) = p_secret_id else { return Ok(()) };
         usage::report(Usage {
             at: session::now(),

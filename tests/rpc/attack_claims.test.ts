@@ -302,6 +302,7 @@ Deno.test("claims that a direct login sets are an error, in every call and view 
       "integrations",
       "members",
       "usage_daily",
+      "audit_events",
     ]
       .map((view) => `SELECT * FROM hftok.${view}`),
     `INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('openai', '${make.openai()}')`,

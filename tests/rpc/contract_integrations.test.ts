@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { letters, make, plaintext } from "./lib/exchange.ts";
 import { ok, people, type Person, service } from "./lib/people.ts";
-import { nothingLeaked } from "./lib/server.ts";
+import { nothingLeaked, written } from "./lib/server.ts";
 
 const { alice, bob, carol, acme, globex } = await people("integrations");
 const notCached = (who: Person) =>
@@ -95,6 +95,7 @@ Deno.test("the life of an integration", async () => {
   await service.call("record_usage", { p_secret_id: made.secret_id, p_units: 7, p_cost: 0.25 });
   await service.call("record_usage", { p_secret_id: made.secret_id, p_requests: 2, p_units: 3, p_cost: 0.5 });
   await service.call("record_usage", { p_secret_id: null });
+  await written();
   const [usage] = await service.rows("usage_daily", { secret_id: made.secret_id });
   assert.deepEqual([usage.requests, usage.units, usage.cost, usage.currency, usage.provider], [
     3,

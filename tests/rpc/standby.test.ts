@@ -1,5 +1,6 @@
-// Every reveal through a PostgREST that is connected to a streaming standby.
+// Every reveal through a PostgREST that is connected to a streaming standby, and its event in that server's log.
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { letters, make, plaintext } from "./lib/exchange.ts";
 import { jwt, people, Person, service, standbyUrl } from "./lib/people.ts";
 import { nothingLeaked, query, sql, until } from "./lib/server.ts";
@@ -129,6 +130,60 @@ Deno.test("the views show each their own, masked", async () => {
   );
   assert((await aliceThere.rows("providers")).length > 10);
   for (const view of ["expiring_credentials", "administrators", "usage_daily"]) await aliceThere.rows(view);
+});
+
+Deno.test("every reveal and refusal is a line in the server's log, without a value", async () => {
+  // As run.sh lays it out: the folder of the sockets, and beside it the log of the standby.
+  const log = dirname(await sql("SHOW unix_socket_directories")) + "/standby.log";
+  const before = (await Deno.readTextFile(log)).length;
+  const asked = { "X-Request-Id": "standby-1" };
+  const ask = (name: string, given: object) => there.raw("POST", `/rpc/${name}`, given, asked);
+  assert.equal((await ask("resolve_hf_token", { p_user_id: alice.name })).status, 200);
+  assert.equal((await ask("get_secret", { p_name: "standby named", p_version: 1 })).status, 200);
+  assert.equal((await ask("get_secret", { p_name: "standby none" })).status, 404);
+  assert.equal(
+    (await bobThere.raw("POST", "/rpc/get_secret", { p_name: "standby named" }, asked)).status,
+    403,
+  );
+
+  const text = (await Deno.readTextFile(log)).slice(before);
+  const events = text.split("\n").filter((line) => line.includes('"hftok_audit"'))
+    .map((line) => JSON.parse(line.slice(line.indexOf("{"))).hftok_audit)
+    .filter((event) => event.request_id === "standby-1");
+  const facts = events.map((
+    event,
+  ) => [
+    event.kind,
+    event.action,
+    event.outcome,
+    event.version,
+    event.object_id,
+    event.level,
+    event.actor_user,
+  ]);
+  assert.deepEqual(facts, [
+    ["reveal", "resolve_hf_token", "used", 2, secret_id, "user", alice.name],
+    ["reveal", "get_secret", "used", 1, named, null, null],
+    ["refusal", "get_secret", "not_found", null, null, null, null],
+    ["refusal", "get_secret", "not_allowed", null, null, null, bob.name],
+  ]);
+  assert.deepEqual(
+    events.map((event) => [event.role_name, event.login_role, event.count]),
+    [["service_role"], ["service_role"], ["service_role"], ["authenticated"]].map((
+      [role],
+    ) => [role, "authenticator", 1]),
+  );
+  const columns = (await query(
+    `SELECT a.attname AS name FROM pg_attribute a WHERE a.attrelid = 'hftok.audit_events'::regclass AND a.attnum > 0`,
+  )).map(({ name }) => name);
+  const fields = [...Object.keys(events[0]), "id", "chain_hash"].filter((name) => name !== "database");
+  assert.deepEqual(fields.sort(), columns.sort(), "the same fields as a row has");
+  assert.equal(
+    events[0].database,
+    Number(await sql("SELECT oid FROM pg_database WHERE datname = current_database()")),
+  );
+  assert(Math.abs(Date.now() - Date.parse(events[0].at)) < 60_000);
+  for (const secret of Object.values(value)) assert(!text.includes(secret), "a value is in the log");
 });
 
 Deno.test("what changes on the primary is seen: a new value, a membership that ended, a deletion", async () => {

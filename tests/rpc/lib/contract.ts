@@ -183,6 +183,28 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   },
   usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
   rotation_progress: { columns: "total done failed", who: ["admin", "auditor"] },
-  audit_events: { columns: "id at action", who: everybody },
+  audit_events: {
+    columns:
+      "id at role_name login_role actor_user kind action object_id version owner_scope owner_id provider level subject " +
+      "outcome count client_addr application_name request_id digest chain_hash",
+    who: ["user", "admin", "auditor"],
+  },
+  recent_reveals: {
+    columns:
+      "role_name actor_user application_name action object_id owner_scope owner_id provider reveals first_at last_at",
+    who: ["admin", "auditor"],
+  },
+  refusals_by_role: {
+    columns: "role_name login_role action outcome refusals users first_at last_at",
+    who: ["admin", "auditor"],
+  },
+  unused_secrets: {
+    columns: "secret_id scope scope_id provider model name label created_at",
+    who: ["admin", "auditor"],
+  },
+  new_applications: {
+    columns: "secret_id scope scope_id provider name application_name first_at reveals",
+    who: ["admin", "auditor"],
+  },
   import_report: { columns: "source", who: ["admin", "auditor"] },
 };
