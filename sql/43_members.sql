@@ -68,6 +68,8 @@ BEGIN
     LOOP
         PERFORM hftok_private.record_change(action, gone.id, gone.version, NULL, gone.scope, gone.scope_id, gone.provider);
     END LOOP;
+    DELETE FROM hftok_private.import_rows r
+    WHERE (r.scope = p_scope AND r.scope_id = owner) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
     memberships := 0;
     FOR member IN
         DELETE FROM hftok_private.members m WHERE CASE p_scope WHEN 'user' THEN m.user_id ELSE m.org_id END = owner

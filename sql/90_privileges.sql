@@ -16,7 +16,7 @@ BEGIN
         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
         AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
         UNION ALL
-        SELECT 'FUNCTION', 'FUNCTION', p.oid::pg_catalog.regprocedure::text, p.proacl
+        SELECT 'ROUTINE', 'ROUTINE', p.oid::pg_catalog.regprocedure::text, p.proacl
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid
         WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
@@ -121,3 +121,13 @@ GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.install_vault_schema T
 GRANT EXECUTE ON FUNCTION hftok.status TO hftok_admin, hftok_auditor, hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc and disable_rpc are the superuser's alone.
+
+-- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
+GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admin;
+GRANT EXECUTE ON FUNCTION
+    hftok.import_source, hftok.import_value, hftok.import_note, hftok.import_holds, hftok.import_vault, hftok.install_api,
+    hftok_private.import_step, hftok_private.import_saved
+    TO hftok_admin;
+GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
+-- Wrappers that install_api() makes name these as what they return.
+GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status TO hftok_admin;

@@ -131,12 +131,22 @@ entry! {
     /// The fingerprints that a value has under every key for fingerprints.
     fn fingerprints(p_value: &str) -> Vec<Vec<u8>> {
         admit_plaintext()?;
-        let value = PlaintextRef::new(required(p_value, "p_value must not be null")?);
         audit::record(Kind::Audit, "done", event::Object::default())?;
-        let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
-        crate::keys::ready()?;
-        data_keys::fingerprint_keys()?.into_iter().map(one).collect()
+        fingerprints_of(required(p_value, "p_value must not be null")?)
     }
+
+    /// The same for an import, which compares what it holds with what it has stored: nothing is asked about others' secrets.
+    fn import_fingerprints(p_value: &str) -> Vec<Vec<u8>> {
+        admit_plaintext()?;
+        fingerprints_of(required(p_value, "p_value must not be null")?)
+    }
+}
+
+fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {
+    let value = PlaintextRef::new(value);
+    let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
+    crate::keys::ready()?;
+    data_keys::fingerprint_keys()?.into_iter().map(one).collect()
 }
 
 fn insert(name: &str, description: &str, value: &PlaintextRef<'_>) -> Result<Option<Uuid>, Error> {

@@ -127,4 +127,13 @@ pub const GUARDED: &[&str] = &[
     "refusals_by_role",
     "unused_secrets",
     "new_applications",
+    "import_column",
+    "blank_column",
+    "import_report",
+    "import_vault",
+    "install_api",
+    "import_source",
+    "import_value",
+    "import_note",
+    "import_holds",
 ];

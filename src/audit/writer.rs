@@ -46,7 +46,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const SETTINGS: &[(&CStr, &CStr)] = &[
     // The answers that wait for it are about this server's disk.
     (c"synchronous_commit", c"local"),
-    (c"lock_timeout", c"2s"),
+    (c"lock_timeout", c"500ms"),
     (c"statement_timeout", c"0"),
     (c"idle_in_transaction_session_timeout", c"0"),
     (c"default_transaction_read_only", c"off"),

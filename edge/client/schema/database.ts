@@ -14,6 +14,24 @@ export type CompositeTypes = {
     ok: boolean | null;
     warnings: string[] | null;
   };
+  /** A column that is moved in: its name in the report, and how SQL addresses it. */
+  imported_source: {
+    source: string | null;
+    relation: string | null;
+    is_key: string | null;
+    held: string | null;
+    empty: string | null;
+    is_bytea: boolean | null;
+    is_filtered: boolean | null;
+    estimate: number | null;
+  };
+  /** How many secrets of a Supabase Vault became what. */
+  imported_vault: {
+    imported: number | null;
+    unchanged: number | null;
+    skipped: number | null;
+    rejected: number | null;
+  };
   /** What unseal() found: ids, never keys. */
   keyring: {
     primary_key_id: number | null;

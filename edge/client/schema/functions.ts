@@ -90,6 +90,36 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: undefined;
   };
+  /** Whether a column still holds what was imported from it, and hftok has a secret for it that opens. */
+  import_holds: {
+    Args: { p_source: string; p_key: string; p_column: string };
+    Returns: boolean;
+  };
+  /** Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason. */
+  import_note: {
+    Args: { p_source: string; p_key: string; p_outcome: string; p_reason?: string | null; p_run?: string | null; p_dry_run?: boolean };
+    Returns: string;
+  };
+  /** How import_column() and blank_column() call and address a column; for programs that import its values themselves. */
+  import_source: {
+    Args: { p_table: string; p_column: string; p_key: string };
+    Returns: CompositeTypes["imported_source"];
+  };
+  /** Imports the value of one row, as import_column() does, and says what became of it: imported, unchanged, skipped, duplicate, rejected or blank. p_column is what the column holds when that is not the value: blank_column() compares it. */
+  import_value: {
+    Args: { p_source: string; p_key: string; p_value: string; p_provider: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_column?: string | null; p_run?: string | null; p_dry_run?: boolean };
+    Returns: string;
+  };
+  /** Copies the named secrets of a Supabase Vault in this database, read through its view as the caller. One whose name hftok has already is reported, not replaced. */
+  import_vault: {
+    Args: { p_schema?: string };
+    Returns: CompositeTypes["imported_vault"];
+  };
+  /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now: call enable_rpc() first. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */
+  install_api: {
+    Args: { p_schema?: string; p_names?: string[] | null };
+    Returns: undefined;
+  };
   /** Creates schema vault with Supabase Vault's functions and views on top of hftok. The caller needs CREATE on the database; a schema of that name must not exist. */
   install_vault_schema: {
     Args: Record<PropertyKey, never>;

@@ -109,6 +109,23 @@ export type Views = {
     };
     Relationships: [];
   };
+  /** What became of each row that was moved in, by its key; without key, of a source as a whole. Never a value. */
+  import_report: {
+    Row: {
+      source: string | null;
+      key: string | null;
+      outcome: string | null;
+      reason: string | null;
+      provider: string | null;
+      scope: string | null;
+      scope_id: string | null;
+      model: string | null;
+      secret_id: string | null;
+      dry_run: boolean | null;
+      at: string | null;
+    };
+    Relationships: [];
+  };
   /** Integrations that the reader owns or that are shared with them, without credentials. */
   integrations: {
     Row: {

@@ -146,6 +146,10 @@ export const operation: Record<string, Group[]> = {
   import_column: ["admin"],
   blank_column: ["admin"],
   import_vault: ["admin"],
+  import_source: ["admin"],
+  import_value: ["admin"],
+  import_note: ["admin"],
+  import_holds: ["admin"],
 };
 
 /** Who may call a function; undefined for one that is not written down here. */
