@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::queue::{LANES, Lane};
+use hftok_core::audit::lane::Lane;
+use hftok_core::audit::queue::LANES;
 
 use super::writer::{self, Errand};
 use crate::pg::{audit_queue, server_log, session, worker};

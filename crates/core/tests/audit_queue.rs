@@ -319,7 +319,7 @@ fn a_lane_that_is_in_use_is_not_given_away() {
         lane.is_called = true;
     }
     assert_eq!(bench.header.claim(lanes + 1), Err(Full));
-    let free = |bench: &mut Bench, change: fn(&mut hftok_core::audit::queue::Lane)| {
+    let free = |bench: &mut Bench, change: fn(&mut hftok_core::audit::lane::Lane)| {
         let lane = &mut bench.header.lanes[5];
         (lane.is_called, lane.writer, lane.left_out) = (false, 0, 0);
         change(lane);

@@ -1,0 +1,98 @@
+//! The lane of a database in the queue: who fetches from it, who asked for what, and how far it is written. The slots are
+//! the queue's.
+
+/// How many records of a lane are remembered as ones that may be repeated.
+pub(super) const RECENT: usize = 8;
+const NONE: u32 = u32::MAX;
+
+/// The queue of one database.
+#[derive(Clone, Copy)]
+pub struct Lane {
+    /// Whose it is; 0 for nobody's.
+    pub database: u32,
+    /// The process that fetches from it; 0 for none.
+    pub writer: i32,
+    /// How to wake that process; 0 for not at all.
+    pub latch: usize,
+    /// There is something to fetch that does not lie in the queue.
+    pub is_called: bool,
+    /// Counts those who ask for a round, which is to begin after they asked.
+    pub asked: u64,
+    /// The last of them whose round is over.
+    pub answered: u64,
+    /// A launch has been tried, and nothing before this time is to be tried again.
+    pub not_before: i64,
+    /// When what is not in the queue is to be looked at again.
+    pub look_out_at: i64,
+    /// Launches in a row that led to nothing.
+    pub failures: u32,
+    /// Records that found no room and could be left out: counted, so that this is told.
+    pub left_out: u64,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) used: u32,
+    pub(super) accepted: u64,
+    pub(super) taken: u64,
+    pub(super) written: u64,
+    pub(super) recent: [Recent; RECENT],
+    pub(super) next_recent: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Recent {
+    pub(super) key: u64,
+    pub(super) slot: u32,
+    pub(super) number: u64,
+}
+
+impl Lane {
+    pub(super) const EMPTY: Self = Self {
+        database: 0,
+        writer: 0,
+        latch: 0,
+        is_called: false,
+        asked: 0,
+        answered: 0,
+        not_before: 0,
+        look_out_at: 0,
+        failures: 0,
+        left_out: 0,
+        first: NONE,
+        last: NONE,
+        used: 0,
+        accepted: 0,
+        taken: 0,
+        written: 0,
+        recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
+        next_recent: 0,
+    };
+
+    /// Whether everything up to this number is written.
+    pub fn is_written(&self, number: u64) -> bool {
+        self.written >= number
+    }
+
+    /// The number of the record that was accepted last.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Is without a writer from now on, and may have another at once.
+    pub fn desert(&mut self) {
+        (self.writer, self.latch, self.not_before, self.failures) = (0, 0, 0, 0);
+    }
+
+    /// Whether a writer would find something to do.
+    pub fn has_work(&self) -> bool {
+        self.first != NONE || self.is_called || self.asked > self.answered || self.left_out > 0
+    }
+
+    /// How many records wait.
+    pub fn waiting(&self) -> u64 {
+        self.accepted - self.written
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.used == 0 && self.writer == 0 && !self.has_work()
+    }
+}
