@@ -199,6 +199,8 @@ fn a_change_that_was_committed_is_told_after_a_crash_before_it_was_chained() {
     client.batch_execute("BEGIN").expect("BEGIN");
     put(&mut client, "name", "never");
     signal(stopped, "KILL");
+    // Only then does the postmaster know of it.
+    wait_until("all sessions are ended", 20, || client.batch_execute("SELECT 1").is_err());
     let mut client = session(&cluster);
     let pending: i64 = one(&mut client, "SELECT count(*) FROM hftok_private.audit_pending", &[]);
     assert!(pending > 0, "not chained yet");
