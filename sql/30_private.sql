@@ -58,11 +58,10 @@ CREATE FUNCTION hftok_private.missing_key(p_sealing bigint, p_marking bigint, p_
     END;
 COMMENT ON FUNCTION hftok_private.missing_key IS 'Says that a key is missing that a sealed value or its fingerprint was made with, or NULL.';
 
--- Writers of one user's credentials come one after the other, whichever of their rows they lock first. In one of a fixed
--- number of drawers, because the server has room for so many locks only, and a bulk save would need one for each user.
+-- Writers of one user's credentials come one after the other, whichever of their rows they lock first.
 CREATE FUNCTION hftok_private.lock_user(p_user_id text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT pg_advisory_xact_lock(hashtext('hftok'), hashtext(p_user_id) & 1023) $$;
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_lock_user';
 COMMENT ON FUNCTION hftok_private.lock_user IS 'Waits until nobody else writes credentials of this user, until the transaction ends.';
 
 CREATE FUNCTION hftok_private.record_change(

@@ -45,7 +45,7 @@ BEGIN
     END IF;
     IF TG_OP = 'DELETE' THEN
         IF OLD.scope = 'user' THEN
-            PERFORM hftok_private.lock_api_keys(OLD.scope_id);
+            PERFORM hftok_private.lock_user(OLD.scope_id);
         END IF;
         DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id RETURNING s.* INTO stored;
         IF FOUND THEN
@@ -62,7 +62,7 @@ BEGIN
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
     IF FOUND THEN
         IF stored.scope = 'user' THEN
-            PERFORM hftok_private.lock_api_keys(stored.scope_id);
+            PERFORM hftok_private.lock_user(stored.scope_id);
         END IF;
         SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
     END IF;

@@ -22,12 +22,6 @@ CREATE FUNCTION hftok_private.clear_staged() RETURNS void
     AS 'MODULE_PATHNAME', 'hftok_clear_staged';
 COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
 
-CREATE FUNCTION hftok_private.lock_api_keys(p_user_id text) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_lock_api_keys';
-COMMENT ON FUNCTION hftok_private.lock_api_keys IS
-    'lock_user(), for triggers: a deadlock is answered as PT409, and not by an error that PostgREST takes for its own.';
-
 CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -43,7 +37,7 @@ CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
-    PERFORM hftok_private.lock_api_keys(NEW.user_id);
+    PERFORM hftok_private.lock_user(NEW.user_id);
     -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
     IF strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
@@ -114,7 +108,7 @@ CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
 DECLARE
     stored hftok_private.secrets;
 BEGIN
-    PERFORM hftok_private.lock_api_keys(OLD.user_id);
+    PERFORM hftok_private.lock_user(OLD.user_id);
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.secrets s
         WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = ''

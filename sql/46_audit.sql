@@ -57,7 +57,7 @@ COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database
 -- What the audit says of each object last: the chain, and after it what is still to be chained.
 CREATE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
-        a.owner_scope, a.owner_id, a.level, a.subject
+        a.owner_scope, a.owner_id, a.provider, a.level, a.subject
     FROM hftok_private.audit a
     -- Without a key others may delete, and nothing else that counts: the rest is to be said again.
     WHERE a.kind = 'change' AND (a.outcome = 'committed'
@@ -66,7 +66,7 @@ CREATE VIEW hftok_private.changes WITH (security_barrier) AS
     UNION ALL
     SELECT 9223372036854775807, p.at, e.event ->> 'action' = 'carried_over', (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
-        e.event ->> 'level', e.event ->> 'subject'
+        e.event ->> 'provider', e.event ->> 'level', e.event ->> 'subject'
     FROM hftok_private.audit_pending p,
         -- OFFSET 0: decoded once a row, not once a field.
         LATERAL (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS event OFFSET 0) e

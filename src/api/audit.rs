@@ -89,11 +89,9 @@ entry! {
             id: p_object.map(|id| *id.as_bytes()),
             version: p_version,
             digest: p_digest.as_deref(),
-            scope: p_scope,
-            owner: p_owner.filter(|owner| !owner.is_empty()),
-            provider: p_provider.filter(|name| !name.is_empty()),
             level: p_level,
             subject: p_subject,
+            ..Object::owned(p_scope.unwrap_or_default(), p_owner.unwrap_or_default(), p_provider.unwrap_or_default())
         };
         changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
     }

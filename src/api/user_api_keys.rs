@@ -13,7 +13,7 @@ use super::owner::Owner;
 use crate::error::Error;
 use crate::pg::entry::entry;
 use crate::store::providers;
-use crate::store::secrets::{Secret, lock_user};
+use crate::store::secrets::{self, Secret};
 
 thread_local! {
     // By user and provider. Begins empty with every statement.
@@ -82,8 +82,8 @@ entry! {
     }
 
     /// Waits until nobody else writes a credential of this user.
-    fn lock_api_keys(p_user_id: &str) -> () {
-        lock_user(required(p_user_id, INCOMPLETE)?)
+    fn lock_user(p_user_id: &str) -> () {
+        secrets::lock_user(required(p_user_id, INCOMPLETE)?)
     }
 
     /// Forgets what an earlier statement kept.

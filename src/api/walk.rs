@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::pg::statement;
 use crate::settings;
 use crate::store::candidate::Candidate;
-use crate::store::known;
 use crate::store::versions::Previous;
 use crate::store::{owners, providers};
 
@@ -206,9 +205,6 @@ impl Request {
             (true, Some(model)) => model.as_str(),
             (false, _) => "",
         };
-        if !known::known()?.may_have(owner.scope, !model.is_empty()) {
-            return Ok(There::Nothing);
-        }
         match Candidate::find(&owner.binding(&self.provider.id, model)) {
             Ok(found) => Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret)))),
             Err(Error::Damaged { .. }) => Ok(There::Damaged),

@@ -48,18 +48,15 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
 
 /// Puts a record into the queue, waiting for room if need be.
 pub(super) fn push(tag: u8, bytes: &[u8], at: i64) -> Result<(usize, u64), Error> {
-    let record = [&[tag], bytes].concat();
+    let record = tag::before(tag, bytes);
     patiently(|| {
         audit_queue::with(|queue| {
             let lane = queue.header.claim(database())?;
             let number = queue.push(lane, &record, at)?;
             let state = &queue.header.lanes[lane];
             // A writer comes by itself; one that has much to do is better called early.
-            let is_wanted = if state.writer == 0 {
-                at >= state.not_before
-            } else {
-                state.waiting() == u64::from(settings::audit_queue_size()) / 2
-            };
+            let is_wanted =
+                state.lacks_writer(at) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
             Ok((lane, number, is_wanted))
         })
     })
@@ -96,9 +93,7 @@ pub fn settle() {
     }
     let asked = audit_queue::with(|queue| {
         let lane = queue.header.claim(database()).ok()?;
-        let state = &mut queue.header.lanes[lane];
-        state.asked += 1;
-        Some((lane, state.asked))
+        Some((lane, queue.header.lanes[lane].call()))
     });
     let Some(Some((lane, asked))) = asked else { return };
     audit_queue::wake(lane);
@@ -150,14 +145,13 @@ fn refuse(
     // What the caller can make up would make each refusal another one.
     (constant.at, constant.who.request, constant.who.application) = (0, None, None);
     constant.encode().hash(&mut alike);
-    let record = [&[tag::EVENT][..], &event.encode()].concat();
+    let record = tag::before(tag::EVENT, &event.encode());
     let lane = audit_queue::with(|queue| {
         let lane = lane(queue.header, database()).ok()?;
         if queue.push_or_count(lane, alike.finish(), &record, at).is_err() {
             queue.header.lanes[lane].left_out += 1;
         }
-        let state = &queue.header.lanes[lane];
-        (state.writer == 0 && at >= state.not_before).then_some(lane)
+        queue.header.lanes[lane].lacks_writer(at).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

@@ -11,7 +11,7 @@ pub fn name(function: &'static str) -> &'static str {
         "integration_credentials" => "get_integration_credentials",
         "delete_integration" => "delete_integration_with_vault",
         "explain" => "explain_token",
-        "stage_api_key" | "staged_id" | "is_staged" | "save_staged" | "lock_api_keys" | "clear_staged" => {
+        "stage_api_key" | "staged_id" | "is_staged" | "save_staged" | "lock_user" | "clear_staged" => {
             "user_api_keys"
         }
         "reseal" => "credentials",

@@ -97,9 +97,9 @@ fn ended(end: End) {
         }
         End::PartRolledBack(depth) => {
             let kept = open.iter().position(|change| change.depth >= depth).unwrap_or(open.len());
-            open.drain(kept..).for_each(|change| tell_undone(&change));
+            tell_undone(open.drain(kept..));
         }
-        End::RolledBack => open.drain(..).for_each(|change| tell_undone(&change)),
+        End::RolledBack => tell_undone(open.drain(..)),
         End::Committed if !open.is_empty() => {
             open.clear();
             call_writer();
@@ -108,17 +108,22 @@ fn ended(end: End) {
     });
 }
 
-fn tell_undone(change: &Change) {
-    let Some(event) = Event::decode(&change.undone) else { return };
-    let at = session::now();
-    let event = Event { at, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
-    let record = [&[tag::EVENT][..], &event.encode()].concat();
-    audit_queue::with(|queue| {
-        let Ok(lane) = queue.header.claim(database()) else { return };
-        if queue.push_if_room(lane, &record, at).is_err() {
-            queue.header.lanes[lane].left_out += 1;
-        }
-    });
+fn tell_undone(changes: impl ExactSizeIterator<Item = Change>) {
+    if changes.len() == 0 {
+        return;
+    }
+    for change in changes {
+        let Some(event) = Event::decode(&change.undone) else { continue };
+        let at = session::now();
+        let event = Event { at, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
+        let record = tag::before(tag::EVENT, &event.encode());
+        audit_queue::with(|queue| {
+            let Ok(lane) = queue.header.claim(database()) else { return };
+            if queue.push_if_room(lane, &record, at).is_err() {
+                queue.header.lanes[lane].left_out += 1;
+            }
+        });
+    }
     call_writer();
 }
 
@@ -127,8 +132,8 @@ fn call_writer() {
     let lane = audit_queue::with(|queue| {
         let lane = queue.header.claim(database()).ok()?;
         let state = &mut queue.header.lanes[lane];
-        state.is_called = true;
-        (state.writer == 0).then_some(lane)
+        state.call();
+        state.lacks_writer(session::now()).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

@@ -37,4 +37,9 @@ mod tag {
     pub const USAGE: u8 = 1;
     /// An event, after its length, and the ids of the secrets that it stands for.
     pub const MANY: u8 = 2;
+
+    /// A record of these bytes.
+    pub fn before(tag: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[tag], bytes].concat()
+    }
 }

@@ -20,18 +20,15 @@ const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE
 const IS_YOUNG: &CStr = c"SELECT $1 > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)";
 const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.audit a WHERE a.at >= $1),
     (SELECT max(a.id) FROM hftok_private.audit a))";
-const FIRST: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a";
 // The newest change of every object and of every membership, where it says that there is something and is to be removed.
 const NEWEST: &CStr =
     c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
     FROM (
-        SELECT DISTINCT ON (a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END) a.*
-        FROM hftok_private.audit a
-        WHERE a.kind = 'change' AND (a.outcome = 'committed'
-            OR a.outcome = 'unprotected' AND a.digest IS NULL AND a.level IS NULL)
-        AND (a.object_id IS NOT NULL OR a.subject IS NOT NULL)
-        ORDER BY a.object_id, a.subject, CASE WHEN a.subject IS NOT NULL THEN a.owner_id END,
-            a.action = 'carried_over', a.id DESC
+        SELECT DISTINCT ON (c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END) c.*
+        FROM hftok_private.changes c
+        WHERE c.object_id IS NOT NULL OR c.subject IS NOT NULL
+        ORDER BY c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END,
+            c.is_carried, c.id DESC, c.at DESC
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR (n.subject IS NOT NULL AND n.level IS NOT NULL))";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
@@ -44,7 +41,6 @@ thread_local! {
     static LOCK_STUBS: Statement = const { Statement::new(LOCK, &[]) };
     static ASK_AGE: Statement = const { Statement::new(IS_YOUNG, &[TIMESTAMPTZOID, INT4OID]) };
     static FIND_CUT: Statement = const { Statement::new(CUT, &[TIMESTAMPTZOID]) };
-    static FIND_FIRST: Statement = const { Statement::new(FIRST, &[]) };
     static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[INT8OID]) };
     static REMOVE_ROWS: Statement = const { Statement::new(REMOVE, &[INT8OID, INT8OID]) };
     static REMOVE_ALL_STUBS: Statement = const { Statement::new(REMOVE_STUBS, &[]) };
@@ -60,17 +56,15 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     }
     LOCK_STUBS.execute(&[])?;
     let cut: Option<i64> = one(FIND_CUT.read(&[before.into()], |row| Ok(row.get(1)))?)?;
-    let first: Option<i64> = one(FIND_FIRST.read(&[], |row| Ok(row.get(1)))?)?;
-    let (Some(first), Some(cut)) = (first, cut) else { return Ok(0) };
-    if cut < first {
-        return Ok(0);
-    }
+    let Some(cut) = cut else { return Ok(0) };
+    let Some(first) = rows::first_until(cut)? else { return Ok(0) };
     // What does not verify is evidence; a stub in its place would say that all was well.
     if verifier::verify(None, Some(cut), None)?.first_bad.is_some() {
         return Err(Error::NotAllowed("what is to be purged does not verify: see hftok.verify_audit()"));
     }
-    sign(cut)?;
+    // Before there is a stub: what lies before one is no longer looked at.
     FIND_NEWEST.read(&[cut.into()], carry_over)?;
+    let link = sign(cut)?;
     let mut from = first;
     while from <= cut {
         let to = cut.min(from + STEP - 1);
@@ -78,18 +72,19 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
         from = to + 1;
     }
     let removed = cut - first + 1;
-    changes::record_as(Kind::Audit, "purge_audit", removed, Object::default())?;
+    changes::record_as(Kind::Audit, PURGE, removed, Object { digest: Some(&link), ..Object::default() })?;
     Ok(removed)
 }
 
-/// Puts a signed stub in the place of everything up to an event.
-fn sign(number: i64) -> Result<(), Error> {
+/// Puts a signed stub in the place of everything up to an event, and gives its link.
+fn sign(number: i64) -> Result<Link, Error> {
     let stored = rows::link(number)?.unwrap_or_default();
     let link = Link::try_from(stored.as_slice())
         .map_err(|_| Error::Internal("an event that verifies has no hash"))?;
     let signature = data_keys::auditing_with(data_keys::audit_key()?, |key| key.stub(number, &link))?;
     REMOVE_ALL_STUBS.execute(&[])?;
-    INSERT_STUB.execute(&[number.into(), link.as_slice().into(), signature.as_slice().into()]).map(|_| ())
+    INSERT_STUB.execute(&[number.into(), link.as_slice().into(), signature.as_slice().into()])?;
+    Ok(link)
 }
 
 fn carry_over(row: &Row<'_>) -> Result<(), Error> {
@@ -109,6 +104,9 @@ fn carry_over(row: &Row<'_>) -> Result<(), Error> {
     changes::record_as(Kind::Change, CARRIED_OVER, 1, object)
 }
 
+/// What a purge is called. Its event names the link of the stub that it left: a stub alone may be left over from one that was
+/// rolled back.
+pub const PURGE: &str = "purge_audit";
 /// What a change is called that is said anew because the event that said it was purged.
 pub const CARRIED_OVER: &str = "carried_over";
 

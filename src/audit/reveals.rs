@@ -78,7 +78,7 @@ impl Handed {
             audit_queue::with(|queue| {
                 let lane = queue.header.claim(database())?;
                 let growing = queue.begin(lane, &record, event.at)?;
-                Ok((growing, queue.header.lanes[lane].writer == 0))
+                Ok((growing, queue.header.lanes[lane].lacks_writer(event.at)))
             })
         })?;
         if is_alone {

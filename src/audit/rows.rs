@@ -7,10 +7,12 @@ use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BYTEAARRAYOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
+use super::purge::PURGE;
 use crate::error::Error;
 use crate::pg::append::Append;
 use crate::pg::relations;
 use crate::pg::sql::{Row, Run, Statement};
+use crate::store::data_keys;
 
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
 // Beyond that number nobody gets by counting; a row there would leave no number for the next.
@@ -20,6 +22,8 @@ const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
+const FIND_TOLD: &CStr = c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.action = $1
+    AND a.outcome = 'committed' AND a.digest = $2";
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] = &[
@@ -55,6 +59,8 @@ const TAKE_PENDING: &CStr = c"WITH taken AS (
         WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000))
         RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
     ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
+const READ_PENDING: &CStr =
+    c"SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
 const PUT_PENDING: &CStr =
     c"INSERT INTO hftok_private.audit_pending (event) SELECT e.event FROM unnest($1) AS e (event)";
 
@@ -64,9 +70,11 @@ thread_local! {
     static FIND_FIRST_FROM: Statement = const { Statement::new(FIRST_FROM, &[INT8OID]) };
     static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
     static FIND_STUB: Statement = const { Statement::new(STUB, &[]) };
+    static FIND_PURGE: Statement = const { Statement::new(FIND_TOLD, &[TEXTOID, BYTEAOID]) };
     static FIND_LINK: Statement = const { Statement::new(LINK, &[INT8OID]) };
     static READ_ROWS: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
     static TAKE_PENDING_ROWS: Statement = const { Statement::new(TAKE_PENDING, &[]) };
+    static READ_PENDING_ROWS: Statement = const { Statement::new(READ_PENDING, &[]) };
     static PUT_PENDING_ROWS: Statement = const { Statement::new(PUT_PENDING, &[BYTEAARRAYOID]) };
 }
 
@@ -135,6 +143,20 @@ pub fn stub() -> Result<Option<Stub>, Error> {
     Ok(found.into_iter().next())
 }
 
+/// Whether the audit tells of a purge that left a stub with this link, if only among what is still to be chained.
+pub fn is_purge_told(link: &[u8]) -> Result<bool, Error> {
+    if !FIND_PURGE.read(&[PURGE.into(), link.into()], |_| Ok(()))?.is_empty() {
+        return Ok(true);
+    }
+    for pending in READ_PENDING_ROWS.read(&[], Pending::read)? {
+        let tells = |event: Event<'_>| event.action == PURGE && event.object.digest == Some(link);
+        if Event::decode(&pending.event).is_some_and(tells) && pending.is_protected()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The link of an event, if it is there.
 pub fn link(number: i64) -> Result<Option<Vec<u8>>, Error> {
     Ok(FIND_LINK.read(&[number.into()], |row| Ok(row.get(1).unwrap_or_default()))?.pop())
@@ -160,13 +182,24 @@ pub struct Pending {
 
 /// Takes events out of `audit_pending`, the oldest first.
 pub fn take_pending() -> Result<Vec<Pending>, Error> {
-    TAKE_PENDING_ROWS.write(&[], |row| {
-        Ok(Pending {
+    TAKE_PENDING_ROWS.write(&[], Pending::read)
+}
+
+impl Pending {
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
             event: row.must(1)?,
             protection: row.get::<Vec<u8>>(2).and_then(|bytes| Link::try_from(bytes.as_slice()).ok()),
             transaction: u32::try_from(row.must::<i64>(3)?).unwrap_or_default(),
         })
-    })
+    }
+
+    /// Whether it was put there by hftok, with a key, and not by somebody else. While hftok is sealed it cannot protect what
+    /// it puts there, so the others are not left out.
+    pub fn is_protected(&self) -> Result<bool, Error> {
+        let Some(link) = &self.protection else { return Ok(false) };
+        data_keys::was_made(link, |key| key.protect(self.transaction, &self.event))
+    }
 }
 
 /// Leaves events in `audit_pending`.

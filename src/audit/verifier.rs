@@ -103,7 +103,12 @@ impl Walk {
             rows::link(from - 1)?
         } else if let Some(stub) = stub {
             match Link::try_from(stub.link.as_slice()) {
-                Ok(link) if is_signed(stub.number, &link, &stub.signature)? => Some(stub.link),
+                Ok(link) if is_signed(stub.number, &link, &stub.signature)? => {
+                    if !rows::is_purge_told(&stub.link)? {
+                        return Ok(Err((stub.number, "the audit tells of no purge that ended here".into())));
+                    }
+                    Some(stub.link)
+                }
                 _ => return Ok(Err((stub.number, "where the audit begins was not written by hftok".into()))),
             }
         } else {
@@ -189,21 +194,12 @@ fn fits(before: &Link, number: i64, row: &Stored) -> Result<bool, Error> {
     let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
         return Ok(false);
     };
-    let Some(key) = chain::key_of(&stored) else { return Ok(false) };
-    match data_keys::auditing_with(key, |key| chain::same(&stored, &key.link(before, number, &event))) {
-        // A hash may name any key.
-        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
-        fits => fits,
-    }
+    data_keys::was_made(&stored, |key| key.link(before, number, &event))
 }
 
 fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> {
     let Ok(signature) = Link::try_from(signature) else { return Ok(false) };
-    let Some(key) = chain::key_of(&signature) else { return Ok(false) };
-    match data_keys::auditing_with(key, |key| chain::same(&signature, &key.stub(number, link))) {
-        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
-        fits => fits,
-    }
+    data_keys::was_made(&signature, |key| key.stub(number, link))
 }
 
 fn is_link(stored: &[u8], link: &Link) -> bool {

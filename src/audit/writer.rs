@@ -11,12 +11,12 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::chain::{self, AuditKey, Link};
+use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::data_key::DataKeyId;
 
 use super::batch::{Batch, Consequences};
-use super::rows::{self, NewRows, Pending};
+use super::rows::{self, NewRows};
 use super::{accept, usage};
 use pgrx::datum::TimestampWithTimeZone;
 
@@ -132,7 +132,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
     }
     audit_queue::with(|queue| {
         let lane = &mut queue.header.lanes[lane];
-        (lane.is_called, lane.left_out, lane.failures, lane.answered) = (false, 0, 0, lane.asked);
+        (lane.left_out, lane.failures, lane.answered) = (0, 0, lane.asked);
     });
 }
 
@@ -176,7 +176,7 @@ enum Found {
 impl Writer {
     fn work(&mut self) {
         // What a crash or a seal left behind is found by whoever comes first.
-        audit_queue::with(|queue| queue.header.lanes[self.lane].is_called = true);
+        audit_queue::with(|queue| queue.header.lanes[self.lane].call());
         let begun = Instant::now();
         let mut idle_since = begun;
         let mut ending_since = None;
@@ -189,7 +189,7 @@ impl Writer {
             self.follow_up();
             // The keys may have come just after they were asked for.
             if self.has_left && matches!(keys::state(), State::Open { .. }) {
-                audit_queue::with(|queue| queue.header.lanes[self.lane].is_called = true);
+                audit_queue::with(|queue| queue.header.lanes[self.lane].call());
             }
             if worker::is_ending() {
                 let since = *ending_since.get_or_insert_with(Instant::now);
@@ -223,22 +223,22 @@ impl Writer {
     fn is_busy(&self) -> bool {
         audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
-            lane.waiting() >= MUCH || lane.is_called
+            lane.waiting() >= MUCH || lane.asked > lane.answered
         })
         .unwrap_or(false)
     }
 
     /// Chains everything that waits. An error is one that this writer cannot mend: another will be started.
     fn round(&mut self) -> Result<Found, ()> {
-        let called = audit_queue::with(|queue| {
-            let lane = &mut queue.header.lanes[self.lane];
-            (lane.has_work(), std::mem::take(&mut lane.is_called), lane.left_out, lane.asked)
+        let asked = audit_queue::look(|header| {
+            let lane = &header.lanes[self.lane];
+            (lane.has_work(), lane.left_out, lane.asked)
         });
-        let Some((true, is_called, left_out, asked)) = called else { return Ok(Found::Nothing) };
+        let Some((true, left_out, asked)) = asked else { return Ok(Found::Nothing) };
         let (batch, end) = take(self.lane);
-        let is_sealed = !matches!(keys::state(), State::Open { .. });
-        let key = key();
-        self.has_left = is_sealed && key.is_none();
+        let is_open = matches!(keys::state(), State::Open { .. });
+        let key = is_open.then(key).flatten();
+        self.has_left = !is_open;
         match transaction::run(|| write(key, &batch, left_out)) {
             Ok((later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
@@ -247,7 +247,6 @@ impl Writer {
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.left_out -= left_out;
                     lane.failures = 0;
-                    lane.is_called |= is_more;
                     // Who asked while there is more than fits a round waits for the rest.
                     lane.answered = if is_rest { lane.answered } else { asked };
                 });
@@ -256,7 +255,6 @@ impl Writer {
                 Ok(Found::Something)
             }
             Err(report) => {
-                audit_queue::with(|queue| queue.header.lanes[self.lane].is_called |= is_called);
                 if matches!(transaction::run(rows::is_installed), Ok(false)) {
                     forsake(Errand { lane: self.lane, database: self.database, is_inquest: false });
                     return Err(());
@@ -305,18 +303,15 @@ impl Writer {
 /// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
 /// that made the first key is still open: what comes then waits in `audit_pending`.
 fn key() -> Option<DataKeyId> {
-    if !matches!(keys::state(), State::Open { .. }) {
-        return None;
-    }
-    let found = match transaction::run(data_keys::existing_audit_key) {
+    let usable = |key| data_keys::auditing_with(key, |_| key);
+    let found = match transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
         Ok(None) => transaction::run(|| {
             usage::wait_briefly()?;
-            data_keys::audit_key().map(Some)
+            data_keys::audit_key().and_then(usable).map(Some)
         }),
         found => found,
     };
-    let key = found.ok().flatten()?;
-    transaction::run(|| data_keys::auditing_with(key, |_| ())).is_ok().then_some(key)
+    found.ok().flatten()
 }
 
 /// What a round does in its transaction. Says also whether more is pending than it took.
@@ -336,10 +331,10 @@ fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Conseq
     let mut unprotected = 0;
     for pending in &pending {
         let mut event = read(&pending.event);
-        if !is_protected(pending)? {
+        if !pending.is_protected()? {
             unprotected += 1;
-            // A change that anybody could have put there is not one that secrets are held against.
-            if event.kind == Kind::Change && event.outcome == "committed" {
+            // What anybody could have put there is nothing that anything is held against.
+            if event.outcome == "committed" {
                 event.outcome = "unprotected";
             }
         }
@@ -365,18 +360,6 @@ fn read(bytes: &[u8]) -> Event<'_> {
     match Event::decode(bytes) {
         Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,
         _ => own_event("audit_pending", "damaged", 1),
-    }
-}
-
-/// Whether an event was put among the pending ones by hftok, with a key, and not by somebody else. While hftok is sealed
-/// it cannot protect what it puts there, so the others are not left out.
-fn is_protected(Pending { event, protection, transaction }: &Pending) -> Result<bool, Error> {
-    let Some(link) = protection else { return Ok(false) };
-    let Some(key) = chain::key_of(link) else { return Ok(false) };
-    let fits = |key: AuditKey<'_>| chain::same(link, &key.protect(*transaction, event));
-    match data_keys::auditing_with(key, fits) {
-        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
-        fits => fits,
     }
 }
 

@@ -137,7 +137,7 @@ pub fn leave(lane: usize) {
 pub fn call_all() {
     with(|queue| {
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.database != 0) {
-            lane.is_called = true;
+            lane.call();
         }
     });
     if exists() {

@@ -16,6 +16,7 @@ pub mod guc;
 pub mod init;
 pub mod json;
 pub mod key_pages;
+pub mod lock;
 pub mod owner;
 pub mod raise;
 pub mod relations;

@@ -41,6 +41,9 @@ impl Candidate {
     /// The secret with this binding, which is an address of its own.
     pub fn find(binding: &Binding<'_>) -> Result<Option<Self>, Error> {
         let known = known::known()?;
+        if !known.may_have(binding.scope, !binding.model.is_empty()) {
+            return Ok(None);
+        }
         // The id counts only for a secret that has no address.
         let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
         let found = match &known.table {
@@ -97,18 +100,7 @@ impl Candidate {
 
     fn selected(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self::new(
-            SealedRow {
-                id: row.must(1)?,
-                version: row.must(2)?,
-                scope: row.must(3)?,
-                scope_id: row.must(4)?,
-                provider: row.must(5)?,
-                model: row.must(6)?,
-                name: row.must(7)?,
-                allowed_hosts: row.get(8),
-                expires_at: row.get(9),
-                sealed: row.must(10)?,
-            },
+            SealedRow::read(row)?,
             row.must(11)?,
             row.must(12)?,
             row.must::<String>(13)?.as_str(),

@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 
-use hftok_core::audit::chain::AuditKey;
+use hftok_core::audit::chain::{self, AuditKey, Link};
 use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
@@ -135,6 +135,15 @@ pub fn active_keys() -> Result<Vec<(Purpose, DataKeyId)>, Error> {
 /// Works with a certain key for the audit.
 pub fn auditing_with<R>(id: DataKeyId, work: impl FnOnce(AuditKey<'_>) -> R) -> Result<R, Error> {
     using(id, |key| key.for_audit().map(work).ok_or(WRONG_PURPOSE))
+}
+
+/// Whether a hash was made here, with the key that it names: it may name any.
+pub fn was_made(link: &Link, make: impl FnOnce(AuditKey<'_>) -> Link) -> Result<bool, Error> {
+    let Some(key) = chain::key_of(link) else { return Ok(false) };
+    match auditing_with(key, |key| chain::same(link, &make(key))) {
+        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
+        made => made,
+    }
 }
 
 const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it is not for");

@@ -9,6 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::data_keys;
 use crate::error::Error;
+use crate::pg::sql::Row;
 
 /// A sealed value where it lies.
 pub struct SealedRow {
@@ -35,6 +36,22 @@ pub struct SealedRow {
 }
 
 impl SealedRow {
+    /// The columns of a secret up to its value, which come first in every statement that reads one, in this order.
+    pub fn read(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.must(1)?,
+            version: row.must(2)?,
+            scope: row.must(3)?,
+            scope_id: row.must(4)?,
+            provider: row.must(5)?,
+            model: row.must(6)?,
+            name: row.must(7)?,
+            allowed_hosts: row.get(8),
+            expires_at: row.get(9),
+            sealed: row.must(10)?,
+        })
+    }
+
     /// What the value is bound to, if the row says something that can be.
     pub fn context(&self) -> Option<Context<'_>> {
         Some(Context {
@@ -72,14 +89,10 @@ impl SealedRow {
 
     /// As the audit names it.
     pub fn object(&self) -> Object<'_> {
-        let named = |text| Some(text).filter(|text: &&str| !text.is_empty());
         Object {
             id: Some(*self.id.as_bytes()),
             version: Some(self.version),
-            scope: Some(&self.scope),
-            owner: named(&self.scope_id),
-            provider: named(&self.provider),
-            ..Object::default()
+            ..Object::owned(&self.scope, &self.scope_id, &self.provider)
         }
     }
 

@@ -15,6 +15,7 @@ use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::{lock, relations};
 
 macro_rules! columns {
     () => {
@@ -56,8 +57,6 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
 const DESCRIBE: &CStr = c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now()
     WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
-// In one of a fixed number of drawers: the server has room for so many locks only, and a bulk save would need one each.
-const LOCK_OWNER: &CStr = c"SELECT hftok_private.lock_user($1)";
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
 const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = $2
     RETURNING id, scope, scope_id, provider, version";
@@ -96,7 +95,6 @@ thread_local! {
         TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
     ]) };
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
-    static LOCK_ONE_OWNER: Statement = const { Statement::new(LOCK_OWNER, &[TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID, TEXTOID]) };
     static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
@@ -274,18 +272,7 @@ impl Secret {
 
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
-            row: SealedRow {
-                id: row.must(1)?,
-                version: row.must(2)?,
-                scope: row.must(3)?,
-                scope_id: row.must(4)?,
-                provider: row.must(5)?,
-                model: row.must(6)?,
-                name: row.must(7)?,
-                allowed_hosts: row.get(8),
-                expires_at: row.get(9),
-                sealed: row.must(10)?,
-            },
+            row: SealedRow::read(row)?,
             description: row.must(11)?,
             preview: row.must(12)?,
             fingerprint: row.must(13)?,
@@ -300,7 +287,9 @@ impl Secret {
 /// Waits until nobody else writes a credential of this user, until the transaction ends. Writers lock rows in two tables
 /// and not all in the same order, and they count what the user has.
 pub fn lock_user(user: &str) -> Result<(), Error> {
-    LOCK_ONE_OWNER.execute(&[user.into()]).map(|_| ())
+    let secrets = relations::named(c"secrets").ok_or(Error::Internal("a table of hftok does not exist"))?;
+    lock::hold(secrets, user);
+    Ok(())
 }
 
 /// Deletes a secret of this scope with all its versions; `false` when there is none of this id.
@@ -330,10 +319,7 @@ fn record_row(row: &Row<'_>, state: Option<i32>) -> Result<(), Error> {
         id: Some(*id.as_bytes()),
         version: Some(version),
         digest: state.as_deref(),
-        scope: Some(&scope),
-        owner: Some(owner.as_str()).filter(|owner| !owner.is_empty()),
-        provider: Some(provider.as_str()).filter(|name| !name.is_empty()),
-        ..Object::default()
+        ..Object::owned(&scope, &owner, &provider)
     })
 }
 

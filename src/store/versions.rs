@@ -20,7 +20,7 @@ const KEEP: &CStr = c"INSERT INTO hftok_private.secret_versions
 const PRUNE: &CStr = c"DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
     WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
 const FIND: &CStr =
-    c"SELECT v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
+    c"SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 
 const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false)
@@ -44,20 +44,7 @@ pub fn keep(secret_id: Uuid) -> Result<(), Error> {
 
 /// A previous version.
 pub fn find(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
-    let rows = FIND_ROW.read(&[secret_id.into(), version.into()], |row| {
-        Ok(SealedRow {
-            id: secret_id,
-            version,
-            scope: row.must(1)?,
-            scope_id: row.must(2)?,
-            provider: row.must(3)?,
-            model: row.must(4)?,
-            name: row.must(5)?,
-            allowed_hosts: row.get(6),
-            expires_at: row.get(7),
-            sealed: row.must(8)?,
-        })
-    })?;
+    let rows = FIND_ROW.read(&[secret_id.into(), version.into()], SealedRow::read)?;
     rows.into_iter().next().ok_or(Error::NotFound(Object::Version(secret_id, version)))
 }
 

@@ -7,6 +7,7 @@
 //! | [`setup`] | what a cluster is made from |
 //! | [`root_key`] | keys for keyring files |
 //! | [`answer`] | what a server answered: errors by SQLSTATE, counts, single values |
+//! | [`files`] | what lies in files |
 //! | [`process`] | processes of a server, and their memory |
 //! | [`race`] | several sessions at once |
 //! | [`question`] | a question that is asked again and again, while what is true changes |
@@ -20,6 +21,7 @@ pub mod account;
 pub mod answer;
 pub mod audit;
 pub mod cluster;
+pub mod files;
 pub mod process;
 pub mod question;
 pub mod race;

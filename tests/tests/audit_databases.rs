@@ -32,21 +32,17 @@ fn ten_busy_databases_share_too_few_places_for_writers() {
     }
     let traffic: Vec<Traffic> =
         names.iter().map(|name| Traffic::begin(&cluster, name, 2, &manner(name))).collect();
-    let mut watchers: Vec<Client> = names.iter().map(|name| cluster.client("postgres", name)).collect();
-    let mut oldest = vec![0.0_f64; names.len()];
-    let end = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < end {
-        sleep(Duration::from_millis(100));
-        for (client, oldest) in watchers.iter_mut().zip(&mut oldest) {
-            let age =
-                "SELECT extract(epoch FROM clock_timestamp() - max(at))::float8 FROM hftok_private.audit";
-            *oldest = oldest.max(one(client, age, &[]));
-        }
-    }
+    sleep(Duration::from_secs(10));
     let answers: Vec<_> = traffic.into_iter().map(Traffic::end).collect();
+    let mut rounds = Vec::new();
     for (name, answers) in names.iter().zip(answers) {
         let mut client = cluster.client("postgres", name);
         assert_eq!(answers.refused, Vec::<String>::new(), "{name}");
+        rounds.push(one::<i64>(
+            &mut client,
+            "SELECT count(DISTINCT xmin::text) FROM hftok_private.audit",
+            &[],
+        ));
         settled(&mut client);
         let given: BTreeSet<String> = answers.given.into_iter().map(|answer| answer.user).collect();
         assert!(given.len() > 100, "{name} was served");
@@ -55,11 +51,10 @@ fn ten_busy_databases_share_too_few_places_for_writers() {
         assert_eq!(revealed.into_iter().collect::<BTreeSet<_>>(), given);
         verified(&mut client);
     }
-    // A tenth of that is the flush interval; the rest is for a machine that has ten databases on two processors.
-    assert!(
-        oldest.iter().all(|age| *age < 2.0),
-        "nobody was written for so many seconds in each database: {oldest:?}"
-    );
+    // How often anybody is written depends on the machine; that nobody is left out of it does not.
+    let mut sorted = rounds.clone();
+    sorted.sort_unstable();
+    assert!(sorted[0] >= sorted[sorted.len() / 2] / 4, "each database was written so often: {rounds:?}");
 }
 
 /// What an operator does with a database from another one.

@@ -1,30 +1,13 @@
 //! Where a value must not get: to disk in the clear, and into an error.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hftok_tests::answer::{create, every_field, get, one, put, refused};
 use hftok_tests::cluster::Stop;
-use hftok_tests::process::contains;
+use hftok_tests::files::files_with;
 use hftok_tests::setup::Setup;
 use postgres::Client;
 use postgres::types::ToSql;
-
-/// The files under a folder that contain one of the needles.
-fn files_with(folder: &Path, needles: &[&str]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files_with(&path, needles));
-        } else if let Ok(bytes) = fs::read(&path)
-            && needles.iter().any(|needle| contains(&bytes, needle.as_bytes()))
-        {
-            found.push(path);
-        }
-    }
-    found
-}
 
 #[test]
 fn no_value_is_on_disk_in_the_clear() {

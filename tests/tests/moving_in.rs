@@ -8,13 +8,13 @@ mod old_app;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use backend::{Backend, Release};
 use hftok_tests::answer::{column, every_field, one};
 use hftok_tests::cluster::{Cluster, signal};
-use hftok_tests::process::contains;
+use hftok_tests::files::files_with;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use old_app::{BUSY, NEW, OLD, SEALED, Usable};
@@ -69,22 +69,6 @@ fn kill_in_the_middle(cluster: &Cluster, sql: &str, outcomes: &str, lines: i64) 
     // Its other sessions end before it lets anybody in again.
     wait_until("the server has noticed", 30, || watcher.batch_execute("SELECT").is_err());
     wait_until("the server is there again", 60, || cluster.connect("postgres", "app").is_ok());
-}
-
-/// The files under a folder that contain one of the needles.
-fn files_with(folder: &Path, needles: &[&str]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files_with(&path, needles));
-        } else if let Ok(bytes) = fs::read(&path)
-            && needles.iter().any(|needle| contains(&bytes, needle.as_bytes()))
-        {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[track_caller]

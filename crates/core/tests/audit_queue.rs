@@ -316,12 +316,12 @@ fn a_lane_that_is_in_use_is_not_given_away() {
     (1..=lanes).for_each(|database| assert_eq!(bench.lane(database), database as usize - 1));
     // With something in it, with a writer, called, and with something to tell.
     for lane in &mut bench.header.lanes {
-        lane.is_called = true;
+        assert_eq!(lane.call(), 1);
     }
     assert_eq!(bench.header.claim(lanes + 1), Err(Full));
     let free = |bench: &mut Bench, change: fn(&mut hftok_core::audit::lane::Lane)| {
         let lane = &mut bench.header.lanes[5];
-        (lane.is_called, lane.writer, lane.left_out) = (false, 0, 0);
+        (lane.answered, lane.writer, lane.left_out) = (lane.asked, 0, 0);
         change(lane);
         bench.header.claim(lanes + 1)
     };

@@ -142,19 +142,30 @@ BEGIN
 END
 $$;
 SELECT what, ok, CASE WHEN what !~ '^rows? ' THEN first_bad - :cut END AS from_cut, CASE WHEN what !~ '^rows? ' THEN regexp_replace(reason, '[0-9]+', 'N') END AS reason, error FROM deeds ORDER BY n;
--- Whoever lets a purge be made and undone has seen a stub, and may put it where it was: what it stands for is gone as if it had
--- been purged, and that it was not purged is told.
+-- Whoever lets a purge be made and undone has seen a stub, and may put it where it was: no purge is told that left it.
 BEGIN;
 SELECT hftok.purge_audit(clock_timestamp()) > 0 AS purged;
 SELECT id AS seen_id, chain_hash AS seen_hash, signature AS seen_signature FROM hftok_private.audit_stub \gset
+SELECT event AS seen_event, protection AS seen_protection FROM hftok_private.audit_pending
+    WHERE hftok_private.pending_event(event) LIKE '%purge_audit%' \gset
 ROLLBACK;
 CALL pg_temp.await_audit();
 BEGIN;
 DELETE FROM hftok_private.audit WHERE id <= :seen_id;
 DELETE FROM hftok_private.audit_stub;
 INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES (:seen_id, :'seen_hash', :'seen_signature');
+SELECT ok, first_bad = :seen_id AS named, reason FROM hftok.verify_audit();
+-- Nor when it is said by somebody else.
+INSERT INTO hftok_private.audit_pending (event, protection) VALUES (:'seen_event', :'seen_protection');
+SELECT ok, first_bad = :seen_id AS named, reason FROM hftok.verify_audit();
 SELECT count(*) AS told FROM hftok.audit_events WHERE action = 'purge_audit' AND outcome = 'rolled_back';
 ROLLBACK;
+-- In one transaction, twice.
+BEGIN;
+SELECT hftok.purge_audit(:'young_at') > 0 AS purged, hftok.purge_audit(clock_timestamp()) > 0 AS purged_again;
+SELECT ok, reason FROM hftok.verify_audit();
+ROLLBACK;
+CALL pg_temp.await_audit();
 
 -- Again, and all of it; the chain goes on.
 SELECT hftok.purge_audit(:'young_at');

@@ -98,6 +98,14 @@ pub struct Object<'a> {
     pub subject: Option<&'a str>,
 }
 
+impl<'a> Object<'a> {
+    /// What belongs to this owner and is for this provider. An empty name is none.
+    pub fn owned(scope: &'a str, owner: &'a str, provider: &'a str) -> Self {
+        let named = |name: &'a str| Some(name).filter(|name| !name.is_empty());
+        Self { scope: named(scope), owner: named(owner), provider: named(provider), ..Self::default() }
+    }
+}
+
 /// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event<'a> {

@@ -14,9 +14,7 @@ pub struct Lane {
     pub writer: i32,
     /// How to wake that process; 0 for not at all.
     pub latch: usize,
-    /// There is something to fetch that does not lie in the queue.
-    pub is_called: bool,
-    /// Counts those who ask for a round, which is to begin after they asked.
+    /// Counts those who ask for a round, which is to begin after they asked: for what does not lie in the queue, too.
     pub asked: u64,
     /// The last of them whose round is over.
     pub answered: u64,
@@ -50,7 +48,6 @@ impl Lane {
         database: 0,
         writer: 0,
         latch: 0,
-        is_called: false,
         asked: 0,
         answered: 0,
         not_before: 0,
@@ -84,7 +81,18 @@ impl Lane {
 
     /// Whether a writer would find something to do.
     pub fn has_work(&self) -> bool {
-        self.first != NONE || self.is_called || self.asked > self.answered || self.left_out > 0
+        self.first != NONE || self.asked > self.answered || self.left_out > 0
+    }
+
+    /// Asks for a round, and gives the number of the question.
+    pub fn call(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
+    }
+
+    /// Whether a writer is missing, and may be started now.
+    pub fn lacks_writer(&self, now: i64) -> bool {
+        self.writer == 0 && now >= self.not_before
     }
 
     /// How many records wait.
