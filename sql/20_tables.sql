@@ -54,6 +54,8 @@ CREATE TABLE hftok_private.secrets (
 -- Ciphertext does not compress.
 ALTER TABLE hftok_private.secrets ALTER COLUMN sealed SET STORAGE EXTERNAL;
 CREATE INDEX secrets_fingerprint ON hftok_private.secrets (fingerprint);
+-- Most have no end.
+CREATE INDEX secrets_ends ON hftok_private.secrets (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX secrets_owner ON hftok_private.secrets (scope, scope_id);
 COMMENT ON TABLE hftok_private.secrets IS 'Every secret with its current version. The value is sealed before a row is made.';
 COMMENT ON COLUMN hftok_private.secrets.id IS 'The same for all versions; bound.';

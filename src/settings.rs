@@ -22,6 +22,7 @@ static AUDIT_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
 static AUDIT_QUEUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static AUDIT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
 static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
+static SHORTCUT_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(32 * 1024);
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
@@ -98,6 +99,16 @@ pub fn init() {
         &ENVIRONMENT,
         GucContext::Postmaster,
         operator,
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.shortcut_memory",
+        c"Memory of the server for finding credentials again without their index.",
+        c"16 bytes for each; used as they are read. 0 turns it off.",
+        &SHORTCUT_MEMORY,
+        0,
+        4 * 1024 * 1024,
+        GucContext::Postmaster,
+        GucFlags::UNIT_KB,
     );
     init_audit();
     crate::pg::init::reserve_setting_prefix();
@@ -206,6 +217,11 @@ pub fn gateways() -> Vec<String> {
 /// How many previous versions of a secret are kept.
 pub fn version_history() -> i32 {
     VERSION_HISTORY.get()
+}
+
+/// How many bytes are to be had for shortcuts.
+pub fn shortcut_memory() -> usize {
+    usize::try_from(SHORTCUT_MEMORY.get()).unwrap_or_default() * 1024
 }
 
 /// The size in bytes of the largest secret.

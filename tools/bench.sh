@@ -44,8 +44,13 @@ size() { if [ "${clients[$1]}" -gt 8 ]; then echo 1; else echo "$batch"; fi; }
 write_script() { # NAME
     local n count statement
     count=$(size "$1")
+    # pgbench works beside the server: it draws only what the statement names.
     for ((n = 0; n < count; n++)); do
-        printf '\\set n%d random(1, %d)\n\\set h%d random(1, 1000)\n\\set s%d random(1, 10000)\n' "$n" "$users" "$n" "$n"
+        case "${statements[$1]}" in
+        *:u* | *:n*) printf '\\set n%d random(1, %d)\n' "$n" "$users" ;;
+        *:h*) printf '\\set h%d random(1, 1000)\n' "$n" ;;
+        *:s*) printf '\\set s%d random(1, 10000)\n' "$n" ;;
+        esac
     done
     [ "$count" -eq 1 ] || printf '%s\n' '\startpipeline'
     for ((n = 0; n < count; n++)); do

@@ -203,7 +203,7 @@ impl Viewer {
         Ok(json!({
             "level": step.level.as_str(),
             "outcome": step.outcome.as_str(),
-            "secret_id": secret.map(|secret| secret.row.id.to_string()),
+            "secret_id": secret.map(|secret| secret.stored.id.to_string()),
             "preview": secret.map(|secret| &secret.preview),
             "detail": detail(step),
         }))

@@ -11,7 +11,7 @@ use super::reveal::Revealed;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
-use crate::store::candidate::Candidate;
+use crate::store::candidate;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
@@ -93,13 +93,17 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let found = Candidate::find(&Binding::vault(name))?.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
-        let row = match p_version {
-            Some(version) if version != found.row.version => versions::find(found.row.id, version)?,
-            _ => found.row,
-        };
-        let value = row.open()?;
-        reveals::record(row.object(), None)?;
+        let found = candidate::find(&Binding::vault(name), |found| {
+            let version = p_version.unwrap_or(found.version);
+            let value = match version == found.version {
+                true => found.open()?,
+                false => versions::find(found.id, version)?.open()?,
+            };
+            Ok((found.id, version, value))
+        })?;
+        let (id, version, value) = found.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
+        let owned = event::Object::owned(Scope::Vault.as_str(), "", "");
+        reveals::record(event::Object { id: Some(*id.as_bytes()), version: Some(version), ..owned }, None)?;
         Ok(Revealed(value))
     }
 

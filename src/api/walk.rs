@@ -1,18 +1,18 @@
 //! The walk over the levels with real credentials: what `core::walk` decides, applied to rows.
 
 use hftok_core::audit::event::Object;
-use hftok_core::binding::Scope;
+use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
 use hftok_core::provider::Provider;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::owner::{Owner, identifier};
+use super::owner::identifier;
 use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::statement;
 use crate::settings;
-use crate::store::candidate::Candidate;
+use crate::store::candidate::{self, Candidate};
 use crate::store::versions::Previous;
 use crate::store::{owners, providers};
 
@@ -23,7 +23,8 @@ pub struct Request {
     org: Option<String>,
     model: Option<String>,
     host: Option<String>,
-    levels: Vec<Level>,
+    /// All when none are named.
+    levels: Option<Vec<Level>>,
 }
 
 /// A level, and what it came to.
@@ -33,7 +34,17 @@ pub struct Step {
     /// What it came to.
     pub outcome: Outcome,
     /// Its credential, when it has one that is stored.
-    pub secret: Option<Candidate>,
+    pub secret: Option<Seen>,
+}
+
+/// What is said of a credential that a walk came by.
+pub struct Seen {
+    /// Which it is.
+    pub stored: Stored,
+    /// What may be shown of its value.
+    pub preview: String,
+    /// Whether the walk goes on when it cannot be used.
+    pub may_continue: bool,
 }
 
 /// What a walk ended with.
@@ -57,18 +68,11 @@ pub struct Stored {
     pub expires_at: Option<TimestampWithTimeZone>,
 }
 
-impl From<&Candidate> for Stored {
-    fn from(secret: &Candidate) -> Self {
-        Self { id: secret.row.id, version: secret.row.version, expires_at: secret.row.expires_at }
+impl From<&Candidate<'_>> for Seen {
+    fn from(secret: &Candidate<'_>) -> Self {
+        let Candidate { id, version, expires_at, may_continue, .. } = *secret;
+        Self { stored: Stored { id, version, expires_at }, preview: secret.preview(), may_continue }
     }
-}
-
-/// What is there at a level.
-enum There {
-    Nothing,
-    Damaged,
-    Stored(Box<Candidate>),
-    Variable(Plaintext),
 }
 
 impl Request {
@@ -94,10 +98,7 @@ impl Request {
             org: org.map(identifier).transpose()?,
             model: model.filter(|model| !model.is_empty()).map(str::to_owned),
             host: host.map(str::to_owned),
-            levels: match levels {
-                None => Level::ALL.to_vec(),
-                Some(words) => words.iter().map(parse).collect::<Result<_, _>>()?,
-            },
+            levels: levels.map(|words| words.iter().map(parse).collect()).transpose()?,
         })
     }
 
@@ -116,34 +117,32 @@ impl Request {
     pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
         let mut end = None;
         for level in Level::ALL {
-            if end.is_some() || !self.levels.contains(&level) {
+            if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
                 visit(Step { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
-            let (outcome, value, secret) = self.ask(level)?;
-            let may_continue = secret.as_ref().is_some_and(|secret| secret.may_continue);
-            let secret_id = secret.as_ref().map(|secret| secret.row.id);
-            if let (Outcome::Used, Some(value)) = (outcome, value) {
-                end = Some(Ok(Taken { level, value, stored: secret.as_ref().map(Stored::from) }));
-            } else if !outcome.goes_on(may_continue) {
-                end = Some(Err(Error::Unusable { level, outcome, secret_id }));
+            let (step, value) = self.ask(level)?;
+            let stored = step.secret.as_ref().map(|secret| secret.stored);
+            let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
+            if let (Outcome::Used, Some(value)) = (step.outcome, value) {
+                end = Some(Ok(Taken { level, value, stored }));
+            } else if !step.outcome.goes_on(may_continue) {
+                let secret_id = stored.map(|stored| stored.id);
+                end = Some(Err(Error::Unusable { level, outcome: step.outcome, secret_id }));
             }
-            visit(Step { level, outcome, secret });
+            visit(step);
         }
         end.transpose()
     }
 
     /// Records that the value found at a level is handed out.
     pub fn record(&self, level: Level, stored: Option<Stored>) -> Result<(), Error> {
-        let owner = self.owner(level);
+        let (scope, owner) = self.owner(level).map_or(("", ""), |(scope, id)| (scope.as_str(), id));
         let object = Object {
             id: stored.map(|stored| *stored.id.as_bytes()),
             version: stored.map(|stored| stored.version),
-            scope: owner.as_ref().map(|owner| owner.scope.as_str()),
-            owner: owner.as_ref().map(|owner| owner.id.as_str()).filter(|id| !id.is_empty()),
-            provider: Some(&self.provider.id),
             level: Some(level.as_str()),
-            ..Object::default()
+            ..Object::owned(scope, owner, &self.provider.id)
         };
         reveals::record(object, self.user())
     }
@@ -167,63 +166,60 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, level: Level) -> Result<(Outcome, Option<Plaintext>, Option<Candidate>), Error> {
-        match self.look(level)? {
-            There::Nothing => Ok((Outcome::Absent, None, None)),
-            There::Damaged => Ok((Outcome::DecryptFailed, None, None)),
-            There::Variable(value) => {
-                if host_allowed(self.host.as_deref(), None, &self.provider.hosts) {
-                    Ok((Outcome::Used, Some(value), None))
-                } else {
-                    Ok((Outcome::HostRefused, None, None))
-                }
-            }
-            There::Stored(secret) => {
-                if let Some(outcome) = self.found(level, &secret)?.objection() {
-                    return Ok((outcome, None, Some(*secret)));
-                }
-                match secret.row.open() {
-                    Ok(value) => Ok((Outcome::Used, Some(value), Some(*secret))),
-                    Err(
-                        Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. },
-                    ) => Ok((Outcome::DecryptFailed, None, Some(*secret))),
-                    Err(error) => Err(error),
-                }
-            }
-        }
-    }
-
-    fn look(&self, level: Level) -> Result<There, Error> {
+    fn ask(&self, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
+        let without = |outcome| Step { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);
-            let value = variables.iter().find_map(|name| Plaintext::of_environment(name));
-            return Ok(value.map_or(There::Nothing, There::Variable));
+            let Some(value) = variables.iter().find_map(|name| Plaintext::of_environment(name)) else {
+                return Ok((without(Outcome::Absent), None));
+            };
+            return Ok(if host_allowed(self.host.as_deref(), None, &self.provider.hosts) {
+                (without(Outcome::Used), Some(value))
+            } else {
+                (without(Outcome::HostRefused), None)
+            });
         }
-        let Some(owner) = self.owner(level) else { return Ok(There::Nothing) };
-        let model = match (level.is_for_model(), &self.model) {
-            (true, None) => return Ok(There::Nothing),
-            (true, Some(model)) => model.as_str(),
-            (false, _) => "",
-        };
-        match Candidate::find(&owner.binding(&self.provider.id, model)) {
-            Ok(found) => Ok(found.map_or(There::Nothing, |secret| There::Stored(Box::new(secret)))),
-            Err(Error::Damaged { .. }) => Ok(There::Damaged),
+        let Some(binding) = self.binding(level) else { return Ok((without(Outcome::Absent), None)) };
+        match candidate::find(&binding, |secret| self.judge(level, secret)) {
+            Ok(found) => Ok(found.unwrap_or((without(Outcome::Absent), None))),
+            Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),
             Err(error) => Err(error),
         }
     }
 
-    /// Whose credential a level is about; nobody's when the request does not name them.
-    fn owner(&self, level: Level) -> Option<Owner> {
-        let (scope, id) = match level {
-            Level::User | Level::UserModel => (Scope::User, self.user.clone()?),
-            Level::Org | Level::OrgModel => (Scope::Org, self.org.clone()?),
-            Level::Global | Level::GlobalModel => (Scope::Global, String::new()),
-            Level::Environment => return None,
+    /// Whether a secret may be used, and its value if so.
+    fn judge(&self, level: Level, secret: &Candidate<'_>) -> Result<(Step, Option<Plaintext>), Error> {
+        let (outcome, value) = match self.found(level, secret)?.objection() {
+            Some(outcome) => (outcome, None),
+            None => match secret.open() {
+                Ok(value) => (Outcome::Used, Some(value)),
+                Err(Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. }) => {
+                    (Outcome::DecryptFailed, None)
+                }
+                Err(error) => return Err(error),
+            },
         };
-        Some(Owner { scope, id })
+        Ok((Step { level, outcome, secret: Some(Seen::from(secret)) }, value))
     }
 
-    fn found(&self, level: Level, secret: &Candidate) -> Result<Found, Error> {
+    /// Where the credential of a level is; nowhere when the request does not name whose.
+    fn binding(&self, level: Level) -> Option<Binding<'_>> {
+        let (scope, scope_id) = self.owner(level)?;
+        let model = if level.is_for_model() { self.model.as_deref()? } else { "" };
+        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "" })
+    }
+
+    /// Whose credential a level is about; nobody's when the request does not name them.
+    fn owner(&self, level: Level) -> Option<(Scope, &str)> {
+        match level {
+            Level::User | Level::UserModel => Some((Scope::User, self.user()?)),
+            Level::Org | Level::OrgModel => Some((Scope::Org, self.org()?)),
+            Level::Global | Level::GlobalModel => Some((Scope::Global, "")),
+            Level::Environment => None,
+        }
+    }
+
+    fn found(&self, level: Level, secret: &Candidate<'_>) -> Result<Found, Error> {
         let is_member = match (level, &self.user, &self.org) {
             (Level::Org | Level::OrgModel, Some(user), Some(org)) => owners::role(org, user)?.is_some(),
             _ => true,
@@ -231,11 +227,11 @@ impl Request {
         Ok(Found {
             is_member,
             is_enabled: secret.is_enabled,
-            is_expired: secret.is_expired,
+            is_expired: secret.is_expired(),
             is_invalid: secret.is_invalid,
             host_allowed: host_allowed(
                 self.host.as_deref(),
-                secret.row.allowed_hosts.as_deref(),
+                secret.allowed_hosts.as_deref(),
                 &self.provider.hosts,
             ),
         })

@@ -25,6 +25,8 @@ pub struct Batch {
 pub struct Consequences {
     /// How often each secret was handed out, and when last.
     pub uses: HashMap<[u8; 16], (i64, i64)>,
+    /// The same for those that are being counted, in order.
+    pub counting: Vec<([u8; 16], (i64, i64))>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
     /// Notifications.
@@ -37,20 +39,20 @@ impl Batch {
     /// Sorts records.
     pub fn of(records: Vec<Taken>) -> Self {
         let mut batch = Self::default();
-        for Taken { bytes, count } in records {
-            match bytes.split_first() {
-                Some((&tag::USAGE, usage)) => batch.usage.push(usage.to_vec()),
-                Some((&tag::MANY, record)) => {
-                    let event = batch.many(record);
+        for Taken { mut bytes, count } in records {
+            let Some(kind) = bytes.drain(..bytes.len().min(1)).next() else { continue };
+            match kind {
+                tag::USAGE => batch.usage.push(bytes),
+                tag::MANY => {
+                    let event = batch.many(&bytes);
                     batch.events.extend(event);
                 }
-                Some((_, event)) if count == 1 => batch.events.push(event.to_vec()),
-                Some((_, event)) => {
+                _ if count == 1 => batch.events.push(bytes),
+                _ => {
                     let counted =
-                        Event::decode(event).map(|event| Event { count: count.into(), ..event }.encode());
+                        Event::decode(&bytes).map(|event| Event { count: count.into(), ..event }.encode());
                     batch.events.extend(counted);
                 }
-                None => {}
             }
         }
         batch
@@ -78,7 +80,19 @@ impl Batch {
 impl Consequences {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.uses.is_empty() && self.usage.is_empty() && self.told.is_empty() && self.deleted.is_empty()
+        self.uses.is_empty()
+            && self.counting.is_empty()
+            && self.usage.is_empty()
+            && self.told.is_empty()
+            && self.deleted.is_empty()
+    }
+
+    /// Begins to count what was gathered, unless that is still going on.
+    pub fn begin_counting(&mut self) {
+        if self.counting.is_empty() {
+            self.counting = std::mem::take(&mut self.uses).into_iter().collect();
+            self.counting.sort_unstable();
+        }
     }
 
     /// Counts uses of a secret.

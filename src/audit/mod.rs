@@ -19,6 +19,7 @@ mod accept;
 mod action;
 mod batch;
 pub mod changes;
+mod follow_up;
 pub mod launcher;
 pub mod purge;
 pub mod reveals;

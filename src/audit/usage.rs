@@ -1,12 +1,11 @@
 //! Counts of use, and what is told to whoever listens: by the writer, in a transaction of its own, so that reading a token
 //! writes nothing for its reader, and a client that holds a counter's row stops nobody.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 
 use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{INT8ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
+use pgrx::pg_sys::{INT8ARRAYOID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
 
 use super::accept::push;
 use super::batch::Consequences;
@@ -16,10 +15,14 @@ use crate::pg::sql::{Run, Statement};
 use crate::pg::{audit_queue, session};
 
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
-const COUNT: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, use_count, last_used_at)
-    SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last) ORDER BY n.id
-    ON CONFLICT (secret_id) DO UPDATE SET use_count = u.use_count + excluded.use_count,
-    last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
+// Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
+// may have to be added.
+const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
+    SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
+    FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
+const BEGIN: &CStr = c"INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
+    SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
+    WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)";
 const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
     SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
@@ -41,13 +44,16 @@ const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id
     ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
     RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
         FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
+const USES: &[Oid] = &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID];
+/// So many secrets are counted at a time.
+const PORTION: usize = 1000;
 /// How often it is looked for credentials that are about to expire, in microseconds.
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
 
 thread_local! {
     static SET_BRIEF: Statement = const { Statement::new(BRIEF, &[]) };
-    static COUNT_USES: Statement =
-        const { Statement::new(COUNT, &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID]) };
+    static COUNT_USES: Statement = const { Statement::new(COUNT, USES) };
+    static BEGIN_USES: Statement = const { Statement::new(BEGIN, USES) };
     static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
         UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
@@ -85,9 +91,9 @@ pub fn wait_briefly() -> Result<(), Error> {
 }
 
 /// What is done after the audit, each in a transaction of its own, so that one that fails keeps no other back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Uses are counted.
+    /// Uses are counted, a portion of them.
     Uses,
     /// What backends report is added up.
     Reports,
@@ -103,9 +109,20 @@ impl Step {
     pub fn run(self, later: &Consequences, look_out: bool) -> Result<(), Error> {
         wait_briefly()?;
         match self {
-            Self::Uses => count_uses(&later.uses, &later.deleted),
+            Self::Uses => {
+                count_uses(&later.counting[later.counting.len().saturating_sub(PORTION)..], &later.deleted)
+            }
             Self::Reports => count_reports(&later.usage),
             Self::Notifications => notify(&later.told, look_out),
+        }
+    }
+
+    /// Whether there is something to do.
+    pub fn is_due(self, later: &Consequences, look_out: bool) -> bool {
+        match self {
+            Self::Uses => !later.counting.is_empty() || !later.deleted.is_empty(),
+            Self::Reports => !later.usage.is_empty(),
+            Self::Notifications => !later.told.is_empty() || look_out,
         }
     }
 
@@ -113,7 +130,7 @@ impl Step {
     pub fn clear(self, later: &mut Consequences) {
         match self {
             Self::Uses => {
-                later.uses.clear();
+                later.counting.truncate(later.counting.len().saturating_sub(PORTION));
                 later.deleted.clear();
             }
             Self::Reports => later.usage.clear(),
@@ -135,15 +152,24 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
 }
 
-fn count_uses(uses: &HashMap<[u8; 16], (i64, i64)>, deleted: &[Uuid]) -> Result<(), Error> {
-    if uses.is_empty() && deleted.is_empty() {
-        return Ok(());
+fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), Error> {
+    if !uses.is_empty() {
+        let parameters = || {
+            let ids: Vec<Uuid> = uses.iter().map(|(id, _)| Uuid::from_bytes(*id)).collect();
+            let counts: Vec<i64> = uses.iter().map(|(_, (count, _))| *count).collect();
+            let last = uses.iter().map(|(_, (_, last))| TimestampWithTimeZone::try_from(*last).ok());
+            [ids.into(), counts.into(), last.collect::<Vec<_>>().into()]
+        };
+        let known = COUNT_USES.execute(&parameters())?;
+        if usize::try_from(known) != Ok(uses.len()) {
+            // Those that were just counted are there, and left alone.
+            BEGIN_USES.execute(&parameters())?;
+        }
     }
-    let ids: Vec<Uuid> = uses.keys().map(|id| Uuid::from_bytes(*id)).collect();
-    let counts: Vec<i64> = uses.values().map(|(count, _)| *count).collect();
-    let last: Vec<_> = uses.values().map(|(_, last)| TimestampWithTimeZone::try_from(*last).ok()).collect();
-    COUNT_USES.execute(&[ids.into(), counts.into(), last.into()])?;
-    FORGET_ROWS.execute(&[deleted.to_vec().into()]).map(|_| ())
+    if !deleted.is_empty() {
+        FORGET_ROWS.execute(&[deleted.to_vec().into()])?;
+    }
+    Ok(())
 }
 
 fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {

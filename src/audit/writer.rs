@@ -16,6 +16,7 @@ use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::data_key::DataKeyId;
 
 use super::batch::{Batch, Consequences};
+use super::follow_up::FollowUp;
 use super::rows::{self, NewRows};
 use super::{accept, usage};
 use pgrx::datum::TimestampWithTimeZone;
@@ -37,8 +38,6 @@ const TURN: Duration = Duration::from_millis(250);
 const GULP: usize = 1024;
 /// When so many wait, or something lies in the table, it goes on without a pause.
 const MUCH: u64 = 256;
-/// How long a busy one goes on before it counts.
-const COUNTING: Duration = Duration::from_secs(5);
 /// How long one that is told to end waits for sessions that are ending too.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -106,9 +105,7 @@ fn main(argument: u64) {
     Writer {
         lane: errand.lane,
         database: errand.database,
-        later: Consequences::default(),
-        counted: Instant::now(),
-        is_troubled: false,
+        after: FollowUp::new(errand.lane, errand.database),
         has_left: false,
     }
     .work();
@@ -158,10 +155,7 @@ fn take(lane: usize) -> (Batch, u64) {
 struct Writer {
     lane: usize,
     database: u32,
-    later: Consequences,
-    counted: Instant,
-    /// Counting failed the last time.
-    is_troubled: bool,
+    after: FollowUp,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
 }
@@ -186,7 +180,7 @@ impl Writer {
                 Ok(Found::Nothing) => {}
                 Err(()) => return,
             }
-            self.follow_up();
+            self.after.go_on(self.is_behind() && !audit_queue::is_scarce());
             // The keys may have come just after they were asked for.
             if self.has_left && matches!(keys::state(), State::Open { .. }) {
                 audit_queue::with(|queue| queue.header.lanes[self.lane].call());
@@ -196,19 +190,19 @@ impl Writer {
                 if worker::sessions(self.database) == 0 || since.elapsed() > LAST_WORDS {
                     // Those who left meanwhile may have said something in leaving.
                     let _ = self.round();
+                    self.after.finish();
                     return;
                 }
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
             let is_unneeded = idle_since.elapsed() > PATIENCE || audit_queue::is_scarce();
-            let is_done = self.later.is_empty() || idle_since.elapsed() > FORBEARANCE;
+            let is_done = self.after.is_done() || idle_since.elapsed() > FORBEARANCE;
             if is_unneeded && is_done && audit_queue::leave_if_idle(self.lane) {
                 return;
             }
             if audit_queue::is_scarce() && begun.elapsed() > TURN {
-                self.counted = begun;
-                self.follow_up();
+                self.after.finish();
                 audit_queue::leave(self.lane);
                 return;
             }
@@ -221,6 +215,11 @@ impl Writer {
 
     /// Whether to go on without a pause.
     fn is_busy(&self) -> bool {
+        self.is_behind() || self.after.is_counting()
+    }
+
+    /// Whether much waits to be chained.
+    fn is_behind(&self) -> bool {
         audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
             lane.waiting() >= MUCH || lane.asked > lane.answered
@@ -240,7 +239,7 @@ impl Writer {
         let key = is_open.then(key).flatten();
         self.has_left = !is_open;
         match transaction::run(|| write(key, &batch, left_out)) {
-            Ok((later, is_more)) => {
+            Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 audit_queue::written(self.lane, end);
                 audit_queue::with(|queue| {
@@ -250,8 +249,8 @@ impl Writer {
                     // Who asked while there is more than fits a round waits for the rest.
                     lane.answered = if is_rest { lane.answered } else { asked };
                 });
-                self.later.usage.extend(batch.usage);
-                self.later.join(later);
+                later.usage = batch.usage;
+                self.after.gather(later);
                 Ok(Found::Something)
             }
             Err(report) => {
@@ -266,37 +265,6 @@ impl Writer {
                 Err(())
             }
         }
-    }
-
-    /// Counts and notifies, if it can be done now.
-    fn follow_up(&mut self) {
-        let look_out = usage::is_time_to_look_out(self.lane);
-        // What is counted together costs less: a secret that is read often is one row.
-        let is_early = self.counted.elapsed() < if self.is_troubled { PATIENCE } else { COUNTING };
-        let may_wait = self.is_troubled || (self.later.told.is_empty() && self.is_busy());
-        if !look_out && (self.later.is_empty() || (is_early && may_wait && !audit_queue::is_scarce())) {
-            return;
-        }
-        self.counted = Instant::now();
-        let mut trouble = None;
-        for step in usage::STEPS {
-            match transaction::run(|| step.run(&self.later, look_out)) {
-                Ok(()) => step.clear(&mut self.later),
-                // What cannot be counted at all is not tried again.
-                Err(report) if report.sqlstate.starts_with(b"22") => {
-                    step.clear(&mut self.later);
-                    trouble = Some(report);
-                }
-                Err(report) => trouble = Some(report),
-            }
-        }
-        if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled) {
-            server_log::write(&format!(
-                "hftok: usage of database {} cannot be counted now: {}",
-                self.database, report.message
-            ));
-        }
-        self.is_troubled = trouble.is_some();
     }
 }
 

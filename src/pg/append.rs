@@ -9,8 +9,8 @@ use super::relations::Relation;
 use super::sql::Parameter;
 use crate::error::Error;
 
-/// So many rows go to the table at a time.
-const STEP: usize = 500;
+/// So many rows go to the table at a time: some pages of them. Each has a slot, which is dear to make.
+const STEP: usize = 100;
 
 /// Rows on their way into a table.
 pub struct Append {

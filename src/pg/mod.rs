@@ -24,6 +24,7 @@ pub mod request;
 pub mod scan;
 pub mod server_log;
 pub mod session;
+pub mod shortcuts;
 pub mod snapshot;
 pub mod sql;
 pub mod statement;

@@ -1,16 +1,31 @@
-//! Finding a row by a unique index without SQL: a fraction of what the executor takes to begin and end.
+//! Finding a row by a unique key without SQL: a fraction of what the executor takes to begin and end. Where a shortcut leads
+//! to it, without the index too.
 //!
-//! Such a scan asks neither for privileges nor for row security: whoever makes one has asked (`store/known.rs`).
+//! Such a look asks neither for privileges nor for row security: whoever takes one has asked (`store/known.rs`). It sees what
+//! is true now, whatever the transaction's isolation level.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
-use pgrx::{FromDatum, IntoDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use super::relations::Relation;
-use super::snapshot::LatestSnapshot;
+use super::shortcuts::{self, Place};
 use crate::error::Error;
+
+/// Where a row is to be found.
+pub struct Address {
+    /// The table.
+    pub table: Relation,
+    /// Its unique index on one column of type uuid.
+    pub index: Relation,
+    /// That column.
+    pub key: i16,
+    /// The last column that is read.
+    pub last: i16,
+}
 
 /// A row while it is being looked at, in the page where it lies.
 pub struct Found<'a> {
@@ -19,44 +34,60 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The value of a column, or `None` for NULL.
-    pub fn get<T: FromDatum>(&self, column: i16) -> Option<T> {
+    fn datum(&self, column: i16) -> Option<pg_sys::Datum> {
         let at = usize::try_from(column - 1).ok()?;
-        // SAFETY: the slot holds a row, and was asked for all columns up to the last that is read; the caller names the
-        // type that the column was declared with.
+        // SAFETY: the slot holds a row that was taken apart up to `tts_nvalid`.
         unsafe {
             let slot = &*self.slot;
-            if column > slot.tts_nvalid {
-                return None;
-            }
-            T::from_datum(*slot.tts_values.add(at), *slot.tts_isnull.add(at))
+            (column <= slot.tts_nvalid && !*slot.tts_isnull.add(at)).then(|| *slot.tts_values.add(at))
         }
     }
 
-    /// The value of a column that is declared NOT NULL.
+    /// The value of a column, or `None` for NULL. The caller names the type that the column was declared with.
+    pub fn get<T: FromDatum>(&self, column: i16) -> Option<T> {
+        // SAFETY: it is not NULL, and of the type that the caller names.
+        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
+    }
+
+    /// The same for a column that is declared NOT NULL.
     pub fn must<T: FromDatum>(&self, column: i16) -> Result<T, Error> {
-        self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
+        self.get(column).ok_or(MISSING)
+    }
+
+    /// What a text or a bytea says, where it lies if that can be; a column that is declared NOT NULL.
+    pub fn bytes(&self, column: i16) -> Result<Cow<'_, [u8]>, Error> {
+        let datum = self.datum(column).ok_or(MISSING)?;
+        // SAFETY: a varlena in the page, which stays pinned as long as this lives. What is compressed or lies elsewhere is
+        // copied.
+        unsafe {
+            let value = datum.cast_mut_ptr::<pg_sys::varlena>();
+            let is_plain = varlena::varatt_is_4b_u(value)
+                || (varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value));
+            if is_plain {
+                return Ok(Cow::Borrowed(varlena::varlena_to_byte_slice(value)));
+            }
+            let copy = pg_sys::pg_detoast_datum(value);
+            Ok(Cow::Owned(varlena::varlena_to_byte_slice(copy).to_vec()))
+        }
     }
 }
 
-/// Reads the row with this key, as it is now: by a unique index on one column of type uuid. `last` is the last column that
-/// is read.
+const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
+
+/// Reads the row with this key, as it is now.
 pub fn find<R>(
-    table: Relation,
-    index: Relation,
+    address: &Address,
     key: Uuid,
-    last: i16,
     read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
 ) -> Result<Option<R>, Error> {
-    let _snapshot = LatestSnapshot::push();
-    let (scan, is_found) = Scan::begin(table, index, key, last);
+    let (scan, is_found) = Scan::begin(address, key);
     if !is_found {
         return Ok(None);
     }
     read(&Found { slot: scan.slot, life: PhantomData }).map(Some)
 }
 
-/// A scan that is under way.
+/// A look that is under way; the index is open only if it was needed.
 struct Scan {
     table: pg_sys::Relation,
     index: pg_sys::Relation,
@@ -69,6 +100,11 @@ struct Scan {
 mod bare {
     use pgrx::pg_sys::*;
 
+    #[cfg(feature = "pg15")]
+    pub type FileId = RelFileNode;
+    #[cfg(not(feature = "pg15"))]
+    pub type FileId = RelFileLocator;
+
     #[allow(
         clashing_extern_declarations,
         reason = "the same functions as pgrx binds, called without its boundary"
@@ -80,7 +116,7 @@ mod bare {
         pub fn index_close(relation: Relation, lock: LOCKMODE);
         pub fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
         pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-        pub fn GetActiveSnapshot() -> Snapshot;
+        pub fn GetLatestSnapshot() -> Snapshot;
         #[cfg(not(feature = "pg18"))]
         pub fn index_beginscan(
             table: Relation,
@@ -106,11 +142,8 @@ mod bare {
             ordering_count: i32,
         );
         pub fn index_endscan(scan: IndexScanDesc);
-        pub fn index_getnext_slot(
-            scan: IndexScanDesc,
-            direction: ScanDirection::Type,
-            slot: *mut TupleTableSlot,
-        ) -> bool;
+        pub fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
+        pub fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
         pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
         pub fn ScanKeyInit(
             key: ScanKey,
@@ -119,44 +152,162 @@ mod bare {
             procedure: RegProcedure,
             argument: Datum,
         );
+        pub fn ReadRecentBuffer(
+            file: FileId,
+            fork: ForkNumber::Type,
+            block: BlockNumber,
+            buffer: Buffer,
+        ) -> bool;
+        pub fn LockBuffer(buffer: Buffer, mode: i32);
+        pub fn ReleaseBuffer(buffer: Buffer);
+        pub fn heap_hot_search_buffer(
+            tid: ItemPointer,
+            table: Relation,
+            buffer: Buffer,
+            snapshot: Snapshot,
+            tuple: HeapTuple,
+            all_dead: *mut bool,
+            first_call: bool,
+        ) -> bool;
+        pub fn ExecStorePinnedBufferHeapTuple(
+            tuple: HeapTuple,
+            slot: *mut TupleTableSlot,
+            buffer: Buffer,
+        ) -> *mut TupleTableSlot;
     }
 }
 
 impl Scan {
-    /// Opens everything, moves to the first row and takes it apart; says whether there is one.
-    fn begin(table: Relation, index: Relation, key: Uuid, last: i16) -> (Self, bool) {
+    /// Moves to the row and takes it apart; says whether there is one.
+    fn begin(address: &Address, key: Uuid) -> (Self, bool) {
+        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        let bytes = *key.as_bytes();
+        let datum = key.into_datum().unwrap_or(pg_sys::Datum::null());
+        let shortcut = shortcuts::find(bytes);
+        // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
+        // snapshot is used before anybody can take another, while that of the statement that is running keeps what it
+        // sees. The closure owns nothing that an error would jump over.
+        let (scan, is_found, place) = unsafe {
+            pg_guard_ffi_boundary(|| {
+                let table = bare::table_open(address.table.0, lock);
+                let slot = bare::table_slot_create(table, std::ptr::null_mut());
+                let snapshot = bare::GetLatestSnapshot();
+                let mut scan = Self { table, index: std::ptr::null_mut(), scan: std::ptr::null_mut(), slot };
+                if let Some(place) = shortcut
+                    && scan.follow(place, snapshot)
+                {
+                    bare::slot_getsomeattrs_int(slot, address.last.into());
+                    let found = Found { slot, life: PhantomData };
+                    // Compared where it lies: a uuid is passed by its address.
+                    let is_same = found
+                        .datum(address.key)
+                        .is_some_and(|datum| *datum.cast_mut_ptr::<[u8; 16]>() == bytes);
+                    if is_same {
+                        return (scan, true, None);
+                    }
+                }
+                let place = scan.search(address.index, datum, snapshot);
+                if place.is_some() {
+                    bare::slot_getsomeattrs_int(slot, address.last.into());
+                }
+                (scan, place.is_some(), place)
+            })
+        };
+        if let Some(place) = place {
+            shortcuts::keep(bytes, place);
+        }
+        (scan, is_found)
+    }
+
+    /// Looks where a row was last. What a row was updated to without a new entry in the index is found from there, too.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary, with a snapshot that is valid now.
+    unsafe fn follow(&mut self, place: Place, snapshot: pg_sys::Snapshot) -> bool {
+        let Ok(buffer) = i32::try_from(place.buffer) else { return false };
+        let share = i32::try_from(pg_sys::BUFFER_LOCK_SHARE).unwrap_or_default();
+        let unlock = i32::try_from(pg_sys::BUFFER_LOCK_UNLOCK).unwrap_or_default();
+        // SAFETY: the buffer is one of the server's, and is pinned only if it holds this block of this table's file; the
+        // slot is one for rows of the heap, as the table is one, and its tuple is the slot's own. A number that no row
+        // of the block has is answered by `false`.
+        unsafe {
+            if buffer > pg_sys::NBuffers || !self.is_heap() {
+                return false;
+            }
+            #[cfg(feature = "pg15")]
+            let file = (*self.table).rd_node;
+            #[cfg(not(feature = "pg15"))]
+            let file = (*self.table).rd_locator;
+            if !bare::ReadRecentBuffer(file, pg_sys::ForkNumber::MAIN_FORKNUM, place.block, buffer) {
+                return false;
+            }
+            let mut tid = pg_sys::ItemPointerData::default();
+            pgrx::itemptr::item_pointer_set_all(&mut tid, place.block, place.offset);
+            let tuple = &raw mut (*self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata;
+            bare::LockBuffer(buffer, share);
+            let is_seen = bare::heap_hot_search_buffer(
+                &raw mut tid,
+                self.table,
+                buffer,
+                snapshot,
+                tuple,
+                std::ptr::null_mut(),
+                true,
+            );
+            bare::LockBuffer(buffer, unlock);
+            if is_seen {
+                bare::ExecStorePinnedBufferHeapTuple(tuple, self.slot, buffer);
+            } else {
+                bare::ReleaseBuffer(buffer);
+            }
+            is_seen
+        }
+    }
+
+    /// Whether slots for its rows are those of the heap.
+    fn is_heap(&self) -> bool {
+        // SAFETY: an open relation.
+        unsafe { (*(*self.table).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID }
+    }
+
+    /// Looks in the index, and says where the row was found.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary, with a snapshot that is valid now.
+    unsafe fn search(
+        &mut self,
+        index: Relation,
+        key: pg_sys::Datum,
+        snapshot: pg_sys::Snapshot,
+    ) -> Option<Place> {
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
         let procedure = pg_sys::Oid::from(pg_sys::F_UUID_EQ);
-        let key = key.into_datum().unwrap_or(pg_sys::Datum::null());
-        // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
-        // snapshot is the active one. The condition is copied by the scan; the key that it points to lives until the
-        // transaction ends. The closure owns nothing that an error would jump over.
+        // SAFETY: as Postgres does it itself. The condition is copied by the scan; the key that it points to lives until the
+        // transaction ends. A row that is found lies in a buffer of the server's, which the slot keeps pinned.
         unsafe {
-            pg_guard_ffi_boundary(|| {
-                let table = bare::table_open(table.0, lock);
-                let index = bare::index_open(index.0, lock);
-                let slot = bare::table_slot_create(table, std::ptr::null_mut());
-                #[cfg(not(feature = "pg18"))]
-                let scan = bare::index_beginscan(table, index, bare::GetActiveSnapshot(), 1, 0);
-                #[cfg(feature = "pg18")]
-                let scan = bare::index_beginscan(
-                    table,
-                    index,
-                    bare::GetActiveSnapshot(),
-                    std::ptr::null_mut(),
-                    1,
-                    0,
-                );
-                let mut condition = pg_sys::ScanKeyData::default();
-                bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
-                bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
-                let found = bare::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
-                if found {
-                    bare::slot_getsomeattrs_int(slot, last.into());
+            self.index = bare::index_open(index.0, lock);
+            #[cfg(not(feature = "pg18"))]
+            let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
+            #[cfg(feature = "pg18")]
+            let scan = bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
+            self.scan = scan;
+            let mut condition = pg_sys::ScanKeyData::default();
+            bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
+            bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
+            loop {
+                let tid = bare::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                if tid.is_null() {
+                    return None;
                 }
-                (Self { table, index, scan, slot }, found)
-            })
+                // Before the row is fetched, which may move this on to a later version of it.
+                let (block, offset) = pgrx::itemptr::item_pointer_get_both(*tid);
+                if bare::index_fetch_heap(scan, self.slot) {
+                    let slot = self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>();
+                    let buffer = if self.is_heap() { (*slot).buffer } else { 0 };
+                    return Some(Place { block, buffer: u32::try_from(buffer).unwrap_or(0), offset });
+                }
+            }
         }
     }
 }
@@ -171,8 +322,10 @@ impl Drop for Scan {
             unsafe {
                 pg_guard_ffi_boundary(|| {
                     bare::ExecDropSingleTupleTableSlot(slot);
-                    bare::index_endscan(scan);
-                    bare::index_close(index, kept);
+                    if !scan.is_null() {
+                        bare::index_endscan(scan);
+                        bare::index_close(index, kept);
+                    }
                     bare::table_close(table, kept);
                 });
             }

@@ -1,13 +1,16 @@
-//! A secret as the walk sees it: read by the one unique key, without SQL where that can be.
+//! A secret as the walk sees it: found by its binding, which is an address of its own, and looked at where it lies; without SQL
+//! where that can be.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 
-use hftok_core::binding::Binding;
+use hftok_core::binding::{Binding, Context};
+use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::UUIDOID;
 
 use super::known::{self, Table};
-use super::row::SealedRow;
+use super::row::{self, SealedRow};
 use crate::error::Error;
 use crate::pg::scan::{self, Found};
 use crate::pg::session;
@@ -22,47 +25,52 @@ thread_local! {
 }
 
 /// A secret that may be the one to use.
-pub struct Candidate {
-    /// The sealed value and what it is bound to.
-    pub row: SealedRow,
-    /// What may be shown of the value.
-    pub preview: String,
+pub struct Candidate<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Its version.
+    pub version: i32,
+    /// The hosts it may be sent to.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// When it ends.
+    pub expires_at: Option<TimestampWithTimeZone>,
     /// Whether it may be used.
     pub is_enabled: bool,
     /// Whether the walk goes on when it cannot be used.
     pub may_continue: bool,
     /// The provider refused it.
     pub is_invalid: bool,
-    /// Its time is over.
-    pub is_expired: bool,
+    binding: Binding<'a>,
+    sealed: Cow<'a, [u8]>,
+    preview: Cow<'a, [u8]>,
 }
 
-impl Candidate {
-    /// The secret with this binding, which is an address of its own.
-    pub fn find(binding: &Binding<'_>) -> Result<Option<Self>, Error> {
-        let known = known::known()?;
-        if !known.may_have(binding.scope, !binding.model.is_empty()) {
-            return Ok(None);
+/// Looks at the secret with this binding, if there is one.
+pub fn find<R>(
+    binding: &Binding<'_>,
+    mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
+) -> Result<Option<R>, Error> {
+    let known = known::known()?;
+    if !known.may_have(binding.scope, !binding.model.is_empty()) {
+        return Ok(None);
+    }
+    // The id counts only for a secret that has no address.
+    let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
+    match &known.table {
+        Some(table) => {
+            scan::find(&table.address, binding_key, |row| look(&Candidate::scanned(binding, table, row)?))
         }
-        // The id counts only for a secret that has no address.
-        let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
-        let found = match &known.table {
-            Some(table) => scan::find(table.table, table.index, binding_key, table.last, |row| {
-                Self::scanned(table, row)
-            })?,
-            None => FIND_ROW.read(&[binding_key.into()], Self::selected)?.pop(),
-        };
-        // That a row was found under a binding does not yet make it the one that is bound so.
-        match found {
-            Some(found) if found.row.context().is_none_or(|context| context.binding != *binding) => {
-                Err(found.row.damaged())
-            }
-            found => Ok(found),
+        None => {
+            let found = FIND_ROW.read(&[binding_key.into()], |row| look(&Candidate::selected(binding, row)?));
+            Ok(found?.pop())
         }
     }
+}
 
-    fn scanned(table: &Table, row: &Found<'_>) -> Result<Self, Error> {
+impl<'a> Candidate<'a> {
+    fn scanned(binding: &Binding<'a>, table: &Table, row: &'a Found<'_>) -> Result<Self, Error> {
         let [
+            _,
             id,
             version,
             scope,
@@ -78,51 +86,72 @@ impl Candidate {
             unusable,
             verdict,
         ] = table.columns;
-        Ok(Self::new(
-            SealedRow {
-                id: row.must(id)?,
-                version: row.must(version)?,
-                scope: row.must(scope)?,
-                scope_id: row.must(scope_id)?,
-                provider: row.must(provider)?,
-                model: row.must(model)?,
-                name: row.must(name)?,
-                allowed_hosts: row.get(hosts),
-                expires_at: row.get(end),
-                sealed: row.must(sealed)?,
-            },
-            row.must(preview)?,
-            row.must(enabled)?,
-            row.must(unusable)?,
-            row.get(verdict),
-        ))
-    }
-
-    fn selected(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Self::new(
-            SealedRow::read(row)?,
-            row.must(11)?,
-            row.must(12)?,
-            row.must::<String>(13)?.as_str(),
-            row.get::<String>(14).as_deref(),
-        ))
-    }
-
-    fn new(
-        row: SealedRow,
-        preview: String,
-        is_enabled: bool,
-        on_unusable: &str,
-        verdict: Option<&str>,
-    ) -> Self {
-        let is_over = |end: TimestampWithTimeZone| end.into_inner() <= session::now();
-        Self {
-            is_expired: row.expires_at.is_some_and(is_over),
-            row,
-            preview,
-            is_enabled,
-            may_continue: on_unusable == "continue",
-            is_invalid: verdict == Some("invalid"),
+        let (id, version) = (row.must(id)?, row.must(version)?);
+        for (column, wanted) in [
+            (scope, binding.scope.as_str()),
+            (scope_id, binding.scope_id),
+            (provider, binding.provider),
+            (model, binding.model),
+            (name, binding.name),
+        ] {
+            if *row.bytes(column)? != *wanted.as_bytes() {
+                return Err(row::damaged(id, version, binding.scope.as_str()));
+            }
         }
+        Ok(Self {
+            id,
+            version,
+            allowed_hosts: row.get(hosts),
+            expires_at: row.get(end),
+            is_enabled: row.must(enabled)?,
+            may_continue: *row.bytes(unusable)? == *b"continue",
+            is_invalid: row.get(verdict) == Some("invalid"),
+            binding: *binding,
+            sealed: row.bytes(sealed)?,
+            preview: row.bytes(preview)?,
+        })
+    }
+
+    fn selected(binding: &Binding<'a>, row: &Row<'_>) -> Result<Self, Error> {
+        let sealed = SealedRow::read(row)?;
+        // That a row was found under a binding does not yet make it the one that is bound so.
+        if sealed.context().is_none_or(|context| context.binding != *binding) {
+            return Err(sealed.damaged());
+        }
+        Ok(Self {
+            id: sealed.id,
+            version: sealed.version,
+            allowed_hosts: sealed.allowed_hosts,
+            expires_at: sealed.expires_at,
+            is_enabled: row.must(12)?,
+            may_continue: row.must::<String>(13)? == "continue",
+            is_invalid: row.get::<String>(14).as_deref() == Some("invalid"),
+            binding: *binding,
+            sealed: Cow::Owned(sealed.sealed),
+            preview: Cow::Owned(row.must::<String>(11)?.into_bytes()),
+        })
+    }
+
+    /// Its time is over.
+    pub fn is_expired(&self) -> bool {
+        self.expires_at.is_some_and(|end| end.into_inner() <= session::now())
+    }
+
+    /// What may be shown of the value.
+    pub fn preview(&self) -> String {
+        String::from_utf8_lossy(&self.preview).into_owned()
+    }
+
+    /// Opens the value: bound as the row says in every field, or it does not open.
+    pub fn open(&self) -> Result<Plaintext, Error> {
+        let scope = self.binding.scope.as_str();
+        let context = Context {
+            secret_id: *self.id.as_bytes(),
+            version: u32::try_from(self.version).map_err(|_| row::damaged(self.id, self.version, scope))?,
+            binding: self.binding,
+            allowed_hosts: self.allowed_hosts.as_deref(),
+            expires_at: self.expires_at.map(row::microseconds),
+        };
+        row::open(&self.sealed, &context)
     }
 }

@@ -150,17 +150,18 @@ const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it
 
 /// Uses a data key, which is unwrapped first if it isn't kept.
 fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Result<R, Error> {
-    keys::ready()?;
     let database = database();
     let mut f = Some(f);
     let mut attempt =
         || keys::with(|pages| Ok(pages.data_key(database, id).and_then(|key| f.take().map(|f| f(key)))));
     // Once is enough, unless the keys are wiped, replaced or pushed out between unwrapping and use.
     for _ in 0..100 {
-        if let Some(done) = attempt()? {
-            return done;
+        match attempt() {
+            Ok(Some(done)) => return done,
+            Ok(None) => stored(id)?.unwrap()?,
+            Err(Error::Sealed(Reason::Loading)) => keys::ready()?,
+            Err(error) => return Err(error),
         }
-        stored(id)?.unwrap()?;
     }
     Err(Error::Sealed(Reason::Loading))
 }

@@ -17,13 +17,16 @@ use pgrx::pg_sys::{BOOLOID, TEXTOID};
 use super::{data_keys, providers};
 use crate::error::Error;
 use crate::pg::relations::{self, Relation};
+use crate::pg::scan::Address;
 use crate::pg::sql::{Run, Statement};
 
+// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
+// of something comes from an index.
 const KINDS: &CStr = c"SELECT EXISTS (
         SELECT FROM hftok_private.kinds k WHERE k.scope = w.scope AND k.has_model = w.has_model
     ) OR CASE WHEN w.has_model
         THEN EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope AND s.model <> '')
-        ELSE EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope)
+        ELSE (SELECT min(s.scope_id) FROM hftok_private.secrets s WHERE s.scope = w.scope) IS NOT NULL
     END
     FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
         (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
@@ -45,18 +48,15 @@ thread_local! {
 
 /// Where the table of secrets is.
 pub struct Table {
-    /// The table.
-    pub table: Relation,
-    /// Its unique index on binding_key.
-    pub index: Relation,
+    /// By binding_key.
+    pub address: Address,
     /// The columns that the walk reads, in the order of [`COLUMNS`].
     pub columns: [i16; COLUMNS.len()],
-    /// The last of them.
-    pub last: i16,
 }
 
 /// The columns that the walk reads.
-pub const COLUMNS: [&CStr; 14] = [
+pub const COLUMNS: [&CStr; 15] = [
+    c"binding_key",
     c"id",
     c"version",
     c"scope",
@@ -111,11 +111,12 @@ pub fn known() -> Result<Rc<Known>, Error> {
     let columns =
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();
+    let address = Address { table, index, key: columns[0], last };
     let is_direct = ASK_DIRECT.read(&[], |row| Ok(row.get(1).unwrap_or(false)))?.first() == Some(&true);
     let kinds = FIND_KINDS.read(&[], |row| row.must(1))?;
     let known = Rc::new(Known {
         generation,
-        table: is_direct.then_some(Table { table, index, columns, last }),
+        table: is_direct.then_some(Table { address, columns }),
         kinds: kinds.try_into().unwrap_or([true; 6]),
         registered: providers::registered()?,
         active: data_keys::active_keys()?,

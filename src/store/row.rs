@@ -76,15 +76,8 @@ impl SealedRow {
 
     /// Opens the value. A value that does not open is [`Error::Damaged`]; a missing key is an error of its own.
     pub fn open(&self) -> Result<Plaintext, Error> {
-        let damaged = || self.damaged();
-        let envelope = Envelope::parse(&self.sealed).map_err(|_| damaged())?;
-        let context = self.context().ok_or_else(damaged)?;
-        data_keys::opening(&envelope, |key| {
-            key.open(&envelope, &context).map_err(|error| match error {
-                OpenError::NoMemory => Error::NoMemory,
-                OpenError::Malformed | OpenError::Refused => damaged(),
-            })
-        })
+        let context = self.context().ok_or_else(|| self.damaged())?;
+        open(&self.sealed, &context)
     }
 
     /// As the audit names it.
@@ -98,7 +91,7 @@ impl SealedRow {
 
     /// The error for a value that does not open, or that is not where it belongs.
     pub fn damaged(&self) -> Error {
-        Error::Damaged { secret_id: self.id, version: self.version, scope: self.scope.clone() }
+        damaged(self.id, self.version, &self.scope)
     }
 
     /// Seals a value into this row, with everything else that it says, and the active key.
@@ -109,7 +102,27 @@ impl SealedRow {
     }
 }
 
+/// Opens a sealed value that is bound to this.
+pub fn open(sealed: &[u8], context: &Context<'_>) -> Result<Plaintext, Error> {
+    let damaged = || {
+        let version = i32::try_from(context.version).unwrap_or(i32::MAX);
+        damaged(Uuid::from_bytes(context.secret_id), version, context.binding.scope.as_str())
+    };
+    let envelope = Envelope::parse(sealed).map_err(|_| damaged())?;
+    data_keys::opening(&envelope, |key| {
+        key.open(&envelope, context).map_err(|error| match error {
+            OpenError::NoMemory => Error::NoMemory,
+            OpenError::Malformed | OpenError::Refused => damaged(),
+        })
+    })
+}
+
+/// The error for a value that does not open, or that is not where it belongs.
+pub fn damaged(secret_id: Uuid, version: i32, scope: &str) -> Error {
+    Error::Damaged { secret_id, version, scope: scope.to_owned() }
+}
+
 /// Microseconds since 2000-01-01 UTC, as Postgres itself keeps them.
-fn microseconds(at: TimestampWithTimeZone) -> i64 {
+pub fn microseconds(at: TimestampWithTimeZone) -> i64 {
     at.into_inner()
 }
