@@ -152,9 +152,14 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
     let called = with(|queue| {
         let mut is_left = false;
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
-            // Not deserted: one that fails again and again is to be waited for longer and longer.
-            (lane.writer, lane.latch) = (0, 0);
-            is_left |= lane.has_work();
+            if lane.has_work() {
+                // Not deserted: one that fails again and again is to be waited for longer and longer.
+                (lane.writer, lane.latch) = (0, 0);
+                is_left = true;
+            } else {
+                // The next event is the first to call the launcher again.
+                lane.desert();
+            }
         }
         is_left
     });
