@@ -204,7 +204,7 @@ impl Viewer {
             "level": step.level.as_str(),
             "outcome": step.outcome.as_str(),
             "secret_id": secret.map(|secret| secret.stored.id.to_string()),
-            "preview": secret.map(|secret| &secret.preview),
+            "preview": secret.map(|secret| String::from_utf8_lossy(&secret.preview)),
             "detail": detail(step),
         }))
     }

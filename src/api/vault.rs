@@ -11,7 +11,7 @@ use super::reveal::Revealed;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::entry::entry;
-use crate::store::candidate;
+use crate::store::candidate::Moment;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
@@ -93,7 +93,7 @@ entry! {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let found = candidate::find(&Binding::vault(name), |found| {
+        let found = Moment::now()?.find(&Binding::vault(name), |found| {
             let version = p_version.unwrap_or(found.version);
             let value = match version == found.version {
                 true => found.open()?,

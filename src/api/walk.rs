@@ -12,7 +12,7 @@ use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::statement;
 use crate::settings;
-use crate::store::candidate::{self, Candidate};
+use crate::store::candidate::{Candidate, Moment};
 use crate::store::versions::Previous;
 use crate::store::{owners, providers};
 
@@ -42,7 +42,7 @@ pub struct Seen {
     /// Which it is.
     pub stored: Stored,
     /// What may be shown of its value.
-    pub preview: String,
+    pub preview: Vec<u8>,
     /// Whether the walk goes on when it cannot be used.
     pub may_continue: bool,
 }
@@ -115,13 +115,14 @@ impl Request {
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
     pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
+        let moment = Moment::now()?;
         let mut end = None;
         for level in Level::ALL {
             if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
                 visit(Step { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
-            let (step, value) = self.ask(level)?;
+            let (step, value) = self.ask(&moment, level)?;
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
@@ -166,7 +167,7 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
+    fn ask(&self, moment: &Moment, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
         let without = |outcome| Step { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);
@@ -180,7 +181,7 @@ impl Request {
             });
         }
         let Some(binding) = self.binding(level) else { return Ok((without(Outcome::Absent), None)) };
-        match candidate::find(&binding, |secret| self.judge(level, secret)) {
+        match moment.find(&binding, |secret| self.judge(level, secret)) {
             Ok(found) => Ok(found.unwrap_or((without(Outcome::Absent), None))),
             Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Handing events to the queue, or, on a standby, to the server's log.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::{Full, Header};
@@ -70,20 +70,28 @@ pub(super) fn push(tag: u8, bytes: &[u8], at: i64) -> Result<(usize, u64), Error
 
 /// Tries until there is room in the queue, for as long as callers wait.
 pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>) -> Result<R, Error> {
-    let end = Instant::now() + settings::audit_timeout();
-    loop {
-        match attempt() {
-            None => return Err(Error::Sealed(Reason::NotPreloaded)),
-            Some(Ok(done)) => return Ok(done),
-            Some(Err(_)) if Instant::now() >= end => return Err(Error::Audit(Trouble::Full)),
-            Some(Err(_)) => {
-                if let Some(lane) = audit_queue::look(|header| header.lane(database())).flatten() {
-                    audit_queue::wake(lane);
-                }
-                wait::nap(std::time::Duration::from_millis(5));
-            }
-        }
+    let mut try_once = || attempt().ok_or(Error::Sealed(Reason::NotPreloaded));
+    if let Ok(done) = try_once()? {
+        return Ok(done);
     }
+    let end = Instant::now() + settings::audit_timeout();
+    let done = loop {
+        match audit_queue::look(|header| header.lane(database())).flatten() {
+            Some(lane) => {
+                audit_queue::wake(lane);
+                audit_queue::wait_released(lane);
+            }
+            // There is no lane to be had now.
+            None => wait::nap(Duration::from_millis(5)),
+        }
+        match try_once()? {
+            Ok(done) => break Ok(done),
+            Err(_) if Instant::now() >= end => break Err(Error::Audit(Trouble::Full)),
+            Err(_) => {}
+        }
+    };
+    audit_queue::stop_waiting();
+    done
 }
 
 /// Waits until everything that was accepted or committed before is written, at most as long as callers wait.
@@ -100,7 +108,7 @@ pub fn settle() {
     let end = Instant::now() + settings::audit_timeout();
     let is_waiting = || audit_queue::look(|header| header.lanes[lane].answered < asked).unwrap_or(false);
     while is_waiting() && Instant::now() < end {
-        wait::nap(std::time::Duration::from_millis(2));
+        wait::nap(Duration::from_millis(2));
     }
 }
 

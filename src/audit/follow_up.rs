@@ -10,8 +10,12 @@ use super::batch::Consequences;
 use super::usage::{self, Step};
 use crate::pg::{server_log, transaction};
 
-/// How long one that is behind gathers before it counts.
+/// How long one that is behind again and again gathers before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
+/// One that has not been behind for so long is not.
+const CALM: Duration = Duration::from_millis(500);
+/// It does not count more often than that.
+const PAUSE: Duration = Duration::from_millis(250);
 /// With so many secrets to be counted it does not wait.
 const MOST: usize = 500_000;
 /// How long it waits after something went wrong.
@@ -25,6 +29,7 @@ pub struct FollowUp {
     database: u32,
     later: Consequences,
     counted: Instant,
+    behind: Option<Instant>,
     /// Something went wrong the last time.
     is_troubled: bool,
 }
@@ -33,7 +38,7 @@ impl FollowUp {
     /// Nothing so far.
     pub fn new(lane: usize, database: u32) -> Self {
         let later = Consequences::default();
-        Self { lane, database, later, counted: Instant::now(), is_troubled: false }
+        Self { lane, database, later, counted: Instant::now(), behind: None, is_troubled: false }
     }
 
     /// Takes in what follows from a round.
@@ -51,14 +56,19 @@ impl FollowUp {
         !self.later.counting.is_empty() && !self.is_troubled
     }
 
-    /// Does what can be done now, and a portion of what takes long.
-    pub fn go_on(&mut self, is_behind: bool) {
+    /// Does what can be done now, and a portion of what takes long. `at_once`: nothing is to be gathered.
+    pub fn go_on(&mut self, is_behind: bool, at_once: bool) {
+        if is_behind {
+            self.behind = Some(Instant::now());
+        }
+        let is_calm = self.behind.is_none_or(|behind| behind.elapsed() > CALM);
         let look_out = usage::is_time_to_look_out(self.lane);
         let since = self.counted.elapsed();
         if self.is_troubled && since < PATIENCE {
             return;
         }
-        let is_time = !is_behind || since > GATHERING || self.later.uses.len() > MOST;
+        let is_time =
+            (is_calm && since > PAUSE) || at_once || since > GATHERING || self.later.uses.len() > MOST;
         if is_time || self.is_troubled {
             self.counted = Instant::now();
         }
@@ -93,7 +103,7 @@ impl FollowUp {
     pub fn finish(&mut self) {
         let begun = Instant::now();
         while !self.is_done() && begun.elapsed() < LAST_WORDS {
-            self.go_on(false);
+            self.go_on(false, true);
             if self.is_troubled {
                 break;
             }

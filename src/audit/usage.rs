@@ -15,6 +15,8 @@ use crate::pg::sql::{Run, Statement};
 use crate::pg::{audit_queue, session};
 
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
+// What is lost here in a crash was not promised.
+const LOOSE: &CStr = c"SELECT pg_catalog.set_config('synchronous_commit', 'off', true)";
 // Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
 // may have to be added.
 const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
@@ -52,6 +54,7 @@ const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
 
 thread_local! {
     static SET_BRIEF: Statement = const { Statement::new(BRIEF, &[]) };
+    static SET_LOOSE: Statement = const { Statement::new(LOOSE, &[]) };
     static COUNT_USES: Statement = const { Statement::new(COUNT, USES) };
     static BEGIN_USES: Statement = const { Statement::new(BEGIN, USES) };
     static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
@@ -108,6 +111,7 @@ impl Step {
     /// Does it.
     pub fn run(self, later: &Consequences, look_out: bool) -> Result<(), Error> {
         wait_briefly()?;
+        SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
             Self::Uses => {
                 count_uses(&later.counting[later.counting.len().saturating_sub(PORTION)..], &later.deleted)

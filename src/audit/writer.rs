@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::queue::{Slot, records};
 use hftok_core::data_key::DataKeyId;
 
 use super::batch::{Batch, Consequences};
@@ -105,6 +106,7 @@ fn main(argument: u64) {
     Writer {
         lane: errand.lane,
         database: errand.database,
+        copy: Vec::new(),
         after: FollowUp::new(errand.lane, errand.database),
         has_left: false,
     }
@@ -113,8 +115,9 @@ fn main(argument: u64) {
 
 /// Writes into the server's log what can no longer be written where it belongs.
 fn forsake(Errand { lane, database, .. }: Errand) {
+    let mut copy = Vec::new();
     loop {
-        let (batch, end) = take(lane);
+        let (batch, end) = take(lane, &mut copy);
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -145,16 +148,19 @@ pub fn forsake_all() {
     }
 }
 
-/// Copies what waits in a lane.
-fn take(lane: usize) -> (Batch, u64) {
-    audit_queue::with(|queue| queue.take(lane, GULP))
-        .map(|(records, end)| (Batch::of(records), end))
-        .unwrap_or_default()
+/// Copies what waits in a lane, into memory that was made before.
+fn take(lane: usize, copy: &mut Vec<Slot>) -> (Batch, u64) {
+    copy.clear();
+    copy.reserve(2 * GULP);
+    let end = audit_queue::with(|queue| queue.take(lane, GULP, copy)).unwrap_or_default();
+    (Batch::of(records(copy)), end)
 }
 
 struct Writer {
     lane: usize,
     database: u32,
+    /// What was copied out of the queue.
+    copy: Vec<Slot>,
     after: FollowUp,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
@@ -180,7 +186,7 @@ impl Writer {
                 Ok(Found::Nothing) => {}
                 Err(()) => return,
             }
-            self.after.go_on(self.is_behind() && !audit_queue::is_scarce());
+            self.after.go_on(self.is_behind(), audit_queue::is_scarce());
             // The keys may have come just after they were asked for.
             if self.has_left && matches!(keys::state(), State::Open { .. }) {
                 audit_queue::with(|queue| queue.header.lanes[self.lane].call());
@@ -234,7 +240,7 @@ impl Writer {
             (lane.has_work(), lane.left_out, lane.asked)
         });
         let Some((true, left_out, asked)) = asked else { return Ok(Found::Nothing) };
-        let (batch, end) = take(self.lane);
+        let (batch, end) = take(self.lane, &mut self.copy);
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(key).flatten();
         self.has_left = !is_open;

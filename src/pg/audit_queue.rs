@@ -195,6 +195,19 @@ pub fn written(lane: usize, end: u64) {
     unsafe { pg_sys::ConditionVariableBroadcast(variable(lane)) };
 }
 
+/// Waits until something of a lane may have been released, or for some milliseconds. The first call only registers, so that
+/// what is released between it and another attempt is not missed; `stop_waiting` is to follow.
+pub fn wait_released(lane: usize) {
+    // SAFETY: lies in shared memory for as long as the server runs.
+    unsafe { pg_sys::ConditionVariableTimedSleep(variable(lane), 5, pg_sys::PG_WAIT_EXTENSION) };
+}
+
+/// Waits no longer.
+pub fn stop_waiting() {
+    // SAFETY: as Postgres asks after such a wait; harmless without one.
+    unsafe { pg_sys::ConditionVariableCancelSleep() };
+}
+
 /// Waits until a record is on disk; `false` when time was up before.
 pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
     let is_written = || look(|header| header.lanes[lane].is_written(number)).unwrap_or(true);
@@ -214,8 +227,7 @@ pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
         }
         done = is_written();
     }
-    // SAFETY: as Postgres asks after such a wait.
-    unsafe { pg_sys::ConditionVariableCancelSleep() };
+    stop_waiting();
     done
 }
 

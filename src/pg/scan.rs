@@ -1,8 +1,7 @@
 //! Finding a row by a unique key without SQL: a fraction of what the executor takes to begin and end. Where a shortcut leads
 //! to it, without the index too.
 //!
-//! Such a look asks neither for privileges nor for row security: whoever takes one has asked (`store/known.rs`). It sees what
-//! is true now, whatever the transaction's isolation level.
+//! Such a look asks neither for privileges nor for row security: whoever takes one has asked (`store/known.rs`).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -13,6 +12,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use super::relations::Relation;
 use super::shortcuts::{self, Place};
+use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 
 /// Where a row is to be found.
@@ -74,8 +74,9 @@ impl Found<'_> {
 
 const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
-/// Reads the row with this key, as it is now.
+/// Reads the row with this key, as it was when the snapshot was taken.
 pub fn find<R>(
+    _now: &LatestSnapshot,
     address: &Address,
     key: Uuid,
     read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
@@ -116,7 +117,7 @@ mod bare {
         pub fn index_close(relation: Relation, lock: LOCKMODE);
         pub fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
         pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-        pub fn GetLatestSnapshot() -> Snapshot;
+        pub fn GetActiveSnapshot() -> Snapshot;
         #[cfg(not(feature = "pg18"))]
         pub fn index_beginscan(
             table: Relation,
@@ -185,19 +186,22 @@ impl Scan {
         let datum = key.into_datum().unwrap_or(pg_sys::Datum::null());
         let shortcut = shortcuts::find(bytes);
         // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
-        // snapshot is used before anybody can take another, while that of the statement that is running keeps what it
-        // sees. The closure owns nothing that an error would jump over.
+        // snapshot is the active one, which the caller holds. The closure owns nothing that an error would jump over.
         let (scan, is_found, place) = unsafe {
             pg_guard_ffi_boundary(|| {
                 let table = bare::table_open(address.table.0, lock);
-                let slot = bare::table_slot_create(table, std::ptr::null_mut());
-                let snapshot = bare::GetLatestSnapshot();
-                let mut scan = Self { table, index: std::ptr::null_mut(), scan: std::ptr::null_mut(), slot };
+                let snapshot = bare::GetActiveSnapshot();
+                let mut scan = Self {
+                    table,
+                    index: std::ptr::null_mut(),
+                    scan: std::ptr::null_mut(),
+                    slot: std::ptr::null_mut(),
+                };
                 if let Some(place) = shortcut
                     && scan.follow(place, snapshot)
                 {
-                    bare::slot_getsomeattrs_int(slot, address.last.into());
-                    let found = Found { slot, life: PhantomData };
+                    bare::slot_getsomeattrs_int(scan.slot, address.last.into());
+                    let found = Found { slot: scan.slot, life: PhantomData };
                     // Compared where it lies: a uuid is passed by its address.
                     let is_same = found
                         .datum(address.key)
@@ -208,7 +212,7 @@ impl Scan {
                 }
                 let place = scan.search(address.index, datum, snapshot);
                 if place.is_some() {
-                    bare::slot_getsomeattrs_int(slot, address.last.into());
+                    bare::slot_getsomeattrs_int(scan.slot, address.last.into());
                 }
                 (scan, place.is_some(), place)
             })
@@ -241,6 +245,7 @@ impl Scan {
             if !bare::ReadRecentBuffer(file, pg_sys::ForkNumber::MAIN_FORKNUM, place.block, buffer) {
                 return false;
             }
+            self.make_slot();
             let mut tid = pg_sys::ItemPointerData::default();
             pgrx::itemptr::item_pointer_set_all(&mut tid, place.block, place.offset);
             let tuple = &raw mut (*self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata;
@@ -261,6 +266,17 @@ impl Scan {
                 bare::ReleaseBuffer(buffer);
             }
             is_seen
+        }
+    }
+
+    /// A slot is dear to make, and of no use where nothing is found.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary.
+    unsafe fn make_slot(&mut self) {
+        if self.slot.is_null() {
+            // SAFETY: for rows of an open table.
+            self.slot = unsafe { bare::table_slot_create(self.table, std::ptr::null_mut()) };
         }
     }
 
@@ -302,6 +318,7 @@ impl Scan {
                 }
                 // Before the row is fetched, which may move this on to a later version of it.
                 let (block, offset) = pgrx::itemptr::item_pointer_get_both(*tid);
+                self.make_slot();
                 if bare::index_fetch_heap(scan, self.slot) {
                     let slot = self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>();
                     let buffer = if self.is_heap() { (*slot).buffer } else { 0 };
@@ -321,7 +338,9 @@ impl Drop for Scan {
             // SAFETY: opened by `begin`. The locks are kept until the transaction ends, as the executor does it.
             unsafe {
                 pg_guard_ffi_boundary(|| {
-                    bare::ExecDropSingleTupleTableSlot(slot);
+                    if !slot.is_null() {
+                        bare::ExecDropSingleTupleTableSlot(slot);
+                    }
                     if !scan.is_null() {
                         bare::index_endscan(scan);
                         bare::index_close(index, kept);

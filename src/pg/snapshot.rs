@@ -1,6 +1,21 @@
 //! Reading what is true now, whatever the transaction's isolation level.
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
+
+/// Postgres' own functions, with one of pgrx's boundaries around both.
+mod bare {
+    use pgrx::pg_sys::Snapshot;
+
+    #[allow(
+        clashing_extern_declarations,
+        reason = "the same functions as pgrx binds, called without its boundary"
+    )]
+    unsafe extern "C-unwind" {
+        pub fn GetLatestSnapshot() -> Snapshot;
+        pub fn PushActiveSnapshot(snapshot: Snapshot);
+    }
+}
 
 /// The newest snapshot, as the active one while this lives.
 pub struct LatestSnapshot(());
@@ -9,7 +24,7 @@ impl LatestSnapshot {
     /// Takes it.
     pub fn push() -> Self {
         // SAFETY: inside a transaction, as every function call is; popped on drop or by abort.
-        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        unsafe { pg_guard_ffi_boundary(|| bare::PushActiveSnapshot(bare::GetLatestSnapshot())) };
         Self(())
     }
 }

@@ -3,17 +3,19 @@
 
 use std::borrow::Cow;
 use std::ffi::CStr;
+use std::rc::Rc;
 
 use hftok_core::binding::{Binding, Context};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::UUIDOID;
 
-use super::known::{self, Table};
+use super::known::{self, Known, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
 use crate::pg::scan::{self, Found};
 use crate::pg::session;
+use crate::pg::snapshot::LatestSnapshot;
 use crate::pg::sql::{Row, Run, Statement};
 
 const FIND: &CStr = c"SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
@@ -45,24 +47,38 @@ pub struct Candidate<'a> {
     preview: Cow<'a, [u8]>,
 }
 
-/// Looks at the secret with this binding, if there is one.
-pub fn find<R>(
-    binding: &Binding<'_>,
-    mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
-) -> Result<Option<R>, Error> {
-    let known = known::known()?;
-    if !known.may_have(binding.scope, !binding.model.is_empty()) {
-        return Ok(None);
+/// What is stored at a certain moment: what moves from one address to another meanwhile is at one of them.
+pub struct Moment {
+    // Taken first: what it shows and `known` does not say was not yet acknowledged to anybody.
+    now: LatestSnapshot,
+    known: Rc<Known>,
+}
+
+impl Moment {
+    /// Now, whatever the transaction's isolation level.
+    pub fn now() -> Result<Self, Error> {
+        Ok(Self { now: LatestSnapshot::push(), known: known::known()? })
     }
-    // The id counts only for a secret that has no address.
-    let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
-    match &known.table {
-        Some(table) => {
-            scan::find(&table.address, binding_key, |row| look(&Candidate::scanned(binding, table, row)?))
+
+    /// Looks at the secret with this binding, if there is one.
+    pub fn find<R>(
+        &self,
+        binding: &Binding<'_>,
+        mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
+    ) -> Result<Option<R>, Error> {
+        if !self.known.may_have(binding.scope, !binding.model.is_empty()) {
+            return Ok(None);
         }
-        None => {
-            let found = FIND_ROW.read(&[binding_key.into()], |row| look(&Candidate::selected(binding, row)?));
-            Ok(found?.pop())
+        // The id counts only for a secret that has no address.
+        let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
+        match &self.known.table {
+            Some(table) => scan::find(&self.now, &table.address, binding_key, |row| {
+                look(&Candidate::scanned(binding, table, row)?)
+            }),
+            None => {
+                let look = |row: &Row<'_>| look(&Candidate::selected(binding, row)?);
+                Ok(FIND_ROW.read(&[binding_key.into()], look)?.pop())
+            }
         }
     }
 }
@@ -138,8 +154,8 @@ impl<'a> Candidate<'a> {
     }
 
     /// What may be shown of the value.
-    pub fn preview(&self) -> String {
-        String::from_utf8_lossy(&self.preview).into_owned()
+    pub fn preview(&self) -> Vec<u8> {
+        self.preview.to_vec()
     }
 
     /// Opens the value: bound as the row says in every field, or it does not open.

@@ -86,6 +86,24 @@ pub struct Taken {
     pub count: u32,
 }
 
+/// What copied slots say.
+pub fn records(mut slots: &[Slot]) -> Vec<Taken> {
+    let mut records = Vec::with_capacity(slots.len());
+    while let Some(first) = slots.first() {
+        let mut left = first.length as usize;
+        let (own, rest) = slots.split_at((needed(left) as usize).min(slots.len()));
+        let mut bytes = Vec::with_capacity(left);
+        for slot in own {
+            let here = left.min(ROOM);
+            bytes.extend_from_slice(&slot.bytes[..here]);
+            left -= here;
+        }
+        records.push(Taken { bytes, count: first.count });
+        slots = rest;
+    }
+    records
+}
+
 impl Slot {
     /// A slot that holds nothing.
     pub const EMPTY: Self =
@@ -233,19 +251,23 @@ impl Queue<'_> {
         Ok(true)
     }
 
-    /// Copies the oldest records, at most so many, and says which number is the last of them. They stay until they are
-    /// released.
-    pub fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken>, u64) {
-        let mut taken = Vec::new();
+    /// Copies the slots of the oldest records, at most so many records, and says which number is the last of them. They stay
+    /// until they are released. What they say is read from the copy ([`records`]), when the queue is no longer held.
+    pub fn take(&mut self, lane: usize, most: usize, copy: &mut Vec<Slot>) -> u64 {
         let mut end = self.header.lanes[lane].written;
         let mut at = self.header.lanes[lane].first;
-        while at != NONE && taken.len() < most {
-            let slot = &self.slots[at as usize];
-            taken.push(Taken { bytes: self.bytes(at), count: slot.count });
-            (end, at) = (slot.number, slot.next);
+        for _ in 0..most {
+            let Some(first) = self.slots.get(at as usize) else { break };
+            copy.push(*first);
+            let mut more = first.more;
+            while let Some(slot) = self.slots.get(more as usize) {
+                copy.push(*slot);
+                more = slot.more;
+            }
+            (end, at) = (first.number, first.next);
         }
         self.header.lanes[lane].taken = end;
-        (taken, end)
+        end
     }
 
     /// Lets go of all records up to this number: they are written.
@@ -323,19 +345,5 @@ impl Queue<'_> {
             self.header.give_back(lane, 1);
             at = more;
         }
-    }
-
-    fn bytes(&self, first: u32) -> Vec<u8> {
-        let mut left = self.slots[first as usize].length as usize;
-        let mut bytes = Vec::with_capacity(left);
-        let mut at = first;
-        while at != NONE {
-            let slot = &self.slots[at as usize];
-            let here = left.min(ROOM);
-            bytes.extend_from_slice(&slot.bytes[..here]);
-            left -= here;
-            at = slot.more;
-        }
-        bytes
     }
 }
