@@ -36,7 +36,7 @@ const FORBEARANCE: Duration = Duration::from_secs(60);
 /// How long a turn is where others wait for theirs.
 const TURN: Duration = Duration::from_millis(250);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
-const GULP: usize = 1024;
+const GULP: usize = 4096;
 /// When so many wait, or something lies in the table, it goes on without a pause.
 const MUCH: u64 = 256;
 /// How long one that is told to end waits for sessions that are ending too.

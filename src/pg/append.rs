@@ -1,6 +1,7 @@
 //! Adding many rows to a table of ours at once, as COPY does it: several rows a page and a WAL record, without the executor.
 //!
-//! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes.
+//! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes. Rows
+//! come in the order of whatever their BRIN indexes are on.
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
@@ -107,10 +108,16 @@ impl Append {
             pg_guard_ffi_boundary(|| {
                 insert(table, slots, rows, command, 0, std::ptr::null_mut());
             });
-            for slot in &self.slots[..count] {
-                self.enter(*slot);
-                let clear = (*(**slot).tts_ops).clear;
-                if let Some(clear) = clear {
+            // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
+            let slots = &self.slots[..count];
+            let blocks: Vec<u32> = slots.iter().map(|slot| block(*slot)).collect();
+            for (at, slot) in slots.iter().enumerate() {
+                let is_first = at == 0 || blocks[at - 1] != blocks[at];
+                let is_last = blocks.get(at + 1) != Some(&blocks[at]);
+                self.enter(*slot, is_first || is_last);
+            }
+            for slot in slots {
+                if let Some(clear) = (*(**slot).tts_ops).clear {
                     pg_guard_ffi_boundary(|| clear(*slot));
                 }
             }
@@ -119,9 +126,15 @@ impl Append {
     }
 
     /// Enters a row into the indexes.
-    unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot) {
-        // SAFETY: the caller's.
+    unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot, in_brin: bool) {
+        // SAFETY: the caller's. The target has as many indexes as it says; what it says of them is its own copy.
         unsafe {
+            for at in 0..usize::try_from((*self.target).ri_NumIndices).unwrap_or(0) {
+                let index = *(*self.target).ri_IndexRelationInfo.add(at);
+                if (*index).ii_Am == pg_sys::BRIN_AM_OID {
+                    (*index).ii_ReadyForInserts = in_brin;
+                }
+            }
             pg_sys::ExecInsertIndexTuples(
                 self.target,
                 slot,
@@ -138,4 +151,10 @@ impl Append {
             }
         }
     }
+}
+
+/// The block where a stored row lies.
+unsafe fn block(slot: *mut pg_sys::TupleTableSlot) -> u32 {
+    // SAFETY: the caller's: a slot whose row was stored.
+    unsafe { pgrx::itemptr::item_pointer_get_both((*slot).tts_tid).0 }
 }
