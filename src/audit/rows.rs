@@ -1,5 +1,6 @@
 //! The chain as rows: where it ends, what is added to it, and rows read again to be verified.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use hftok_core::audit::chain::{Link, START};
@@ -15,8 +16,10 @@ use crate::pg::sql::{Row, Run, Statement};
 use crate::store::data_keys;
 
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
-// Beyond that number nobody gets by counting; a row there would leave no number for the next.
-const LAST: &CStr = c"SELECT a.id, a.chain_hash FROM hftok_private.audit a WHERE a.id < 4611686018427387904
+// Beyond that number nobody gets by counting; a row there would leave no number for the next. With a lower bound near the end
+// no more is read of the index's last page than is needed.
+const LAST: &CStr =
+    c"SELECT a.id, a.chain_hash FROM hftok_private.audit a WHERE a.id >= $1 AND a.id < 4611686018427387904
     ORDER BY a.id DESC LIMIT 1";
 const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id <= $1";
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
@@ -68,7 +71,9 @@ thread_local! {
     static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
     static FIND_FIRST_UNTIL: Statement = const { Statement::new(FIRST_UNTIL, &[INT8OID]) };
     static FIND_FIRST_FROM: Statement = const { Statement::new(FIRST_FROM, &[INT8OID]) };
-    static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
+    static FIND_LAST: Statement = const { Statement::new(LAST, &[INT8OID]) };
+    // The last number that this process has seen.
+    static SEEN: Cell<i64> = const { Cell::new(0) };
     static FIND_STUB: Statement = const { Statement::new(STUB, &[]) };
     static FIND_PURGE: Statement = const { Statement::new(FIND_TOLD, &[TEXTOID, BYTEAOID]) };
     static FIND_LINK: Statement = const { Statement::new(LINK, &[INT8OID]) };
@@ -113,8 +118,14 @@ pub fn is_installed() -> Result<bool, Error> {
 
 /// The last event and its link; the start when there is none.
 pub fn last() -> Result<(i64, Link), Error> {
-    let last =
-        FIND_LAST.read(&[], |row| Ok((row.must(1)?, row.get::<Vec<u8>>(2).unwrap_or_default())))?.pop();
+    let find = |from: i64| {
+        FIND_LAST.read(&[from.into()], |row| Ok((row.must(1)?, row.get::<Vec<u8>>(2).unwrap_or_default())))
+    };
+    let last = match find(SEEN.get())?.pop() {
+        None if SEEN.get() > 0 => find(0)?.pop(),
+        last => last,
+    };
+    SEEN.set(last.as_ref().map_or(0, |(number, _)| *number));
     let (number, link) = match last {
         Some(last) => last,
         None => stub()?.map_or((0, START.to_vec()), |stub| (stub.number, stub.link)),

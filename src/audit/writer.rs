@@ -37,6 +37,8 @@ const FORBEARANCE: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(250);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
 const GULP: usize = 4096;
+/// How often it looks into the table without being called.
+const LOOK: Duration = Duration::from_millis(250);
 /// When so many wait, or something lies in the table, it goes on without a pause.
 const MUCH: u64 = 256;
 /// How long one that is told to end waits for sessions that are ending too.
@@ -109,6 +111,8 @@ fn main(argument: u64) {
         copy: Vec::new(),
         after: FollowUp::new(errand.lane, errand.database),
         has_left: false,
+        looked: Instant::now(),
+        has_passed: false,
     }
     .work();
 }
@@ -164,6 +168,9 @@ struct Writer {
     after: FollowUp,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
+    /// When it looked there last, and whether it came by since without looking.
+    looked: Instant,
+    has_passed: bool,
 }
 
 /// What a round found.
@@ -187,8 +194,9 @@ impl Writer {
                 Err(()) => return,
             }
             self.after.go_on(self.is_behind(), audit_queue::is_scarce());
-            // The keys may have come just after they were asked for.
-            if self.has_left && matches!(keys::state(), State::Open { .. }) {
+            // The keys may have come just after they were asked for; and what was prepared is committed without a call.
+            let is_missed = self.has_passed && self.looked.elapsed() > LOOK;
+            if is_missed || (self.has_left && matches!(keys::state(), State::Open { .. })) {
                 audit_queue::with(|queue| queue.header.lanes[self.lane].call());
             }
             if worker::is_ending() {
@@ -237,14 +245,19 @@ impl Writer {
     fn round(&mut self) -> Result<Found, ()> {
         let asked = audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
-            (lane.has_work(), lane.left_out, lane.asked)
+            (lane.has_work(), lane.left_out, lane.asked, lane.asked > lane.answered)
         });
-        let Some((true, left_out, asked)) = asked else { return Ok(Found::Nothing) };
+        let Some((true, left_out, asked, is_called)) = asked else { return Ok(Found::Nothing) };
+        // Who waits for a round that is for the queue alone need not wait for the table.
+        self.has_passed = !is_called && self.looked.elapsed() <= LOOK;
+        if !self.has_passed {
+            self.looked = Instant::now();
+        }
         let (batch, end) = take(self.lane, &mut self.copy);
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(key).flatten();
         self.has_left = !is_open;
-        match transaction::run(|| write(key, &batch, left_out)) {
+        match transaction::run(|| write(key, &batch, left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 audit_queue::written(self.lane, end);
@@ -289,7 +302,12 @@ fn key() -> Option<DataKeyId> {
 }
 
 /// What a round does in its transaction. Says also whether more is pending than it took.
-fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Consequences, bool), Error> {
+fn write(
+    key: Option<DataKeyId>,
+    batch: &Batch,
+    left_out: u64,
+    has_look: bool,
+) -> Result<(Consequences, bool), Error> {
     let mut later = Consequences::default();
     for (id, at) in &batch.many {
         later.count(*id, 1, *at);
@@ -300,7 +318,7 @@ fn write(key: Option<DataKeyId>, batch: &Batch, left_out: u64) -> Result<(Conseq
         rows::put_pending(waiting.cloned().collect())?;
         return Ok((later, false));
     };
-    let pending = rows::take_pending()?;
+    let pending = if has_look { rows::take_pending()? } else { Vec::new() };
     let mut events: Vec<Event<'_>> = waiting.map(|bytes| read(bytes)).collect();
     let mut unprotected = 0;
     for pending in &pending {

@@ -21,7 +21,7 @@ use crate::keys::{
 };
 use crate::pg::key_pages::{self, database};
 use crate::pg::sql::{Run, Statement};
-use crate::store::known;
+use crate::store::known::{self, Known};
 
 const ACTIVE: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
@@ -122,7 +122,7 @@ pub fn audit_key() -> Result<DataKeyId, Error> {
 
 /// The active key for the audit, if there is one.
 pub fn existing_audit_key() -> Result<Option<DataKeyId>, Error> {
-    Ok(FIND_ACTIVE.with_ids(&[Purpose::Audit.as_str().into()])?.pop())
+    Ok(known_active(&*known::known()?, Purpose::Audit))
 }
 
 /// Every active key and what it is for, from the table.
@@ -182,11 +182,14 @@ fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
 
 fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
     keys::ready()?;
-    let known = known::known()?;
-    match known.active.iter().find(|(of, _)| *of == purpose) {
-        Some((_, id)) => Ok(*id),
+    match known_active(&*known::known()?, purpose) {
+        Some(id) => Ok(id),
         None => make(purpose),
     }
+}
+
+fn known_active(known: &Known, purpose: Purpose) -> Option<DataKeyId> {
+    known.active.iter().find(|(of, _)| *of == purpose).map(|(_, id)| *id)
 }
 
 /// Makes the first key of its purpose, alone: others that come to do the same wait, and then find it.
