@@ -28,7 +28,7 @@ pub struct FollowUp {
     lane: usize,
     database: u32,
     later: Consequences,
-    counted: Instant,
+    counted: Option<Instant>,
     behind: Option<Instant>,
     /// Something went wrong the last time.
     is_troubled: bool,
@@ -38,7 +38,7 @@ impl FollowUp {
     /// Nothing so far.
     pub fn new(lane: usize, database: u32) -> Self {
         let later = Consequences::default();
-        Self { lane, database, later, counted: Instant::now(), behind: None, is_troubled: false }
+        Self { lane, database, later, counted: None, behind: None, is_troubled: false }
     }
 
     /// Takes in what follows from a round.
@@ -62,22 +62,24 @@ impl FollowUp {
             self.behind = Some(Instant::now());
         }
         let is_calm = self.behind.is_none_or(|behind| behind.elapsed() > CALM);
-        let look_out = usage::is_time_to_look_out(self.lane);
-        let since = self.counted.elapsed();
-        if self.is_troubled && since < PATIENCE {
+        let is_since = |time: Duration| self.counted.is_none_or(|counted| counted.elapsed() > time);
+        if self.is_troubled && !is_since(PATIENCE) {
             return;
         }
+        let look_out = usage::is_time_to_look_out(self.lane);
         let is_time =
-            (is_calm && since > PAUSE) || at_once || since > GATHERING || self.later.uses.len() > MOST;
+            at_once || is_since(if is_calm { PAUSE } else { GATHERING }) || self.later.uses.len() > MOST;
         if is_time || self.is_troubled {
-            self.counted = Instant::now();
+            self.counted = Some(Instant::now());
         }
         if is_time {
             self.later.begin_counting();
         }
         let mut trouble = None;
         for step in usage::STEPS {
-            if !step.is_due(&self.later, look_out) || (step == Step::Reports && !is_time) {
+            // Reports are few: a backend sends one for many requests.
+            let may_run = step != Step::Reports || is_calm || is_time;
+            if !step.is_due(&self.later, look_out) || !may_run {
                 continue;
             }
             match transaction::run(|| step.run(&self.later, look_out)) {

@@ -24,7 +24,8 @@ const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
     FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
 const BEGIN: &CStr = c"INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
     SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
-    WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)";
+    WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)
+    AND EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = n.id)";
 const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
     SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
@@ -166,7 +167,7 @@ fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), E
         };
         let known = COUNT_USES.execute(&parameters())?;
         if usize::try_from(known) != Ok(uses.len()) {
-            // Those that were just counted are there, and left alone.
+            // Those that were just counted are there, and left alone. Some may be no more.
             BEGIN_USES.execute(&parameters())?;
         }
     }
