@@ -7,6 +7,7 @@ use hftok_tests::audit::{count, global_token, resolve, revealed_to, settled, ver
 use hftok_tests::cluster::Cluster;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::{Setup, run};
+use hftok_tests::wait_until;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
 use uuid::Uuid;
