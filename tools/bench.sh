@@ -106,7 +106,10 @@ for ((round = 0; round < rounds; round++)); do
     done
 done
 
-mkdir -p "$CARGO_TARGET_DIR/bench"
-awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$CARGO_TARGET_DIR/bench/ratios.txt"
-awk -f benches/picture.awk "$CARGO_TARGET_DIR/bench/ratios.txt" >"$CARGO_TARGET_DIR/bench/ratios.svg"
-echo "table and picture: $CARGO_TARGET_DIR/bench"
+# Only a whole run is one to quote.
+folder=$CARGO_TARGET_DIR/bench
+if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
+mkdir -p "$folder"
+awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$folder/ratios.txt"
+awk -f benches/picture.awk "$folder/ratios.txt" >"$folder/ratios.svg"
+echo "table and picture: $folder"

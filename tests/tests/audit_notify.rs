@@ -156,6 +156,8 @@ fn a_restored_audit_verifies_and_goes_on() {
         resolve(&mut client, &format!("user {number}")).expect("resolves");
     }
     settled(&mut client);
+    let uses = "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.secret_usage";
+    wait_until("all uses are counted", 10, || one::<i64>(&mut client, uses, &[]) == 50);
     let events = verified(&mut client);
     let head: String = one(&mut client, "SELECT hftok.audit_head()", &[]);
     let archive = source.folder().join("app.dump");
@@ -177,6 +179,5 @@ fn a_restored_audit_verifies_and_goes_on() {
     assert_eq!(revealed_to(&mut restored).last().map(String::as_str), Some("after"));
     assert!(one::<bool>(&mut restored, pinned, &[&head]));
     assert_eq!(count(&mut restored, "action = 'put_secret' AND outcome = 'committed'"), 51);
-    let uses = "SELECT sum(use_count)::bigint FROM hftok_private.secret_usage";
     wait_until("all uses are counted", 10, || one::<i64>(&mut restored, uses, &[]) == 51);
 }
