@@ -3,6 +3,8 @@
 //! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes. Rows
 //! come in the order of whatever their BRIN indexes are on.
 
+use std::cell::Cell;
+
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 
@@ -12,6 +14,13 @@ use crate::error::Error;
 
 /// So many rows go to the table at a time: some pages of them. Each has a slot, which is dear to make.
 const STEP: usize = 100;
+
+thread_local! {
+    // Which few buffers the rows of this process pass through: an audit that grows must not push out of memory what
+    // everybody reads. Kept from one transaction to the next; null while it is in use, so that one that an error caught is
+    // not used again.
+    static PASSAGE: Cell<pg_sys::BulkInsertState> = const { Cell::new(std::ptr::null_mut()) };
+}
 
 /// Rows on their way into a table.
 pub struct Append {
@@ -105,9 +114,17 @@ impl Append {
             let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
             let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
             let table = self.table;
+            let mut passage = PASSAGE.replace(std::ptr::null_mut());
+            if passage.is_null() {
+                let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+                passage = pg_sys::GetBulkInsertState();
+                pg_sys::MemoryContextSwitchTo(before);
+            }
             pg_guard_ffi_boundary(|| {
-                insert(table, slots, rows, command, 0, std::ptr::null_mut());
+                insert(table, slots, rows, command, 0, passage);
             });
+            pg_sys::ReleaseBulkInsertStatePin(passage);
+            PASSAGE.set(passage);
             // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
             let slots = &self.slots[..count];
             let blocks: Vec<u32> = slots.iter().map(|slot| block(*slot)).collect();
