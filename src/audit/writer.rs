@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::{Slot, records};
 use hftok_core::data_key::DataKeyId;
 
@@ -229,16 +230,17 @@ impl Writer {
 
     /// Whether to go on without a pause.
     fn is_busy(&self) -> bool {
-        self.is_behind() || self.after.is_counting()
+        let is_called = |lane: &Lane| lane.asked > lane.answered;
+        self.is_behind() || self.looks(is_called) || self.after.is_counting()
     }
 
     /// Whether much waits to be chained.
     fn is_behind(&self) -> bool {
-        audit_queue::look(|header| {
-            let lane = &header.lanes[self.lane];
-            lane.waiting() >= MUCH || lane.asked > lane.answered
-        })
-        .unwrap_or(false)
+        self.looks(|lane| lane.waiting() >= MUCH)
+    }
+
+    fn looks(&self, holds: impl FnOnce(&Lane) -> bool) -> bool {
+        audit_queue::look(|header| holds(&header.lanes[self.lane])).unwrap_or(false)
     }
 
     /// Chains everything that waits. An error is one that this writer cannot mend: another will be started.
