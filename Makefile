@@ -3,7 +3,7 @@
 # Must stay true:
 # - PG_CONFIG alone decides which Postgres is built for, and nothing is asked of it before a target needs it, so that
 #   `make try` works on a machine that has no Postgres yet.
-# - What is built lies under the target folder; the source tree is only read.
+# - What is built lies under the target folder; the source tree is only read, but for the figures of a whole `make bench`.
 # - The install script is the plain concatenation of sql/[0-9]*.sql in order: what is reviewed there is what is installed.
 
 PG_CONFIG ?= pg_config
