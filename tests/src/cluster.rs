@@ -193,6 +193,16 @@ impl Cluster {
         self.end_by("KILL");
     }
 
+    /// Kills one of the server's processes, as a bug in some extension would, and waits until the server has begun anew.
+    #[track_caller]
+    pub fn kill_process(&self, process: u32) {
+        let mut bystander = self.client("postgres", "postgres");
+        signal(process, "KILL");
+        // Until the postmaster knows of it, it still lets clients in, only to end them.
+        wait_until("the server ends all sessions", 30, || bystander.batch_execute("SELECT").is_err());
+        wait_until("the server lets clients in again", 60, || self.connect("postgres", "postgres").is_ok());
+    }
+
     #[track_caller]
     fn end_by(&self, name: &str) {
         let Some(mut server) = self.server.lock().expect("lock").take() else { return };

@@ -69,14 +69,11 @@ fn sealed_by_hand_is_sealed_everywhere_at_once_and_stays_so() {
     assert_eq!(kept(&cluster, "here").expect("unsealed stays over a restart, too"), "value");
 }
 
-/// Ends a session as a bug in some extension would, and waits until the server has begun anew.
+/// Kills the process of a session.
 fn kill_a_backend(cluster: &Cluster) {
     let mut victim = cluster.client("postgres", "postgres");
-    let mut other = cluster.client("postgres", "postgres");
     let id: i32 = one(&mut victim, "SELECT pg_backend_pid()", &[]);
-    signal(u32::try_from(id).expect("a process id"), "KILL");
-    wait_until("the server ends all sessions", 10, || other.query("SELECT 1", &[]).is_err());
-    wait_until("the server lets clients in again", 20, || cluster.connect("postgres", "postgres").is_ok());
+    cluster.kill_process(id.unsigned_abs());
 }
 
 #[test]
