@@ -203,6 +203,13 @@ pub enum Object {
     Version(Uuid, i32),
 }
 
+impl Error {
+    /// Whether a value does not open because it, or the key it needs, is damaged or gone: it alone is lost, not hftok sealed.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::DataKeyMissing { .. } | Self::DataKeyDamaged { .. })
+    }
+}
+
 impl From<SealError> for Error {
     fn from(error: SealError) -> Self {
         match error {

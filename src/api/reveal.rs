@@ -85,7 +85,7 @@ entry! {
                 reveals::record(row.object(), None)?;
                 Ok(Some(Revealed(value)))
             }
-            Err(Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. }) => Ok(None),
+            Err(error) if error.is_damage() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -95,11 +95,9 @@ entry! {
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
         let found = Moment::now()?.find(&Binding::vault(name), |found| {
             let version = p_version.unwrap_or(found.version);
-            let value = match version == found.version {
-                true => found.open()?,
-                false => versions::find(found.id, version)?.open()?,
-            };
-            Ok((found.id, version, value))
+            let is_current = version == found.version;
+            let value = if is_current { found.open() } else { versions::find(found.id, version)?.open() };
+            Ok((found.id, version, value?))
         })?;
         let (id, version, value) = found.ok_or_else(|| Error::NotFound(Object::Name(name.to_owned())))?;
         let owned = event::Object::owned(Scope::Vault.as_str(), "", "");

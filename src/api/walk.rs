@@ -194,9 +194,7 @@ impl Request {
             Some(outcome) => (outcome, None),
             None => match secret.open() {
                 Ok(value) => (Outcome::Used, Some(value)),
-                Err(Error::Damaged { .. } | Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. }) => {
-                    (Outcome::DecryptFailed, None)
-                }
+                Err(error) if error.is_damage() => (Outcome::DecryptFailed, None),
                 Err(error) => return Err(error),
             },
         };

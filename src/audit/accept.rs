@@ -36,7 +36,7 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return log(event);
     }
-    let (lane, number) = push(tag::EVENT, &event.encode(), event.at)?;
+    let (lane, number) = push(&tag::event(event), event.at)?;
     if settings::audit_is_sync() {
         audit_queue::wake(lane);
         if !audit_queue::wait_written(lane, number, settings::audit_timeout()) {
@@ -47,12 +47,11 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
 }
 
 /// Puts a record into the queue, waiting for room if need be.
-pub(super) fn push(tag: u8, bytes: &[u8], at: i64) -> Result<(usize, u64), Error> {
-    let record = tag::before(tag, bytes);
+pub(super) fn push(record: &[u8], at: i64) -> Result<(usize, u64), Error> {
     patiently(|| {
         audit_queue::with(|queue| {
             let lane = queue.header.claim(database())?;
-            let number = queue.push(lane, &record, at)?;
+            let number = queue.push(lane, record, at)?;
             let state = &queue.header.lanes[lane];
             // A writer comes by itself; one that has much to do is better called early.
             let is_wanted =
@@ -153,7 +152,7 @@ fn refuse(
     // What the caller can make up would make each refusal another one.
     (constant.at, constant.who.request, constant.who.application) = (0, None, None);
     constant.encode().hash(&mut alike);
-    let record = tag::before(tag::EVENT, &event.encode());
+    let record = tag::event(&event);
     let lane = audit_queue::with(|queue| {
         let lane = lane(queue.header, database()).ok()?;
         if queue.push_or_count(lane, alike.finish(), &record, at).is_err() {

@@ -116,7 +116,7 @@ fn tell_undone(changes: impl ExactSizeIterator<Item = Change>) {
         let Some(event) = Event::decode(&change.undone) else { continue };
         let at = session::now();
         let event = Event { at, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
-        let record = tag::before(tag::EVENT, &event.encode());
+        let record = tag::event(&event);
         audit_queue::with(|queue| {
             let Ok(lane) = queue.header.claim(database()) else { return };
             if queue.push_if_room(lane, &record, at).is_err() {

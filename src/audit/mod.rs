@@ -39,8 +39,8 @@ mod tag {
     /// An event, after its length, and the ids of the secrets that it stands for.
     pub const MANY: u8 = 2;
 
-    /// A record of these bytes.
-    pub fn before(tag: u8, bytes: &[u8]) -> Vec<u8> {
-        [&[tag], bytes].concat()
+    /// The record of an event.
+    pub fn event(event: &hftok_core::audit::event::Event<'_>) -> Vec<u8> {
+        event.encode_after(&[EVENT])
     }
 }

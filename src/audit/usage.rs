@@ -16,7 +16,8 @@ use crate::pg::{audit_queue, session};
 
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
 // What is lost here in a crash was not promised.
-const LOOSE: &CStr = c"SELECT pg_catalog.set_config('synchronous_commit', 'off', true)";
+const LOOSE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
+    pg_catalog.set_config('synchronous_commit', 'off', true)";
 // Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
 // may have to be added.
 const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
@@ -72,7 +73,7 @@ pub fn report(usage: Usage<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return Err(Error::Audit(Trouble::Standby));
     }
-    push(tag::USAGE, &usage.encode(), usage.at).map(|_| ())
+    push(&[&[tag::USAGE][..], &usage.encode()].concat(), usage.at).map(|_| ())
 }
 
 /// Whether it is to be looked for credentials that are about to expire: at most once an hour in a database.
@@ -111,12 +112,9 @@ pub const STEPS: [Step; 3] = [Step::Uses, Step::Reports, Step::Notifications];
 impl Step {
     /// Does it.
     pub fn run(self, later: &Consequences, look_out: bool) -> Result<(), Error> {
-        wait_briefly()?;
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
-            Self::Uses => {
-                count_uses(&later.counting[later.counting.len().saturating_sub(PORTION)..], &later.deleted)
-            }
+            Self::Uses => count_uses(&later.counting[portion(later)..], &later.deleted),
             Self::Reports => count_reports(&later.usage),
             Self::Notifications => notify(&later.told, look_out),
         }
@@ -135,13 +133,18 @@ impl Step {
     pub fn clear(self, later: &mut Consequences) {
         match self {
             Self::Uses => {
-                later.counting.truncate(later.counting.len().saturating_sub(PORTION));
+                later.counting.truncate(portion(later));
                 later.deleted.clear();
             }
             Self::Reports => later.usage.clear(),
             Self::Notifications => later.told.clear(),
         }
     }
+}
+
+/// Where the portion begins that is counted next: the last one, which is easily cut off.
+fn portion(later: &Consequences) -> usize {
+    later.counting.len().saturating_sub(PORTION)
 }
 
 fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
@@ -159,16 +162,14 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
 
 fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), Error> {
     if !uses.is_empty() {
-        let parameters = || {
-            let ids: Vec<Uuid> = uses.iter().map(|(id, _)| Uuid::from_bytes(*id)).collect();
-            let counts: Vec<i64> = uses.iter().map(|(_, (count, _))| *count).collect();
-            let last = uses.iter().map(|(_, (_, last))| TimestampWithTimeZone::try_from(*last).ok());
-            [ids.into(), counts.into(), last.collect::<Vec<_>>().into()]
-        };
-        let known = COUNT_USES.execute(&parameters())?;
+        let ids: Vec<Uuid> = uses.iter().map(|(id, _)| Uuid::from_bytes(*id)).collect();
+        let counts: Vec<i64> = uses.iter().map(|(_, (count, _))| *count).collect();
+        let last = uses.iter().map(|(_, (_, last))| TimestampWithTimeZone::try_from(*last).ok());
+        let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
+        let known = COUNT_USES.execute(&parameters)?;
         if usize::try_from(known) != Ok(uses.len()) {
             // Those that were just counted are there, and left alone. Some may be no more.
-            BEGIN_USES.execute(&parameters())?;
+            BEGIN_USES.execute(&parameters)?;
         }
     }
     if !deleted.is_empty() {

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use hftok_core::audit::queue::{Header, LANES, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
+use super::mapping;
 use crate::settings;
 
 /// The state of the queue, without the events.
@@ -240,24 +241,10 @@ fn variable(lane: usize) -> *mut pg_sys::ConditionVariable {
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
 fn map() {
     let share = settings::audit_queue_size();
-    let length = Header::slots(share) as usize * size_of::<Slot>();
-    // SAFETY: a new mapping of zeroes, checked before use.
-    let slots = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            length,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if slots == libc::MAP_FAILED {
-        pgrx::warning!("hftok: no memory for the audit's queue; started without it");
-        return;
-    }
+    let slots = mapping::map(Header::slots(share) as usize, "the audit's queue");
+    let Some(slots) = slots else { return };
     SHARE.store(share, Ordering::Relaxed);
-    SLOTS.store(slots.cast(), Ordering::Relaxed);
+    SLOTS.store(slots, Ordering::Relaxed);
 }
 
 /// The value with which it begins, at the start and again after a crash, when nobody else is running.

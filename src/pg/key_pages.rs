@@ -21,6 +21,7 @@ use hftok_core::keyring::Keyring;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
+use super::mapping;
 use crate::keys::state::State;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
@@ -182,29 +183,17 @@ fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
 
 /// Maps the pages. Failing leaves hftok as if not preloaded, and Postgres running.
 fn map() {
+    let Some(pages) = mapping::map::<KeyPages>(1, "keys") else { return };
     let length = size_of::<KeyPages>();
-    // SAFETY: a new mapping, checked before use; advice about it has no effect on anything else. `KeyPages` needs
-    // less alignment than a page has.
+    // SAFETY: memory of ours, which nobody uses yet; advice about it has no effect on anything else. `KeyPages` needs less
+    // alignment than a page has.
     unsafe {
-        let pages = libc::mmap(
-            std::ptr::null_mut(),
-            length,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        if pages == libc::MAP_FAILED {
-            pgrx::warning!("hftok: no memory for keys; started without it");
-            return;
-        }
-        if libc::madvise(pages, length, libc::MADV_DONTDUMP) != 0 {
+        if libc::madvise(pages.cast(), length, libc::MADV_DONTDUMP) != 0 {
             pgrx::warning!("hftok: keys could not be excluded from core dumps");
         }
-        if libc::mlock(pages, length) != 0 {
+        if libc::mlock(pages.cast(), length) != 0 {
             pgrx::log!("hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)");
         }
-        let pages = pages.cast::<KeyPages>();
         pages.write(KeyPages::EMPTY);
         PAGES.store(pages, Ordering::Relaxed);
     }

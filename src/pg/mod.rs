@@ -8,6 +8,7 @@
 pub mod acl;
 pub mod append;
 pub mod audit_queue;
+mod bare;
 pub mod caller;
 pub mod command;
 pub mod composite;
@@ -17,6 +18,7 @@ pub mod init;
 pub mod json;
 pub mod key_pages;
 pub mod lock;
+mod mapping;
 pub mod owner;
 pub mod raise;
 pub mod relations;

@@ -10,6 +10,7 @@ use pgrx::datum::Uuid;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
+use super::bare;
 use super::relations::Relation;
 use super::shortcuts::{self, Place};
 use super::snapshot::LatestSnapshot;
@@ -94,88 +95,6 @@ struct Scan {
     index: pg_sys::Relation,
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
-}
-
-/// Postgres' own functions, without pgrx's boundary around each: it is put around several at a time, in closures that own
-/// nothing that would have to be dropped.
-mod bare {
-    use pgrx::pg_sys::*;
-
-    #[cfg(feature = "pg15")]
-    pub type FileId = RelFileNode;
-    #[cfg(not(feature = "pg15"))]
-    pub type FileId = RelFileLocator;
-
-    #[allow(
-        clashing_extern_declarations,
-        reason = "the same functions as pgrx binds, called without its boundary"
-    )]
-    unsafe extern "C-unwind" {
-        pub fn table_open(id: Oid, lock: LOCKMODE) -> Relation;
-        pub fn table_close(relation: Relation, lock: LOCKMODE);
-        pub fn index_open(id: Oid, lock: LOCKMODE) -> Relation;
-        pub fn index_close(relation: Relation, lock: LOCKMODE);
-        pub fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
-        pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-        pub fn GetActiveSnapshot() -> Snapshot;
-        #[cfg(not(feature = "pg18"))]
-        pub fn index_beginscan(
-            table: Relation,
-            index: Relation,
-            snapshot: Snapshot,
-            keys: i32,
-            orderings: i32,
-        ) -> IndexScanDesc;
-        #[cfg(feature = "pg18")]
-        pub fn index_beginscan(
-            table: Relation,
-            index: Relation,
-            snapshot: Snapshot,
-            instrument: *mut IndexScanInstrumentation,
-            keys: i32,
-            orderings: i32,
-        ) -> IndexScanDesc;
-        pub fn index_rescan(
-            scan: IndexScanDesc,
-            keys: ScanKey,
-            count: i32,
-            orderings: ScanKey,
-            ordering_count: i32,
-        );
-        pub fn index_endscan(scan: IndexScanDesc);
-        pub fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
-        pub fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
-        pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
-        pub fn ScanKeyInit(
-            key: ScanKey,
-            column: AttrNumber,
-            strategy: StrategyNumber,
-            procedure: RegProcedure,
-            argument: Datum,
-        );
-        pub fn ReadRecentBuffer(
-            file: FileId,
-            fork: ForkNumber::Type,
-            block: BlockNumber,
-            buffer: Buffer,
-        ) -> bool;
-        pub fn LockBuffer(buffer: Buffer, mode: i32);
-        pub fn ReleaseBuffer(buffer: Buffer);
-        pub fn heap_hot_search_buffer(
-            tid: ItemPointer,
-            table: Relation,
-            buffer: Buffer,
-            snapshot: Snapshot,
-            tuple: HeapTuple,
-            all_dead: *mut bool,
-            first_call: bool,
-        ) -> bool;
-        pub fn ExecStorePinnedBufferHeapTuple(
-            tuple: HeapTuple,
-            slot: *mut TupleTableSlot,
-            buffer: Buffer,
-        ) -> *mut TupleTableSlot;
-    }
 }
 
 impl Scan {

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::key_pages::database;
+use super::mapping;
 use crate::settings;
 
 /// As many as one line of the processor's cache holds.
@@ -44,23 +45,9 @@ pub fn init() {
     }
     // The largest power of two that fits.
     let count = 1_usize << most.ilog2();
-    // SAFETY: a new mapping of zeroes, checked before use; it begins at a page and so is aligned.
-    let buckets = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            count * size_of::<Bucket>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    };
-    if buckets == libc::MAP_FAILED {
-        pgrx::warning!("hftok: no memory for shortcuts; started without them");
-        return;
-    }
+    let Some(buckets) = mapping::map(count, "shortcuts") else { return };
     COUNT.store(count, Relaxed);
-    BUCKETS.store(buckets.cast(), Relaxed);
+    BUCKETS.store(buckets, Relaxed);
 }
 
 /// The entries in which a key of this database may be, and what it is told apart by.

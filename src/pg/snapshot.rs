@@ -3,19 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 
-/// Postgres' own functions, with one of pgrx's boundaries around both.
-mod bare {
-    use pgrx::pg_sys::Snapshot;
-
-    #[allow(
-        clashing_extern_declarations,
-        reason = "the same functions as pgrx binds, called without its boundary"
-    )]
-    unsafe extern "C-unwind" {
-        pub fn GetLatestSnapshot() -> Snapshot;
-        pub fn PushActiveSnapshot(snapshot: Snapshot);
-    }
-}
+use super::bare;
 
 /// The newest snapshot, as the active one while this lives.
 pub struct LatestSnapshot(());

@@ -128,7 +128,13 @@ pub struct Event<'a> {
 impl<'a> Event<'a> {
     /// The bytes of the event.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_after(&[])
+    }
+
+    /// The same after other bytes.
+    pub fn encode_after(&self, before: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(384);
+        bytes.extend_from_slice(before);
         bytes.extend_from_slice(&self.at.to_be_bytes());
         bytes.push(self.kind.byte());
         bytes.extend_from_slice(&self.count.to_be_bytes());
