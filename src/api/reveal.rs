@@ -1,5 +1,7 @@
 //! The one way out for plaintext, and the function that the views call.
 
+use hftok_core::audit::event::Object;
+use hftok_core::binding::{Binding, Context, Scope};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{IntoDatum, pg_sys};
@@ -12,7 +14,7 @@ use crate::pg::acl;
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
-use crate::store::row::SealedRow;
+use crate::store::row;
 
 /// An opened secret on its way to the caller, as text. What is left of it here is wiped.
 pub struct Revealed(pub Plaintext);
@@ -55,7 +57,7 @@ entry! {
         p_name: &str,
         p_allowed_hosts: Vec<String>,
         p_expires_at: TimestampWithTimeZone,
-        p_sealed: Vec<u8>,
+        p_sealed: &[u8],
     ) -> Option<Revealed> {
         admit_plaintext()?;
         let caller = Caller::current();
@@ -66,23 +68,22 @@ entry! {
         let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
             return Ok(None);
         };
-        let row = SealedRow {
-            id,
-            version,
-            // Whatever the row says: through this view only secrets of the operator open.
-            scope: "vault".into(),
-            scope_id: p_scope_id.unwrap_or_default().into(),
-            provider: p_provider.unwrap_or_default().into(),
-            model: p_model.unwrap_or_default().into(),
-            name: p_name.unwrap_or_default().into(),
-            allowed_hosts: p_allowed_hosts,
-            expires_at: p_expires_at,
-            sealed,
+        // Whatever the row says: through this view only secrets of the operator open.
+        let scope = Scope::Vault;
+        let (owner, provider) = (p_scope_id.unwrap_or_default(), p_provider.unwrap_or_default());
+        let (model, name) = (p_model.unwrap_or_default(), p_name.unwrap_or_default());
+        let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
+        let context = Context {
+            secret_id: *id.as_bytes(),
+            version: of_value,
+            binding: Binding { scope, scope_id: owner, provider, model, name },
+            allowed_hosts: p_allowed_hosts.as_deref(),
+            expires_at: p_expires_at.map(row::microseconds),
         };
-        let _owner = AsOwner::switch(&caller)?;
-        match row.open() {
+        match row::open_for(sealed, &context, || AsOwner::switch(&caller)) {
             Ok(value) => {
-                reveals::record(row.object(), None)?;
+                let owned = Object::owned(scope.as_str(), owner, provider);
+                reveals::record(Object { id: Some(*id.as_bytes()), version: Some(version), ..owned }, None)?;
                 Ok(Some(Revealed(value)))
             }
             Err(error) if error.is_damage() => Ok(None),

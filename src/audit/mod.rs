@@ -41,6 +41,8 @@ mod tag {
 
     /// The record of an event.
     pub fn event(event: &hftok_core::audit::event::Event<'_>) -> Vec<u8> {
-        event.encode_after(&[EVENT])
+        let mut record = vec![EVENT];
+        event.encode_into(&mut record);
+        record
     }
 }

@@ -27,13 +27,15 @@ const MANY: usize = 1000;
 struct Handed {
     count: u64,
     many: Option<Many>,
+    /// What the next is like, where that is written down.
+    next: Vec<u8>,
 }
 
 /// An event that stands for many: all of the same owner, provider and level, by the same user.
 struct Many {
     growing: Growing,
     count: usize,
-    /// The event without its time.
+    /// The event, of no time.
     alike: Vec<u8>,
 }
 
@@ -48,10 +50,10 @@ impl Handed {
         let session = Session::acting_for(acting);
         // On a standby there is no queue.
         if self.count < SINGLE || session::is_standby() {
-            accept(&event(&session, "used", object))?;
+            accept_now(event(&session, "used", object))?;
         } else {
             if settings::audit_is_sync() && self.count == SINGLE {
-                accept(&event(&session, "many_follow", Object::default()))?;
+                accept_now(event(&session, "many_follow", Object::default()))?;
             }
             self.record_among_many(&session, object)?;
         }
@@ -60,36 +62,43 @@ impl Handed {
     }
 
     fn record_among_many(&mut self, session: &Session<'_>, object: Object<'_>) -> Result<(), Error> {
-        let Some(id) = object.id else { return accept(&event(session, "used", object)) };
-        let event = event(session, "used", Object { id: None, version: None, ..object });
-        let alike = Event { at: 0, ..event }.encode();
+        let Some(id) = object.id else { return accept_now(event(session, "used", object)) };
+        let alike = event(session, "used", Object { id: None, version: None, ..object });
+        self.next.clear();
+        alike.encode_into(&mut self.next);
         if let Some(many) = &mut self.many
             && many.count < MANY
-            && many.alike == alike
+            && many.alike == self.next
             && patiently(|| audit_queue::with(|queue| queue.grow(&mut many.growing, &id)))?
         {
             many.count += 1;
             return Ok(());
         }
-        let bytes = event.encode();
+        let at = session::now();
+        let bytes = Event { at, ..alike }.encode();
         let length = u16::try_from(bytes.len()).map_err(|_| Error::Internal("an event is too long"))?;
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
         let (growing, is_alone) = patiently(|| {
             audit_queue::with(|queue| {
                 let lane = queue.header.claim(database())?;
-                let growing = queue.begin(lane, &record, event.at)?;
-                Ok((growing, queue.header.lanes[lane].lacks_writer(event.at)))
+                let growing = queue.begin(lane, &record, at)?;
+                Ok((growing, queue.header.lanes[lane].lacks_writer(at)))
             })
         })?;
         if is_alone {
             audit_queue::wake(growing.lane());
         }
-        self.many = Some(Many { growing, count: 1, alike });
+        self.many = Some(Many { growing, count: 1, alike: std::mem::take(&mut self.next) });
         Ok(())
     }
 }
 
+fn accept_now(event: Event<'_>) -> Result<(), Error> {
+    accept(&Event { at: session::now(), ..event })
+}
+
+/// The event, of no time.
 fn event<'a>(session: &'a Session<'_>, outcome: &'a str, object: Object<'a>) -> Event<'a> {
     let action = action::name(statement::function());
-    Event { at: session::now(), kind: Kind::Reveal, action, outcome, count: 1, who: session.as_who(), object }
+    Event { at: 0, kind: Kind::Reveal, action, outcome, count: 1, who: session.as_who(), object }
 }

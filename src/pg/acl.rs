@@ -9,9 +9,32 @@ use std::ffi::CString;
 use pgrx::{FromDatum, pg_sys};
 
 use super::caller::{Caller, role_id};
+use super::statement;
 
-/// Whether `caller` was granted SELECT on a column of a view of hftok_owner, by the column or by the whole view.
-pub fn may_select(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
+/// Whether `caller` was granted SELECT on the column of a view of hftok_owner: asked once in each place of a statement, as
+/// Postgres asks for privileges once in a statement.
+pub fn may_select(caller: &Caller, schema: &str, view: &'static str, column: &'static str) -> bool {
+    struct Asked {
+        role: pg_sys::Oid,
+        schema: String,
+        column: [&'static str; 2],
+        answer: bool,
+    }
+    let make = || Asked {
+        role: caller.role(),
+        schema: schema.to_owned(),
+        column: [view, column],
+        answer: is_granted(caller, schema, view, column),
+    };
+    statement::kept(make, |asked| {
+        if asked.role != caller.role() || asked.schema != schema || asked.column != [view, column] {
+            *asked = make();
+        }
+        asked.answer
+    })
+}
+
+fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
     let [Ok(schema), Ok(view), Ok(column)] = [schema, view, column].map(CString::new) else {
         return false;
     };

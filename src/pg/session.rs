@@ -27,6 +27,8 @@ struct Names {
     login: Option<String>,
     address: Option<String>,
     is_gateway: bool,
+    /// Whom the role stands for where nobody says it, unless it is a gateway.
+    own: Option<String>,
 }
 
 /// Who is calling, as the audit has it.
@@ -53,14 +55,8 @@ impl<'a> Session<'a> {
         // Only PostgREST says something of a request, and only under a gateway it is believed.
         let claims = names.is_gateway.then(request::claims).flatten();
         let claimed = claims.and_then(|claims| subject(&claims).ok()).map(Cow::Owned);
-        let own = || {
-            (!names.is_gateway).then_some(names.role.as_ref()).flatten().map(|role| format!("role:{role}"))
-        };
         Self {
-            user: claimed
-                .or(named.map(Cow::Borrowed))
-                .or_else(|| statement::acting().map(Cow::Owned))
-                .or_else(|| own().map(Cow::Owned)),
+            user: claimed.or(named.map(Cow::Borrowed)).or_else(|| statement::acting().map(Cow::Owned)),
             application: text(application_name()).filter(|name| !name.is_empty()),
             request: names.is_gateway.then(request::request_id).flatten(),
             names,
@@ -72,7 +68,7 @@ impl<'a> Session<'a> {
         Who {
             role: self.names.role.as_deref(),
             login: self.names.login.as_deref(),
-            user: self.user.as_deref(),
+            user: self.user.as_deref().or(self.names.own.as_deref()),
             address: self.names.address.as_deref(),
             application: self.application.as_deref(),
             request: self.request.as_deref(),
@@ -99,14 +95,17 @@ impl Names {
         let authorization = request::setting(c"session_authorization");
         let from_setting =
             || request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
+        let role = if may_ask { role_name(outer).ok() } else { from_setting() };
+        let is_gateway = authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
         let names = Rc::new(Self {
             outer,
             session,
             configured,
-            role: if may_ask { role_name(outer).ok() } else { from_setting() },
-            login: LOGIN.with(|name| name.get().cloned()).or_else(|| authorization.clone()),
+            own: role.as_ref().filter(|_| !is_gateway).map(|role| format!("role:{role}")),
+            role,
+            login: LOGIN.with(|name| name.get().cloned()).or(authorization),
             address: address_of_client(),
-            is_gateway: authorization.is_some_and(|login| settings::gateways().contains(&login)),
+            is_gateway,
         });
         if may_ask {
             NAMES.set(Some(Rc::clone(&names)));

@@ -1,5 +1,6 @@
 //! The call that is being made, and what it leaves for the calls of the same place in the same statement.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 
 use pgrx::{pg_guard, pg_sys};
@@ -57,34 +58,58 @@ pub(super) fn context() -> Option<*mut pg_sys::Node> {
 }
 
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
-/// whatever way. Dropping it must neither fail nor call Postgres. One type only for each function.
+/// whatever way. Dropping it must neither fail nor call Postgres. A place keeps one of each type.
 pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
     let fcinfo = CURRENT.get().fcinfo;
     // SAFETY: the current call's, valid until it returns; it has no place when it was called directly.
     let place = unsafe { fcinfo.as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) };
     let Some(place) = place else { return work(&mut make()) };
-    // SAFETY: `fn_extra` is ours alone: it is null, or what was left there below by the same function, which always keeps
-    // this type. It lives until the context of the statement is reset, which is not during a call.
+    // Taken out meanwhile: `make` and `work` may ask for others.
+    // SAFETY: the place of the current call.
+    let mut value = unsafe { take(place) }.unwrap_or_else(|| Box::new(make()));
+    let done = work(&mut value);
+    // SAFETY: as above.
+    unsafe { (*left_at(place)).push(value) };
+    done
+}
+
+/// What calls of a place leave for the next.
+type Left = Vec<Box<dyn Any>>;
+
+/// # Safety
+/// The place is that of the call which is being made.
+unsafe fn take<T: 'static>(place: *mut pg_sys::FmgrInfo) -> Option<Box<T>> {
+    // SAFETY: the caller's; nothing else refers to the list.
+    let left = unsafe { &mut *left_at(place) };
+    let at = left.iter().position(|value| value.is::<T>())?;
+    left.swap_remove(at).downcast().ok()
+}
+
+/// # Safety
+/// The place is that of the call which is being made.
+unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut Left {
+    // SAFETY: `fn_extra` is ours alone: it is null, or the list that was left there. It lives until the context of the
+    // statement is reset, which is not during a call.
     unsafe {
         if (*place).fn_extra.is_null() {
             let context = (*place).fn_mcxt;
             let callback = pg_sys::MemoryContextAlloc(context, size_of::<pg_sys::MemoryContextCallback>())
                 .cast::<pg_sys::MemoryContextCallback>();
-            let value = Box::into_raw(Box::new(make()));
+            let left = Box::into_raw(Box::<Left>::default());
             callback.write(pg_sys::MemoryContextCallback {
-                func: Some(end::<T>),
-                arg: value.cast(),
+                func: Some(end),
+                arg: left.cast(),
                 next: std::ptr::null_mut(),
             });
             pg_sys::MemoryContextRegisterResetCallback(context, callback);
-            (*place).fn_extra = value.cast();
+            (*place).fn_extra = left.cast();
         }
-        work(&mut *(*place).fn_extra.cast::<T>())
+        (*place).fn_extra.cast()
     }
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn end<T: 'static>(value: *mut std::ffi::c_void) {
-    // SAFETY: the value that was boxed in `kept`; the context calls this once.
-    drop(unsafe { Box::from_raw(value.cast::<T>()) });
+unsafe extern "C-unwind" fn end(left: *mut std::ffi::c_void) {
+    // SAFETY: the list that was boxed in `left_at`; the context calls this once.
+    drop(unsafe { Box::from_raw(left.cast::<Left>()) });
 }

@@ -91,13 +91,15 @@ pub fn sealing<R>(seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>) -> Result
     using(active(Purpose::Values)?, |key| seal(key.for_values().ok_or(WRONG_PURPOSE)?))
 }
 
-/// Opens with the key that an envelope names.
-pub fn opening<R>(
+/// Opens with the key that an envelope names. `before` is what must be while its table is asked, which most often it need not be.
+pub fn opening<R, G>(
     envelope: &Envelope<'_>,
+    before: impl Fn() -> Result<G, Error>,
     open: impl FnOnce(ValueKey<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let missing = || Error::DataKeyMissing { id: i32::try_from(envelope.key_id()).unwrap_or_default() };
-    using(DataKeyId::of(envelope).ok_or_else(missing)?, |key| open(key.for_values().ok_or_else(missing)?))
+    let id = DataKeyId::of(envelope).ok_or_else(missing)?;
+    using_after(id, before, |key| open(key.for_values().ok_or_else(missing)?))
 }
 
 /// Fingerprints with the active key, which is made if there is none.
@@ -150,6 +152,14 @@ const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it
 
 /// Uses a data key, which is unwrapped first if it isn't kept.
 fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Result<R, Error> {
+    using_after(id, || Ok(()), f)
+}
+
+fn using_after<R, G>(
+    id: DataKeyId,
+    before: impl Fn() -> Result<G, Error>,
+    f: impl FnOnce(&DataKey) -> Result<R, Error>,
+) -> Result<R, Error> {
     let database = database();
     let mut f = Some(f);
     let mut attempt =
@@ -158,7 +168,10 @@ fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Resu
     for _ in 0..100 {
         match attempt() {
             Ok(Some(done)) => return done,
-            Ok(None) => stored(id)?.unwrap()?,
+            Ok(None) => {
+                let _guard = before()?;
+                stored(id)?.unwrap()?;
+            }
             Err(Error::Sealed(Reason::Loading)) => keys::ready()?,
             Err(error) => return Err(error),
         }

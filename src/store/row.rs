@@ -104,12 +104,21 @@ impl SealedRow {
 
 /// Opens a sealed value that is bound to this.
 pub fn open(sealed: &[u8], context: &Context<'_>) -> Result<Plaintext, Error> {
+    open_for(sealed, context, || Ok(()))
+}
+
+/// The same for a caller who may not ask hftok's tables; `as_owner` is what lets them.
+pub fn open_for<G>(
+    sealed: &[u8],
+    context: &Context<'_>,
+    as_owner: impl Fn() -> Result<G, Error>,
+) -> Result<Plaintext, Error> {
     let damaged = || {
         let version = i32::try_from(context.version).unwrap_or(i32::MAX);
         damaged(Uuid::from_bytes(context.secret_id), version, context.binding.scope.as_str())
     };
     let envelope = Envelope::parse(sealed).map_err(|_| damaged())?;
-    data_keys::opening(&envelope, |key| {
+    data_keys::opening(&envelope, as_owner, |key| {
         key.open(&envelope, context).map_err(|error| match error {
             OpenError::NoMemory => Error::NoMemory,
             OpenError::Malformed | OpenError::Refused => damaged(),

@@ -339,3 +339,17 @@ fn a_role_without_privileges_gets_nothing_even_where_it_can_name_it() {
         assert_eq!(count, 0, "{table}");
     }
 }
+
+/// Who may read is asked once in a place of a statement; a cursor is one, and goes on under whoever comes next.
+#[test]
+fn what_one_role_may_read_in_a_cursor_another_may_not() {
+    let (mut operator, _) = prepare("heir");
+    let fetch = "FETCH 1 FROM c";
+    create(&mut operator, "other", VALUE);
+    operator
+        .batch_execute("BEGIN; DECLARE c CURSOR FOR SELECT decrypted_secret FROM hftok.decrypted_secrets")
+        .expect("DECLARE");
+    assert_eq!(column::<String>(&mut operator, fetch), [VALUE]);
+    operator.batch_execute("SET LOCAL ROLE heir").expect("SET ROLE");
+    refused(operator.query(fetch, &[]), "42501");
+}

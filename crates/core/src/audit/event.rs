@@ -128,23 +128,23 @@ pub struct Event<'a> {
 impl<'a> Event<'a> {
     /// The bytes of the event.
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_after(&[])
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes);
+        bytes
     }
 
-    /// The same after other bytes.
-    pub fn encode_after(&self, before: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(384);
-        bytes.extend_from_slice(before);
+    /// Adds them to others.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.reserve(384);
         bytes.extend_from_slice(&self.at.to_be_bytes());
         bytes.push(self.kind.byte());
         bytes.extend_from_slice(&self.count.to_be_bytes());
-        put(&mut bytes, self.object.id.as_ref().map(<[u8; 16]>::as_slice));
-        put(&mut bytes, self.object.version.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
-        put(&mut bytes, self.object.digest);
+        put(bytes, self.object.id.as_ref().map(<[u8; 16]>::as_slice));
+        put(bytes, self.object.version.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
+        put(bytes, self.object.digest);
         for text in self.texts() {
-            put(&mut bytes, text.map(|text| cut(text).as_bytes()));
+            put(bytes, text.map(|text| cut(text).as_bytes()));
         }
-        bytes
     }
 
     /// The event that these bytes are; `None` when they are none.
