@@ -22,6 +22,13 @@ CREATE FUNCTION hftok_private.value_fault(
     AS 'MODULE_PATHNAME', 'hftok_value_fault';
 COMMENT ON FUNCTION hftok_private.value_fault IS 'What is wrong with a sealed value, or NULL.';
 
+-- One condition, and without lists of words in it: Postgres reads the text of each anew for every statement that writes.
+CREATE FUNCTION hftok_private.is_secret(p_scope text, p_on_unusable text, p_verdict text, p_version int) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_is_secret';
+COMMENT ON FUNCTION hftok_private.is_secret IS 'Whether a row of secrets says only what hftok writes: kinds of owners, verdicts, versions.';
+ALTER TABLE hftok_private.secrets
+    ADD CONSTRAINT secrets_words CHECK (hftok_private.is_secret(scope, on_unusable, verdict, version));
+
 CREATE FUNCTION hftok_private.data_key_fault(
     p_id int, p_purpose text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
 ) RETURNS text

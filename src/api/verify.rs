@@ -1,6 +1,7 @@
 //! Whether what is stored is what hftok stored: each function looks at one row and says what is wrong with it, or NULL.
 //! `verify()` in SQL walks the tables with them.
 
+use hftok_core::binding::Scope;
 use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::preview::preview;
 use hftok_core::root_key::RootKeyId;
@@ -65,6 +66,14 @@ entry! {
             return Ok(Some("its preview is that of another value".into()));
         }
         Ok(None)
+    }
+
+    /// Whether a row of secrets says only what hftok writes.
+    @harmless fn is_secret(p_scope: &str, p_on_unusable: &str, p_verdict: &str, p_version: i32) -> bool {
+        Ok(p_scope.and_then(Scope::parse).is_some()
+            && matches!(p_on_unusable, Some("stop" | "continue"))
+            && matches!(p_verdict, None | Some("verified" | "invalid"))
+            && p_version.is_some_and(|version| version > 0))
     }
 
     /// What is wrong with a wrapped data key.

@@ -2,29 +2,24 @@
 //! What is rolled back is told by way of the queue, as far as there is room.
 
 use std::cell::RefCell;
-use std::ffi::CStr;
 
 use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
-use pgrx::pg_sys::BYTEAOID;
 
-use super::{action, tag};
+use super::{action, rows, tag};
 use crate::error::Error;
 use crate::keys::{self, state::State};
 use crate::pg::key_pages::database;
 use crate::pg::session::{self, Session};
-use crate::pg::sql::{Run, Statement};
 use crate::pg::transaction::{self, End};
 use crate::pg::{audit_queue, statement};
 use crate::store::data_keys;
 
-const INSERT: &CStr = c"INSERT INTO hftok_private.audit_pending (event, protection) VALUES ($1, $2)";
 /// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
 /// them.
 const SINGLE: usize = 100;
 
 thread_local! {
-    static INSERT_EVENT: Statement = const { Statement::new(INSERT, &[BYTEAOID, BYTEAOID]) };
     // Changes of the transaction that is running.
     static OPEN: RefCell<Vec<Change>> = const { RefCell::new(Vec::new()) };
 }
@@ -54,8 +49,8 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
         object,
     };
     let bytes = event.encode();
-    let protection = protection(&bytes)?.map(|link| link.to_vec());
-    INSERT_EVENT.execute(&[bytes.into(), protection.into()])?;
+    let protection = protection(&bytes)?;
+    rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
     transaction::tell(ended);
     event.outcome = "rolled_back";
     let change = Change { depth: transaction::depth(), count: 1, undone: event.encode() };

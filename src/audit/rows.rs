@@ -6,12 +6,13 @@ use std::ffi::CStr;
 use hftok_core::audit::chain::{Link, START};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{BYTEAARRAYOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use super::purge::PURGE;
 use crate::error::Error;
 use crate::pg::append::Append;
-use crate::pg::relations;
+use crate::pg::relations::{self, Relation};
+use crate::pg::session;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::store::data_keys;
 
@@ -64,8 +65,6 @@ const TAKE_PENDING: &CStr = c"WITH taken AS (
     ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
 const READ_PENDING: &CStr =
     c"SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
-const PUT_PENDING: &CStr =
-    c"INSERT INTO hftok_private.audit_pending (event) SELECT e.event FROM unnest($1) AS e (event)";
 
 thread_local! {
     static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
@@ -80,7 +79,6 @@ thread_local! {
     static READ_ROWS: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
     static TAKE_PENDING_ROWS: Statement = const { Statement::new(TAKE_PENDING, &[]) };
     static READ_PENDING_ROWS: Statement = const { Statement::new(READ_PENDING, &[]) };
-    static PUT_PENDING_ROWS: Statement = const { Statement::new(PUT_PENDING, &[BYTEAARRAYOID]) };
 }
 
 /// Where the chain begins, since what was before was purged.
@@ -213,26 +211,35 @@ impl Pending {
     }
 }
 
-/// Leaves events in `audit_pending`.
-pub fn put_pending(events: Vec<Vec<u8>>) -> Result<(), Error> {
-    PUT_PENDING_ROWS.execute(&[events.into()]).map(|_| ())
+/// Leaves events in `audit_pending`, each with what protects it.
+pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Link>)>) -> Result<(), Error> {
+    let mut new = Append::begin(table(c"audit_pending")?, &[TIMESTAMPTZOID, BYTEAOID, BYTEAOID])?;
+    for (event, protection) in events {
+        new.row([time(session::now())?.into(), event.into(), protection.map(|link| link.to_vec()).into()])?;
+    }
+    new.finish()
 }
 
 /// Rows that are being added.
 pub struct NewRows(Append);
 
+fn table(name: &CStr) -> Result<Relation, Error> {
+    relations::named(name).ok_or(Error::Internal("a table of the audit does not exist"))
+}
+
+fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
+    TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
+}
+
 impl NewRows {
     /// Opens the table.
     pub fn begin() -> Result<Self, Error> {
-        let table =
-            relations::named(c"audit").ok_or(Error::Internal("the table of the audit does not exist"))?;
-        Append::begin(table, COLUMNS).map(Self)
+        Append::begin(table(c"audit")?, COLUMNS).map(Self)
     }
 
     /// Adds a row.
     pub fn push(&mut self, number: i64, event: &Event<'_>, link: &Link) -> Result<(), Error> {
-        let at =
-            TimestampWithTimeZone::try_from(event.at).map_err(|_| Error::Internal("an event has no time"))?;
+        let at = time(event.at)?;
         let Event { object, who, .. } = event;
         self.0.row([
             number.into(),

@@ -317,7 +317,7 @@ fn write(
     let left_out = left_out_event(left_out);
     let waiting = batch.events.iter().chain(&left_out);
     let Some(key) = key else {
-        rows::put_pending(waiting.cloned().collect())?;
+        rows::put_pending(waiting.map(|event| (event.as_slice(), None)))?;
         return Ok((later, false));
     };
     let pending = if has_look { rows::take_pending()? } else { Vec::new() };

@@ -1,7 +1,7 @@
-//! Adding many rows to a table of ours at once, as COPY does it: several rows a page and a WAL record, without the executor.
+//! Adding rows to a table of ours as COPY does it: several a page and a WAL record, without the executor.
 //!
 //! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes. Rows
-//! come in the order of whatever their BRIN indexes are on.
+//! of a table with BRIN indexes come in the order of whatever these are on.
 
 use std::cell::Cell;
 
@@ -38,6 +38,8 @@ impl Append {
         // SAFETY: opens a relation by its id, or fails when it is gone. Everything is closed by `finish`, or by abort. The state
         // and the target live in a memory context that the state owns, and die with it.
         unsafe {
+            pg_sys::PreventCommandIfReadOnly(c"INSERT".as_ptr());
+            pg_sys::PreventCommandIfParallelMode(c"INSERT".as_ptr());
             let table = pg_sys::table_open(table.0, lock);
             let columns = pgrx::PgTupleDesc::from_pg_copy((*table).rd_att);
             let fits = columns.len() == types.len()
@@ -88,7 +90,7 @@ impl Append {
         Ok(())
     }
 
-    /// Brings the last rows into the table.
+    /// Brings the last rows into the table, for what follows in this transaction to see.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush()?;
         let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
@@ -100,6 +102,7 @@ impl Append {
             pg_sys::ExecCloseIndices(self.target);
             pg_sys::FreeExecutorState(self.state);
             pg_sys::table_close(self.table, kept);
+            pg_sys::CommandCounterIncrement();
         }
         Ok(())
     }
@@ -114,17 +117,14 @@ impl Append {
             let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
             let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
             let table = self.table;
-            let mut passage = PASSAGE.replace(std::ptr::null_mut());
-            if passage.is_null() {
-                let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
-                passage = pg_sys::GetBulkInsertState();
-                pg_sys::MemoryContextSwitchTo(before);
-            }
+            let passage = if count > 1 { passage() } else { std::ptr::null_mut() };
             pg_guard_ffi_boundary(|| {
                 insert(table, slots, rows, command, 0, passage);
             });
-            pg_sys::ReleaseBulkInsertStatePin(passage);
-            PASSAGE.set(passage);
+            if !passage.is_null() {
+                pg_sys::ReleaseBulkInsertStatePin(passage);
+                PASSAGE.set(passage);
+            }
             // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
             let slots = &self.slots[..count];
             let blocks: Vec<u32> = slots.iter().map(|slot| block(*slot)).collect();
@@ -167,6 +167,21 @@ impl Append {
                 pg_sys::MemoryContextReset(context.ecxt_per_tuple_memory);
             }
         }
+    }
+}
+
+/// Takes the passage, or makes one.
+fn passage() -> pg_sys::BulkInsertState {
+    let kept = PASSAGE.replace(std::ptr::null_mut());
+    if !kept.is_null() {
+        return kept;
+    }
+    // SAFETY: made where it lives as long as the process.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+        let made = pg_sys::GetBulkInsertState();
+        pg_sys::MemoryContextSwitchTo(before);
+        made
     }
 }
 

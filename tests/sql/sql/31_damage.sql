@@ -132,4 +132,12 @@ INSERT INTO hftok_private.data_keys SELECT * FROM hftok_private.data_keys WHERE 
 INSERT INTO hftok_private.data_keys SELECT id % 2147483647 + 1, purpose, state, root_key_id, root_fingerprint, wrapped
 FROM hftok_private.data_keys WHERE purpose = 'values';
 UPDATE hftok_private.data_keys SET state = 'destroyed';
+-- A row of secrets says only what hftok writes.
+UPDATE hftok_private.secrets SET scope = 'everybody';
+UPDATE hftok_private.secrets SET on_unusable = 'ask';
+UPDATE hftok_private.secrets SET verdict = 'expired';
+UPDATE hftok_private.secrets SET version = 0;
+BEGIN;
+UPDATE hftok_private.secrets SET on_unusable = 'continue', verdict = 'verified', version = 9;
+ROLLBACK;
 DELETE FROM hftok.decrypted_secrets;

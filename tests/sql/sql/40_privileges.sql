@@ -187,7 +187,7 @@ RESET ROLE;
 \set VERBOSITY terse
 BEGIN;
 ALTER TABLE hftok_private.secrets DISABLE ROW LEVEL SECURITY;
-ALTER TABLE hftok_private.secrets DROP CONSTRAINT secrets_scope_check;
+ALTER TABLE hftok_private.secrets DROP CONSTRAINT secrets_words;
 INSERT INTO hftok_private.secrets (id, binding_key, scope, scope_id, name, description, version, preview, fingerprint, sealed)
 SELECT gen_random_uuid(), gen_random_uuid(), 'user', 'alice', 'of alice', 'of alice', version, preview, fingerprint, sealed FROM hftok_private.secrets;
 SET LOCAL ROLE regress_reader;
