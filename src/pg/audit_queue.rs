@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lanes, counters, who to wake ([`Shared`]) | Postgres' shared memory | [`LOCK`] |
 //! | the slots that events lie in | a mapping of our own: its size is a setting | the same lock |
-//! | who waits until an event is on disk ([`Waiting`]) | Postgres' shared memory, a condition variable a lane | its own spinlock |
+//! | who waits, for what ([`Waiting`]) | Postgres' shared memory, condition variables of each lane | their own spinlocks |
 //!
 //! The lock is held to copy some bytes and to change some numbers, never to wait, to call Postgres or to allocate more
 //! than what is copied. Interrupts are held off while it is held, and it is released however a process ends by itself; a
@@ -32,8 +32,17 @@ pub struct Shared {
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Shared {}
 
-/// Who waits until an event of a lane is on disk. Each has a lock of its own, so nobody ever makes a reference to them.
-pub struct Waiting([pg_sys::ConditionVariable; LANES]);
+/// Who waits for a lane: until an event is on disk with the round that is under way, with the one after it, or until there
+/// is room. To wake a process is dear, so only those are woken who have something of it. Each variable has a lock of its
+/// own, so nobody ever makes a reference to them.
+pub struct Waiting([[pg_sys::ConditionVariable; 3]; LANES]);
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+enum For {
+    Round(u64),
+    Room,
+}
 
 // SAFETY: plain memory that is linked by numbers of processes.
 unsafe impl PGRXSharedMemory for Waiting {}
@@ -42,6 +51,8 @@ unsafe impl PGRXSharedMemory for Waiting {}
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
 // SAFETY: the same. Only ever locked to learn where it lies.
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
+/// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
+const SLEEP: Duration = Duration::from_millis(100);
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
@@ -191,16 +202,18 @@ pub fn is_scarce() -> bool {
 
 /// Lets go of what is written, and tells those who wait for it.
 pub fn written(lane: usize, end: u64) {
-    with(|queue| queue.release(lane, end));
-    // SAFETY: lies in shared memory for as long as the server runs.
-    unsafe { pg_sys::ConditionVariableBroadcast(variable(lane)) };
+    let Some(round) = with(|queue| queue.release(lane, end)) else { return };
+    for what in [For::Round(round), For::Room] {
+        // SAFETY: lies in shared memory for as long as the server runs.
+        unsafe { pg_sys::ConditionVariableBroadcast(variable(lane, what)) };
+    }
 }
 
 /// Waits until something of a lane may have been released, or for some milliseconds. The first call only registers, so that
 /// what is released between it and another attempt is not missed; `stop_waiting` is to follow.
 pub fn wait_released(lane: usize) {
     // SAFETY: lies in shared memory for as long as the server runs.
-    unsafe { pg_sys::ConditionVariableTimedSleep(variable(lane), 5, pg_sys::PG_WAIT_EXTENSION) };
+    unsafe { pg_sys::ConditionVariableTimedSleep(variable(lane, For::Room), 5, pg_sys::PG_WAIT_EXTENSION) };
 }
 
 /// Waits no longer.
@@ -211,31 +224,36 @@ pub fn stop_waiting() {
 
 /// Waits until a record is on disk; `false` when time was up before.
 pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
-    let is_written = || look(|header| header.lanes[lane].is_written(number)).unwrap_or(true);
     let end = Instant::now() + limit;
-    let variable = variable(lane);
-    let mut done = is_written();
-    while !done {
+    let is_written = loop {
+        let Some(round) = look(|header| header.lanes[lane].round_of(number)).flatten() else { break true };
         let rest = end.saturating_duration_since(Instant::now());
         if rest.is_zero() {
-            break;
+            break false;
         }
-        let milliseconds = i64::try_from(rest.as_millis().max(1)).unwrap_or(i64::MAX);
-        // SAFETY: lies in shared memory for as long as the server runs. The first call only registers, so that what is
-        // written between it and the look below wakes the second.
+        let milliseconds = i64::try_from(rest.min(SLEEP).as_millis().max(1)).unwrap_or(1);
+        // SAFETY: lies in shared memory for as long as the server runs. The first call for a variable only registers, so that
+        // what is written between it and the next look wakes the second.
         unsafe {
-            pg_sys::ConditionVariableTimedSleep(variable, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+            pg_sys::ConditionVariableTimedSleep(
+                variable(lane, For::Round(round)),
+                milliseconds,
+                pg_sys::PG_WAIT_EXTENSION,
+            );
         }
-        done = is_written();
-    }
+    };
     stop_waiting();
-    done
+    is_written
 }
 
-fn variable(lane: usize) -> *mut pg_sys::ConditionVariable {
+fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
+    let at = match what {
+        For::Round(round) => usize::from(round % 2 == 1),
+        For::Room => 2,
+    };
     let waiting: *const Waiting = &raw const *WAITING.share();
     // SAFETY: lies in shared memory for as long as the server runs, and there are so many.
-    unsafe { (&raw const (*waiting).0).cast::<pg_sys::ConditionVariable>().add(lane).cast_mut() }
+    unsafe { (&raw const (*waiting).0[lane][at]).cast_mut() }
 }
 
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
@@ -261,5 +279,5 @@ fn nobody() -> Waiting {
     let mut empty = pg_sys::ConditionVariable::default();
     // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
     unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
-    Waiting([empty; LANES])
+    Waiting([[empty; 3]; LANES])
 }

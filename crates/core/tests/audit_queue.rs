@@ -254,7 +254,7 @@ proptest! {
                     let lane = bench.lane(database);
                     let end = model.release(database);
                     bench.queue().release(lane, end);
-                    prop_assert!(bench.header.lanes[lane].is_written(end));
+                    prop_assert!(bench.header.lanes[lane].round_of(end).is_none());
                 }
             }
             for (database, lane) in &model.0 {
@@ -308,9 +308,9 @@ fn lanes_are_used_again_and_numbers_go_on() {
         let number = bench.queue().push(lane, b"x", 0).unwrap();
         // Somebody may still wait for one of the former database.
         assert!(last.insert(lane, number).is_none_or(|before| number == before + 1));
-        assert!(!bench.header.lanes[lane].is_written(number));
+        assert!(bench.header.lanes[lane].round_of(number).is_some());
         bench.empty(database);
-        assert!(bench.header.lanes[lane].is_written(number));
+        assert!(bench.header.lanes[lane].round_of(number).is_none());
     }
     assert!(last.len() <= LANES);
 }
@@ -341,6 +341,24 @@ fn a_lane_that_is_in_use_is_not_given_away() {
     assert_eq!(free(&mut bench, |_| ()), Ok(5));
     assert_eq!(bench.header.lane(6), None);
     assert_eq!(bench.header.lane(lanes + 1), Some(5));
+}
+
+#[test]
+fn a_record_is_foreseen_for_the_round_that_writes_it() {
+    let mut bench = Bench::new();
+    let lane = bench.lane(1);
+    let round = |bench: &Bench, number| bench.header.lanes[lane].round_of(number);
+    let first = bench.queue().push(lane, b"x", 0).unwrap();
+    let (_, end) = bench.take(lane, 10);
+    let second = bench.queue().push(lane, b"x", 0).unwrap();
+    let [now, next] = [first, second].map(|number| round(&bench, number).unwrap());
+    assert_eq!(next, now + 1, "what came too late for a round is written with the next");
+    assert_eq!(bench.queue().release(lane, end), now);
+    assert_eq!([first, second].map(|number| round(&bench, number)), [None, Some(next)]);
+    let (_, end) = bench.take(lane, 10);
+    assert_eq!(round(&bench, second), Some(next));
+    assert_eq!(bench.queue().release(lane, end), next);
+    assert_eq!(round(&bench, second), None);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Lane {
     pub(super) accepted: u64,
     pub(super) taken: u64,
     pub(super) written: u64,
+    /// How many times something was released.
+    pub(super) rounds: u64,
     pub(super) recent: [Recent; RECENT],
     pub(super) next_recent: u32,
 }
@@ -60,13 +62,15 @@ impl Lane {
         accepted: 0,
         taken: 0,
         written: 0,
+        rounds: 0,
         recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
         next_recent: 0,
     };
 
-    /// Whether everything up to this number is written.
-    pub fn is_written(&self, number: u64) -> bool {
-        self.written >= number
+    /// With which round a record will be written, most likely; `None` when it is. Rounds are counted as they end.
+    pub fn round_of(&self, number: u64) -> Option<u64> {
+        let is_too_late = self.taken > self.written && number > self.taken;
+        (self.written < number).then_some(self.rounds + u64::from(is_too_late))
     }
 
     /// The number of the record that was accepted last.

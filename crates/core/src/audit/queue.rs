@@ -146,8 +146,9 @@ impl Header {
         }
         let free = self.lane(0).or_else(|| self.lanes.iter().position(Lane::is_idle)).ok_or(Full)?;
         // Numbers go on: somebody may still be waiting for one of the former database.
-        let Lane { accepted, taken, written, asked, answered, .. } = self.lanes[free];
-        self.lanes[free] = Lane { database, accepted, taken, written, asked, answered, ..Lane::EMPTY };
+        let Lane { accepted, taken, written, rounds, asked, answered, .. } = self.lanes[free];
+        self.lanes[free] =
+            Lane { database, accepted, taken, written, rounds, asked, answered, ..Lane::EMPTY };
         Ok(free)
     }
 
@@ -270,8 +271,8 @@ impl Queue<'_> {
         end
     }
 
-    /// Lets go of all records up to this number: they are written.
-    pub fn release(&mut self, lane: usize, end: u64) {
+    /// Lets go of all records up to this number: they are written. Says which round that was.
+    pub fn release(&mut self, lane: usize, end: u64) -> u64 {
         let mut at = self.header.lanes[lane].first;
         while at != NONE && self.slots[at as usize].number <= end {
             let next = self.slots[at as usize].next;
@@ -284,6 +285,8 @@ impl Queue<'_> {
             lane.last = NONE;
         }
         lane.written = lane.written.max(end.min(lane.accepted));
+        lane.rounds += 1;
+        lane.rounds - 1
     }
 
     /// When the oldest record of a lane was accepted.
