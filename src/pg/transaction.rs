@@ -110,7 +110,7 @@ pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
         Ok(Ok(result)) => {
             // SAFETY: outside a transaction, as Postgres asks: counts of what was written, for autovacuum.
             // Should that fail, what was done is committed all the same.
-            let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(true) });
+            let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(false) });
             return Ok(result);
         }
         Ok(Err(error)) => Report::from(error),
