@@ -115,14 +115,14 @@ impl Request {
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
     pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
-        let moment = Moment::now()?;
+        let mut moment = Moment::now()?;
         let mut end = None;
         for level in Level::ALL {
             if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
                 visit(Step { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
-            let (step, value) = self.ask(&moment, level)?;
+            let (step, value) = self.ask(&mut moment, level)?;
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
@@ -167,7 +167,7 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, moment: &Moment, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
+    fn ask(&self, moment: &mut Moment, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
         let without = |outcome| Step { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);

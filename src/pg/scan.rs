@@ -75,21 +75,30 @@ impl Found<'_> {
 
 const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
-/// Reads the row with this key, as it was when the snapshot was taken.
-pub fn find<R>(
-    _now: &LatestSnapshot,
-    address: &Address,
-    key: Uuid,
-    read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
-) -> Result<Option<R>, Error> {
-    let (scan, is_found) = Scan::begin(address, key);
-    if !is_found {
-        return Ok(None);
+/// A table that is being looked into: opened by the first look, its index only when that is needed.
+///
+/// Looks are made at one moment: whoever keeps a reader drops it before the snapshot.
+#[derive(Default)]
+pub struct Reader(Option<Scan>);
+
+impl Reader {
+    /// Reads the row with this key, as it was when the snapshot was taken. A reader is for one address.
+    pub fn find<R>(
+        &mut self,
+        _now: &LatestSnapshot,
+        address: &Address,
+        key: Uuid,
+        read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
+    ) -> Result<Option<R>, Error> {
+        let scan = self.0.get_or_insert_with(|| Scan::open(address.table));
+        if !scan.look(address, key) {
+            return Ok(None);
+        }
+        read(&Found { slot: scan.slot, life: PhantomData }).map(Some)
     }
-    read(&Found { slot: scan.slot, life: PhantomData }).map(Some)
 }
 
-/// A look that is under way; the index is open only if it was needed.
+/// Relations that are open; what was not needed yet is null.
 struct Scan {
     table: pg_sys::Relation,
     index: pg_sys::Relation,
@@ -98,48 +107,63 @@ struct Scan {
 }
 
 impl Scan {
-    /// Moves to the row and takes it apart; says whether there is one.
-    fn begin(address: &Address, key: Uuid) -> (Self, bool) {
+    fn open(table: Relation) -> Self {
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        // SAFETY: opens a relation by its id, or fails when it is gone; closed on drop, or by abort.
+        let table = unsafe { pg_guard_ffi_boundary(|| bare::table_open(table.0, lock)) };
+        Self { table, index: std::ptr::null_mut(), scan: std::ptr::null_mut(), slot: std::ptr::null_mut() }
+    }
+
+    /// Moves to the row and takes it apart; says whether there is one.
+    fn look(&mut self, address: &Address, key: Uuid) -> bool {
         let bytes = *key.as_bytes();
         let datum = key.into_datum().unwrap_or(pg_sys::Datum::null());
         let shortcut = shortcuts::find(bytes);
-        // SAFETY: opens relations by their ids, or fails when they are gone; everything is closed on drop, or by abort. The
-        // snapshot is the active one, which the caller holds. The closure owns nothing that an error would jump over.
-        let (scan, is_found, place) = unsafe {
+        // SAFETY: the snapshot is the active one, which the caller holds. The closure owns nothing that an error would jump
+        // over; what it opens is closed on drop, or by abort.
+        let (is_found, place) = unsafe {
             pg_guard_ffi_boundary(|| {
-                let table = bare::table_open(address.table.0, lock);
+                self.let_go();
                 let snapshot = bare::GetActiveSnapshot();
-                let mut scan = Self {
-                    table,
-                    index: std::ptr::null_mut(),
-                    scan: std::ptr::null_mut(),
-                    slot: std::ptr::null_mut(),
-                };
                 if let Some(place) = shortcut
-                    && scan.follow(place, snapshot)
+                    && self.follow(place, snapshot)
                 {
-                    bare::slot_getsomeattrs_int(scan.slot, address.last.into());
-                    let found = Found { slot: scan.slot, life: PhantomData };
+                    bare::slot_getsomeattrs_int(self.slot, address.last.into());
+                    let found = Found { slot: self.slot, life: PhantomData };
                     // Compared where it lies: a uuid is passed by its address.
                     let is_same = found
                         .datum(address.key)
                         .is_some_and(|datum| *datum.cast_mut_ptr::<[u8; 16]>() == bytes);
                     if is_same {
-                        return (scan, true, None);
+                        return (true, None);
                     }
                 }
-                let place = scan.search(address.index, datum, snapshot);
+                let place = self.search(address.index, datum, snapshot);
                 if place.is_some() {
-                    bare::slot_getsomeattrs_int(scan.slot, address.last.into());
+                    bare::slot_getsomeattrs_int(self.slot, address.last.into());
                 }
-                (scan, place.is_some(), place)
+                (place.is_some(), place)
             })
         };
         if let Some(place) = place {
             shortcuts::keep(bytes, place);
         }
-        (scan, is_found)
+        is_found
+    }
+
+    /// Lets go of the row that was found before.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary.
+    unsafe fn let_go(&mut self) {
+        // SAFETY: null, or a slot of the open table.
+        unsafe {
+            if let Some(slot) = self.slot.as_ref()
+                && let Some(clear) = (*slot.tts_ops).clear
+            {
+                clear(self.slot);
+            }
+        }
     }
 
     /// Looks where a row was last. What a row was updated to without a new entry in the index is found from there, too.
@@ -221,12 +245,16 @@ impl Scan {
         // SAFETY: as Postgres does it itself. The condition is copied by the scan; the key that it points to lives until the
         // transaction ends. A row that is found lies in a buffer of the server's, which the slot keeps pinned.
         unsafe {
-            self.index = bare::index_open(index.0, lock);
-            #[cfg(not(feature = "pg18"))]
-            let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
-            #[cfg(feature = "pg18")]
-            let scan = bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
-            self.scan = scan;
+            if self.scan.is_null() {
+                self.index = bare::index_open(index.0, lock);
+                #[cfg(not(feature = "pg18"))]
+                let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
+                #[cfg(feature = "pg18")]
+                let scan =
+                    bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
+                self.scan = scan;
+            }
+            let scan = self.scan;
             let mut condition = pg_sys::ScanKeyData::default();
             bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
             bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
@@ -254,7 +282,7 @@ impl Drop for Scan {
         if !std::thread::panicking() {
             let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
             let Self { table, index, scan, slot } = *self;
-            // SAFETY: opened by `begin`. The locks are kept until the transaction ends, as the executor does it.
+            // SAFETY: opened by `open` and `search`. The locks are kept until the transaction ends, as the executor does it.
             unsafe {
                 pg_guard_ffi_boundary(|| {
                     if !slot.is_null() {

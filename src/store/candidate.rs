@@ -13,7 +13,7 @@ use pgrx::pg_sys::UUIDOID;
 use super::known::{self, Known, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
-use crate::pg::scan::{self, Found};
+use crate::pg::scan::{Found, Reader};
 use crate::pg::session;
 use crate::pg::snapshot::LatestSnapshot;
 use crate::pg::sql::{Row, Run, Statement};
@@ -49,6 +49,8 @@ pub struct Candidate<'a> {
 
 /// What is stored at a certain moment: what moves from one address to another meanwhile is at one of them.
 pub struct Moment {
+    // Dropped first: it reads what the snapshot shows.
+    reader: Reader,
     // Taken first: what it shows and `known` does not say was not yet acknowledged to anybody.
     now: LatestSnapshot,
     known: Rc<Known>,
@@ -57,12 +59,13 @@ pub struct Moment {
 impl Moment {
     /// Now, whatever the transaction's isolation level.
     pub fn now() -> Result<Self, Error> {
-        Ok(Self { now: LatestSnapshot::push(), known: known::known()? })
+        let now = LatestSnapshot::push();
+        Ok(Self { reader: Reader::default(), now, known: known::known()? })
     }
 
     /// Looks at the secret with this binding, if there is one.
     pub fn find<R>(
-        &self,
+        &mut self,
         binding: &Binding<'_>,
         mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
@@ -72,7 +75,7 @@ impl Moment {
         // The id counts only for a secret that has no address.
         let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
         match &self.known.table {
-            Some(table) => scan::find(&self.now, &table.address, binding_key, |row| {
+            Some(table) => self.reader.find(&self.now, &table.address, binding_key, |row| {
                 look(&Candidate::scanned(binding, table, row)?)
             }),
             None => {
