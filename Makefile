@@ -38,7 +38,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build install installcheck clippy unit-tests bench test-matrix package clean postgres FORCE
+.PHONY: help try test build install installcheck clippy unit-tests bench bench-growth test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ unit-tests: postgres # of the extension itself: what needs no server
 
 bench: ## the walk against what one would write without hftok
 	@tools/bench.sh
+
+bench-growth: ## what hftok costs as it grows, and where nobody calls it
+	@tools/bench-growth.sh
 
 test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
 	@tools/matrix.sh

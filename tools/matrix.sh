@@ -47,9 +47,11 @@ chroot_make() { # RELEASE FOLDER
 }
 
 chroot_mount() { # FOLDER
-    mkdir -p "$1/hftok" "$1/opt/cargo" "$1/opt/rustup" "$1/var/cache/hftok"
+    mkdir -p "$1/hftok" "$1/opt/cargo" "$1/opt/rustup" "$1/var/cache/hftok" "$1/var/cache/hftok-npm" tests/rpc/node_modules
     mount --bind "$PWD" "$1/hftok"
     mount -o remount,bind,ro "$1/hftok"
+    # npm puts its packages beside what asks for them.
+    mount --bind "$1/var/cache/hftok-npm" "$1/hftok/tests/rpc/node_modules"
     mount --bind "$CARGO_HOME" "$1/opt/cargo"
     mount --bind "$RUSTUP_HOME" "$1/opt/rustup"
     mount --rbind /dev "$1/dev"
