@@ -56,6 +56,8 @@ CREATE TABLE hftok_private.audit_pending (
     event bytea NOT NULL,
     protection bytea
 );
+-- A publication of all tables must not stop the writer from deleting.
+ALTER TABLE hftok_private.audit_pending REPLICA IDENTITY FULL;
 CREATE INDEX audit_pending_at ON hftok_private.audit_pending (at);
 COMMENT ON TABLE hftok_private.audit_pending IS 'Events that are to be chained: changes, in the transaction that made them, and whatever happened while hftok was sealed.';
 COMMENT ON COLUMN hftok_private.audit_pending.at IS 'Their order.';

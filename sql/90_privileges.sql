@@ -114,7 +114,10 @@ GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secre
     TO hftok_admin, hftok_auditor;
 GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hftok_private.user_api_keys, hftok.user_api_keys TO hftok_user, hftok_service;
+-- By column, because who may write a whole table may lock it. What is changed and deleted through the view, its triggers do.
+GRANT SELECT, INSERT (id, user_id, service, api_key, created_at, updated_at), UPDATE (id, user_id, service, api_key, created_at, updated_at)
+    ON hftok_private.user_api_keys TO hftok_user, hftok_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
 GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.install_vault_schema TO hftok_admin;

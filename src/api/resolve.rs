@@ -32,7 +32,7 @@ entry! {
     ) -> Composite {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?;
+        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf();
         let taken = request.walk(|_| ())?;
         let Some(Taken { level, value, stored }) = taken else {
             return Composite::new("hftok.resolved_token")?.set("source", "none");
@@ -68,7 +68,8 @@ entry! {
         p_levels: Vec<Option<String>>,
     ) -> Option<Revealed> {
         admit_plaintext()?;
-        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?;
+        let levels = texts(p_levels)?;
+        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf();
         let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
         request.record(level, stored)?;
         Ok(Some(Revealed(value)))
@@ -172,8 +173,11 @@ impl Viewer {
         levels: Option<Vec<Option<String>>>,
     ) -> Result<Request, Error> {
         let request = Request::new(provider, user.or(self.user()), org, model, host, texts(levels)?)?;
-        self.admit(&request)?;
-        Ok(request)
+        match self {
+            Self::All => Ok(request.on_behalf()),
+            // Whom they name is nobody who acts: they themselves do.
+            Self::User(own) => admit(own, &request).map(|()| request),
+        }
     }
 
     /// The user whose walk is meant when none is named: an end user's own.
@@ -182,16 +186,6 @@ impl Viewer {
             Self::All => None,
             Self::User(own) => Some(own),
         }
-    }
-
-    /// A user may have only their own walk explained, and only with organisations they belong to.
-    fn admit(&self, request: &Request) -> Result<(), Error> {
-        let Self::User(own) = self else { return Ok(()) };
-        let is_member = match request.org() {
-            Some(org) => owners::role(org, own)?.is_some(),
-            None => true,
-        };
-        if request.user() == Some(own) && is_member { Ok(()) } else { Err(Error::NotFound(Object::Owner)) }
     }
 
     fn row(&self, step: &Step) -> Result<serde_json::Value, Error> {
@@ -208,6 +202,15 @@ impl Viewer {
             "detail": detail(step),
         }))
     }
+}
+
+/// A user may have only their own walk explained, and only with organisations they belong to.
+fn admit(own: &str, request: &Request) -> Result<(), Error> {
+    let is_member = match request.org() {
+        Some(org) => owners::role(org, own)?.is_some(),
+        None => true,
+    };
+    if request.user() == Some(own) && is_member { Ok(()) } else { Err(Error::NotFound(Object::Owner)) }
 }
 
 /// What is to be said of an outcome beyond its name.

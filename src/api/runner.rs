@@ -29,7 +29,7 @@ entry! {
                 continue;
             }
             let request =
-                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?;
+                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf();
             match request.walk(|_| ()) {
                 Ok(Some(taken)) => {
                     request.record(taken.level, taken.stored)?;

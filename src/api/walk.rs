@@ -88,18 +88,22 @@ impl Request {
         let parse = |word: &String| {
             Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
         };
-        let user = user.map(identifier).transpose()?;
-        if let Some(user) = &user {
-            statement::act_for(user);
-        }
         Ok(Self {
             provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
-            user,
+            user: user.map(identifier).transpose()?,
             org: org.map(identifier).transpose()?,
             model: model.filter(|model| !model.is_empty()).map(str::to_owned),
             host: host.map(str::to_owned),
             levels: levels.map(|words| words.iter().map(parse).collect()).transpose()?,
         })
+    }
+
+    /// The same, made by somebody who may ask for anybody: what follows is done for the user named.
+    pub fn on_behalf(self) -> Self {
+        if let Some(user) = &self.user {
+            statement::act_for(user);
+        }
+        self
     }
 
     /// The user named.

@@ -334,9 +334,9 @@ fn write(
         }
         events.push(event);
     }
+    events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
     // Of what came together the order is that in which it was done.
     events.sort_by_key(|event| event.at);
-    events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
     let (mut number, mut link): (i64, Link) = rows::last()?;
     let mut new = NewRows::begin()?;
     for event in events {

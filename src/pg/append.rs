@@ -149,7 +149,9 @@ impl Append {
             for at in 0..usize::try_from((*self.target).ri_NumIndices).unwrap_or(0) {
                 let index = *(*self.target).ri_IndexRelationInfo.add(at);
                 if (*index).ii_Am == pg_sys::BRIN_AM_OID {
-                    (*index).ii_ReadyForInserts = in_brin;
+                    // One that is still being made is not ready for any.
+                    let is_ready = (*(**(*self.target).ri_IndexRelationDescs.add(at)).rd_index).indisready;
+                    (*index).ii_ReadyForInserts = is_ready && in_brin;
                 }
             }
             pg_sys::ExecInsertIndexTuples(

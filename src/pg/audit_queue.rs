@@ -13,6 +13,7 @@
 //! What must stay true: nobody touches the slots without the lock; and an event that was accepted is released only by a
 //! writer that committed it.
 
+use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ unsafe impl PGRXSharedMemory for Shared {}
 /// Who waits for a lane: until an event is on disk with the round that is under way, with the one after it, or until there
 /// is room. To wake a process is dear, so only those are woken who have something of it. Each variable has a lock of its
 /// own, so nobody ever makes a reference to them.
-pub struct Waiting([[pg_sys::ConditionVariable; 3]; LANES]);
+pub struct Waiting(UnsafeCell<[[pg_sys::ConditionVariable; 3]; LANES]>);
 
 /// What is waited for.
 #[derive(Clone, Copy)]
@@ -53,6 +54,8 @@ static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
 /// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
 const SLEEP: Duration = Duration::from_millis(100);
+// Where it lies.
+static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
@@ -251,9 +254,14 @@ fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
         For::Round(round) => usize::from(round % 2 == 1),
         For::Room => 2,
     };
-    let waiting: *const Waiting = &raw const *WAITING.share();
-    // SAFETY: lies in shared memory for as long as the server runs, and there are so many.
-    unsafe { (&raw const (*waiting).0[lane][at]).cast_mut() }
+    let mut all = VARIABLES.load(Ordering::Relaxed);
+    if all.is_null() {
+        all = WAITING.share().0.get().cast();
+        VARIABLES.store(all, Ordering::Relaxed);
+    }
+    // SAFETY: lies in shared memory for as long as the server runs, and there are three for each lane, of which there is this
+    // one.
+    unsafe { all.add(lane * 3 + at) }
 }
 
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
@@ -279,5 +287,5 @@ fn nobody() -> Waiting {
     let mut empty = pg_sys::ConditionVariable::default();
     // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
     unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
-    Waiting([[empty; 3]; LANES])
+    Waiting(UnsafeCell::new([[empty; 3]; LANES]))
 }

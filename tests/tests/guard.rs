@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use hftok_tests::answer::{column, create, get, one, refused};
+use hftok_tests::audit::{count, settled};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
@@ -352,4 +353,29 @@ fn what_one_role_may_read_in_a_cursor_another_may_not() {
     assert_eq!(column::<String>(&mut operator, fetch), [VALUE]);
     operator.batch_execute("SET LOCAL ROLE heir").expect("SET ROLE");
     refused(operator.query(fetch, &[]), "42501");
+}
+
+/// Whom a user names is not who acts.
+#[test]
+fn who_asks_for_another_is_told_of_by_their_own_name() {
+    let (mut operator, mut attacker) = prepare("liar");
+    for function in ["explain_token", "token_provided"] {
+        let ask = format!("SELECT * FROM hftok.{function}('huggingface', p_user_id => 'victim')");
+        refused(attacker.batch_execute(&ask), "PT404");
+    }
+    settled(&mut operator);
+    assert_eq!(count(&mut operator, "kind = 'refusal' AND actor_user = 'role:liar'"), 2);
+    assert_eq!(count(&mut operator, "actor_user = 'victim'"), 0);
+}
+
+/// What everybody's keys wait for is nobody's to hold.
+#[test]
+fn a_user_locks_no_table() {
+    let (_operator, mut attacker) = prepare("locker");
+    for mode in ["ROW EXCLUSIVE", "SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE"] {
+        for view in ["user_api_keys", "credentials", "integrations", "members", "usage_daily"] {
+            refused(attacker.batch_execute(&format!("BEGIN; LOCK hftok.{view} IN {mode} MODE")), "42501");
+            attacker.batch_execute("ROLLBACK").expect("ROLLBACK");
+        }
+    }
 }
