@@ -17,8 +17,9 @@ INSERT INTO plain_named SELECT 'secret-' || n, md5(n::text) FROM generate_series
 CREATE TABLE pgcrypto_sealed (user_id int PRIMARY KEY, secret bytea NOT NULL);
 INSERT INTO pgcrypto_sealed SELECT n, pgp_sym_encrypt('hf_' || md5(n::text) || '00', 'a key') FROM generate_series(1, 1000) n;
 
--- As the table of secrets is, with the same indexes.
+-- As the table of secrets is, with the same indexes and as many rows.
 CREATE TABLE plain_written (LIKE hftok_private.secrets INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING INDEXES);
+INSERT INTO plain_written SELECT * FROM hftok_private.secrets;
 CREATE TABLE plain_log (at timestamptz NOT NULL DEFAULT now(), what text NOT NULL);
 
 -- The walk as one writes it without hftok: over a plain table, without encryption, checks or audit.

@@ -8,13 +8,13 @@
 # - One client sends fifty statements in one pipeline, so that only the server's own work counts; where many clients commit,
 #   each sends one at a time, because what counts there is the commit.
 #
-#   BENCH_USERS=1000000 BENCH_ROUNDS=9 BENCH_SECONDS=1 BENCH_ONLY='resolve|plain' make bench
+#   BENCH_USERS=1000000 BENCH_ROUNDS=9 BENCH_SECONDS=2 BENCH_ONLY='resolve|plain' make bench
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
 source tools/cluster.sh
 
-readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-1} only=${BENCH_ONLY:-.}
+readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2} only=${BENCH_ONLY:-.}
 readonly batch=50
 
 names=()
