@@ -10,26 +10,15 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
 source tools/cluster.sh
+# shellcheck source=tools/pgbench.sh
+source tools/pgbench.sh
 
 read -ra sizes <<<"${BENCH_SIZES:-1000 100000 1000000}"
-readonly rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2} batch=50
+readonly rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2}
 
 ask() { psql -XqtA -v ON_ERROR_STOP=1 -c "$1"; }
 
 middle() { sort -n | awk '{ list[NR] = $1 } END { print NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2 }'; }
-
-# What the measure before has left to do for the audit's writer is not the next one's to bear.
-calm() { while [ "$(ask "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do sleep 0.2; done; }
-
-write_script() { # NAME STATEMENT USERS
-    local n
-    {
-        for ((n = 0; n < batch; n++)); do printf '\\set n%d random(1, %d)\n' "$n" "$3"; done
-        printf '%s\n' '\startpipeline'
-        for ((n = 0; n < batch; n++)); do printf '%s;\n' "${2//:u/\'user-\' || :n$n::text}"; done
-        printf '%s\n' '\endpipeline'
-    } >"$scratch/$1.sql"
-}
 
 time_of() { # NAME: microseconds a call
     calm
@@ -69,8 +58,8 @@ tools/setup.sh
 make --no-print-directory install >/dev/null
 scratch_make
 # A third of the machine's memory. Neither what loading leaves behind nor what tidies up afterwards is to be measured.
-memory=$(awk '/^MemTotal/ { print int($2 / 3 / 1024) }' /proc/meminfo)
-cluster_start "shared_buffers = ${memory}MB" 'max_wal_size = 2GB' 'checkpoint_timeout = 1h' 'autovacuum = off'
+buffers=$(awk '/^MemTotal/ { print int($2 / 3 / 1024) }' /proc/meminfo)
+cluster_start "shared_buffers = ${buffers}MB" 'max_wal_size = 2GB' 'checkpoint_timeout = 1h' 'autovacuum = off'
 ask 'CREATE EXTENSION hftok'
 ask 'CREATE TABLE plain (user_id text COLLATE "C" PRIMARY KEY, secret text NOT NULL)'
 folder=$CARGO_TARGET_DIR/bench
@@ -83,8 +72,8 @@ mkdir -p "$folder"
     for users in "${sizes[@]}"; do
         grow "$had" "$users"
         had=$users
-        write_script resolve 'SELECT hftok.resolve_hf_token(:u)' "$users"
-        write_script plain 'SELECT secret FROM plain WHERE user_id = :u' "$users"
+        pgbench_script 'SELECT hftok.resolve_hf_token(:u)' "$users" "$batch" >"$scratch/resolve.sql"
+        pgbench_script 'SELECT secret FROM plain WHERE user_id = :u' "$users" "$batch" >"$scratch/plain.sql"
         chmod 755 "$scratch"
         : >"$scratch/resolve.times" >"$scratch/plain.times"
         for ((round = 0; round < rounds; round++)); do

@@ -13,9 +13,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
 source tools/cluster.sh
+# shellcheck source=tools/pgbench.sh
+source tools/pgbench.sh
 
 readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2} only=${BENCH_ONLY:-.}
-readonly batch=50
 
 names=()
 declare -A statements clients settings
@@ -41,38 +42,8 @@ read_measures() {
 # Statements of one transaction of pgbench: a batch in one pipeline, or a single one where many clients commit.
 size() { if [ "${clients[$1]}" -gt 8 ]; then echo 1; else echo "$batch"; fi; }
 
-write_script() { # NAME
-    local n count statement
-    count=$(size "$1")
-    # pgbench works beside the server: it draws only what the statement names.
-    for ((n = 0; n < count; n++)); do
-        case "${statements[$1]}" in
-        *:u* | *:n*) printf '\\set n%d random(1, %d)\n' "$n" "$users" ;;
-        *:h*) printf '\\set h%d random(1, 1000)\n' "$n" ;;
-        *:s*) printf '\\set s%d random(1, 10000)\n' "$n" ;;
-        esac
-    done
-    [ "$count" -eq 1 ] || printf '%s\n' '\startpipeline'
-    for ((n = 0; n < count; n++)); do
-        statement=${statements[$1]}
-        statement=${statement//:u/\'user-\' || :n$n::text}
-        statement=${statement//:h/\'user-\' || :h$n::text}
-        statement=${statement//:s/\'secret-\' || :s$n::text}
-        # What is left of :n is the number alone.
-        sed -E "s/:n\\b/:n$n/g; s/\$/;/" <<<"$statement"
-    done
-    [ "$count" -eq 1 ] || printf '%s\n' '\endpipeline'
-}
-
 check_values() {
     psql -XqtA -c "SELECT count(*) FROM plain WHERE secret IS DISTINCT FROM hftok.resolve_hf_token(user_id)"
-}
-
-# What the measure before has left to do for the audit's writer is not the next one's to bear.
-calm() {
-    while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do
-        sleep 0.2
-    done
 }
 
 measure() { # NAME: transactions a second
@@ -94,7 +65,9 @@ psql -Xq -v ON_ERROR_STOP=1 -v users="$users" -f benches/data.sql >/dev/null
 psql -Xq -c CHECKPOINT
 [ "$(check_values)" = 0 ] || fail "hftok resolves other tokens than those that were saved"
 
-for name in "${names[@]}"; do write_script "$name" >"$scratch/$name.sql"; done
+for name in "${names[@]}"; do
+    pgbench_script "${statements[$name]}" "$users" "$(size "$name")" >"$scratch/$name.sql"
+done
 chmod 755 "$scratch"
 echo "$rounds rounds of $seconds s each, $(nproc) processors"
 for ((round = 0; round < rounds; round++)); do

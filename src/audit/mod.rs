@@ -32,6 +32,8 @@ pub use accept::{denied, line, record, refused, refused_in_sql, settle};
 
 /// What a record in the queue is.
 mod tag {
+    use hftok_core::audit::event::Event;
+
     /// An event.
     pub const EVENT: u8 = 0;
     /// A report of usage.
@@ -40,8 +42,9 @@ mod tag {
     pub const MANY: u8 = 2;
 
     /// The record of an event.
-    pub fn event(event: &hftok_core::audit::event::Event<'_>) -> Vec<u8> {
-        let mut record = vec![EVENT];
+    pub fn event(event: &Event<'_>) -> Vec<u8> {
+        let mut record = Vec::with_capacity(1 + Event::USUAL);
+        record.push(EVENT);
         event.encode_into(&mut record);
         record
     }

@@ -220,9 +220,6 @@ pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Link>)>) -
     new.finish()
 }
 
-/// Rows that are being added.
-pub struct NewRows(Append);
-
 fn table(name: &CStr) -> Result<Relation, Error> {
     relations::named(name).ok_or(Error::Internal("a table of the audit does not exist"))
 }
@@ -230,6 +227,9 @@ fn table(name: &CStr) -> Result<Relation, Error> {
 fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
     TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
 }
+
+/// Rows that are being added.
+pub struct NewRows(Append);
 
 impl NewRows {
     /// Opens the table.

@@ -38,6 +38,9 @@ unsafe impl PGRXSharedMemory for Shared {}
 /// own, so nobody ever makes a reference to them.
 pub struct Waiting(UnsafeCell<[[pg_sys::ConditionVariable; 3]; LANES]>);
 
+// SAFETY: plain memory that is linked by numbers of processes.
+unsafe impl PGRXSharedMemory for Waiting {}
+
 /// What is waited for.
 #[derive(Clone, Copy)]
 enum For {
@@ -45,16 +48,14 @@ enum For {
     Room,
 }
 
-// SAFETY: plain memory that is linked by numbers of processes.
-unsafe impl PGRXSharedMemory for Waiting {}
+/// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
+const SLEEP: Duration = Duration::from_millis(100);
 
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
 // SAFETY: the same. Only ever locked to learn where it lies.
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
-/// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
-const SLEEP: Duration = Duration::from_millis(100);
-// Where it lies.
+// Where its variables lie, once this process has asked.
 static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 static SHARE: AtomicU32 = AtomicU32::new(0);

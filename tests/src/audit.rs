@@ -11,7 +11,7 @@ use crate::wait_until;
 /// The title of every writer.
 pub const WRITER: &str = "hftok audit writer for database";
 
-/// The token that [`vault_of_tokens`] stores.
+/// The token that [`global_token`] stores.
 pub const TOKEN: &str = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH";
 
 /// Stores a token that everybody's walk ends with, and gives its id once all of that is in the audit.

@@ -126,6 +126,9 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// As many bytes as most have.
+    pub const USUAL: usize = 384;
+
     /// The bytes of the event.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -135,7 +138,7 @@ impl<'a> Event<'a> {
 
     /// Adds them to others.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        bytes.reserve(384);
+        bytes.reserve(Self::USUAL);
         bytes.extend_from_slice(&self.at.to_be_bytes());
         bytes.push(self.kind.byte());
         bytes.extend_from_slice(&self.count.to_be_bytes());

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# How the benchmarks measure: what pgbench sends, and that nothing of before is measured with it. Sourced, after cluster.sh.
+
+# So many statements go in one pipeline.
+readonly batch=50
+
+# A transaction of pgbench: so many statements, in one pipeline if they are several. What stands for something drawn anew for
+# each (:u a user, :n its number, :h one of a thousand users, :s one of 10,000 names) is drawn only if it is named, because
+# pgbench works beside the server.
+pgbench_script() { # STATEMENT USERS COUNT
+    local n statement
+    for ((n = 0; n < $3; n++)); do
+        case "$1" in
+        *:u* | *:n*) printf '\\set n%d random(1, %d)\n' "$n" "$2" ;;
+        *:h*) printf '\\set h%d random(1, 1000)\n' "$n" ;;
+        *:s*) printf '\\set s%d random(1, 10000)\n' "$n" ;;
+        esac
+    done
+    [ "$3" -eq 1 ] || printf '%s\n' '\startpipeline'
+    for ((n = 0; n < $3; n++)); do
+        statement=${1//:u/\'user-\' || :n$n::text}
+        statement=${statement//:h/\'user-\' || :h$n::text}
+        statement=${statement//:s/\'secret-\' || :s$n::text}
+        # What is left of :n is the number alone.
+        sed -E "s/:n\\b/:n$n/g; s/\$/;/" <<<"$statement"
+    done
+    [ "$3" -eq 1 ] || printf '%s\n' '\endpipeline'
+}
+
+# What the measure before has left to do for the audit's writer is not the next one's to bear.
+calm() {
+    while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do
+        sleep 0.2
+    done
+}
