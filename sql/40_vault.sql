@@ -89,33 +89,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.refuse_write IS 'Refuses to write through a view.';
 
-CREATE VIEW hftok.secrets WITH (security_barrier) AS
-    SELECT s.id, nullif(s.name, '') AS name, s.description, s.preview, s.version, s.created_at, s.updated_at
-    FROM hftok_private.secrets s
-    WHERE s.scope = 'vault';
-COMMENT ON VIEW hftok.secrets IS 'Named secrets without their values.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.secrets
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
-
-CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
-    SELECT s.id,
-        nullif(s.name, '') AS name,
-        s.description,
-        pg_catalog.encode(s.sealed, 'base64') AS secret,
-        hftok_private.open_vault_row('hftok', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
-            s.allowed_hosts, s.expires_at, s.sealed) AS decrypted_secret,
-        NULL::uuid AS key_id,
-        pg_catalog.substr(s.sealed, 6, 24) AS nonce,
-        s.created_at,
-        s.updated_at
-    FROM hftok_private.secrets s
-    WHERE s.scope = 'vault';
-COMMENT ON VIEW hftok.decrypted_secrets IS
-    'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
-
--- Whether it may be done was decided by the privilege on the view.
+-- Whether it may be done was decided by the privilege on the view that was named.
 CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -126,10 +100,44 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    PERFORM hftok_private.record_change(TG_TABLE_NAME, gone.id, gone.version, NULL, gone.scope);
+    PERFORM hftok_private.record_change('delete_secret', gone.id, gone.version, NULL, gone.scope);
     RETURN OLD;
 END
 $$;
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
-CREATE TRIGGER delete INSTEAD OF DELETE ON hftok.decrypted_secrets
+
+-- Below the views with values, so that a row is deleted without being opened.
+CREATE VIEW hftok_private.vault_rows WITH (security_barrier) AS
+    SELECT s.id, s.version, s.scope_id, s.provider, s.model, s.name, s.description, s.preview, s.allowed_hosts, s.expires_at,
+        s.sealed, s.created_at, s.updated_at
+    FROM hftok_private.secrets s
+    WHERE s.scope = 'vault';
+COMMENT ON VIEW hftok_private.vault_rows IS 'Named secrets as they are stored.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok_private.vault_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+CREATE TRIGGER delete INSTEAD OF DELETE ON hftok_private.vault_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
+
+CREATE VIEW hftok.secrets WITH (security_barrier) AS
+    SELECT r.id, nullif(r.name, '') AS name, r.description, r.preview, r.version, r.created_at, r.updated_at
+    FROM hftok_private.vault_rows r;
+COMMENT ON VIEW hftok.secrets IS 'Named secrets without their values.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+
+CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
+    SELECT r.id,
+        nullif(r.name, '') AS name,
+        r.description,
+        pg_catalog.encode(r.sealed, 'base64') AS secret,
+        hftok_private.open_vault_row('hftok', r.id, r.version, r.scope_id, r.provider, r.model, r.name,
+            r.allowed_hosts, r.expires_at, r.sealed) AS decrypted_secret,
+        NULL::uuid AS key_id,
+        pg_catalog.substr(r.sealed, 6, 24) AS nonce,
+        r.created_at,
+        r.updated_at
+    FROM hftok_private.vault_rows r;
+COMMENT ON VIEW hftok.decrypted_secrets IS
+    'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();

@@ -42,7 +42,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok.unseal IS 'Reads the keyring again, also when not sealed.';
 
-CREATE FUNCTION hftok.status() RETURNS hftok.server_status
+CREATE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -93,6 +93,11 @@ BEGIN
     RETURN status;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.look_at_server IS 'What status() shows.';
+
+-- An administrator of the application is known by their JWT alone.
+CREATE FUNCTION hftok.status() RETURNS hftok.server_status
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_status';
 COMMENT ON FUNCTION hftok.status IS
     'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may.';
 
@@ -191,6 +196,9 @@ CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, re
     OR (g.name = 'pgaudit.log_parameter' AND g.setting IN ('on', 'true', 'yes', '1'))
     OR (g.name = 'log_parameter_max_length' AND g.setting <> '0' AND EXISTS (
         SELECT FROM statements s WHERE s.name NOT LIKE 'auto\_explain.%'
+    ))
+    OR (g.name = 'auto_explain.log_parameter_max_length' AND g.setting <> '0' AND EXISTS (
+        SELECT FROM statements s WHERE s.name LIKE 'auto\_explain.%'
     ))
     UNION ALL
     SELECT 'utility statements are kept with the literals in them', g.subject,

@@ -121,8 +121,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
 GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.install_vault_schema TO hftok_admin;
-GRANT EXECUTE ON FUNCTION hftok.status TO hftok_admin, hftok_auditor, hftok_service;
-GRANT EXECUTE ON FUNCTION hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc and disable_rpc are the superuser's alone.
 
 -- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.

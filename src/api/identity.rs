@@ -34,11 +34,15 @@ entry! {
 
     /// Whether the caller is an administrator of the application.
     fn caller_is_administrator() -> bool {
-        let caller = Caller::current();
-        let Some(user) = identity_if_any(&caller)? else { return Ok(false) };
-        let _owner = AsOwner::switch(&caller)?;
-        owners::is_administrator(&user)
+        is_administrator(&Caller::current())
     }
+}
+
+/// Whether this caller is one.
+pub fn is_administrator(caller: &Caller) -> Result<bool, Error> {
+    let Some(user) = identity_if_any(caller)? else { return Ok(false) };
+    let _owner = AsOwner::switch(caller)?;
+    owners::is_administrator(&user)
 }
 
 /// That somebody has no identity is no error for one who only looks; claims that nobody vouches for are.

@@ -15,6 +15,7 @@ mod owner;
 mod resolve;
 mod reveal;
 mod runner;
+mod status;
 mod user_api_keys;
 mod vault;
 mod vault_schema;

@@ -1,29 +1,23 @@
 -- Supabase Vault's names on top of hftok, created as hftok_owner by hftok.install_vault_schema().
 
 CREATE VIEW vault.secrets WITH (security_barrier) AS
-    SELECT s.id, nullif(s.name, '') AS name, s.description, pg_catalog.encode(s.sealed, 'base64') AS secret,
-        NULL::uuid AS key_id, pg_catalog.substr(s.sealed, 6, 24) AS nonce, s.created_at, s.updated_at
-    FROM hftok_private.secrets s
-    WHERE s.scope = 'vault';
+    SELECT r.id, nullif(r.name, '') AS name, r.description, pg_catalog.encode(r.sealed, 'base64') AS secret,
+        NULL::uuid AS key_id, pg_catalog.substr(r.sealed, 6, 24) AS nonce, r.created_at, r.updated_at
+    FROM hftok_private.vault_rows r;
 COMMENT ON VIEW vault.secrets IS 'Named secrets of hftok, sealed. Change them by vault.update_secret().';
 
 CREATE VIEW vault.decrypted_secrets WITH (security_barrier) AS
-    SELECT s.id, nullif(s.name, '') AS name, s.description, pg_catalog.encode(s.sealed, 'base64') AS secret,
-        hftok_private.open_vault_row('vault', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
-            s.allowed_hosts, s.expires_at, s.sealed) AS decrypted_secret,
-        NULL::uuid AS key_id, pg_catalog.substr(s.sealed, 6, 24) AS nonce, s.created_at, s.updated_at
-    FROM hftok_private.secrets s
-    WHERE s.scope = 'vault';
+    SELECT r.id, nullif(r.name, '') AS name, r.description, pg_catalog.encode(r.sealed, 'base64') AS secret,
+        hftok_private.open_vault_row('vault', r.id, r.version, r.scope_id, r.provider, r.model, r.name,
+            r.allowed_hosts, r.expires_at, r.sealed) AS decrypted_secret,
+        NULL::uuid AS key_id, pg_catalog.substr(r.sealed, 6, 24) AS nonce, r.created_at, r.updated_at
+    FROM hftok_private.vault_rows r;
 COMMENT ON VIEW vault.decrypted_secrets IS 'Named secrets of hftok, opened.';
 
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.decrypted_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
-CREATE TRIGGER delete INSTEAD OF DELETE ON vault.secrets
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
-CREATE TRIGGER delete INSTEAD OF DELETE ON vault.decrypted_secrets
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
 
 CREATE FUNCTION vault.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL

@@ -1,5 +1,5 @@
 //! Changes: their events lie in `audit_pending` from the moment they are made, as committed or not as the change itself.
-//! What is rolled back is told by way of the queue, as far as there is room.
+//! What is rolled back, or prepared for somebody else to commit or not, is told by way of the queue, as far as there is room.
 
 use std::cell::RefCell;
 
@@ -19,6 +19,10 @@ use crate::store::data_keys;
 /// them.
 const SINGLE: usize = 100;
 
+/// How changes can end without being committed here.
+const ROLLED_BACK: &str = "rolled_back";
+const PREPARED: &str = "prepared";
+
 thread_local! {
     // Changes of the transaction that is running.
     static OPEN: RefCell<Vec<Change>> = const { RefCell::new(Vec::new()) };
@@ -27,8 +31,8 @@ thread_local! {
 struct Change {
     depth: i32,
     count: usize,
-    /// The event that tells that it was undone.
-    undone: Vec<u8>,
+    /// Its event, as committed.
+    event: Vec<u8>,
 }
 
 /// Records a change by the function that is running.
@@ -39,7 +43,7 @@ pub fn record(object: Object<'_>) -> Result<(), Error> {
 /// Records a change of another kind, under another name, or one that stands for several.
 pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Result<(), Error> {
     let session = Session::acting_for(None);
-    let mut event = Event {
+    let event = Event {
         at: session::now(),
         kind,
         action,
@@ -52,8 +56,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let protection = protection(&bytes)?;
     rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
     transaction::tell(ended);
-    event.outcome = "rolled_back";
-    let change = Change { depth: transaction::depth(), count: 1, undone: event.encode() };
+    let change = Change { depth: transaction::depth(), count: 1, event: bytes };
     OPEN.with_borrow_mut(|open| add(open, change));
     Ok(())
 }
@@ -92,25 +95,27 @@ fn ended(end: End) {
         }
         End::PartRolledBack(depth) => {
             let kept = open.iter().position(|change| change.depth >= depth).unwrap_or(open.len());
-            tell_undone(open.drain(kept..));
+            tell(ROLLED_BACK, open.drain(kept..));
         }
-        End::RolledBack => tell_undone(open.drain(..)),
+        End::RolledBack => tell(ROLLED_BACK, open.drain(..)),
+        // Should it be rolled back, then in a process that knows nothing of it.
+        End::Prepared => tell(PREPARED, open.drain(..)),
         End::Committed if !open.is_empty() => {
             open.clear();
             call_writer();
         }
-        End::Committed | End::Prepared => open.clear(),
+        End::Committed => {}
     });
 }
 
-fn tell_undone(changes: impl ExactSizeIterator<Item = Change>) {
+fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
     if changes.len() == 0 {
         return;
     }
     for change in changes {
-        let Some(event) = Event::decode(&change.undone) else { continue };
+        let Some(event) = Event::decode(&change.event) else { continue };
         let at = session::now();
-        let event = Event { at, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
+        let event = Event { at, outcome, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
         let record = tag::event(&event);
         audit_queue::with(|queue| {
             let Ok(lane) = queue.header.claim(database()) else { return };

@@ -4,8 +4,9 @@
 //! with the transaction's snapshot, so that a REPEATABLE READ transaction would be served a secret that was revoked
 //! meanwhile; and it assigns a transaction id where none is needed, which fails on a standby.
 //!
-//! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, and no row
-//! outlives the closure it is handed to.
+//! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, no row
+//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: that is what `Send` stands for, which
+//! pointers are not.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -66,6 +67,38 @@ impl Row<'_> {
     }
 }
 
+/// A composite value as a statement gave it.
+pub struct HandedOn(pg_sys::Datum);
+
+impl Row<'_> {
+    fn hand_on(&self) -> Result<HandedOn, Error> {
+        let mut is_null = false;
+        // SAFETY: as in `get`; a composite value is of variable length and not passed by value. The copy lies in the memory
+        // that was current when SPI was connected: that of the function that is running.
+        unsafe {
+            let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
+            if is_null {
+                return Err(Error::Internal("a composite value is NULL"));
+            }
+            Ok(HandedOn(pg_sys::SPI_datumTransfer(value, false, -1)))
+        }
+    }
+}
+
+impl IntoDatum for HandedOn {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::RECORDOID
+    }
+
+    fn is_compatible_with(_other: pg_sys::Oid) -> bool {
+        true
+    }
+}
+
 impl Statement {
     /// A statement with the types of its parameters.
     pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
@@ -92,14 +125,17 @@ impl Statement {
 /// What can be done with a statement that lives in a `thread_local!`.
 pub trait Run {
     /// Reads with the newest snapshot, whatever the transaction's isolation level; writes nothing.
-    fn read<T>(
+    fn read<T: Send>(
         &'static self,
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error>;
 
+    /// The same for a statement that gives one row of one composite value, on its way to the caller of the function.
+    fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error>;
+
     /// Runs a statement that writes or locks.
-    fn write<T>(
+    fn write<T: Send>(
         &'static self,
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
@@ -110,7 +146,7 @@ pub trait Run {
 }
 
 impl Run for LocalKey<Statement> {
-    fn read<T>(
+    fn read<T: Send>(
         &'static self,
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
@@ -123,7 +159,18 @@ impl Run for LocalKey<Statement> {
         })
     }
 
-    fn write<T>(
+    fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
+        self.with(|statement| {
+            let spi = Spi::connect()?;
+            let _snapshot = LatestSnapshot::push();
+            spi.run(statement, parameters, true)?;
+            spi.rows(|row| row.hand_on())?
+                .pop()
+                .ok_or(Error::Internal("a statement that gives one row gave none"))
+        })
+    }
+
+    fn write<T: Send>(
         &'static self,
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,

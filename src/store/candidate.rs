@@ -64,7 +64,7 @@ impl Moment {
     }
 
     /// Looks at the secret with this binding, if there is one.
-    pub fn find<R>(
+    pub fn find<R: Send>(
         &mut self,
         binding: &Binding<'_>,
         mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,

@@ -59,10 +59,17 @@ Deno.test("whoami: the sub of the JWT, and nobody else", async () => {
   await nobody.refused("whoami", {}, 403, "42501");
 });
 
-Deno.test("status: an object, for those who run hftok", async () => {
-  for (const who of [service, operator, reviewer]) {
+Deno.test("status: an object, for those who run hftok and the application's administrators", async () => {
+  const admin = await user("names-admin");
+  await admin.refused("status", {}, 403, "42501");
+  await operator.call("grant_administrator", { p_user_id: admin.name });
+  for (const who of [service, operator, reviewer, admin]) {
     const status = await who.call("status");
     assert.equal(status.sealed, false);
     assert.deepEqual(status.gateways, ["authenticator"]);
   }
+  await operator.call("revoke_administrator", { p_user_id: admin.name });
+  await admin.refused("status", {}, 403, "42501");
+  await nobody.refused("status", {}, 403, "42501");
+  await anon.refused("status", {}, 401, "42501");
 });

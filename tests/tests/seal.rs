@@ -25,6 +25,7 @@ fn sealed_by_hand_is_sealed_everywhere_at_once_and_stays_so() {
     let mut there = cluster.database("there");
     for client in [&mut here, &mut there] {
         create(client, "kept", "value");
+        create(client, "given up", "value");
         assert_eq!(get(client, "kept").expect("opens"), "value");
     }
     let counts = row_counts(&mut there);
@@ -37,6 +38,9 @@ fn sealed_by_hand_is_sealed_everywhere_at_once_and_stays_so() {
         assert_eq!(sealed_reason(client), by_hand());
     }
     assert_eq!(row_counts(&mut there), counts);
+    let delete = "DELETE FROM hftok.decrypted_secrets WHERE name = 'given up'";
+    refused(here.query(&format!("{delete} RETURNING decrypted_secret"), &[]), "53HF1");
+    assert_eq!(here.execute(delete, &[]).expect("what is deleted is not opened"), 1);
 
     cluster.reload();
     // Nothing is to happen: there is nothing to wait for but time.

@@ -70,6 +70,16 @@ BEGIN;
 SET LOCAL log_parameter_max_length = 100;
 SELECT * FROM pg_temp.found();
 ROLLBACK;
+-- auto_explain logs them with plans, as settings of a role say here.
+BEGIN;
+CREATE ROLE regress_reporting;
+ALTER ROLE regress_reporting SET auto_explain.log_parameter_max_length = 100;
+SELECT * FROM pg_temp.found();
+ALTER ROLE regress_reporting SET auto_explain.log_min_duration = 0;
+SELECT * FROM pg_temp.found();
+ALTER ROLE regress_reporting SET auto_explain.log_parameter_max_length = 0;
+SELECT * FROM pg_temp.found();
+ROLLBACK;
 
 -- A login role that reads every table is subject to row security, and pg_dump fails under it as a whole.
 CREATE ROLE regress_backup LOGIN;

@@ -1,0 +1,31 @@
+//! How hftok is doing, for those who run it and for the application's administrators.
+
+use std::ffi::CStr;
+
+use super::identity::is_administrator;
+use crate::error::Error;
+use crate::pg::caller::Caller;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::pg::sql::{HandedOn, Run, Statement};
+
+const READERS: [&str; 3] = ["hftok_admin", "hftok_auditor", "hftok_service"];
+const LOOK: &CStr = c"SELECT hftok_private.look_at_server()";
+
+thread_local! {
+    static LOOK_AT_SERVER: Statement = const { Statement::new(LOOK, &[]) };
+}
+
+entry! {
+    /// Version, keys, counts and audit in one row.
+    fn status() -> HandedOn {
+        let caller = Caller::current();
+        if !READERS.iter().any(|group| caller.is_in(group)) && !is_administrator(&caller)? {
+            return Err(Error::NotAllowed(
+                "status() is for hftok_admin, hftok_auditor, hftok_service and the application's administrators",
+            ));
+        }
+        let _owner = AsOwner::switch(&caller)?;
+        LOOK_AT_SERVER.hand_on(&[])
+    }
+}
