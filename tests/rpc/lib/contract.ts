@@ -1,8 +1,8 @@
 // The names users call, and who may call them: what the documentation promises, written down once more, so that the
 // catalog can be compared with it.
 
-/** Who may: user, service, admin, auditor. */
-export type Group = "user" | "service" | "admin" | "auditor";
+/** Who may: user, service, admin, auditor; and a user who is an administrator of the application. */
+export type Group = "user" | "administrator" | "service" | "admin" | "auditor";
 
 /** A function of schema hftok. */
 export interface Call {
@@ -127,7 +127,7 @@ export const integrations: Record<string, Call> = {
 
 /** Of the rest only who may call it is looked at here. */
 export const operation: Record<string, Group[]> = {
-  status: ["admin", "auditor", "service"],
+  status: ["admin", "auditor", "service", "administrator"],
   health: ["admin", "auditor", "service"],
   seal: ["admin"],
   unseal: ["admin"],
@@ -155,6 +155,12 @@ export const operation: Record<string, Group[]> = {
 /** Who may call a function; undefined for one that is not written down here. */
 export function callers(name: string): Group[] | undefined {
   return { ...vault, ...credentials, ...integrations }[name]?.who ?? operation[name];
+}
+
+/** Whether this group may call a function. */
+export function may(group: Group | "none", name: string): boolean {
+  const groups: (Group | "none")[] = callers(name) ?? [];
+  return groups.includes(group) || (group === "administrator" && groups.includes("user"));
 }
 
 /** A view, its columns that must be there, and who may read it. */
