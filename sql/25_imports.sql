@@ -6,7 +6,7 @@ CREATE TABLE hftok_private.import_rows (
     key text NOT NULL,
     dry_run boolean NOT NULL,
     outcome text NOT NULL
-        CHECK (outcome IN ('imported', 'unchanged', 'skipped', 'duplicate', 'rejected', 'blank', 'blanked', 'changed')),
+        CHECK (outcome IN ('imported', 'unchanged', 'skipped', 'duplicate', 'rejected', 'blank', 'blanked', 'discarded', 'changed')),
     reason text,
     provider text,
     scope text,
@@ -15,6 +15,7 @@ CREATE TABLE hftok_private.import_rows (
     secret_id uuid,
     version int,
     fingerprints bytea[],
+    seen bytea[],
     run uuid,
     at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (source, key, dry_run)
@@ -26,7 +27,7 @@ COMMENT ON COLUMN hftok_private.import_rows.source IS 'Table and column, or view
 COMMENT ON COLUMN hftok_private.import_rows.key IS 'The key of the row, as text.';
 COMMENT ON COLUMN hftok_private.import_rows.dry_run IS 'Whether it only would have become so. A dry run leaves what is remembered of real ones alone.';
 COMMENT ON COLUMN hftok_private.import_rows.outcome IS
-    'imported; unchanged: hftok has it already; skipped: hftok has another; duplicate: another row goes before; rejected; blank; blanked: imported, and emptied; changed: imported, and not emptied.';
+    'imported; unchanged: hftok has it already; skipped: hftok has another; duplicate: another row goes before; rejected; blank; blanked: imported, and emptied; discarded: not in hftok, and emptied as the caller wished; changed: imported, and not emptied.';
 COMMENT ON COLUMN hftok_private.import_rows.reason IS 'Why, in constant words; never what a row holds.';
 COMMENT ON COLUMN hftok_private.import_rows.provider IS 'The provider it was for. NULL when that was not found out.';
 COMMENT ON COLUMN hftok_private.import_rows.scope IS 'The kind of owner it was for.';
@@ -36,6 +37,8 @@ COMMENT ON COLUMN hftok_private.import_rows.secret_id IS 'The secret that holds 
 COMMENT ON COLUMN hftok_private.import_rows.version IS 'The version of the secret that its value was.';
 COMMENT ON COLUMN hftok_private.import_rows.fingerprints IS
     'Keyed, of what the column held: tells whether it still does. NULL when hftok does not hold its value, and once it was emptied.';
+COMMENT ON COLUMN hftok_private.import_rows.seen IS
+    'The same of what was looked at and is not in hftok: it may be discarded as long as the column holds nothing else.';
 COMMENT ON COLUMN hftok_private.import_rows.run IS 'The run that looked at it last.';
 COMMENT ON COLUMN hftok_private.import_rows.at IS 'When that was.';
 

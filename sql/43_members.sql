@@ -50,6 +50,7 @@ DECLARE
     action text := 'forget_' || p_scope;
     gone hftok_private.secrets;
     member hftok_private.members;
+    share hftok_private.integrations;
 BEGIN
     IF p_scope = 'user' THEN
         PERFORM hftok_private.lock_user(owner);
@@ -85,7 +86,13 @@ BEGIN
         END IF;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('user', 'integration') AND u.scope_id = owner;
     ELSE
-        DELETE FROM hftok_private.integration_shares s WHERE s.org_id = owner;
+        FOR share IN
+            DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
+            WHERE s.org_id = owner AND i.id = s.integration_id RETURNING i.*
+        LOOP
+            PERFORM hftok_private.record_change(action, share.id, p_scope => 'org', p_owner => owner,
+                p_provider => share.type, p_subject => share.user_id);
+        END LOOP;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope = 'org' AND u.scope_id = owner;
     END IF;
     RETURN NEXT;

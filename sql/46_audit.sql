@@ -83,8 +83,14 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     ), role AS (
         SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level
-        FROM hftok_private.changes c WHERE c.subject IS NOT NULL
+        FROM hftok_private.changes c WHERE c.subject IS NOT NULL AND c.object_id IS NULL
         ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
+    ), share AS (
+        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level
+        FROM hftok_private.changes c
+        -- What was deleted is shared with nobody.
+        WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
+        ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
     )
     SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
         CASE
@@ -109,6 +115,12 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     FROM hftok_private.administrators a
     FULL JOIN (SELECT * FROM role WHERE owner_scope = 'global') r ON r.subject = a.user_id
     WHERE (a.user_id IS NULL) <> (r.level IS NULL)
+    UNION ALL
+    SELECT 'share', format('%s with %s', coalesce(s.integration_id, h.object_id), coalesce(s.org_id, h.owner_id)), NULL,
+        CASE WHEN s.org_id IS NULL THEN 'deleted outside hftok' ELSE 'added outside hftok' END
+    FROM hftok_private.integration_shares s
+    FULL JOIN share h ON h.object_id = s.integration_id AND h.owner_id = s.org_id
+    WHERE (s.org_id IS NULL) <> (h.level IS NULL)
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
 

@@ -7,7 +7,13 @@
 CREATE FUNCTION hftok_private.import_fingerprints(p_text text) RETURNS bytea[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_import_fingerprints';
-COMMENT ON FUNCTION hftok_private.import_fingerprints IS 'The keyed fingerprints of what a source holds.';
+COMMENT ON FUNCTION hftok_private.import_fingerprints IS
+    'The keyed fingerprints of what a source holds, white space around it left out as when it is saved.';
+
+CREATE FUNCTION hftok_private.record_comparison(p_secret_id uuid) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_record_comparison';
+COMMENT ON FUNCTION hftok_private.record_comparison IS 'Records that somebody learns whether a secret has the value that they bring.';
 
 -- What a program's default, a form's hint or a hurried hand leaves in a column; what providers' own checks find comes after.
 CREATE FUNCTION hftok_private.import_fault(p_value text) RETURNS text
@@ -30,20 +36,22 @@ CREATE FUNCTION hftok_private.import_line(p_line hftok_private.import_rows) RETU
 BEGIN
     INSERT INTO hftok_private.import_rows AS r SELECT p_line.*
     ON CONFLICT (source, key, dry_run) DO UPDATE SET
-        outcome = excluded.outcome, reason = excluded.reason, run = excluded.run, at = excluded.at,
+        outcome = excluded.outcome, reason = excluded.reason, seen = excluded.seen, run = excluded.run, at = excluded.at,
         -- What is remembered of the import stays, unless there is anew, or the row is now for somebody else.
         (secret_id, version, fingerprints) = (
             SELECT m.secret_id, m.version, m.fingerprints
             FROM (VALUES
                 (excluded.secret_id, excluded.version, excluded.fingerprints, excluded.secret_id IS NOT NULL),
-                (r.secret_id, r.version, r.fingerprints, excluded.scope IS NULL OR (r.scope, r.scope_id, r.provider, r.model)
+                (r.secret_id, r.version, r.fingerprints, excluded.provider IS NULL OR (r.scope, r.scope_id, r.provider, r.model)
                     = (excluded.scope, excluded.scope_id, excluded.provider, excluded.model)),
                 (NULL, NULL, NULL, true)
             ) AS m (secret_id, version, fingerprints, holds) WHERE m.holds LIMIT 1
         ),
+        -- Of what was not imported only the owner may be known.
         (scope, scope_id, provider, model) = (
             SELECT a.scope, a.scope_id, a.provider, a.model
-            FROM (VALUES (r.scope, r.scope_id, r.provider, r.model, excluded.scope IS NULL),
+            FROM (VALUES
+                (r.scope, r.scope_id, r.provider, r.model, excluded.scope IS NULL OR (excluded.provider IS NULL AND r.provider IS NOT NULL)),
                 (excluded.scope, excluded.scope_id, excluded.provider, excluded.model, true)
             ) AS a (scope, scope_id, provider, model, holds) WHERE a.holds LIMIT 1
         );
@@ -73,8 +81,11 @@ DECLARE
     is_same_address boolean;
     is_as_imported boolean;
     is_new boolean;
+    is_blank boolean := true;
     same_version int;
     was_same boolean;
+    -- What the column of the row holds.
+    stored text := coalesce(p_column, p_value);
 BEGIN
     IF p_source IS NULL OR p_key IS NULL OR num_nonnulls(p_user_id, p_org_id, nullif(p_global, false)) > 1 THEN
         RAISE EXCEPTION 'p_source and p_key must not be null, and p_user_id, p_org_id and p_global exclude each other'
@@ -95,6 +106,10 @@ BEGIN
     ELSE
         BEGIN
             line.scope_id := CASE WHEN p_global THEN '' ELSE hftok_private.identifier(coalesce(p_user_id, p_org_id)) END;
+            -- So a database role is called, which no user of an application may become by choosing a name.
+            IF line.scope_id LIKE 'role:%' THEN
+                line.reason := 'its owner is no identifier';
+            END IF;
             line.scope := CASE WHEN p_global THEN 'global' WHEN p_org_id IS NULL THEN 'user' ELSE 'org' END;
             line.model := coalesce(p_model, '');
         EXCEPTION WHEN SQLSTATE '22023' THEN
@@ -105,35 +120,44 @@ BEGIN
     -- What it is.
     skipped := coalesce(length(substring(p_value, '(?i)^\s*(?:bearer\s+)+')), 0);
     value := substr(p_value, skipped + 1);
-    IF value IS NULL OR value ~ '^\s*$' THEN
-        line.outcome := 'blank';
-        line.reason := NULL;
-    ELSIF line.reason IS NULL THEN
-        line.reason := hftok_private.import_fault(value);
-        IF octet_length(value) > pg_size_bytes(current_setting('hftok.max_secret_size', true)) THEN
-            line.reason := 'it is larger than hftok.max_secret_size';
+    IF coalesce(value, '') !~ '^\s*$' THEN
+        is_blank := false;
+        IF line.reason IS NULL THEN
+            line.reason := hftok_private.import_fault(value);
+            IF octet_length(value) > pg_size_bytes(current_setting('hftok.max_secret_size', true)) THEN
+                line.reason := 'it is larger than hftok.max_secret_size';
+            END IF;
+        END IF;
+        IF line.reason IS NULL THEN
+            -- The catalogue writes names in lower case, tables do as they like.
+            FOREACH line.provider IN ARRAY ARRAY[p_provider, lower(btrim(p_provider))] LOOP
+                BEGIN
+                    SELECT c.ok, c.warnings INTO is_ok, said FROM hftok.check_credential(line.provider, value) c;
+                    EXIT;
+                EXCEPTION WHEN SQLSTATE '22023' THEN
+                    is_ok := NULL;
+                END;
+            END LOOP;
+            line.reason := CASE WHEN is_ok IS NULL THEN 'there is no provider of this name' WHEN NOT is_ok THEN said[1] END;
+            is_blank := coalesce(line.reason = 'the credential is blank', false);
         END IF;
     END IF;
-    IF line.outcome IS NULL AND line.reason IS NULL THEN
-        -- The catalogue writes names in lower case, tables do as they like.
-        FOREACH line.provider IN ARRAY ARRAY[p_provider, lower(btrim(p_provider))] LOOP
-            BEGIN
-                SELECT c.ok, c.warnings INTO is_ok, said FROM hftok.check_credential(line.provider, value) c;
-                EXIT;
-            EXCEPTION WHEN SQLSTATE '22023' THEN
-                is_ok := NULL;
-            END;
-        END LOOP;
-        line.reason := CASE WHEN is_ok IS NULL THEN 'there is no provider of this name' WHEN NOT is_ok THEN said[1] END;
-        IF line.reason = 'the credential is blank' THEN
-            line.outcome := 'blank';
-            line.reason := NULL;
+    -- Nothing where the column holds something: what opens it failed without saying so.
+    IF is_blank AND skipped = 0 AND (coalesce(stored, '') ~ '^\s*$' OR stored = value) THEN
+        line := NULL;
+        line.outcome := hftok.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
+        RETURN;
+    ELSIF is_blank OR line.reason IS NOT NULL THEN
+        line.outcome := 'rejected';
+        line.provider := NULL;
+        line.model := NULL;
+        IF is_blank THEN
+            -- Nobody has looked at it: it is not to be discarded.
+            line.reason := 'it opens to nothing';
+        ELSIF NOT line.dry_run THEN
+            line.seen := hftok_private.import_fingerprints(stored);
         END IF;
-    END IF;
-    line.outcome := coalesce(line.outcome, CASE WHEN line.reason IS NOT NULL THEN 'rejected' END);
-    IF line.outcome IS NOT NULL THEN
-        line.scope := NULL;
-        line.outcome := hftok.import_note(p_source, p_key, line.outcome, line.reason, p_run, p_dry_run);
+        PERFORM hftok_private.import_line(line);
         RETURN;
     END IF;
     line.reason := nullif(concat_ws('; ', CASE WHEN skipped > 0 THEN '"Bearer" in front was taken away' END,
@@ -144,12 +168,11 @@ BEGIN
     SELECT s.* INTO held FROM hftok_private.secrets s
     WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model;
     IF kept.fingerprints IS NOT NULL OR held.id IS NOT NULL THEN
-        line.fingerprints := hftok_private.import_fingerprints(coalesce(p_column, p_value));
+        line.fingerprints := hftok_private.import_fingerprints(stored);
     END IF;
     IF held.id IS NOT NULL THEN
-        value := regexp_replace(value, '^\s+|\s+$', '', 'g');
         WITH wanted AS MATERIALIZED (
-            SELECT CASE WHEN value = coalesce(p_column, p_value) THEN line.fingerprints
+            SELECT CASE WHEN value = stored THEN line.fingerprints
                 ELSE hftok_private.import_fingerprints(value) END AS fingerprints
         )
         SELECT max(h.version) FILTER (WHERE h.fingerprint = ANY (w.fingerprints)),
@@ -160,6 +183,10 @@ BEGIN
             UNION ALL
             SELECT v.version, v.fingerprint FROM hftok_private.secret_versions v WHERE v.secret_id = held.id
         ) h;
+        -- That it is what was brought before tells nothing of what hftok has now.
+        IF (held.id = kept.secret_id AND kept.fingerprints && line.fingerprints AND (value = stored OR was_same)) IS NOT TRUE THEN
+            PERFORM hftok_private.record_comparison(held.id);
+        END IF;
     END IF;
     -- Both what the column holds and what it opens to: p_open may have been another one.
     is_same_address := coalesce((kept.scope, kept.scope_id, kept.provider, kept.model)
@@ -167,7 +194,8 @@ BEGIN
     is_as_imported := coalesce(kept.fingerprints && line.fingerprints AND is_same_address
         AND (held.id IS NULL OR (held.id = kept.secret_id AND was_same IS NOT FALSE)), false);
     -- A value that was not there, or not usable, when the row was last looked at. That of a duplicate was, and lost.
-    is_new := kept.key IS NULL OR kept.outcome IN ('blank', 'rejected', 'blanked', 'changed') OR NOT is_same_address
+    is_new := kept.key IS NULL OR kept.outcome IN ('blank', 'rejected', 'blanked', 'discarded')
+        OR (kept.outcome = 'changed' AND kept.fingerprints IS NULL) OR NOT is_same_address
         OR NOT coalesce(kept.fingerprints && line.fingerprints, true);
     SELECT r.key INTO before FROM hftok_private.import_rows r
     WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
@@ -204,6 +232,9 @@ BEGIN
         line.outcome := 'skipped';
         line.reason := 'hftok has another one for the same owner, provider and model, which is not from this row';
     END IF;
+    IF line.outcome IN ('duplicate', 'skipped') AND NOT line.dry_run THEN
+        line.seen := coalesce(line.fingerprints, hftok_private.import_fingerprints(stored));
+    END IF;
     IF same_version > 0 AND NOT line.dry_run THEN
         line.secret_id := held.id;
         line.version := same_version;
@@ -226,7 +257,7 @@ BEGIN
     p_line.secret_id := p_saved.secret_id;
     p_line.version := p_saved.version;
     -- Saving has taken the fingerprint already when the value is all that the column holds.
-    IF coalesce(p_column, p_value) = p_value AND p_value !~ '(?i)^\s|\s$|^bearer' THEN
+    IF coalesce(p_column, p_value) = p_value AND p_value !~* '^\s*bearer' THEN
         p_line.fingerprints := ARRAY(SELECT s.fingerprint FROM hftok_private.secrets s WHERE s.id = p_saved.secret_id);
     ELSE
         p_line.fingerprints := hftok_private.import_fingerprints(coalesce(p_column, p_value));
@@ -264,7 +295,7 @@ DECLARE
     kept hftok_private.import_rows;
 BEGIN
     IF p_source IS NULL OR p_source = '' OR p_outcome IS NULL OR length(p_reason) > 4000
-        OR p_outcome <> ALL ('{imported,unchanged,skipped,rejected,blank,blanked,changed,summary,remains}')
+        OR p_outcome <> ALL ('{imported,unchanged,skipped,rejected,blank,blanked,discarded,changed,summary,remains}')
         OR (p_key IS NULL) <> (p_outcome IN ('summary', 'remains')) THEN
         RAISE EXCEPTION 'a line needs a source, an outcome, and a key unless it is a summary; a reason has 4000 characters at most'
             USING ERRCODE = '22023';
@@ -280,12 +311,16 @@ BEGIN
     line.source := p_source;
     line.key := p_key;
     SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
-    -- That a value was never imported says more than that it is still there, and that it was emptied more than that it is blank.
-    IF p_outcome = 'changed' AND kept.fingerprints IS NULL AND kept.outcome IS DISTINCT FROM 'blanked' THEN
-        RETURN kept.outcome;
+    -- Why a value was not imported says more than that it is still there; and a duplicate that was edited is no new value.
+    IF p_outcome = 'changed' AND (kept.key IS NULL
+        OR (kept.fingerprints IS NULL AND kept.outcome IN ('rejected', 'duplicate', 'skipped'))) THEN
+        RETURN coalesce(kept.outcome, p_outcome);
+    ELSIF p_outcome = 'blanked' AND NOT EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = kept.secret_id) THEN
+        RAISE EXCEPTION 'hftok does not hold what was imported' USING ERRCODE = '22023';
     END IF;
     line.dry_run := coalesce(p_dry_run, false);
-    line.outcome := CASE WHEN p_outcome = 'blank' AND kept.outcome = 'blanked' THEN 'blanked' ELSE p_outcome END;
+    -- That it was emptied says more than that it is blank.
+    line.outcome := CASE WHEN p_outcome = 'blank' AND kept.outcome IN ('blanked', 'discarded') THEN kept.outcome ELSE p_outcome END;
     line.reason := p_reason;
     line.run := p_run;
     line.at := now();
@@ -300,7 +335,8 @@ $$;
 COMMENT ON FUNCTION hftok.import_note IS
     'Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason.';
 
--- Emptying the column destroys what may be the only other copy: so hftok's own is opened first.
+-- Emptying the column destroys what may be the only other copy: so hftok's own is opened first. Not recorded in the audit: what
+-- it compares with is what the column held, and is forgotten once that is emptied.
 CREATE FUNCTION hftok.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -317,6 +353,19 @@ CREATE FUNCTION hftok.import_holds(p_source text, p_key text, p_column text) RET
 $$;
 COMMENT ON FUNCTION hftok.import_holds IS
     'Whether a column still holds what was imported from it, and hftok has a secret for it that opens.';
+
+CREATE FUNCTION hftok.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH given AS MATERIALIZED (SELECT hftok_private.import_fingerprints(coalesce(p_column, '')) AS fingerprints)
+    SELECT p_column IS NOT NULL AND EXISTS (
+        SELECT FROM hftok_private.import_rows r
+        WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
+        AND r.outcome = ANY (p_outcomes) AND r.seen && g.fingerprints
+    ) FROM given g
+$$;
+COMMENT ON FUNCTION hftok.import_saw IS
+    'Whether a column still holds what was looked at when it was not imported, with one of these outcomes: rejected, duplicate, skipped.';
 
 CREATE VIEW hftok.import_report WITH (security_barrier) AS
     SELECT r.source, r.key, r.outcome, r.reason, r.provider, r.scope, r.scope_id, r.model, r.secret_id, r.dry_run, r.at

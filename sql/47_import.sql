@@ -17,19 +17,31 @@ CREATE FUNCTION hftok.import_source(p_table regclass, p_column name, p_key name)
     AS $$
 DECLARE
     addressed hftok.imported_source;
+    foreign_owner name;
 BEGIN
     IF p_table IS NULL OR p_column IS NULL OR p_key IS NULL THEN
         RAISE EXCEPTION 'p_table, p_column and p_key must not be null' USING ERRCODE = '22023';
+    ELSIF p_key = p_column THEN
+        RAISE EXCEPTION 'p_key must not be p_column: rows are remembered and reported by their keys' USING ERRCODE = '22023';
+    ELSIF EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.oid = p_table AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'other tables inherit from "%", and keys need not differ between them', p_table USING ERRCODE = '22023';
     END IF;
+    WITH RECURSIVE types AS (
+        SELECT t.* FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = p_table AND a.attname = p_column AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT t.* FROM types d JOIN pg_type t ON t.oid = d.typbasetype WHERE d.typtype = 'd'
+    ), type AS (
+        SELECT bool_or(t.oid = 'bytea'::regtype) AS is_bytea, bool_or(t.typnotnull) AS is_not_null FROM types t
+    )
     SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname), format('%I.%I', n.nspname, c.relname),
-        CASE WHEN a.atttypid = 'bytea'::regtype THEN format('pg_catalog.encode(%I, ''hex'')', a.attname)
+        CASE WHEN t.is_bytea THEN format('pg_catalog.encode(%I, ''hex'')', a.attname)
             ELSE format('%I::pg_catalog.text', a.attname) END,
-        CASE WHEN a.attnotnull OR t.typnotnull THEN '''''' ELSE 'NULL' END,
-        a.atttypid = 'bytea'::regtype, row_security_active(c.oid), nullif(c.reltuples, -1)
+        CASE WHEN a.attnotnull OR t.is_not_null THEN '''''' ELSE 'NULL' END,
+        t.is_bytea, row_security_active(c.oid), nullif(c.reltuples, -1)
     INTO addressed.source, addressed.relation, addressed.held, addressed.empty, addressed.is_bytea, addressed.is_filtered,
         addressed.estimate
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-    JOIN pg_type t ON t.oid = a.atttypid
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid, type t
     WHERE c.oid = p_table AND a.attname = p_column AND a.attnum > 0 AND NOT a.attisdropped;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no column "%" in "%"', p_column, p_table USING ERRCODE = '22023';
@@ -47,6 +59,14 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'p_key must be a column of "%" that is NOT NULL and alone has a unique index', p_table
             USING ERRCODE = '22023', HINT = 'Usually the primary key. Rows are remembered and reported by it.';
+    END IF;
+    -- Whoever owns the table decides what runs when its rows are read and written, and it runs as the caller.
+    SELECT pg_get_userbyid(c.relowner) INTO foreign_owner FROM pg_class c
+    WHERE c.oid = p_table AND NOT pg_has_role(c.relowner, 'hftok_admin', 'MEMBER') AND pg_get_userbyid(c.relowner) <> current_user
+    AND (c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal));
+    IF FOUND THEN
+        RAISE WARNING 'triggers and policies of "%" run with your privileges, and are written by "%"', p_table, foreign_owner
+            USING HINT = 'Read them first.';
     END IF;
     RETURN addressed;
 END
@@ -92,8 +112,8 @@ DECLARE
     -- Of all of them.
     pending int := 0;
     since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
-    outcomes pg_catalog.text[] := '{imported,unchanged,skipped,duplicate,rejected,blank,blanked}';
-    counts int[] := '{0,0,0,0,0,0,0}';
+    outcomes pg_catalog.text[] := '{imported,unchanged,skipped,duplicate,rejected,blank,blanked,discarded}';
+    counts int[] := '{0,0,0,0,0,0,0,0}';
     total int := 0;
     at int;
     summary pg_catalog.text;
@@ -108,6 +128,8 @@ BEGIN
         RAISE EXCEPTION 'p_model and p_model_column exclude each other' USING ERRCODE = '22023';
     ELSIF (is_for_user OR is_for_org OR is_global) IS NOT TRUE OR (is_global AND p_owner_column IS NOT NULL) THEN
         RAISE EXCEPTION 'p_owner is user, org or global, and global has no p_owner_column' USING ERRCODE = '22023';
+    ELSIF p_column OPERATOR(pg_catalog.=) ANY (ARRAY[p_owner_column, p_provider_column, p_model_column]) THEN
+        RAISE EXCEPTION 'p_column holds secrets: it is no owner, provider or model' USING ERRCODE = '22023';
     ELSIF p_owner_column IS NULL AND EXISTS (
         -- Keys of a table of keys are nobody's ids.
         SELECT FROM pg_catalog.pg_attribute a
@@ -234,7 +256,7 @@ $$;
 COMMENT ON PROCEDURE hftok.import_column IS
     'Moves an application''s column in. The owner''s id is in p_owner_column, or in p_key; owners are user, org or global. p_open is an SQL expression over the row that yields the plaintext; it runs as the caller''s own SQL, so give it no key as a literal, and nothing that comes from somebody else. Of several rows for one owner, provider and model the one with the greatest key is imported. Commits every p_batch rows; run it again to go on, or to take in what changed.';
 
-CREATE PROCEDURE hftok.blank_column(p_table regclass, p_column name, p_key name)
+CREATE PROCEDURE hftok.blank_column(p_table regclass, p_column name, p_key name, p_discard text[] DEFAULT '{}')
     LANGUAGE plpgsql SECURITY INVOKER
     AS $$
 DECLARE
@@ -243,58 +265,90 @@ DECLARE
     is_filtered boolean;
     estimate bigint;
     all_rows pg_catalog.text;
-    one_row pg_catalog.text;
-    is_left_sql pg_catalog.text;
+    held_row pg_catalog.text;
+    seen_row pg_catalog.text;
+    left_row pg_catalog.text;
     key pg_catalog.text;
     outcome pg_catalog.text;
     is_left boolean;
+    is_as_seen boolean;
     is_again boolean;
     attempts int;
     state pg_catalog.text;
+    emptied pg_catalog.text;
     changed bigint;
     blanked int := 0;
+    discarded int := 0;
     left_over int := 0;
     pending int := 0;
     since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
     remains pg_catalog.text;
 BEGIN
     COMMIT;
+    IF (p_discard OPERATOR(pg_catalog.<@) '{rejected,duplicate,skipped}') IS NOT TRUE THEN
+        RAISE EXCEPTION 'p_discard is of rejected, duplicate and skipped' USING ERRCODE = '22023';
+    END IF;
     SELECT s.source, s.relation, s.is_filtered, s.estimate,
-        pg_catalog.format('SELECT t.%1$I::pg_catalog.text FROM %2$s t WHERE %3$s OPERATOR(pg_catalog.<>) '''' ORDER BY t.%1$I',
+        pg_catalog.format('SELECT t.%1$I::pg_catalog.text FROM %2$s t WHERE (%3$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]'' ORDER BY t.%1$I',
             p_key, s.relation, s.held),
         -- Compared and emptied under the same lock of the row: what somebody else has changed meanwhile is compared anew.
         pg_catalog.format('UPDATE %s SET %I = %s WHERE %s AND hftok.import_holds($2, $1, %s)',
             s.relation, p_column, s.empty, s.is_key, s.held),
-        pg_catalog.format('SELECT %s OPERATOR(pg_catalog.<>) '''' FROM %s WHERE %s', s.held, s.relation, s.is_key)
-    INTO named, relation, is_filtered, estimate, all_rows, one_row, is_left_sql
+        pg_catalog.format('UPDATE %s SET %I = %s WHERE %s AND hftok.import_saw($2, $1, %s, $3)',
+            s.relation, p_column, s.empty, s.is_key, s.held),
+        pg_catalog.format('SELECT (%1$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]'',
+                hftok.import_saw($2, $1, %1$s, ''{rejected,duplicate,skipped}'') FROM %2$s WHERE %3$s', s.held, s.relation, s.is_key)
+    INTO named, relation, is_filtered, estimate, all_rows, held_row, seen_row, left_row
     FROM hftok.import_source(p_table, p_column, p_key) s;
-    EXECUTE one_row USING NULL::pg_catalog.text, named;
+    EXECUTE held_row USING NULL::pg_catalog.text, named;
 
     FOR key IN EXECUTE all_rows LOOP
         attempts := 0;
         LOOP
             is_again := false;
             BEGIN
-                EXECUTE one_row USING key, named;
+                emptied := NULL;
+                EXECUTE held_row USING key, named;
                 GET DIAGNOSTICS changed = ROW_COUNT;
                 IF changed OPERATOR(pg_catalog.>) 0 THEN
-                    outcome := hftok.import_note(named, key, 'blanked');
-                ELSE
+                    emptied := 'blanked';
+                ELSIF pg_catalog.cardinality(p_discard) OPERATOR(pg_catalog.>) 0 THEN
+                    EXECUTE seen_row USING key, named, p_discard;
+                    GET DIAGNOSTICS changed = ROW_COUNT;
+                    IF changed OPERATOR(pg_catalog.>) 0 THEN
+                        emptied := 'discarded';
+                    END IF;
+                END IF;
+                EXECUTE left_row INTO is_left, is_as_seen USING key, named;
+                IF emptied IS NOT NULL AND is_left THEN
+                    RAISE EXCEPTION 'a trigger keeps it';
+                ELSIF emptied IS NOT NULL THEN
+                    outcome := hftok.import_note(named, key, emptied);
+                ELSIF is_left IS NOT TRUE THEN
                     -- Gone, or emptied by somebody else, there is nothing to say of it.
-                    EXECUTE is_left_sql INTO is_left USING key;
-                    outcome := CASE WHEN is_left THEN hftok.import_note(named, key, 'changed',
-                        'it is no longer what was imported, or hftok no longer holds that: import again') ELSE 'blank' END;
+                    outcome := 'blank';
+                ELSIF is_as_seen THEN
+                    -- Why it was not imported has been said.
+                    outcome := 'left';
+                ELSE
+                    outcome := hftok.import_note(named, key, 'changed',
+                        'it is not what was looked at, or hftok no longer holds that: import again');
                 END IF;
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE;
                 IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
                     is_again := true;
-                ELSIF state OPERATOR(pg_catalog.~) '^(2|3|42501|44|P0)' THEN
+                ELSIF emptied IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(22023|P0001)' THEN
+                    outcome := hftok.import_note(named, key, 'changed',
+                        'a trigger of the table keeps what is emptied, or deletes what hftok has: so it was not emptied');
+                ELSIF state OPERATOR(pg_catalog.~) '^(0A|2|3|42|44|P0)' THEN
                     -- A constraint, a policy or a trigger of the table, whose words would quote the row.
                     outcome := hftok.import_note(named, key, 'changed',
                         pg_catalog.format('the table does not let it be emptied (SQLSTATE %s)', state));
-                ELSE
+                ELSIF state OPERATOR(pg_catalog.~) '^(53HF|PT)' THEN
                     RAISE;
+                ELSE
+                    RAISE EXCEPTION 'row % of % cannot be emptied', key, relation USING ERRCODE = state;
                 END IF;
             END;
             EXIT WHEN NOT is_again;
@@ -307,7 +361,9 @@ BEGIN
         END LOOP;
         IF outcome OPERATOR(pg_catalog.=) 'blanked' THEN
             blanked := blanked OPERATOR(pg_catalog.+) 1;
-        ELSIF (outcome OPERATOR(pg_catalog.=) 'blank') IS NOT TRUE THEN
+        ELSIF outcome OPERATOR(pg_catalog.=) 'discarded' THEN
+            discarded := discarded OPERATOR(pg_catalog.+) 1;
+        ELSIF outcome OPERATOR(pg_catalog.<>) 'blank' THEN
             left_over := left_over OPERATOR(pg_catalog.+) 1;
         END IF;
         pending := pending OPERATOR(pg_catalog.+) 1;
@@ -331,10 +387,11 @@ BEGIN
         'who must be sure has the keys revoked by their providers, and saves new ones', relation);
     PERFORM hftok.import_note(named, NULL, 'remains', remains);
     COMMIT;
-    RAISE NOTICE '%: emptied % rows, left % that hold something%', named, blanked, left_over,
+    RAISE NOTICE '%: emptied % rows%, left % that hold something%', named, blanked,
+        CASE WHEN discarded OPERATOR(pg_catalog.>) 0 THEN pg_catalog.format(', discarded %s', discarded) ELSE '' END, left_over,
         CASE WHEN is_filtered THEN pg_catalog.format(', of about %s rows, because row security may hide others',
             coalesce(estimate::pg_catalog.text, 'an unknown number of')) ELSE '' END USING DETAIL = remains;
 END
 $$;
 COMMENT ON PROCEDURE hftok.blank_column IS
-    'Empties an application''s column (NULL, or '''' where that cannot be) in every row that still holds what was imported and whose secret opens. Others are left and reported. Says what still holds the old values.';
+    'Empties an application''s column (NULL, or '''' where that cannot be) in every row that still holds what was imported and whose secret opens. Others are left and reported, but for those that p_discard names by their outcome (rejected, duplicate, skipped) and that hold what was looked at then: they are emptied, and hftok does not have them. Says what still holds the old values.';

@@ -13,6 +13,7 @@ DECLARE
     list text := 'SELECT jsonb_agg(jsonb_build_object(''id'', v.id, ''name'', v.name, ''description'', v.description)) FROM %s v';
     counts hftok.imported_vault := ROW(0, 0, 0, 0);
     listed jsonb;
+    foreign_owner name;
     given record;
     value text;
     is_read boolean;
@@ -25,6 +26,18 @@ BEGIN
         RAISE EXCEPTION 'there is no view %', source USING ERRCODE = '22023', HINT = 'p_schema names the schema of a Supabase Vault.';
     ELSIF EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(source) AND c.relowner = 'hftok_owner'::regrole) THEN
         RAISE EXCEPTION 'schema "%" is hftok''s own', p_schema USING ERRCODE = '22023';
+    END IF;
+    -- What a view calls runs as whoever reads it. Where there is no Supabase Vault, anybody may have made one of its name.
+    SELECT pg_get_userbyid(c.relowner) INTO foreign_owner FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+    WHERE c.oid IN (to_regclass(source), to_regclass(format('%I.secrets', p_schema))) AND NOT r.rolsuper AND r.rolname <> current_user
+    AND NOT EXISTS (
+        SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE (d.classid, d.objid, d.refclassid, d.deptype) = ('pg_class'::regclass, c.oid, 'pg_extension'::regclass, 'e')
+        AND e.extname = 'supabase_vault'
+    );
+    IF FOUND THEN
+        RAISE EXCEPTION 'the views of "%" belong to "%", whose functions would run with your privileges', p_schema, foreign_owner
+            USING ERRCODE = '42501', HINT = 'Read their definitions; a superuser may make them theirs, or you yours.';
     END IF;
     -- Names first, then each value alone. A view that opens them all for that may fail by one, and then its table says the names.
     BEGIN

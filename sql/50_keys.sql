@@ -154,7 +154,7 @@ CREATE FUNCTION hftok.verify()
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration and membership that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, share and membership that fails, with the reason, and a last row with the counts.';
 
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on

@@ -127,7 +127,8 @@ GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_servic
 -- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
 GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admin;
 GRANT EXECUTE ON FUNCTION
-    hftok.import_source, hftok.import_value, hftok.import_note, hftok.import_holds, hftok.import_vault, hftok.install_api,
+    hftok.import_source, hftok.import_value, hftok.import_note, hftok.import_holds, hftok.import_saw,
+    hftok.import_vault, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;

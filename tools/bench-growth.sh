@@ -43,8 +43,13 @@ memory_after() { # USERS CALLS...
 }
 
 grow() { # FROM TO
-    ask "SELECT count((hftok.save_credential('huggingface', 'hf_' || md5(n::text) || '00', p_user_id => 'user-' || n)).secret_id)
-        FROM generate_series($1 + 1, $2) n" >/dev/null
+    local from to
+    # In portions, so that the audit's writer keeps up.
+    for ((from = $1; from < $2; from = to)); do
+        to=$((from + 100000 < $2 ? from + 100000 : $2))
+        ask "SELECT count((hftok.save_credential('huggingface', 'hf_' || md5(n::text) || '00', p_user_id => 'user-' || n)).secret_id)
+            FROM generate_series($from + 1, $to) n" >/dev/null
+    done
     ask "INSERT INTO plain SELECT 'user-' || n, 'hf_' || md5(n::text) || '00' FROM generate_series($1 + 1, $2) n"
     calm
     ask 'VACUUM ANALYZE'
@@ -59,7 +64,9 @@ make --no-print-directory install >/dev/null
 scratch_make
 # A third of the machine's memory. Neither what loading leaves behind nor what tidies up afterwards is to be measured.
 buffers=$(awk '/^MemTotal/ { print int($2 / 3 / 1024) }' /proc/meminfo)
-cluster_start "shared_buffers = ${buffers}MB" 'max_wal_size = 2GB' 'checkpoint_timeout = 1h' 'autovacuum = off'
+# Room for every credential that is found again without its index, twice 16 bytes each.
+shortcuts=$((sizes[-1] * 32 >> 20))
+cluster_start "shared_buffers = ${buffers}MB" "hftok.shortcut_memory = $((shortcuts > 32 ? shortcuts : 32))MB" 'max_wal_size = 2GB' 'checkpoint_timeout = 1h' 'autovacuum = off'
 ask 'CREATE EXTENSION hftok'
 ask 'CREATE TABLE plain (user_id text COLLATE "C" PRIMARY KEY, secret text NOT NULL)'
 folder=$CARGO_TARGET_DIR/bench

@@ -7,6 +7,7 @@ pub fn name(function: &'static str) -> &'static str {
     match function {
         "open_vault_row" => "decrypted_secrets",
         "fingerprints" => "find_secret",
+        "import_fingerprints" | "record_comparison" => "import_value",
         "create_integration" => "create_integration_with_vault",
         "integration_credentials" => "get_integration_credentials",
         "delete_integration" => "delete_integration_with_vault",
@@ -136,4 +137,5 @@ pub const GUARDED: &[&str] = &[
     "import_value",
     "import_note",
     "import_holds",
+    "import_saw",
 ];

@@ -5,16 +5,16 @@
 //! meanwhile; and it assigns a transaction id where none is needed, which fails on a standby.
 //!
 //! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, no row
-//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: that is what `Send` stands for, which
-//! pointers are not.
+//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: values of a row are [`Owned`], and
+//! what is made of them is `Send`, which Postgres' own pointers are not.
 
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-use pgrx::pg_sys;
-use pgrx::{FromDatum, IntoDatum};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::owner::Pinned;
 use super::snapshot::LatestSnapshot;
@@ -42,6 +42,15 @@ impl Parameter {
     }
 }
 
+/// Types whose values lie in memory of their own once they were read.
+pub trait Owned: FromDatum {}
+
+macro_rules! owned {
+    ($($kind:ty),*) => { $(impl Owned for $kind {})* };
+}
+
+owned!(bool, i32, i64, String, Vec<u8>, Vec<String>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+
 /// A row, while it is being looked at.
 pub struct Row<'a> {
     tuple: pg_sys::HeapTuple,
@@ -51,7 +60,7 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
-    pub fn get<T: FromDatum + 'static>(&self, column: i32) -> Option<T> {
+    pub fn get<T: Owned>(&self, column: i32) -> Option<T> {
         let mut is_null = false;
         // SAFETY: tuple and description belong to the result that `run` is walking through; SPI answers a column
         // that doesn't exist by NULL.
@@ -62,7 +71,7 @@ impl Row<'_> {
     }
 
     /// The value of a column that is declared NOT NULL.
-    pub fn must<T: FromDatum + 'static>(&self, column: i32) -> Result<T, Error> {
+    pub fn must<T: Owned>(&self, column: i32) -> Result<T, Error> {
         self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
     }
 }

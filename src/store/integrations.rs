@@ -35,6 +35,9 @@ const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration
     ON CONFLICT DO NOTHING";
 const UNSHARE: &CStr =
     c"DELETE FROM hftok_private.integration_shares WHERE integration_id = $1 AND org_id = $2";
+const UNSHARE_ALL: &CStr =
+    c"DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
+    WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2 RETURNING i.id, i.type";
 
 thread_local! {
     static INSERT_ROW: Statement =
@@ -44,6 +47,7 @@ thread_local! {
     static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
     static SHARE_ROW: Statement = const { Statement::new(SHARE, &[UUIDOID, TEXTOID]) };
     static UNSHARE_ROW: Statement = const { Statement::new(UNSHARE, &[UUIDOID, TEXTOID]) };
+    static UNSHARE_ROWS: Statement = const { Statement::new(UNSHARE_ALL, &[TEXTOID, TEXTOID]) };
 }
 
 /// An integration that somebody may use.
@@ -71,6 +75,27 @@ pub fn insert(
     let parameters = [user.into(), name.into(), kind.into(), config.into(), secret_id.into()];
     let ids = INSERT_ROW.write(&parameters, |row| row.must(1))?;
     ids.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+}
+
+/// What changed no row is no change: told after one that did, but was made before it, it would belie it.
+fn record_if(is_changed: bool, told: Object<'_>) -> Result<(), Error> {
+    if is_changed { changes::record(told) } else { Ok(()) }
+}
+
+/// Ends everything that a user shares with an organisation.
+pub fn unshare_all(org: &str, user: &str) -> Result<(), Error> {
+    let ended = UNSHARE_ROWS
+        .write(&[org.into(), user.into()], |row| Ok((row.must::<Uuid>(1)?, row.must::<String>(2)?)))?;
+    ended.iter().try_for_each(|(id, provider)| changes::record(share(*id, org, user, provider)))
+}
+
+/// A share as the audit names it: with which organisation, and whose; with a level while there is one.
+fn share<'a>(id: Uuid, org: &'a str, owner: &'a str, provider: &'a str) -> Object<'a> {
+    Object {
+        id: Some(*id.as_bytes()),
+        subject: Some(owner),
+        ..Object::owned(Scope::Org.as_str(), org, provider)
+    }
 }
 
 /// The integration of this id, if it is the user's or shared with them.
@@ -135,14 +160,14 @@ impl Integration {
 
     /// Lets the members of an organisation use it.
     pub fn share(&self, org: &str) -> Result<(), Error> {
-        SHARE_ROW.execute(&[self.id.into(), org.into()])?;
-        changes::record(Object { scope: Some("org"), owner: Some(org), ..self.object() })
+        let told = Object { level: Some("shared"), ..share(self.id, org, &self.owner, &self.provider) };
+        record_if(SHARE_ROW.execute(&[self.id.into(), org.into()])? > 0, told)
     }
 
     /// No longer lets them.
     pub fn unshare(&self, org: &str) -> Result<(), Error> {
-        UNSHARE_ROW.execute(&[self.id.into(), org.into()])?;
-        changes::record(Object { scope: Some("org"), owner: Some(org), ..self.object() })
+        let told = share(self.id, org, &self.owner, &self.provider);
+        record_if(UNSHARE_ROW.execute(&[self.id.into(), org.into()])? > 0, told)
     }
 
     /// As the audit names it.

@@ -9,6 +9,7 @@ use pgrx::pg_sys::{BOOLOID, TEXTOID};
 use crate::audit::changes;
 use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
+use crate::store::integrations;
 
 const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
 const ORGS: &CStr = c"SELECT m.org_id FROM hftok_private.members m
@@ -17,11 +18,7 @@ const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
     WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
 const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
     ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
-const REMOVE: &CStr = c"WITH shared AS (
-        DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
-        WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2
-    )
-    DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
+const REMOVE: &CStr = c"DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
 const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
 
 thread_local! {
@@ -96,6 +93,7 @@ pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
 pub fn remove(org_id: &str, user_id: &str) -> Result<bool, Error> {
     let is_removed = REMOVE_MEMBER.execute(&[org_id.into(), user_id.into()])? > 0;
     if is_removed {
+        integrations::unshare_all(org_id, user_id)?;
         record(org_id, user_id, None)?;
     }
     Ok(is_removed)

@@ -22,6 +22,7 @@ async function ask(who: Person, body: Record<string, unknown>) {
   return { status, source: headers.get("x-hftok-source"), headers, answer: JSON.parse(text) };
 }
 const sent = () => hub.seen().map((it) => it.authorization);
+const tested = () => hub.seen().filter(({ path }) => path === "/api/whoami-v2").length;
 const row = async (secret: string) =>
   (await query(`SELECT verdict, refusals FROM hftok_private.secrets WHERE id = '${secret}'`))[0];
 const uses = async (secret: string): Promise<number> =>
@@ -224,16 +225,40 @@ test("a token that Hugging Face refuses is reported, and from then on stops the 
   assert.deepEqual(sent(), []);
 });
 
+test("a token that was good until now is believed refused the second time", async () => {
+  const { value, secret } = await saved({ p_user_id: dora.name });
+  assert.equal((await ask(dora, { model: "public/model" })).status, 200);
+  await until(async () => (await row(secret)).verdict === "verified");
+  hub.known.delete(value);
+  for (const verdict of ["verified", "invalid"]) {
+    const { status, answer } = await ask(dora, { model: "public/model" });
+    assert.deepEqual([status, answer.error.code], [422, "token_refused"]);
+    assert.equal((await row(secret)).verdict, verdict);
+  }
+  assert.equal((await ask(dora, { model: "public/model" })).answer.error.outcome, "invalid");
+});
+
 test("nobody can switch off the platform's token by asking for a model that refuses everybody", async () => {
-  const { secret_id } = await service.call("resolve_token", { p_provider: "huggingface" });
+  const { secret } = await saved({ p_global: true });
+  assert.equal((await ask(eve, { model: "public/model" })).source, "global");
+  await until(async () => (await row(secret)).verdict === "verified");
+  hub.seen();
   for (const _ of [1, 2, 3]) {
     const { status, source, answer } = await ask(eve, { model: "refusing/model" });
     assert.deepEqual([status, source, answer.error.code], [403, "global", "forbidden"]);
   }
-  assert.deepEqual(await row(secret_id), { verdict: "verified", refusals: 0 });
+  assert.equal(tested(), 1, "nor have it tested again and again");
+  assert.deepEqual(await row(secret), { verdict: "verified", refusals: 0 });
+});
+
+test("a test without an answer is no verdict", async () => {
+  const { secret } = await saved({ p_global: true });
+  hub.seen();
   hub.whoamiStatus = 429;
   assert.equal((await ask(eve, { model: "refusing/model" })).answer.error.code, "forbidden");
   hub.whoamiStatus = null;
+  assert.equal(tested(), 1);
+  assert.deepEqual(await row(secret), { verdict: null, refusals: 0 });
   assert.equal((await ask(eve, { model: "public/model" })).source, "global");
 });
 

@@ -68,6 +68,19 @@ test("an answer that stops coming, or breaks off, does not end as if it were com
   }
 });
 
+test("a client that reads slowly gets all of it", async () => {
+  const answer = await ask("large/model");
+  const reader = answer.body!.getReader();
+  let length = 0;
+  for (let part = 0;; part++) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (part === 3) await new Promise((done) => setTimeout(done, 2500));
+  }
+  assert.equal(length, 64 << 20);
+});
+
 test("when the client leaves while the answer comes, Hugging Face is let go of", async () => {
   hub.seen();
   const leaving = new AbortController();
@@ -101,8 +114,11 @@ test("when the client leaves before there is an answer, Hugging Face is let go o
 });
 
 test("a redirect to another host, another port or another request is not followed", async () => {
-  for (const model of ["elsewhere/model", "other-port/model", "as-get/model", "circling/model"]) {
+  for (const owner of ["elsewhere", "other-port", "as-get", "circling", "nowhere"]) {
+    const model = `${owner}/model`;
+    hub.seen();
     assert.deepEqual(await refusal(model), { status: 502, source: "user", code: "redirected" }, model);
+    assert.equal(hub.seen().length, model === "circling/model" ? 4 : 1, model);
   }
   assert.deepEqual(hub.arrivedElsewhere, [], "nothing went there, with or without a token");
 });

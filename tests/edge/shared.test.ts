@@ -156,13 +156,12 @@ Deno.test("how long to wait is taken from whichever header says it", async () =>
   }
 });
 
-Deno.test("news is news once in a while, and not remembered for ever", () => {
+Deno.test("what was noted lately is known for a while, and not for ever", () => {
   const lately = new Lately(100);
-  assert.deepEqual([lately.isNew("a", 0), lately.isNew("a", 99), lately.isNew("a", 100)], [
-    true,
-    false,
-    true,
-  ]);
-  for (let n = 0; n < 3000; n++) lately.isNew(`key ${n}`, 150);
-  assert.equal(lately.isNew("a", 151), true);
+  assert.equal(lately.has("a", 0), false);
+  lately.note("a", 0);
+  assert.deepEqual([lately.has("a", 99), lately.has("a", 100), lately.has("b", 99)], [true, false, false]);
+  lately.note("a", 140);
+  for (let n = 0; n < 3000; n++) lately.note(`key ${n}`, 150);
+  assert.equal(lately.has("a", 151), false);
 });

@@ -100,6 +100,11 @@ export type Functions = {
     Args: { p_source: string; p_key: string; p_outcome: string; p_reason?: string | null; p_run?: string | null; p_dry_run?: boolean };
     Returns: string;
   };
+  /** Whether a column still holds what was looked at when it was not imported, with one of these outcomes: rejected, duplicate, skipped. */
+  import_saw: {
+    Args: { p_source: string; p_key: string; p_column: string; p_outcomes: string[] };
+    Returns: boolean;
+  };
   /** How import_column() and blank_column() call and address a column; for programs that import its values themselves. */
   import_source: {
     Args: { p_table: string; p_column: string; p_key: string };
@@ -260,7 +265,7 @@ export type Functions = {
     Args: { secret_id: string; new_secret?: string | null; new_name?: string | null; new_description?: string | null; new_key_id?: string | null };
     Returns: undefined;
   };
-  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration and membership that fails, with the reason, and a last row with the counts. */
+  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, share and membership that fails, with the reason, and a last row with the counts. */
   verify: {
     Args: Record<PropertyKey, never>;
     Returns: { kind: string | null; id: string | null; version: number | null; reason: string | null; checked: number | null; failed: number | null }[];

@@ -24,8 +24,9 @@ export async function send(to: Destination, outbound: Outbound, patience: Patien
     const answer = await attempt(url, outbound, patience);
     if (!REDIRECTS.includes(answer.status)) return answer;
     await answer.body?.cancel();
-    const location = answer.headers.get("Location") ?? "";
-    if (!URL.canParse(location, url.href)) break;
+    const location = answer.headers.get("Location");
+    // An empty one would be the same address, and the request would be made again.
+    if (!location || !URL.canParse(location, url.href)) break;
     url = new URL(location, url);
     const isSame = outbound.method === "GET" || SAME_REQUEST.includes(answer.status);
     if (!isSame || url.origin !== to.url.origin || url.username !== "" || url.password !== "") break;

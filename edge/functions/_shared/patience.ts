@@ -28,19 +28,28 @@ export class Patience {
     return this.#ranOut;
   }
 
-  /** Something came. */
+  /** Something is waited for from now on. */
   renew(): void {
-    clearTimeout(this.#timer);
-    if (this.signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      this.#ranOut = true;
-      this.#controller.abort();
-    }, this.#ms);
+    this.#wait(this.#ms);
+  }
+
+  /** What came is with the client, who may take long; but not for ever, because it is somebody's connection. */
+  rest(): void {
+    this.#wait(10 * this.#ms);
   }
 
   /** Nothing is expected any more; what is still under way ends. */
   end(): void {
     clearTimeout(this.#timer);
     this.#controller.abort();
+  }
+
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    if (this.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#ranOut = true;
+      this.#controller.abort();
+    }, ms);
   }
 }

@@ -53,10 +53,12 @@ serve(NAME, ["POST"], settings, async (request) => {
     const headers = { "Content-Type": "application/json", ...authorization };
     const answer = await send(to, { method: "POST", headers, body }, patience);
     if (!answer.ok) {
-      const refused = answer.status === 401 && await isRefused(hftok, need, resolved, request.signal);
+      const refused = answer.status === 401 && await isRefused(hftok, need, resolved);
       throw await declined(answer, { model, source, token }, refused);
     }
-    const isNews = verified.isNew(`${resolved.secret_id} ${resolved.version}`);
+    const key = `${resolved.secret_id} ${resolved.version}`;
+    const isNews = !verified.has(key);
+    if (isNews) verified.note(key);
     afterwards(NAME, [hftok.recordUsage(resolved), ...(isNews ? [hftok.report(resolved, "verified")] : [])]);
     const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
     return new Response(relay(answer, token, patience), {

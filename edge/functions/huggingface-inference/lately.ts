@@ -13,12 +13,15 @@ export class Lately {
     this.#ms = ms;
   }
 
-  /** Whether this was not asked for that long; from now on it was. */
-  isNew(key: string, now = Date.now()): boolean {
-    const before = this.#seen.get(key);
-    if (before !== undefined && now - before < this.#ms) return false;
+  /** Whether this was noted within that time. */
+  has(key: string, now = Date.now()): boolean {
+    const noted = this.#seen.get(key);
+    return noted !== undefined && now - noted < this.#ms;
+  }
+
+  /** Notes it. */
+  note(key: string, now = Date.now()): void {
     if (this.#seen.size >= MOST) this.#seen.clear();
     this.#seen.set(key, now);
-    return true;
   }
 }

@@ -4,20 +4,28 @@
 // own. A user chooses the model. If that were taken for a verdict, anybody could switch off the organisation's token or the
 // platform's by asking for the right model twice. So the catalogue's test request, which nobody chooses, decides.
 //
-// Must stay true: the token goes to the test's host only if hftok releases it for that host, and the verdict is about the
-// version that was tested.
+// Must stay true:
+// - The token goes to the test's host only if hftok releases it for that host, and the verdict is about the version that was
+//   tested.
+// - Who asks for such a model in a loop does not have a good token tested in a loop; and who leaves at once does not keep others
+//   from learning that it is refused.
 import { type CompositeTypes, type Hftok, HftokError, type Need } from "../_shared/client/mod.ts";
 import { Refusal } from "../_shared/refusal.ts";
 import { judge, testOf } from "../_shared/verdict.ts";
+import { Lately } from "./lately.ts";
+
+/** Tokens that were just tested and not refused. One that was is tested again until hftok believes it. */
+const notRefused = new Lately(60 * 1000);
 
 /** Tests the token that was resolved, keeps the verdict, and says whether it is refused. */
 export async function isRefused(
   hftok: Hftok,
   need: Need,
   resolved: CompositeTypes["resolved_token"],
-  client: AbortSignal,
 ): Promise<boolean> {
   if (resolved.token === null || resolved.source === null) return false;
+  const key = `${resolved.secret_id} ${resolved.version}`;
+  if (notRefused.has(key)) return false;
   try {
     const test = await testOf(hftok, "huggingface");
     const released = await hftok.resolve("huggingface", {
@@ -27,7 +35,8 @@ export async function isRefused(
     });
     // Replaced in the meantime.
     if (released.token !== resolved.token) return false;
-    const { verdict } = await judge(test, released.token, client);
+    const { verdict } = await judge(test, released.token, new AbortController().signal);
+    if (verdict !== "invalid") notRefused.note(key);
     await hftok.report(released, verdict, "Hugging Face refused it when a model was asked.");
     return verdict === "invalid";
   } catch (error) {

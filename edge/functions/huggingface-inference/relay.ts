@@ -23,6 +23,7 @@ export function relay(
         while (true) {
           patience.renew();
           const { done, value } = await reader.read();
+          patience.rest();
           const bytes = done ? veil?.end() : veil ? veil.push(value) : value;
           if (bytes && bytes.length > 0) controller.enqueue(bytes);
           if (done) {

@@ -52,6 +52,8 @@ const MODELS: Record<string, Behaviour> = {
       headers: { "Content-Type": "text/event-stream" },
     }),
   endless: () => new Response(parts(events(10_000), 20, (it) => it.close())),
+  // More than fits between here and a client that does not read.
+  large: () => new Response(parts(Array(64).fill("x".repeat(1 << 20)), 0, (it) => it.close())),
   gated: ({ token, self }) => {
     if (token !== null && self.admitted.has(token)) return Response.json({ answer: "admitted" });
     return Response.json({ error: "gated" }, {
@@ -102,6 +104,7 @@ const MODELS: Record<string, Behaviour> = {
   },
   "as-get": () =>
     new Response(null, { status: 303, headers: { Location: "/hf-inference/models/public/model" } }),
+  nowhere: () => new Response(null, { status: 307 }),
   circling: ({ request }) => new Response(null, { status: 307, headers: { Location: request.url } }),
 };
 

@@ -150,6 +150,7 @@ export const operation: Record<string, Group[]> = {
   import_value: ["admin"],
   import_note: ["admin"],
   import_holds: ["admin"],
+  import_saw: ["admin"],
 };
 
 /** Who may call a function; undefined for one that is not written down here. */

@@ -156,6 +156,12 @@ CREATE VIEW stolen AS SELECT hftok_private.open_vault_row('hftok', s.id, s.versi
 GRANT SELECT ON stolen TO regress_nobody, regress_reader;
 SELECT role, pg_temp.attempt(role, 'SELECT * FROM stolen') FROM unnest('{regress_nobody,regress_reader}'::name[]) role;
 DROP VIEW stolen;
+-- Who monitors needs nothing but this one function; a user needs to be an administrator.
+GRANT EXECUTE ON FUNCTION hftok.status TO regress_reader;
+SELECT pg_temp.attempt('regress_reader', 'SELECT hftok.status()');
+GRANT hftok_user TO regress_reader;
+SELECT pg_temp.attempt('regress_reader', 'SELECT hftok.status()');
+REVOKE hftok_user FROM regress_reader;
 -- So a view on ours passes nothing on, but a definer of somebody who may read does: that is the way to share one secret.
 GRANT EXECUTE ON FUNCTION hftok.get_secret TO regress_reader;
 CREATE SCHEMA regress_reader AUTHORIZATION regress_reader;

@@ -182,6 +182,6 @@ DROP TABLE regress_pending;
 \i tests/sql/include/audit_against_tables.sql
 
 SELECT credentials, integrations, memberships FROM hftok.forget_user('alice');
-SELECT memberships FROM hftok.forget_org('acme');
+SELECT o.memberships, b.integrations FROM hftok.forget_org('acme') o, hftok.forget_user('bob') b;
 DELETE FROM hftok.decrypted_secrets;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();

@@ -20,6 +20,7 @@ SELECT hftok.remove_member('acme', 'carol');
 SELECT hftok.grant_administrator('alice'), hftok.grant_administrator('olga'), hftok.revoke_administrator('olga');
 SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset
 SELECT hftok.update_integration_status(:'integration', 'connected', p_user_id => 'alice');
+SELECT hftok.share_integration(:'integration', 'acme', 'alice'), hftok.share_integration(:'integration', 'acme', 'alice');
 SELECT hftok.get_secret('kept');
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS early \gset
@@ -95,9 +96,10 @@ DELETE FROM hftok_private.secrets WHERE name = 'kept';
 UPDATE hftok_private.secrets SET enabled = false WHERE provider = 'openai' AND scope = 'user';
 UPDATE hftok_private.members SET role = 'owner' WHERE user_id = 'bob';
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'carol', 'member');
+DELETE FROM hftok_private.integration_shares;
 DELETE FROM hftok_private.administrators WHERE user_id = 'alice';
 INSERT INTO hftok_private.administrators (user_id) VALUES ('olga');
-SELECT kind, CASE WHEN kind <> 'secret' THEN id END AS id, reason, failed FROM hftok.verify() ORDER BY kind = 'total', kind, 2, reason;
+SELECT kind, CASE WHEN kind NOT IN ('secret', 'share') THEN id END AS id, reason, failed FROM hftok.verify() ORDER BY kind = 'total', kind, 2, reason;
 ROLLBACK;
 
 -- The stub.

@@ -28,6 +28,7 @@ CALL hftok.blank_column('regress_app.users', 'huggingface_token', 'id');
 SELECT hftok.import_value('x', '1', 'hf_x', 'huggingface', p_user_id => 'a');
 SELECT hftok.import_note('x', '1', 'rejected');
 SELECT hftok.import_holds('x', '1', 'hf_x');
+SELECT hftok.import_saw('x', '1', 'hf_x', '{rejected}');
 SELECT count(*) FROM hftok.import_report;
 SET ROLE hftok_service;
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'id', 'huggingface');
@@ -140,6 +141,7 @@ SELECT version, token FROM hftok.resolve_token('huggingface', p_model => 'org/on
 SELECT key, outcome, reason FROM pg_temp.report('models.huggingface_token');
 
 \i tests/sql/include/import_blank.sql
+\i tests/sql/include/import_attacks.sql
 \i tests/sql/include/import_others.sql
 
 SET client_min_messages = warning;
