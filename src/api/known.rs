@@ -9,7 +9,7 @@ use crate::store::known;
 
 entry! {
     /// Notes the first secret of its kind, and has sessions told.
-    @harmless fn note_kind() -> AsItCame {
+    fn note_kind() -> AsItCame {
         let trigger = Trigger::current()?;
         let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
         let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
@@ -20,7 +20,7 @@ entry! {
     }
 
     /// Tells that a table has changed.
-    @harmless fn note_change() -> AsItCame {
+    fn note_change() -> AsItCame {
         let trigger = Trigger::current()?;
         relations::touch(trigger.table());
         Ok(trigger.as_it_came())

@@ -69,7 +69,7 @@ entry! {
     }
 
     /// Whether a row of secrets says only what hftok writes.
-    @harmless fn is_secret(p_scope: &str, p_on_unusable: &str, p_verdict: &str, p_version: i32) -> bool {
+    fn is_secret(p_scope: &str, p_on_unusable: &str, p_verdict: &str, p_version: i32) -> bool {
         Ok(p_scope.and_then(Scope::parse).is_some()
             && matches!(p_on_unusable, Some("stop" | "continue"))
             && matches!(p_verdict, None | Some("verified" | "invalid"))

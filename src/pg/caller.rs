@@ -50,14 +50,10 @@ impl Caller {
     }
 }
 
-/// Fails where code of somebody else than the current user's choice may be running, but for what is harmless.
-pub fn refuse_in_restricted_operation(is_harmless: bool) -> Result<(), Error> {
+/// Fails where code of somebody else than the current user's choice may be running.
+pub fn refuse_in_restricted_operation() -> Result<(), Error> {
     // SAFETY: reads a variable of this process.
-    if !is_harmless && unsafe { pg_sys::InSecurityRestrictedOperation() } {
-        Err(Error::RestrictedOperation)
-    } else {
-        Ok(())
-    }
+    if unsafe { pg_sys::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
 }
 
 /// The user that claims name, in the form in which they are stored.

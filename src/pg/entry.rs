@@ -5,9 +5,7 @@
 //! every call; their types are pinned by a test that calls every function with every argument.
 //!
 //! Nothing here runs inside a security-restricted operation (ANALYZE of an index expression, REFRESH MATERIALIZED VIEW and
-//! the like): there code of a table's owner runs on somebody else's behalf, and plaintext would be written to disk. What
-//! is marked `@harmless` runs there too, because replication writes tables in such an operation: what triggers and
-//! constraints call, which neither gives anything nor asks who is calling.
+//! the like): there code of a table's owner runs on somebody else's behalf, and plaintext would be written to disk.
 //!
 //! What must stay true: an entry's body returns or unwinds, and everything it owned is dropped before an error is
 //! raised. There is no other way from Rust to a Postgres error.
@@ -23,7 +21,7 @@ use crate::error::Error;
 
 /// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL.
 macro_rules! entry {
-    ($($(#[doc = $doc:literal])+ $(@$harmless:ident)? fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
+    ($($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
         $(
             $(#[doc = $doc])+
             #[allow(clippy::too_many_arguments, reason = "a row of a view has as many columns as it has")]
@@ -39,12 +37,11 @@ macro_rules! entry {
                 #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
                 extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
                     const NAMES: &[&str] = &[$(stringify!($arg)),*];
-                    const HARMLESS: &[&str] = &[$(stringify!($harmless))?];
                     // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
                     unsafe {
                         $crate::pg::entry::enter(fcinfo, stringify!($name), NAMES.len(), |_arguments| {
                             $(let $arg = _arguments.next();)*
-                            $crate::pg::caller::refuse_in_restricted_operation(!HARMLESS.is_empty())
+                            $crate::pg::caller::refuse_in_restricted_operation()
                                 .and_then(|()| $name($($arg),*))
                                 .inspect_err($crate::audit::refused)
                         })

@@ -1,0 +1,71 @@
+//! Logical replication into another database with hftok and the same keyring, as for an upgrade to another major version.
+
+use hftok_tests::answer::{column, create, get, one, put};
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+
+/// What there is to replicate. Not the audit, which has one writer and one chain in each database.
+const TABLES: &str = "hftok_private.data_keys, hftok_private.secrets, hftok_private.secret_versions,
+    hftok_private.user_api_keys, hftok_private.members, hftok_private.administrators, hftok_private.integrations,
+    hftok_private.integration_shares, hftok_private.providers";
+
+fn resolved(client: &mut Client, user: &str) -> Option<String> {
+    one(client, "SELECT hftok.resolve_hf_token($1)", &[&user])
+}
+
+fn save(client: &mut Client, user: &str, token: &str) {
+    let sql = "SELECT (hftok.save_hf_token($1, p_user_id => $2)).version";
+    one::<i32>(client, sql, &[&token, &user]);
+}
+
+#[test]
+fn a_logical_replica_opens_what_it_was_sent() {
+    let cluster =
+        Setup::default().setting("wal_level = logical").setting("max_worker_processes = 16").start();
+    let mut here = cluster.database("here");
+    let mut there = cluster.database("there");
+    create(&mut here, "name", "before");
+    save(&mut here, "alice", "hf_aliceAliceAliceAliceAliceAlice0001");
+    here.batch_execute("SELECT hftok.add_member('acme', 'alice', 'owner')").expect("add_member");
+    // It knows now that there is nothing at any level.
+    assert_eq!(resolved(&mut there, "alice"), None);
+
+    here.batch_execute(&format!("CREATE PUBLICATION hftok FOR TABLE {TABLES}")).expect("publication");
+    here.batch_execute("SELECT pg_create_logical_replication_slot('hftok', 'pgoutput')").expect("slot");
+    let version: i32 = one(&mut here, "SELECT current_setting('server_version_num')::int", &[]);
+    let as_owner = if version >= 160_000 { ", run_as_owner = true" } else { "" };
+    let socket: String = one(&mut here, "SELECT current_setting('unix_socket_directories')", &[]);
+    let port: String = one(&mut here, "SELECT current_setting('port')", &[]);
+    there
+        .batch_execute(&format!(
+            "CREATE SUBSCRIPTION hftok CONNECTION 'host={socket} port={port} dbname=here user=postgres'
+             PUBLICATION hftok WITH (create_slot = false, slot_name = 'hftok' {as_owner})"
+        ))
+        .expect("subscription");
+    wait_until("the copy is there", 60, || {
+        column::<i64>(&mut there, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == [0]
+    });
+    assert_eq!(get(&mut there, "name").expect("opens there"), "before");
+    assert_eq!(resolved(&mut there, "alice").as_deref(), Some("hf_aliceAliceAliceAliceAliceAlice0001"));
+    assert_eq!(one::<String>(&mut there, "SELECT user_id FROM hftok.members", &[]), "alice");
+
+    put(&mut here, "name", "after");
+    save(&mut here, "bob", "hf_bobBobBobBobBobBobBobBobBobBob0001");
+    save(&mut here, "alice", "hf_aliceAliceAliceAliceAliceAlice0002");
+    wait_until("changes are there", 30, || {
+        resolved(&mut there, "alice").as_deref() == Some("hf_aliceAliceAliceAliceAliceAlice0002")
+    });
+    assert_eq!(get(&mut there, "name").expect("opens there"), "after");
+    assert_eq!(resolved(&mut there, "bob").as_deref(), Some("hf_bobBobBobBobBobBobBobBobBobBob0001"));
+    let masks: Vec<String> = column(&mut there, "SELECT api_key FROM hftok.user_api_keys ORDER BY user_id");
+    assert!(masks.len() == 2 && masks.iter().all(|mask| mask.contains('•')), "{masks:?}");
+    // All opens; but the audit there tells of nothing that was done here.
+    let reasons: Vec<Option<String>> =
+        column(&mut there, "SELECT DISTINCT reason FROM hftok.verify() WHERE kind = 'secret'");
+    assert_eq!(reasons, [Some("the audit tells of no such secret".into())]);
+
+    there.batch_execute("DROP SUBSCRIPTION hftok").expect("DROP SUBSCRIPTION");
+    save(&mut there, "alice", "hf_aliceAliceAliceAliceAliceAlice0003");
+    assert_eq!(resolved(&mut there, "alice").as_deref(), Some("hf_aliceAliceAliceAliceAliceAlice0003"));
+}
