@@ -16,6 +16,8 @@ import { Lately } from "./lately.ts";
 
 /** Tokens that were just tested and not refused. One that was is tested again until hftok believes it. */
 const notRefused = new Lately(60 * 1000);
+/** Tests that are being made: whoever asks meanwhile shares their answer. */
+const underWay = new Map<string, Promise<boolean>>();
 
 /** Tests the token that was resolved, keeps the verdict, and says whether it is refused. */
 export async function isRefused(
@@ -26,17 +28,27 @@ export async function isRefused(
   if (resolved.token === null || resolved.source === null) return false;
   const key = `${resolved.secret_id} ${resolved.version}`;
   if (notRefused.has(key)) return false;
+  let test = underWay.get(key);
+  if (!test) {
+    test = tested(hftok, need, resolved.token, resolved.source).finally(() => underWay.delete(key));
+    underWay.set(key, test);
+  }
+  const refused = await test;
+  if (!refused) notRefused.note(key);
+  return refused;
+}
+
+async function tested(hftok: Hftok, need: Need, token: string, source: string): Promise<boolean> {
   try {
     const test = await testOf(hftok, "huggingface");
     const released = await hftok.resolve("huggingface", {
       ...need,
       host: test.destination.host,
-      levels: [resolved.source],
+      levels: [source],
     });
     // Replaced in the meantime.
-    if (released.token !== resolved.token) return false;
+    if (released.token !== token) return false;
     const { verdict } = await judge(test, released.token, new AbortController().signal);
-    if (verdict !== "invalid") notRefused.note(key);
     await hftok.report(released, verdict, "Hugging Face refused it when a model was asked.");
     return verdict === "invalid";
   } catch (error) {

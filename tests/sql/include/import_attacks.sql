@@ -96,6 +96,41 @@ SELECT hftok.import_value('attack', '3', 'changeme', 'huggingface', p_user_id =>
 SELECT credentials FROM hftok.forget_user('k3');
 SELECT count(*) AS left FROM hftok_private.import_rows WHERE source = 'attack' AND key = '3';
 
+-- What the same bytes open to now is not what hftok has of them: it is not emptied.
+CREATE FUNCTION regress_attack.open(bytea) RETURNS text LANGUAGE sql AS $$ SELECT 'hf_0000000000000000000000000000000' || coalesce(nullif(current_setting('regress.key', true), ''), 'w') || convert_from($1, 'UTF8') $$;
+CREATE TABLE regress_attack.opened (id int PRIMARY KEY, token bytea);
+INSERT INTO regress_attack.opened VALUES (51, 'm1'), (52, 'm2'), (53, 'm3');
+CALL hftok.import_column('regress_attack.opened', 'token', 'id', 'huggingface', p_open => 'regress_attack.open(token)');
+SELECT version FROM hftok.save_hf_token('hf_00000000000000000000000000000001m1', p_user_id => '51');
+SELECT version FROM hftok.save_hf_token('hf_00000000000000000000000000000001m2', p_user_id => '52');
+SET regress.key = 'r';
+CALL hftok.import_column('regress_attack.opened', 'token', 'id', 'huggingface', p_open => 'CASE WHEN id = 52 THEN ''changeme'' ELSE regress_attack.open(token) END');
+CALL hftok.blank_column('regress_attack.opened', 'token', 'id');
+SELECT * FROM pg_temp.of('opened.token');
+SELECT id, token IS NULL AS is_empty FROM regress_attack.opened ORDER BY id;
+SELECT n, hftok.resolve_hf_token(n::text) AS token FROM generate_series(51, 53) n;
+RESET regress.key;
+-- A value that becomes usable is no newer one, and one that was never looked at goes after those before it in the run.
+CREATE TABLE regress_attack.late (id int PRIMARY KEY, owner text, token text);
+INSERT INTO regress_attack.late VALUES (1, 'late', 'A'), (2, 'late', 'hf_00000000000000000000000000000000n2'), (11, 'later', 'hf_00000000000000000000000000000000n3'), (12, 'later', 'hf_00000000000000000000000000000000n4');
+ALTER TABLE regress_attack.late ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_but_one ON regress_attack.late TO regress_operator USING (id <> 11);
+GRANT USAGE ON SCHEMA regress_attack TO regress_operator;
+GRANT SELECT, UPDATE ON regress_attack.late TO regress_operator;
+SET ROLE regress_operator;
+CALL hftok.import_column('regress_attack.late', 'token', 'id', 'huggingface', p_owner_column => 'owner', p_open => 'CASE WHEN id = 1 THEN (1 / (id - 1))::text ELSE token END');
+CALL hftok.blank_column('regress_attack.late', 'token', 'id', p_discard => '{rejected}');
+RESET ROLE;
+CALL hftok.import_column('regress_attack.late', 'token', 'id', 'huggingface', p_owner_column => 'owner', p_open => 'CASE WHEN id = 1 THEN ''hf_00000000000000000000000000000000n1'' ELSE token END');
+SELECT * FROM pg_temp.of('late.token');
+SELECT hftok.resolve_hf_token('late') AS late, hftok.resolve_hf_token('later') AS later;
+-- Good tokens that a wrong call has rejected are not discarded.
+CREATE TABLE regress_attack.called (id int PRIMARY KEY, nobody text, token text);
+INSERT INTO regress_attack.called VALUES (61, NULL, 'hf_00000000000000000000000000000000o1'), (62, 'role:x', 'hf_00000000000000000000000000000000o2'), (63, 'ok', 'changeme'), (64, NULL, 'changeme');
+CALL hftok.import_column('regress_attack.called', 'token', 'id', 'huggingface', p_owner_column => 'nobody');
+CALL hftok.blank_column('regress_attack.called', 'token', 'id', p_discard => '{rejected}');
+SELECT id, token FROM regress_attack.called ORDER BY id;
+
 -- Names that are roles, and white space that only some call so.
 SELECT hftok.import_value('attack', '1', 'hf_00000000000000000000000000000000j1', 'huggingface', p_user_id => 'role:postgres');
 SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0', 'huggingface', p_user_id => 'j2');
