@@ -270,8 +270,8 @@ DECLARE
     left_row pg_catalog.text;
     key pg_catalog.text;
     outcome pg_catalog.text;
-    is_left boolean;
-    is_as_seen boolean;
+    -- NULL where nothing is left.
+    left_as_seen boolean;
     is_again boolean;
     attempts int;
     state pg_catalog.text;
@@ -296,8 +296,9 @@ BEGIN
             s.relation, p_column, s.empty, s.is_key, s.held),
         pg_catalog.format('UPDATE %s SET %I = %s WHERE %s AND hftok.import_saw($2, $1, %s, $3)',
             s.relation, p_column, s.empty, s.is_key, s.held),
-        pg_catalog.format('SELECT (%1$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]'',
-                hftok.import_saw($2, $1, %1$s, ''{rejected,duplicate,skipped}'') FROM %2$s WHERE %3$s', s.held, s.relation, s.is_key)
+        -- Of what is left, whether it is as it was looked at.
+        pg_catalog.format('SELECT hftok.import_saw($2, $1, %1$s, ''{rejected,duplicate,skipped}'') FROM %2$s
+            WHERE %3$s AND (%1$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]''', s.held, s.relation, s.is_key)
     INTO named, relation, is_filtered, estimate, all_rows, held_row, seen_row, left_row
     FROM hftok.import_source(p_table, p_column, p_key) s;
     EXECUTE held_row USING NULL::pg_catalog.text, named;
@@ -319,15 +320,15 @@ BEGIN
                         emptied := 'discarded';
                     END IF;
                 END IF;
-                EXECUTE left_row INTO is_left, is_as_seen USING key, named;
-                IF emptied IS NOT NULL AND is_left THEN
+                EXECUTE left_row INTO left_as_seen USING key, named;
+                IF emptied IS NOT NULL AND left_as_seen IS NOT NULL THEN
                     RAISE EXCEPTION 'a trigger keeps it';
                 ELSIF emptied IS NOT NULL THEN
                     outcome := hftok.import_note(named, key, emptied);
-                ELSIF is_left IS NOT TRUE THEN
+                ELSIF left_as_seen IS NULL THEN
                     -- Gone, or emptied by somebody else, there is nothing to say of it.
                     outcome := 'blank';
-                ELSIF is_as_seen THEN
+                ELSIF left_as_seen THEN
                     -- Why it was not imported has been said.
                     outcome := 'left';
                 ELSE

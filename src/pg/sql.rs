@@ -129,6 +129,18 @@ impl Statement {
         }
         Ok(self.plan.get())
     }
+
+    /// What is made of the rows must not lie in SPI's memory, unless it was copied out.
+    fn read<T>(
+        &self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let spi = Spi::connect()?;
+        let _snapshot = LatestSnapshot::push();
+        spi.run(self, parameters, true)?;
+        spi.rows(each)
+    }
 }
 
 /// What can be done with a statement that lives in a `thread_local!`.
@@ -160,23 +172,12 @@ impl Run for LocalKey<Statement> {
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        self.with(|statement| {
-            let spi = Spi::connect()?;
-            let _snapshot = LatestSnapshot::push();
-            spi.run(statement, parameters, true)?;
-            spi.rows(each)
-        })
+        self.with(|statement| statement.read(parameters, each))
     }
 
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
-        self.with(|statement| {
-            let spi = Spi::connect()?;
-            let _snapshot = LatestSnapshot::push();
-            spi.run(statement, parameters, true)?;
-            spi.rows(|row| row.hand_on())?
-                .pop()
-                .ok_or(Error::Internal("a statement that gives one row gave none"))
-        })
+        let given = self.with(|statement| statement.read(parameters, |row| row.hand_on()))?.pop();
+        given.ok_or(Error::Internal("a statement that gives one row gave none"))
     }
 
     fn write<T: Send>(

@@ -165,15 +165,18 @@ fn two_phases_are_told_when_the_second_came() {
         resolve(&mut client, name).expect("resolves");
         settled(&mut client);
         let all = "action = 'create_secret' AND outcome = 'committed'";
+        let told = format!("{all} AND object_id IN (SELECT id FROM hftok.secrets WHERE name = '{name}')");
         let before = rows(&mut client, all);
+        assert_eq!(rows(&mut client, &told), 0, "nothing is told of what may still go either way");
         let last =
             "SELECT outcome FROM hftok.audit_events WHERE action = 'create_secret' ORDER BY id DESC LIMIT 1";
-        assert_eq!(column::<String>(&mut client, last), ["prepared"], "it may still go either way");
+        assert_eq!(column::<String>(&mut client, last), ["prepared"], "but that it was prepared");
         let mut other = cluster().client("postgres", "two_phases");
         other.batch_execute(&format!("{end} '{name}'")).expect(end);
         // Who ended it made no change: whatever comes next takes the event along.
         resolve(&mut other, name).expect("resolves");
         wait_until("the event is there", 5, || rows(&mut client, all) == before + expected);
+        assert_eq!(rows(&mut client, &told), expected);
         verified(&mut client);
         assert_eq!(column::<Option<i64>>(&mut client, "SELECT failed FROM hftok.verify()"), [Some(0)]);
     }

@@ -139,36 +139,24 @@ SELECT hftok.import_holds('attack', '2', 'hf_00000000000000000000000000000000j2'
 SELECT key, outcome, reason FROM hftok.import_report WHERE source = 'attack' ORDER BY key;
 
 -- Who asks whether somebody's token is this one leaves a trace, also with a dry run; who imports the same again does not.
-CREATE FUNCTION pg_temp.asked() RETURNS bigint LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN (SELECT coalesce(sum(count), 0) FROM hftok.audit_events WHERE action = 'import_value' AND kind = 'audit');
-END
+CREATE FUNCTION pg_temp.asked() RETURNS bigint LANGUAGE sql AS $$
+    SELECT coalesce(sum(count), 0) FROM hftok.audit_events WHERE action = 'import_value' AND kind = 'audit'
 $$;
-CREATE FUNCTION pg_temp.waiting() RETURNS bigint LANGUAGE sql AS 'SELECT audit_waiting FROM hftok.status()';
-CREATE PROCEDURE pg_temp.calm() LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 500 LOOP
-        EXIT WHEN pg_temp.waiting() = 0;
-        PERFORM pg_sleep(0.02);
-        COMMIT;
-    END LOOP;
-END
-$$;
-CALL pg_temp.calm();
+CALL pg_temp.await_audit();
 SELECT pg_temp.asked() AS asked \gset
 SELECT hftok.import_value('oracle', '1', 'hf_00000000000000000000000000000001g7', 'huggingface', p_user_id => '37', p_dry_run => true);
 SELECT hftok.import_value('oracle', '1', 'hf_0000000000000000000000000000000guess', 'huggingface', p_user_id => '37', p_dry_run => true);
-CALL pg_temp.calm();
+CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
 SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2', 'huggingface', p_user_id => 'j2');
-CALL pg_temp.calm();
+CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
 -- Nor does a column that was seen before cover for another value.
 SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
 SELECT version FROM hftok.save_credential('huggingface', 'hf_00000000000000000000000000000001j4', p_user_id => 'j4');
 SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000001j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed', p_dry_run => true);
 SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
-CALL pg_temp.calm();
+CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
 
 -- Tables and views of somebody else, whose code would run as the operator.

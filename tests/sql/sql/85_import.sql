@@ -3,6 +3,7 @@
 
 \set VERBOSITY terse
 \encoding UTF8
+\i tests/sql/include/await.sql
 \pset null ~
 SET timezone = 'UTC';
 SET client_min_messages = warning;
