@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.role_name(oid) RETURNS text LANGUAGE sql AS $$
         ELSE (SELECT CASE WHEN rolsuper THEN '(superuser)' ELSE rolname::text END FROM pg_roles WHERE oid = $1) END
 $$;
 CREATE FUNCTION pg_temp.privileges(aclitem[]) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(format('%s=%s', grantee, privileges), E'\n' ORDER BY grantee COLLATE "C")
+    SELECT string_agg(format('%s=%s', grantee, privileges), ', ' ORDER BY grantee COLLATE "C")
     FROM (
         SELECT pg_temp.role_name(a.grantee) AS grantee,
             string_agg(a.privilege_type || CASE WHEN a.is_grantable AND a.grantee <> a.grantor THEN '*' ELSE '' END, ','
@@ -21,7 +21,9 @@ CREATE FUNCTION pg_temp.privileges(aclitem[]) RETURNS text LANGUAGE sql AS $$
 $$;
 CREATE TEMP VIEW ours AS SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('hftok', 'hftok_private');
 
+-- Unaligned, so that a longer name changes its own line and no other.
 \pset format unaligned
+\pset footer off
 
 -- Members of the extension. Row and array types belong to it in some versions of Postgres and not in others.
 SELECT o.type, o.identity
@@ -33,8 +35,6 @@ AND NOT EXISTS (
     WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND (t.typelem <> 0 OR c.relkind <> 'c')
 )
 ORDER BY o.type COLLATE "C", o.identity COLLATE "C";
-
-\pset format aligned
 
 -- The tables that pg_dump dumps with their rows.
 SELECT config::regclass AS dumped, condition
@@ -80,7 +80,6 @@ WHERE NOT t.tgisinternal ORDER BY t.tgrelid::regclass::text COLLATE "C", t.tgnam
 SELECT r.ev_class::regclass AS relation, r.rulename AS rule
 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN ours n ON n.oid = c.relnamespace
 WHERE r.rulename <> '_RETURN' ORDER BY 1, 2;
-\pset format unaligned
 \x on
 SELECT p.polrelid::regclass AS relation, p.polname, p.polpermissive AS permissive, p.polcmd AS command,
     (SELECT array_agg(pg_temp.role_name(r) ORDER BY pg_temp.role_name(r)) FROM unnest(p.polroles) r) AS roles,
@@ -88,15 +87,12 @@ SELECT p.polrelid::regclass AS relation, p.polname, p.polpermissive AS permissiv
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN ours n ON n.oid = c.relnamespace
 ORDER BY p.polrelid::regclass::text COLLATE "C", p.polname COLLATE "C";
 \x off
-\pset format aligned
-
 -- Types.
 SELECT t.oid::regtype AS type, t.typtype, pg_temp.role_name(t.typowner) AS owner, pg_temp.privileges(t.typacl)
 FROM pg_type t JOIN ours n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typelem = 0 AND (c.relkind IS NULL OR c.relkind = 'c') ORDER BY t.oid::regtype::text COLLATE "C";
 
 -- Functions.
-\pset format unaligned
 \x on
 SELECT p.oid::regproc AS function, pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
     concat_ws(' ', l.lanname, CASE WHEN l.lanname = 'c' THEN p.prosrc END) AS language,
@@ -105,12 +101,10 @@ SELECT p.oid::regproc AS function, pg_get_function_arguments(p.oid) AS arguments
         CASE p.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' ELSE 'parallel unsafe' END,
         CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END,
         CASE WHEN p.proisstrict THEN 'strict' END, CASE WHEN p.proleakproof THEN 'leakproof' END) AS properties,
-    p.proconfig AS settings, pg_temp.role_name(p.proowner) AS owner, replace(pg_temp.privileges(p.proacl), E'\n', ', ') AS privileges
+    p.proconfig AS settings, pg_temp.role_name(p.proowner) AS owner, pg_temp.privileges(p.proacl) AS privileges
 FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 \x off
-\pset format aligned
-
 -- The rules. A privilege that was never touched is the default one, and that of a function and of a type is for PUBLIC.
 CREATE TEMP VIEW granted AS
     SELECT 'schema' AS kind, n.nspname::text AS object, n.nspowner AS owner, a.*
