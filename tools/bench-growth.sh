@@ -82,7 +82,7 @@ mkdir -p "$folder"
         pgbench_script 'SELECT hftok.resolve_hf_token(:u)' "$users" "$batch" >"$scratch/resolve.sql"
         pgbench_script 'SELECT secret FROM plain WHERE user_id = :u' "$users" "$batch" >"$scratch/plain.sql"
         chmod 755 "$scratch"
-        : >"$scratch/resolve.times" >"$scratch/plain.times"
+        rm -f "$scratch/resolve.times" "$scratch/plain.times"
         for ((round = 0; round < rounds; round++)); do
             for name in plain resolve; do time_of "$name" >>"$scratch/$name.times"; done
         done

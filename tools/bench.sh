@@ -28,7 +28,7 @@ read_measures() {
     while IFS= read -r line; do
         case "$line" in '' | \#*) continue ;; esac
         # A bar within a statement is two of them.
-        IFS='|' read -r name statement count setting rival wanted < <(sed 's/||/\x01/g' <<<"$line")
+        IFS='|' read -r name statement count setting rival wanted <<<"${line//||/$'\x01'}"
         name=$(trim "$name")
         [[ $name =~ $only ]] || continue
         names+=("$name")

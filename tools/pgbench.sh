@@ -2,6 +2,7 @@
 # How the benchmarks measure: what pgbench sends, and that nothing of before is measured with it. Sourced, after cluster.sh.
 
 # So many statements go in one pipeline.
+# shellcheck disable=SC2034 # whoever sources this uses it
 readonly batch=50
 
 # A transaction of pgbench: so many statements, in one pipeline if they are several. What stands for something drawn anew for

@@ -69,6 +69,7 @@ install_packages() {
     need libclang-dev has_libclang
     need pkg-config has pkg-config
     need git has git
+    need shellcheck has shellcheck
     need "curl ca-certificates" has curl
     need "python3 python3-venv" python3 -c 'import ensurepip, venv'
 

@@ -79,7 +79,10 @@ unsafe_in_one_place() {
         END { exit bad }'
 }
 
+shell_scripts() { sources '*.sh' .ci/run | xargs -0 -r shellcheck --external-sources; }
+
 regression() (
+    # shellcheck disable=SC2119 # with no settings of its own
     cluster_start
     make --no-print-directory installcheck
 )
@@ -92,6 +95,8 @@ log=$scratch/log
 
 check "format" cargo fmt --all --check || true
 check "lints" make --no-print-directory clippy || true
+check "links of the documentation" make --no-print-directory doc || true
+check "shell scripts" shell_scripts || true
 suite "core" cargo test -p hftok-core --locked --no-fail-fast
 suite "extension" make --no-print-directory unit-tests
 check "build and install" make --no-print-directory install || finish

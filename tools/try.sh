@@ -55,6 +55,7 @@ make --no-print-directory install
 
 heading "A Postgres of its own"
 scratch_make
+# shellcheck disable=SC2119 # with no settings of its own
 cluster_start
 tell "Server $("$PG_CONFIG" --version | cut -d ' ' -f 2) runs in $scratch, on a Unix socket only, with hftok preloaded." \
     "Its keyring is a file outside the database, $(stat -c 'mode %a, owner %U' "$scratch/keyring"):"
