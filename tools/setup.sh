@@ -91,27 +91,29 @@ install_packages() {
     fi
 }
 
-# Newer than what most distributions carry: the version that Cargo.toml asks for.
+# The version that rust-toolchain.toml names. A cargo that does not come from rustup may be newer.
+rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+readonly rust
+
 rust_is_new_enough() {
-    local wanted found
-    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    local found
     found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)
-    [ -n "$found" ] && [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ]
+    [ -n "$found" ] && [ "$(printf '%s\n' "$rust" "$found" | sort -V | head -n 1)" = "$rust" ]
 }
 
 install_rust() {
     if ! rust_is_new_enough; then
-        echo "setup: installing Rust with rustup"
+        echo "setup: installing Rust $rust with rustup"
         if command -v rustup >/dev/null; then
-            rustup -q toolchain install stable --profile minimal && rustup -q default stable
+            rustup -q toolchain install "$rust" --profile minimal
         else
             # What https://sh.rustup.rs leads to, from the host that everything else comes from as well.
             curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
-                sh -s -- -y -q --no-modify-path --profile minimal --component rustfmt --component clippy >/dev/null
+                sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain "$rust" >/dev/null
         fi || true
         hash -r
         rust_is_new_enough ||
-            fail "a newer Rust is missing and rustup could not bring it: install it from https://rustup.rs"
+            fail "Rust $rust is missing and rustup could not bring it: install it from https://rustup.rs"
     fi
     if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
         rustup -q component add rustfmt clippy || fail "cargo fmt and cargo clippy are missing"
