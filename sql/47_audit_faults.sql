@@ -1,0 +1,52 @@
+-- What verify() holds against the audit: rows that were deleted, added, edited or put back whole.
+
+CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH newest AS (
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest
+        FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL
+        -- What was said anew is older than everything that is still there itself.
+        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
+    ), role AS (
+        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level
+        FROM hftok_private.changes c WHERE c.subject IS NOT NULL AND c.object_id IS NULL
+        ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
+    ), share AS (
+        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level
+        FROM hftok_private.changes c
+        -- What was deleted is shared with nobody.
+        WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
+        ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
+    )
+    SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
+        CASE
+            WHEN n.object_id IS NULL THEN 'the audit tells of no such secret'
+            WHEN s.id IS NULL THEN 'it was deleted outside hftok'
+            WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
+            WHEN s.version <> n.version THEN format('the audit tells of version %s', n.version)
+            ELSE 'what is said of it (switched on, hosts, end, verdict, label) was changed outside hftok'
+        END
+    FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id
+    WHERE CASE WHEN s.id IS NULL THEN n.digest IS NOT NULL
+        ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s) END
+    UNION ALL
+    SELECT 'member', format('%s in %s', coalesce(m.user_id, r.subject), coalesce(m.org_id, r.owner_id)), NULL,
+        format('the audit tells of the role %s, and not of %s', coalesce(r.level, 'none'), coalesce(m.role, 'none'))
+    FROM hftok_private.members m
+    FULL JOIN (SELECT * FROM role WHERE owner_scope = 'org') r ON r.owner_id = m.org_id AND r.subject = m.user_id
+    WHERE m.role IS DISTINCT FROM r.level
+    UNION ALL
+    SELECT 'administrator', coalesce(a.user_id, r.subject), NULL,
+        CASE WHEN a.user_id IS NULL THEN 'deleted outside hftok' ELSE 'added outside hftok' END
+    FROM hftok_private.administrators a
+    FULL JOIN (SELECT * FROM role WHERE owner_scope = 'global') r ON r.subject = a.user_id
+    WHERE (a.user_id IS NULL) <> (r.level IS NULL)
+    UNION ALL
+    SELECT 'share', format('%s with %s', coalesce(s.integration_id, h.object_id), coalesce(s.org_id, h.owner_id)), NULL,
+        CASE WHEN s.org_id IS NULL THEN 'deleted outside hftok' ELSE 'added outside hftok' END
+    FROM hftok_private.integration_shares s
+    FULL JOIN share h ON h.object_id = s.integration_id AND h.owner_id = s.org_id
+    WHERE (s.org_id IS NULL) <> (h.level IS NULL)
+$$;
+COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
