@@ -8,6 +8,7 @@ CREATE TABLE hftok_private.audit (
     action text NOT NULL,
     outcome text NOT NULL,
     count bigint NOT NULL,
+    protected boolean NOT NULL,
     object_id uuid,
     version int,
     digest bytea,
@@ -17,6 +18,7 @@ CREATE TABLE hftok_private.audit (
     level text,
     subject text,
     role_name text,
+    outer_role text,
     login_role text,
     actor_user text,
     client_addr text,
@@ -34,6 +36,7 @@ COMMENT ON COLUMN hftok_private.audit.kind IS 'reveal, change, refusal, key or a
 COMMENT ON COLUMN hftok_private.audit.action IS 'The function, view or operation.';
 COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed, rolled_back, prepared or unprotected; why it was refused; done.';
 COMMENT ON COLUMN hftok_private.audit.count IS 'How many such events this one stands for.';
+COMMENT ON COLUMN hftok_private.audit.protected IS 'False: it lay in audit_pending without a protection that fits, so whoever can write there may have made it up.';
 COMMENT ON COLUMN hftok_private.audit.object_id IS 'The secret, or another object with an id. NULL where the event stands for several.';
 COMMENT ON COLUMN hftok_private.audit.version IS 'Its version.';
 COMMENT ON COLUMN hftok_private.audit.digest IS 'Of a change: the state it left a secret in, NULL when it was deleted. Of several secrets: SHA-256 over their ids in order.';
@@ -43,6 +46,7 @@ COMMENT ON COLUMN hftok_private.audit.provider IS 'Whose service the secret open
 COMMENT ON COLUMN hftok_private.audit.level IS 'The level of the walk; the role that a member got; the purpose of a key.';
 COMMENT ON COLUMN hftok_private.audit.subject IS 'The user that a membership is about.';
 COMMENT ON COLUMN hftok_private.audit.role_name IS 'The role in whose name the call was made.';
+COMMENT ON COLUMN hftok_private.audit.outer_role IS 'The role that began the call: not that of a function in between that runs as its owner.';
 COMMENT ON COLUMN hftok_private.audit.login_role IS 'The role that logged in.';
 COMMENT ON COLUMN hftok_private.audit.actor_user IS 'The user of the application: the JWT''s, or the one that the backend named.';
 COMMENT ON COLUMN hftok_private.audit.client_addr IS 'The address of the client; NULL on a Unix socket.';

@@ -1,9 +1,10 @@
 -- The audit as it is read, verified and purged.
 
 CREATE VIEW hftok.audit_events WITH (security_invoker) AS
-    SELECT a.id, a.at, a.role_name, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.login_role END AS login_role,
+    SELECT a.id, a.at, a.role_name, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.outer_role END AS outer_role,
+        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.login_role END AS login_role,
         a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope, a.owner_id, a.provider, a.level, a.subject,
-        a.outcome, a.count, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.client_addr END AS client_addr,
+        a.outcome, a.count, a.protected, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.client_addr END AS client_addr,
         CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.application_name END AS application_name,
         CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.request_id END AS request_id,
         pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash

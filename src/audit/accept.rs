@@ -23,6 +23,7 @@ pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error
     accept(&Event {
         at: session::now(),
         kind,
+        is_protected: true,
         action: action::name(statement::function()),
         outcome,
         count: 1,
@@ -142,7 +143,16 @@ fn refuse(
         return;
     }
     let at = session::now();
-    let event = Event { at, kind: Kind::Refusal, action, outcome, count: 1, who: session.as_who(), object };
+    let event = Event {
+        at,
+        kind: Kind::Refusal,
+        is_protected: true,
+        action,
+        outcome,
+        count: 1,
+        who: session.as_who(),
+        object,
+    };
     if session::is_standby() {
         let _ = log(&event);
         return;
@@ -185,6 +195,7 @@ pub fn line(database: u32, event: &Event<'_>) -> String {
         "database": database,
         "at": TimestampWithTimeZone::try_from(event.at).ok(),
         "kind": event.kind.as_str(),
+        "protected": event.is_protected,
         "action": event.action,
         "outcome": event.outcome,
         "count": event.count,
@@ -197,6 +208,7 @@ pub fn line(database: u32, event: &Event<'_>) -> String {
         "level": object.level,
         "subject": object.subject,
         "role_name": who.role,
+        "outer_role": who.outer,
         "login_role": who.login,
         "actor_user": who.user,
         "client_addr": who.address,

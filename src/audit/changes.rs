@@ -46,6 +46,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let event = Event {
         at: session::now(),
         kind,
+        is_protected: true,
         action,
         outcome: "committed",
         count,

@@ -100,5 +100,14 @@ fn accept_now(event: Event<'_>) -> Result<(), Error> {
 /// The event, of no time.
 fn event<'a>(session: &'a Session<'_>, outcome: &'a str, object: Object<'a>) -> Event<'a> {
     let action = action::name(statement::function());
-    Event { at: 0, kind: Kind::Reveal, action, outcome, count: 1, who: session.as_who(), object }
+    Event {
+        at: 0,
+        kind: Kind::Reveal,
+        is_protected: true,
+        action,
+        outcome,
+        count: 1,
+        who: session.as_who(),
+        object,
+    }
 }

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use hftok_core::audit::chain::{Link, START};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use super::purge::PURGE;
 use crate::error::Error;
@@ -37,6 +37,7 @@ const COLUMNS: &[Oid] = &[
     TEXTOID,
     TEXTOID,
     INT8OID,
+    BOOLOID,
     UUIDOID,
     INT4OID,
     BYTEAOID,
@@ -51,11 +52,12 @@ const COLUMNS: &[Oid] = &[
     TEXTOID,
     TEXTOID,
     TEXTOID,
+    TEXTOID,
     BYTEAOID,
 ];
-const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.object_id, a.version, a.digest,
-    a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.login_role, a.actor_user, a.client_addr,
-    a.application_name, a.request_id, a.chain_hash
+const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
+    a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
+    a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
     FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 10000";
 // What was taken is deleted in the same step; others' rows that are not committed yet are not seen.
 const TAKE_PENDING: &CStr = c"WITH taken AS (
@@ -101,12 +103,13 @@ pub struct Stored {
     at: Option<TimestampWithTimeZone>,
     kind: Option<String>,
     count: Option<i64>,
+    is_protected: Option<bool>,
     id: Option<Uuid>,
     version: Option<i32>,
     digest: Option<Vec<u8>>,
     action: Option<String>,
     outcome: Option<String>,
-    texts: [Option<String>; 11],
+    texts: [Option<String>; 12],
 }
 
 /// Whether this database still has the extension.
@@ -248,6 +251,7 @@ impl NewRows {
             event.action.into(),
             event.outcome.into(),
             event.count.into(),
+            event.is_protected.into(),
             object.id.map(Uuid::from_bytes).into(),
             object.version.into(),
             object.digest.into(),
@@ -257,6 +261,7 @@ impl NewRows {
             object.level.into(),
             object.subject.into(),
             who.role.into(),
+            who.outer.into(),
             who.login.into(),
             who.user.into(),
             who.address.into(),
@@ -274,7 +279,7 @@ impl NewRows {
 
 impl Stored {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let mut column = 9;
+        let mut column = 10;
         Ok(Self {
             number: row.must(1)?,
             at: row.get(2),
@@ -282,24 +287,26 @@ impl Stored {
             action: row.get(4),
             outcome: row.get(5),
             count: row.get(6),
-            id: row.get(7),
-            version: row.get(8),
-            digest: row.get(9),
+            is_protected: row.get(7),
+            id: row.get(8),
+            version: row.get(9),
+            digest: row.get(10),
             texts: std::array::from_fn(|_| {
                 column += 1;
                 row.get(column)
             }),
-            link: row.get(21).unwrap_or_default(),
+            link: row.get(23).unwrap_or_default(),
         })
     }
 
     /// The event that the row tells, if it can be one.
     pub fn event(&self) -> Option<Event<'_>> {
-        let [scope, owner, provider, level, subject, role, login, user, address, application, request] =
+        let [scope, owner, provider, level, subject, role, outer, login, user, address, application, request] =
             self.texts.each_ref().map(Option::as_deref);
         Some(Event {
             at: self.at?.into_inner(),
             kind: Kind::parse(self.kind.as_deref()?)?,
+            is_protected: self.is_protected?,
             action: self.action.as_deref()?,
             outcome: self.outcome.as_deref()?,
             count: self.count?,
@@ -313,7 +320,7 @@ impl Stored {
                 level,
                 subject,
             },
-            who: Who { role, login, user, address, application, request },
+            who: Who { role, outer, login, user, address, application, request },
         })
     }
 }

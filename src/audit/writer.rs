@@ -327,6 +327,7 @@ fn write(
         let mut event = read(&pending.event);
         if !pending.is_protected()? {
             unprotected += 1;
+            event.is_protected = false;
             // What anybody could have put there is nothing that anything is held against.
             if event.outcome == "committed" {
                 event.outcome = "unprotected";
@@ -362,6 +363,7 @@ fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'
     Event {
         at: session::now(),
         kind: Kind::Audit,
+        is_protected: true,
         action,
         outcome,
         count,

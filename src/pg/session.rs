@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
     pub fn as_who(&self) -> Who<'_> {
         Who {
             role: self.names.role.as_deref(),
+            outer: self.names.role.as_deref(),
             login: self.names.login.as_deref(),
             user: self.user.as_deref().or(self.names.own.as_deref()),
             address: self.names.address.as_deref(),

@@ -36,11 +36,13 @@ fn numbered() -> Box<DataKey> {
 const FIRST: Event<'static> = Event {
     at: 817_000_000_123_456,
     kind: Kind::Reveal,
+    is_protected: true,
     action: "resolve_hf_token",
     outcome: "used",
     count: 1,
     who: Who {
         role: Some("backend"),
+        outer: Some("caller"),
         login: Some("authenticator"),
         user: Some("alice"),
         address: Some("10.0.0.1"),
@@ -61,10 +63,19 @@ const FIRST: Event<'static> = Event {
 const SECOND: Event<'static> = Event {
     at: -1,
     kind: Kind::Change,
+    is_protected: false,
     action: "zoë",
     outcome: "committed",
     count: 7,
-    who: Who { role: None, login: None, user: None, address: None, application: None, request: None },
+    who: Who {
+        role: None,
+        outer: None,
+        login: None,
+        user: None,
+        address: None,
+        application: None,
+        request: None,
+    },
     object: Object {
         id: None,
         version: None,
@@ -82,21 +93,22 @@ const SECOND: Event<'static> = Event {
 fn the_hashes_are_those_of_the_layout() {
     let key = numbered();
     let key = key.for_audit().unwrap();
-    let bytes = "0002e70ea2c9f2400100000000000000010010000102030405060708090a0b0c0d0e0f000400000003ffff00107265736f\
-        6c76655f68665f746f6b656e0004757365640004757365720005616c696365000b68756767696e67666163650004757365\
-        72ffff00076261636b656e64000d61757468656e74696361746f720005616c696365000831302e302e302e310000ffff";
+    let bytes = "0002e70ea2c9f240010100000000000000010010000102030405060708090a0b0c0d0e0f000400000003ffff0010726573\
+        6f6c76655f68665f746f6b656e0004757365640004757365720005616c696365000b68756767696e676661636500047573\
+        6572ffff00076261636b656e64000663616c6c6572000d61757468656e74696361746f720005616c696365000831302e30\
+        2e302e310000ffff";
     assert_eq!(hex::encode(FIRST.encode()), bytes);
     let one = key.link(&START, 1, &FIRST);
-    assert_eq!(hex::encode(one), "0000010249f45607500efad2ef7b80c40768549d57188816b12a2c9a1e06d1929c7e85d2");
+    assert_eq!(hex::encode(one), "00000102b9caa2a66dddf5c87a402bc68c779cb39685fb5c7268c6af27ecac3fb97b624c");
     let two = key.link(&one, 2, &SECOND);
-    assert_eq!(hex::encode(two), "00000102e809a4061def8e05519f64a5a517343d3fc42565a117253c6780ea3f585b272c");
+    assert_eq!(hex::encode(two), "00000102d4210b7dda18a31a2dcec9721ec31cc92086dd6bc19facc4b0372cc7f1e20540");
     let protection = key.protect(77, &FIRST.encode());
     assert_eq!(
         hex::encode(protection),
-        "000001025123bdcc8a7bb35c095f30764b766d5dc21f7ac0f5c04bd8b9c8a1ffb4263ee1"
+        "00000102bb02abf3e2e54ba4c4c4abf62e6233d7ed939aea842b3504053a308232501564"
     );
     let stub = key.stub(2, &two);
-    assert_eq!(hex::encode(stub), "000001020bde3d5a76d5efc20851722ebcb1f732b48b75f00a47423dc3253bd2e960afad");
+    assert_eq!(hex::encode(stub), "000001028a59cfb4215858149d7b3c9e6ab90f952d1f67f130bb68de610c48f11b2b81c3");
     for link in [one, two, protection, stub] {
         assert_eq!(key_of(&link).map(DataKeyId::get), Some(258));
     }
@@ -120,10 +132,13 @@ fn changed(event: Event<'static>) -> Vec<Event<'static>> {
     vec![
         Event { at: event.at + 1, ..event },
         Event { kind: Kind::Refusal, ..event },
+        Event { is_protected: !event.is_protected, ..event },
         Event { action: "get_secret", ..event },
         Event { outcome: "", ..event },
         Event { count: event.count + 1, ..event },
         with_who(Who { role: other, ..who }),
+        with_who(Who { outer: other, ..who }),
+        with_who(Who { role: who.outer, outer: who.role, ..who }),
         with_who(Who { login: other, ..who }),
         with_who(Who { user: other, ..who }),
         with_who(Who { address: other, ..who }),

@@ -10,24 +10,26 @@ use proptest::prelude::*;
 struct Drawn {
     numbers: (i64, i64),
     kind: Kind,
+    is_protected: bool,
     words: [String; 2],
     id: Option<[u8; 16]>,
     version: Option<i32>,
     digest: Option<Vec<u8>>,
-    texts: [Option<String>; 11],
+    texts: [Option<String>; 12],
 }
 
 impl Drawn {
     fn event(&self) -> Event<'_> {
-        let [scope, owner, provider, level, subject, role, login, user, address, application, request] =
+        let [scope, owner, provider, level, subject, role, outer, login, user, address, application, request] =
             self.texts.each_ref().map(Option::as_deref);
         Event {
             at: self.numbers.0,
             kind: self.kind,
+            is_protected: self.is_protected,
             action: &self.words[0],
             outcome: &self.words[1],
             count: self.numbers.1,
-            who: Who { role, login, user, address, application, request },
+            who: Who { role, outer, login, user, address, application, request },
             object: Object {
                 id: self.id,
                 version: self.version,
@@ -53,13 +55,14 @@ prop_compose! {
     fn drawn()(
         numbers in any::<(i64, i64)>(),
         kind in proptest::sample::select(&KINDS),
+        is_protected in any::<bool>(),
         words in [text(), text()],
         id in any::<Option<[u8; 16]>>(),
         version in any::<Option<i32>>(),
         digest in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..64)),
-        texts in proptest::array::uniform11(proptest::option::of(text())),
+        texts in proptest::array::uniform12(proptest::option::of(text())),
     ) -> Drawn {
-        Drawn { numbers, kind, words, id, version, digest, texts }
+        Drawn { numbers, kind, is_protected, words, id, version, digest, texts }
     }
 }
 
@@ -82,9 +85,9 @@ proptest! {
     }
 
     #[test]
-    fn moved_boundaries_make_another_event(left in "[ab]{0,4}", right in "[ab]{0,4}", cut in 0..9_usize, field in 0..10_usize) {
+    fn moved_boundaries_make_another_event(left in "[ab]{0,4}", right in "[ab]{0,4}", cut in 0..9_usize, field in 0..11_usize) {
         let mut one = Drawn {
-            numbers: (0, 1), kind: Kind::Reveal, words: [String::new(), String::new()], id: None, version: None, digest: None,
+            numbers: (0, 1), kind: Kind::Reveal, is_protected: true, words: [String::new(), String::new()], id: None, version: None, digest: None,
             texts: Default::default(),
         };
         let mut other = one.clone();
@@ -96,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn absent_is_not_empty(drawn in drawn(), field in 0..11_usize) {
+    fn absent_is_not_empty(drawn in drawn(), field in 0..12_usize) {
         let (mut absent, mut empty) = (drawn.clone(), drawn);
         absent.texts[field] = None;
         empty.texts[field] = Some(String::new());
@@ -125,7 +128,7 @@ proptest! {
     fn a_long_text_is_cut_at_a_letter(letter in any::<char>(), before in 0..4_usize, count in 1000..5000_usize) {
         let long = "x".repeat(before) + &letter.to_string().repeat(count);
         let mut drawn = Drawn {
-            numbers: (0, 1), kind: Kind::Change, words: ["a".into(), "b".into()], id: None, version: None, digest: None,
+            numbers: (0, 1), kind: Kind::Change, is_protected: true, words: ["a".into(), "b".into()], id: None, version: None, digest: None,
             texts: Default::default(),
         };
         drawn.texts[3] = Some(long.clone());

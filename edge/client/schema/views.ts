@@ -19,6 +19,7 @@ export type Views = {
       id: number | null;
       at: string | null;
       role_name: string | null;
+      outer_role: string | null;
       login_role: string | null;
       actor_user: string | null;
       kind: string | null;
@@ -32,6 +33,7 @@ export type Views = {
       subject: string | null;
       outcome: string | null;
       count: number | null;
+      protected: boolean | null;
       client_addr: string | null;
       application_name: string | null;
       request_id: string | null;

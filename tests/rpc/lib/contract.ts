@@ -196,8 +196,8 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   rotation_progress: { columns: "total done failed", who: ["admin", "auditor"] },
   audit_events: {
     columns:
-      "id at role_name login_role actor_user kind action object_id version owner_scope owner_id provider level subject " +
-      "outcome count client_addr application_name request_id digest chain_hash",
+      "id at role_name outer_role login_role actor_user kind action object_id version owner_scope owner_id provider level " +
+      "subject outcome count protected client_addr application_name request_id digest chain_hash",
     who: ["user", "admin", "auditor"],
   },
   recent_reveals: {

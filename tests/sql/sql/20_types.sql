@@ -243,9 +243,9 @@ SELECT hftok_private.record_change(p_action => 'types', p_object => :'id', p_ver
     p_owner => 'alice', p_provider => 'openai', p_level => 'level', p_subject => 'bob');
 SELECT hftok_private.record_change('bare', p_owner => '', p_provider => '');
 SELECT key, value FROM hftok_private.audit_pending p, LATERAL jsonb_each(hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit') f
-WHERE hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' ->> 'action' = 'types' AND key NOT IN ('at', 'database', 'object_id', 'application_name', 'client_addr', 'role_name', 'login_role', 'actor_user')
+WHERE hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' ->> 'action' = 'types' AND key NOT IN ('at', 'database', 'object_id', 'application_name', 'client_addr', 'role_name', 'outer_role', 'login_role', 'actor_user')
 ORDER BY key COLLATE "C";
-SELECT e ->> 'object_id' = :'id' AS object, e ->> 'role_name' = current_user AS role, e ->> 'login_role' = session_user AS login,
+SELECT e ->> 'object_id' = :'id' AS object, e ->> 'role_name' = current_user AS role, e ->> 'outer_role' = current_user AS outer, e ->> 'login_role' = session_user AS login,
     e ->> 'actor_user' = 'role:' || current_user AS actor, e ->> 'application_name' = current_setting('application_name') AS application,
     (e ->> 'at')::timestamptz BETWEEN now() AND clock_timestamp() AS at
 FROM (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p WHERE e ->> 'action' = 'types';

@@ -295,7 +295,7 @@ INSERT INTO hftok.members (org_id, user_id, role) VALUES ('acme', 'role:regress_
 INSERT INTO hftok_private.administrators (user_id) VALUES ('role:regress_backup');
 INSERT INTO hftok_private.providers (id, definition) VALUES ('openai', '{}');
 INSERT INTO hftok_private.audit_pending (event) VALUES ('');
-INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) VALUES (0, now(), 'reveal', 'x', 'used', 1, '');
+INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) VALUES (0, now(), 'reveal', 'x', 'used', 1, true, '');
 WITH a AS (UPDATE hftok_private.audit SET actor_user = 'somebody else' RETURNING 1) SELECT count(*) FROM a;
 WITH a AS (DELETE FROM hftok_private.audit RETURNING 1) SELECT count(*) FROM a;
 INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES (1, '', '');

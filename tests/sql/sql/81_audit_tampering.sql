@@ -58,7 +58,7 @@ $$;
 INSERT INTO deeds (victim, what, deed)
 SELECT v.id, c.name, format('UPDATE hftok_private.audit SET %1$I = %2$s WHERE id = $1', c.name, new)
 FROM (SELECT min(id) AS id FROM hftok.audit_events WHERE kind IN ('change', 'reveal') AND id > 3 GROUP BY kind) v,
-    (VALUES ('action'), ('outcome'), ('owner_scope'), ('owner_id'), ('provider'), ('level'), ('subject'), ('role_name'), ('login_role'),
+    (VALUES ('action'), ('outcome'), ('owner_scope'), ('owner_id'), ('provider'), ('level'), ('subject'), ('role_name'), ('outer_role'), ('login_role'),
         ('actor_user'), ('client_addr'), ('application_name'), ('request_id')) c (name),
     LATERAL unnest(ARRAY[format('%I || '' ''', c.name), format('coalesce(''x'' || %I, '''')', c.name), format('CASE WHEN %I IS NULL THEN ''x'' END', c.name),
         format('repeat(coalesce(%I, ''x''), 5000)', c.name)]) new
@@ -67,7 +67,7 @@ SELECT v.id, c.name, format('UPDATE hftok_private.audit SET %1$I = %2$s WHERE id
 FROM (SELECT min(id) AS id FROM hftok.audit_events WHERE kind IN ('change', 'reveal') AND id > 3 GROUP BY kind) v,
     (VALUES ('at', 'at + interval ''1 microsecond'''), ('at', '''infinity'''), ('at', '''-infinity'''), ('at', '''2000-01-01 UTC'''),
         ('kind', 'CASE kind WHEN ''change'' THEN ''reveal'' ELSE ''change'' END'), ('kind', '''nonsense'''), ('kind', ''''''),
-        ('count', 'count + 1'), ('count', '0'), ('count', '-count'), ('object_id', 'CASE WHEN object_id IS NULL THEN gen_random_uuid() END'),
+        ('protected', 'NOT protected'), ('count', 'count + 1'), ('count', '0'), ('count', '-count'), ('object_id', 'CASE WHEN object_id IS NULL THEN gen_random_uuid() END'),
         ('object_id', 'gen_random_uuid()'), ('version', 'CASE WHEN version IS NULL THEN 1 END'), ('version', 'coalesce(version, 0) + 1'),
         ('digest', 'CASE WHEN digest IS NULL THEN ''''::bytea END'), ('digest', 'sha256(''x'')'), ('digest', 'coalesce(digest || ''\x00'', ''\x00'')'),
         ('chain_hash', ''''''), ('chain_hash', 'set_byte(chain_hash, 0, get_byte(chain_hash, 0) # 1)'),
@@ -103,22 +103,22 @@ SELECT d.victim, d.what, d.deed, d.head FROM (VALUES
     (1, 'all moved far', 'UPDATE hftok_private.audit SET id = id + 1000000', NULL),
     (5, 'two swapped', 'UPDATE hftok_private.audit SET id = -id WHERE id IN ($1, $1 + 1); UPDATE hftok_private.audit SET id = 2 * $1 + 1 + id WHERE id < 0', NULL),
     (5, 'two far apart swapped', 'UPDATE hftok_private.audit SET id = -id WHERE id IN ($1, $1 + 5); UPDATE hftok_private.audit SET id = 2 * $1 + 5 + id WHERE id < 0', NULL),
-    (5, 'two swapped but for their hashes', 'UPDATE hftok_private.audit a SET at = b.at, kind = b.kind, action = b.action, outcome = b.outcome, count = b.count, object_id = b.object_id,
+    (5, 'two swapped but for their hashes', 'UPDATE hftok_private.audit a SET at = b.at, kind = b.kind, action = b.action, outcome = b.outcome, count = b.count, protected = b.protected, object_id = b.object_id,
         version = b.version, digest = b.digest, owner_scope = b.owner_scope, owner_id = b.owner_id, provider = b.provider, level = b.level, actor_user = b.actor_user, role_name = b.role_name,
-        login_role = b.login_role, application_name = b.application_name, subject = b.subject FROM hftok_private.audit b WHERE a.id IN ($1, $1 + 1) AND b.id = 2 * $1 + 1 - a.id', NULL),
-    (5, 'one written over the next', 'DELETE FROM hftok_private.audit WHERE id = $1 + 1; INSERT INTO hftok_private.audit SELECT $1 + 1, at, kind, action, outcome, count, object_id, version, digest, owner_scope, owner_id,
-        provider, level, subject, role_name, login_role, actor_user, client_addr, application_name, request_id, chain_hash FROM hftok_private.audit WHERE id = $1', NULL),
+        outer_role = b.outer_role, login_role = b.login_role, application_name = b.application_name, subject = b.subject FROM hftok_private.audit b WHERE a.id IN ($1, $1 + 1) AND b.id = 2 * $1 + 1 - a.id', NULL),
+    (5, 'one written over the next', 'DELETE FROM hftok_private.audit WHERE id = $1 + 1; INSERT INTO hftok_private.audit SELECT $1 + 1, at, kind, action, outcome, count, protected, object_id, version, digest, owner_scope, owner_id,
+        provider, level, subject, role_name, outer_role, login_role, actor_user, client_addr, application_name, request_id, chain_hash FROM hftok_private.audit WHERE id = $1', NULL),
     (5, 'inserted in the middle', 'UPDATE hftok_private.audit SET id = -id WHERE id >= $1; UPDATE hftok_private.audit SET id = -id + 1 WHERE id < 0;
-        INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) SELECT $1, now(), ''reveal'', ''get_secret'', ''used'', 1, chain_hash FROM hftok_private.audit WHERE id = $1 - 1', NULL),
-    (:last + 1, 'added', 'DELETE FROM hftok_private.audit WHERE id > $2; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash)
-        SELECT $2 + 1, now(), ''reveal'', ''get_secret'', ''used'', 1, chain_hash FROM hftok_private.audit WHERE id = $2', NULL),
-    (:last + 7, 'added beyond the end', 'DELETE FROM hftok_private.audit WHERE id > $2; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash)
-        SELECT $2 + 7, now(), ''reveal'', ''get_secret'', ''used'', 1, chain_hash FROM hftok_private.audit WHERE id = $2', NULL),
-    (-1, 'added before the first', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) VALUES (0, now(), ''reveal'', ''get_secret'', ''used'', 1, decode(repeat(''00'', 36), ''hex''))', NULL),
-    (-5, 'added with a number below zero', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) VALUES (-5, now(), ''reveal'', ''get_secret'', ''used'', 1, '''')', NULL),
+        INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) SELECT $1, now(), ''reveal'', ''get_secret'', ''used'', 1, true, chain_hash FROM hftok_private.audit WHERE id = $1 - 1', NULL),
+    (:last + 1, 'added', 'DELETE FROM hftok_private.audit WHERE id > $2; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash)
+        SELECT $2 + 1, now(), ''reveal'', ''get_secret'', ''used'', 1, true, chain_hash FROM hftok_private.audit WHERE id = $2', NULL),
+    (:last + 7, 'added beyond the end', 'DELETE FROM hftok_private.audit WHERE id > $2; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash)
+        SELECT $2 + 7, now(), ''reveal'', ''get_secret'', ''used'', 1, true, chain_hash FROM hftok_private.audit WHERE id = $2', NULL),
+    (-1, 'added before the first', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) VALUES (0, now(), ''reveal'', ''get_secret'', ''used'', 1, true, decode(repeat(''00'', 36), ''hex''))', NULL),
+    (-5, 'added with a number below zero', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) VALUES (-5, now(), ''reveal'', ''get_secret'', ''used'', 1, true, '''')', NULL),
     (5, 'there twice', 'ALTER TABLE hftok_private.audit DROP CONSTRAINT audit_pkey; INSERT INTO hftok_private.audit SELECT * FROM hftok_private.audit WHERE id = $1', NULL),
-    (5, 'there twice, once changed', 'ALTER TABLE hftok_private.audit DROP CONSTRAINT audit_pkey; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash)
-        SELECT id, at, kind, action, outcome, 7, chain_hash FROM hftok_private.audit WHERE id = $1', NULL),
+    (5, 'there twice, once changed', 'ALTER TABLE hftok_private.audit DROP CONSTRAINT audit_pkey; INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash)
+        SELECT id, at, kind, action, outcome, 7, protected, chain_hash FROM hftok_private.audit WHERE id = $1', NULL),
     (5, 'triggers off', 'SET LOCAL session_replication_role = replica; UPDATE hftok_private.audit SET actor_user = ''bob'' WHERE id = $1', NULL),
     (0, 'a stub that nobody signed', 'INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) SELECT 3, chain_hash, chain_hash FROM hftok_private.audit WHERE id = 3; DELETE FROM hftok_private.audit WHERE id <= 3', NULL),
     (0, 'the same, one event old', 'INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) SELECT 5, chain_hash, '''' FROM hftok_private.audit WHERE id = 5', NULL),

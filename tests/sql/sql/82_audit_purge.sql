@@ -120,8 +120,8 @@ INSERT INTO deeds (what, deed) VALUES
     ('the first after it removed', 'DELETE FROM hftok_private.audit a USING hftok_private.audit_stub s WHERE a.id = s.id + 1'),
     ('an older one beside it', 'INSERT INTO hftok_private.audit_stub SELECT id - 2, chain_hash, signature FROM hftok_private.audit_stub'),
     ('a later one beside it', 'INSERT INTO hftok_private.audit_stub SELECT id + 2, chain_hash, signature FROM hftok_private.audit_stub'),
-    ('row before it', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) SELECT id, now(), ''reveal'', ''get_secret'', ''used'', 1, chain_hash FROM hftok_private.audit_stub'),
-    ('rows far before it', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, chain_hash) SELECT 2, now(), ''reveal'', ''get_secret'', ''used'', 1, chain_hash FROM hftok_private.audit_stub'),
+    ('row before it', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) SELECT id, now(), ''reveal'', ''get_secret'', ''used'', 1, true, chain_hash FROM hftok_private.audit_stub'),
+    ('rows far before it', 'INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) SELECT 2, now(), ''reveal'', ''get_secret'', ''used'', 1, true, chain_hash FROM hftok_private.audit_stub'),
     ('all after it removed', 'DELETE FROM hftok_private.audit');
 UPDATE deeds SET deed = replace(deed, '$LATE', quote_literal(:'late'));
 DO $$

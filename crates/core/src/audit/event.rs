@@ -65,6 +65,8 @@ impl Kind {
 pub struct Who<'a> {
     /// The role in whose name the call was made.
     pub role: Option<&'a str>,
+    /// The role that began the call: not that of a function in between that runs as its owner.
+    pub outer: Option<&'a str>,
     /// The role that logged in.
     pub login: Option<&'a str>,
     /// The user of the application: the JWT's, or the one that the backend named.
@@ -113,6 +115,9 @@ pub struct Event<'a> {
     pub at: i64,
     /// What it is about.
     pub kind: Kind,
+    /// Whether hftok had a key to protect it with until it was chained. Where it had none, somebody who can write to the tables
+    /// may have made the event up.
+    pub is_protected: bool,
     /// The function, view or operation.
     pub action: &'a str,
     /// How it ended.
@@ -141,6 +146,7 @@ impl<'a> Event<'a> {
         bytes.reserve(Self::USUAL);
         bytes.extend_from_slice(&self.at.to_be_bytes());
         bytes.push(self.kind.byte());
+        bytes.push(self.is_protected.into());
         bytes.extend_from_slice(&self.count.to_be_bytes());
         put(bytes, self.object.id.as_ref().map(<[u8; 16]>::as_slice));
         put(bytes, self.object.version.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
@@ -155,6 +161,11 @@ impl<'a> Event<'a> {
         let mut rest = Reader(bytes);
         let at = i64::from_be_bytes(*rest.take::<8>()?);
         let kind = Kind::of_byte(rest.take::<1>()?[0])?;
+        let is_protected = match rest.take::<1>()?[0] {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
         let count = i64::from_be_bytes(*rest.take::<8>()?);
         let id = rest.field()?.map(<[u8; 16]>::try_from).transpose().ok()?;
         let version = rest.field()?.map(<[u8; 4]>::try_from).transpose().ok()?.map(i32::from_be_bytes);
@@ -164,6 +175,7 @@ impl<'a> Event<'a> {
         let event = Self {
             at,
             kind,
+            is_protected,
             action,
             outcome,
             count,
@@ -179,6 +191,7 @@ impl<'a> Event<'a> {
             },
             who: Who {
                 role: rest.text()?,
+                outer: rest.text()?,
                 login: rest.text()?,
                 user: rest.text()?,
                 address: rest.text()?,
@@ -190,7 +203,7 @@ impl<'a> Event<'a> {
     }
 
     /// Every text, in the order of the encoding.
-    fn texts(&self) -> [Option<&'a str>; 13] {
+    fn texts(&self) -> [Option<&'a str>; 14] {
         let Self { object, who, .. } = self;
         [
             Some(self.action),
@@ -201,6 +214,7 @@ impl<'a> Event<'a> {
             object.level,
             object.subject,
             who.role,
+            who.outer,
             who.login,
             who.user,
             who.address,
