@@ -16,11 +16,12 @@ postgrests=()
 
 # shellcheck disable=SC2317 # called by the trap
 suite_stop() {
+    local status=$?
     trap '' HUP INT TERM
     local pid
     # Groups of children that nobody has waited for: their ids cannot have passed on to others.
     for pid in "${postgrests[@]}"; do kill -s TERM -- "-$pid" 2>/dev/null || true; done
-    scratch_remove
+    scratch_remove "$status"
 }
 
 install_clients() {

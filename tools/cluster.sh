@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # A throw-away Postgres with hftok preloaded and a fresh keyring, for whoever sources this (after environment.sh).
 #
-#   scratch_make            a private folder in $scratch; everything in it goes when the script ends, however it ends
+#   scratch_make            a private folder in $scratch; everything in it goes when the script ends, however it ends, but
+#                           with HFTOK_KEEP=1 what a script that failed had in it
 #   cluster_start           a server in it; PGHOST, PGPORT and PGUSER then point there
 #
 # Must stay true:
@@ -84,7 +85,9 @@ server_stop() {
     done
 }
 
+# scratch_remove [STATUS]: of the script that ends; that of the last command where a trap calls this itself.
 scratch_remove() {
+    local status=${1:-$?}
     # Cleaning up is not itself interrupted, neither by a signal nor by a step that finds its work done.
     trap '' HUP INT TERM
     set +e
@@ -94,5 +97,9 @@ scratch_remove() {
     while IFS= read -r pidfile; do
         server_stop "${pidfile%/postmaster.pid}"
     done < <(find "$scratch" -name postmaster.pid 2>/dev/null)
+    if [ "${HFTOK_KEEP:-}" = 1 ] && [ "$status" -ne 0 ]; then
+        echo "kept: $scratch" >&2
+        return
+    fi
     rm -rf "$scratch"
 }

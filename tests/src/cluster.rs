@@ -1,7 +1,8 @@
 //! A throw-away Postgres in a folder of its own.
 //!
 //! What must stay true: only the server in this folder is ever signalled; and it is stopped, and its folder removed,
-//! when the `Cluster` is dropped or, where nothing drops it (a static, a killed test), when the test program ends.
+//! when the `Cluster` is dropped or, where nothing drops it (a static, a killed test), when the test program ends. With
+//! HFTOK_KEEP=1 the folder of a test that failed stays, and that of a static stays always.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
@@ -42,11 +43,11 @@ pub enum Stop {
 }
 
 /// Waits for the end of its input, then ends the server, and whatever else sits in its data directory, and removes
-/// the folder. Who sits there was started by the server, and nothing in the folder is needed any more.
+/// the folder. Whoever sits there was started by the server. A folder to be kept was not given up by a first line.
 const KEEPER: &str = r#"
     sits_here() { [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$folder/data" ]; }
     folder=$1
-    read -r never
+    read -r given_up
     server=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null)
     tries=50
     while [ -n "$server" ] && sits_here "$server" && [ $tries -gt 0 ]; do
@@ -57,8 +58,12 @@ const KEEPER: &str = r#"
     for process in /proc/[0-9]*; do
         sits_here "${process#/proc/}" && kill -s KILL "${process#/proc/}" 2>/dev/null
     done
+    [ "$HFTOK_KEEP" = 1 ] && [ -z "$given_up" ] && exit
     rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
+
+/// So much of the log of a server is shown when its test fails.
+const LOG_LINES_SHOWN: usize = 40;
 
 impl Cluster {
     /// A cluster as most tests want it.
@@ -280,6 +285,18 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        if failed {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+            eprintln!("the end of {}:\n{}", self.folder().join("log").display(), tail.join("\n"));
+        }
+        if failed && std::env::var_os("HFTOK_KEEP").is_some_and(|keep| keep == "1") {
+            self.folder.disable_cleanup(true);
+        } else if let Some(input) = &mut self.keeper.stdin {
+            let _ = input.write_all(b"given up\n");
+        }
         // Closes its input, which it waits for, and waits for its end.
         let _ = self.keeper.wait();
         if let Some(mut server) = self.server.lock().ok().and_then(|mut server| server.take()) {
