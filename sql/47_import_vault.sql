@@ -1,19 +1,51 @@
 -- Moving in from Supabase Vault.
 --
--- Must stay true: what cannot be opened is reported by its name, and without the error, which may quote it.
+-- Where there is no Supabase Vault, anybody may have made a view of its name, and its functions run as whoever reads it: so it is
+-- read as an application's table is (46_import_source.sql).
+--
+-- Must stay true: what cannot be opened is reported by its name, and without the error, which may quote it. A value is taken by
+-- assignment, for in FROM it would pass through a tuple store, which spills to disk.
 
 CREATE TYPE hftok.imported_vault AS (imported int, unchanged int, skipped int, rejected int);
 COMMENT ON TYPE hftok.imported_vault IS 'How many secrets of a Supabase Vault became what.';
+
+-- Called by src/api/imports.rs as hftok_owner.
+CREATE FUNCTION hftok_private.import_vault_statements(p_view regclass, OUT names text, OUT reading text, OUT reads int2[])
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    source text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = p_view);
+BEGIN
+    names := format('SELECT v.id::pg_catalog.uuid, v.name::pg_catalog.text, v.description::pg_catalog.text FROM %s v', source);
+    reading := format('SELECT v.decrypted_secret::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
+        NULL::pg_catalog.text, NULL::pg_catalog.text FROM %s v WHERE v.id::pg_catalog.uuid OPERATOR(pg_catalog.=) $1::pg_catalog.uuid',
+        source);
+    -- The value last: whoever reads the names only needs the others.
+    reads := ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = p_view
+        AND a.attname = ANY ('{id,name,description,decrypted_secret}') ORDER BY a.attname = 'decrypted_secret');
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_vault_statements IS 'The statements that read a Vault''s view, and which columns they touch.';
+
+CREATE FUNCTION hftok.import_vault_names(p_view regclass) RETURNS TABLE (id uuid, name text, description text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS 'MODULE_PATHNAME', 'hftok_import_vault_names';
+COMMENT ON FUNCTION hftok.import_vault_names IS
+    'What secrets a Supabase Vault has. Its view is read as its owner, unless that is a superuser or the caller.';
+
+CREATE FUNCTION hftok.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok.imported_row
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
+COMMENT ON FUNCTION hftok.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
 
 CREATE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     source text := format('%I.decrypted_secrets', p_schema);
-    list text := 'SELECT jsonb_agg(jsonb_build_object(''id'', v.id, ''name'', v.name, ''description'', v.description)) FROM %s v';
     counts hftok.imported_vault := ROW(0, 0, 0, 0);
     listed jsonb;
-    foreign_owner name;
     given record;
     value text;
     is_read boolean;
@@ -27,23 +59,11 @@ BEGIN
     ELSIF EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(source) AND c.relowner = 'hftok_owner'::regrole) THEN
         RAISE EXCEPTION 'schema "%" is hftok''s own', p_schema USING ERRCODE = '22023';
     END IF;
-    -- What a view calls runs as whoever reads it. Where there is no Supabase Vault, anybody may have made one of its name.
-    SELECT pg_get_userbyid(c.relowner) INTO foreign_owner FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-    WHERE c.oid IN (to_regclass(source), to_regclass(format('%I.secrets', p_schema))) AND NOT r.rolsuper AND r.rolname <> current_user
-    AND NOT EXISTS (
-        SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-        WHERE (d.classid, d.objid, d.refclassid, d.deptype) = ('pg_class'::regclass, c.oid, 'pg_extension'::regclass, 'e')
-        AND e.extname = 'supabase_vault'
-    );
-    IF FOUND THEN
-        RAISE EXCEPTION 'the views of "%" belong to "%", whose functions would run with your privileges', p_schema, foreign_owner
-            USING ERRCODE = '42501', HINT = 'Read their definitions; a superuser may make them theirs, or you yours.';
-    END IF;
     -- Names first, then each value alone. A view that opens them all for that may fail by one, and then its table says the names.
     BEGIN
-        EXECUTE format(list, source) INTO listed;
+        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok.import_vault_names(source::regclass) n;
     EXCEPTION WHEN OTHERS THEN
-        EXECUTE format(list, format('%I.secrets', p_schema)) INTO listed;
+        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok.import_vault_names(format('%I.secrets', p_schema)::regclass) n;
     END;
     FOR given IN
         SELECT l.id, l.name, l.description FROM jsonb_to_recordset(listed) AS l (id uuid, name text, description text)
@@ -52,7 +72,7 @@ BEGIN
         is_read := false;
         reason := NULL;
         BEGIN
-            EXECUTE format('SELECT v.decrypted_secret FROM %s v WHERE v.id = $1', source) INTO value USING given.id;
+            value := (hftok.import_vault_value(source::regclass, given.id)).held;
             is_read := true;
             IF coalesce(given.name, '') = '' THEN
                 outcome := 'skipped';
@@ -93,4 +113,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok.import_vault IS
-    'Copies the named secrets of a Supabase Vault in this database, read through its view as the caller. One whose name hftok has already is reported, not replaced.';
+    'Copies the named secrets of a Supabase Vault in this database, read through its view. One whose name hftok has already is reported, not replaced.';

@@ -34,6 +34,9 @@ pub enum Error {
     /// The caller lacks a privilege.
     #[error("not allowed")]
     NotAllowed(&'static str),
+    /// Row security of somebody else's table applies to the caller.
+    #[error("foreign policies")]
+    ForeignPolicies,
     /// Plaintext was asked for where code of a table's owner may be running.
     #[error("restricted operation")]
     RestrictedOperation,
@@ -235,6 +238,8 @@ impl From<Error> for Report {
                     .hint("Claims are believed only under a login that cannot run free SQL. Elsewhere leave them unset.")
             }
             Error::NotAllowed(what) => report(b"42501", what),
+            Error::ForeignPolicies => report(b"42501", "row security of the table would hide rows from the caller")
+                .hint("Its policies are code of the table's owner, and are not run as the caller. Call as the table's owner, or as a role with BYPASSRLS."),
             Error::RestrictedOperation => report(b"42501", "hftok cannot be called inside a security-restricted operation")
                 .hint("Index expressions, materialized views and the like must not depend on secrets."),
             Error::NotFound(object) => report(b"PT404", "Not Found").detail(match object {

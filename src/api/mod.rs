@@ -6,6 +6,7 @@ mod audit;
 mod catalogue;
 mod credentials;
 mod identity;
+mod imports;
 mod input;
 mod integrations;
 mod keyring;

@@ -27,7 +27,7 @@ pub fn name(function: &'static str) -> &'static str {
 pub fn refusal(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::NoIdentity | Error::ClaimsWithoutGateway { .. } => "no_identity",
-        Error::NotAllowed(_) => "not_allowed",
+        Error::NotAllowed(_) | Error::ForeignPolicies => "not_allowed",
         Error::RestrictedOperation => "restricted_operation",
         Error::NotFound(_) => "not_found",
         Error::MethodNotAllowed => "method_not_allowed",
@@ -138,4 +138,9 @@ pub const GUARDED: &[&str] = &[
     "import_note",
     "import_holds",
     "import_saw",
+    "import_keys",
+    "import_row",
+    "import_empty",
+    "import_vault_names",
+    "import_vault_value",
 ];

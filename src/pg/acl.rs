@@ -64,13 +64,13 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
 }
 
 /// A row of a system catalog, held in its cache until it is dropped.
-struct CatalogRow {
+pub(super) struct CatalogRow {
     cache: i32,
     tuple: pg_sys::HeapTuple,
 }
 
 impl CatalogRow {
-    fn relation(id: pg_sys::Oid) -> Option<Self> {
+    pub(super) fn relation(id: pg_sys::Oid) -> Option<Self> {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::RELOID).ok()?;
         // SAFETY: a look-up with the one key that this cache takes.
         Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
@@ -83,7 +83,8 @@ impl CatalogRow {
     }
 
     fn held(cache: i32, tuple: pg_sys::HeapTuple) -> Option<Self> {
-        (!tuple.is_null()).then_some(Self { cache, tuple })
+        // Not then_some(): a row that is none would be made, and released.
+        (!tuple.is_null()).then(|| Self { cache, tuple })
     }
 
     fn datum(&self, column: u32) -> Option<pg_sys::Datum> {
@@ -94,7 +95,7 @@ impl CatalogRow {
         (!is_null).then_some(datum)
     }
 
-    fn get<T: FromDatum>(&self, column: u32) -> Option<T> {
+    pub(super) fn get<T: FromDatum>(&self, column: u32) -> Option<T> {
         // SAFETY: the caller names the type that the catalog gives the column.
         self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
     }

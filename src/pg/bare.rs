@@ -79,4 +79,12 @@ unsafe extern "C-unwind" {
         slot: *mut TupleTableSlot,
         buffer: Buffer,
     ) -> *mut TupleTableSlot;
+    pub(super) fn SetTuplestoreDestReceiverParams(
+        destination: *mut DestReceiver,
+        store: *mut Tuplestorestate,
+        memory: MemoryContext,
+        detoast: bool,
+        target: TupleDesc,
+        complaint: *const std::ffi::c_char,
+    );
 }

@@ -26,7 +26,7 @@ impl Caller {
     }
 
     /// The role's id.
-    pub(super) fn role(&self) -> pg_sys::Oid {
+    pub fn role(&self) -> pg_sys::Oid {
         self.role
     }
 

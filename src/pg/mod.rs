@@ -30,6 +30,8 @@ pub mod shortcuts;
 pub mod snapshot;
 pub mod sql;
 pub mod statement;
+pub mod strangers;
+pub mod table_owner;
 pub mod transaction;
 pub mod trigger;
 pub mod wait;

@@ -24,21 +24,27 @@ impl Pinned {
 
     fn set() -> Self {
         // SAFETY: the level opened here is closed on drop, or by (sub)transaction abort.
+        let level = unsafe { pg_sys::NewGUCNestLevel() };
+        set_pinned();
+        Self(level)
+    }
+}
+
+/// Sets both, until the level of settings that the caller has opened is closed.
+pub(super) fn set_pinned() {
+    for (name, value) in [(c"search_path", SEARCH_PATH), (c"row_security", c"on")] {
+        // SAFETY: valid C strings, and a setting that everybody may change.
         unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            for (name, value) in [(c"search_path", SEARCH_PATH), (c"row_security", c"on")] {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-            Self(level)
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
         }
     }
 }

@@ -37,6 +37,11 @@ impl<T: IntoDatum> From<T> for Parameter {
 }
 
 impl Parameter {
+    /// Of what Postgres gave.
+    pub(super) fn of(value: Option<pg_sys::Datum>) -> Self {
+        Self(value)
+    }
+
     pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
         self.0
     }
@@ -49,7 +54,19 @@ macro_rules! owned {
     ($($kind:ty),*) => { $(impl Owned for $kind {})* };
 }
 
-owned!(bool, i32, i64, String, Vec<u8>, Vec<String>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+owned!(
+    bool,
+    i32,
+    i64,
+    String,
+    Vec<u8>,
+    Vec<String>,
+    Vec<i16>,
+    Vec<pg_sys::Oid>,
+    pg_sys::Oid,
+    Uuid,
+    TimestampWithTimeZone
+);
 
 /// A row, while it is being looked at.
 pub struct Row<'a> {

@@ -57,6 +57,16 @@ pub(super) fn context() -> Option<*mut pg_sys::Node> {
     unsafe { CURRENT.get().fcinfo.as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
 }
 
+/// Where the running function's rows go, if it is called where it may give some.
+pub(super) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
+    // SAFETY: as above; a node begins with what kind of node it is.
+    let info = unsafe { CURRENT.get().fcinfo.as_ref() }
+        .map(|call| call.resultinfo)
+        .filter(|node| !node.is_null())?;
+    // SAFETY: as above.
+    (unsafe { (*info).type_ } == pg_sys::NodeTag::T_ReturnSetInfo).then_some(info.cast())
+}
+
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
 /// whatever way. Dropping it must neither fail nor call Postgres. A place keeps one of each type.
 pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {

@@ -151,6 +151,11 @@ export const operation: Record<string, Group[]> = {
   import_note: ["admin"],
   import_holds: ["admin"],
   import_saw: ["admin"],
+  import_keys: ["admin"],
+  import_row: ["admin"],
+  import_empty: ["admin"],
+  import_vault_names: ["admin"],
+  import_vault_value: ["admin"],
 };
 
 /** Who may call a function; undefined for one that is not written down here. */

@@ -1,0 +1,200 @@
+//! Moving in: an application's tables and a Supabase Vault, read and emptied as whoever owns them.
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys;
+use pgrx::pg_sys::{BOOLOID, OIDOID, TEXTOID};
+
+use super::input::{admit_plaintext, required};
+use crate::error::Error;
+use crate::pg::caller::Caller;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::pg::sql::{HandedOn, Parameter, Run, Statement};
+use crate::pg::statement;
+use crate::pg::strangers::{Reading, change_row, read_row, read_rows};
+use crate::pg::table_owner::{Admitted, stranger};
+
+thread_local! {
+    static OF_TABLE: Statement = const { Statement::new(
+        c"SELECT s.keys, s.held_keys, s.reading, s.opening, s.types, s.emptying, s.reads, s.writes
+            FROM hftok_private.import_statements($1::pg_catalog.regclass, $2::pg_catalog.name, $3::pg_catalog.name,
+                $4::pg_catalog.name, $5::pg_catalog.name, $6::pg_catalog.name, $7, $8, $9) s",
+        &[OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID, BOOLOID],
+    ) };
+    static OF_VAULT: Statement = const { Statement::new(
+        c"SELECT s.names, s.reading, s.reads FROM hftok_private.import_vault_statements($1::pg_catalog.regclass) s",
+        &[OIDOID],
+    ) };
+    static ROW: Statement = const { Statement::new(
+        c"SELECT ROW(true, $1, $2, $3, $4, $5)::hftok.imported_row",
+        &[TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID],
+    ) };
+}
+
+entry! {
+    /// The keys of a table's rows, the last one first, and whether the column is NULL there; or of those only that hold something.
+    fn import_keys(p_table: pg_sys::Oid, p_column: &str, p_key: &str, p_held: bool) -> () {
+        let caller = Caller::current();
+        let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+        let source = Source::make(&caller, names)?;
+        let text = if p_held == Some(true) { &source.held_keys } else { &source.keys };
+        read_rows(&caller, &source.to_read(&caller)?, text)
+    }
+
+    /// One row: what its column holds, and what that opens to.
+    fn import_row(
+        p_table: pg_sys::Oid,
+        p_column: &str,
+        p_key: &str,
+        p_row: &str,
+        p_open: &str,
+        p_provider_column: &str,
+        p_owner_column: &str,
+        p_model_column: &str,
+    ) -> Option<HandedOn> {
+        admit_plaintext()?;
+        let caller = Caller::current();
+        let names =
+            Names::new(p_table, p_column, p_key, [p_open, p_provider_column, p_owner_column, p_model_column])?;
+        let row = Source::with(&caller, names, |source| {
+            read_row(&caller, &source.to_read(&caller)?, &source.reading, p_row)
+        })?;
+        let _owner = AsOwner::switch(&caller)?;
+        row.map(|row| ROW.hand_on(&row)).transpose()
+    }
+
+    /// Empties the column of one row that still holds what it was seen to hold.
+    fn import_empty(p_table: pg_sys::Oid, p_column: &str, p_key: &str, p_row: &str, p_held: &str) -> bool {
+        admit_plaintext()?;
+        let caller = Caller::current();
+        let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+        let held = Parameter::from(required(p_held, "p_held must not be null")?);
+        Source::with(&caller, names, |source| {
+            let admitted = Admitted::to(&caller, source.names.table, &source.reads, &source.writes)?;
+            change_row(&caller, &admitted, &source.emptying, p_row, held)
+        })
+    }
+
+    /// The names that a Vault's view has, or the table below it.
+    fn import_vault_names(p_view: pg_sys::Oid) -> () {
+        let caller = Caller::current();
+        let view = required(p_view, "p_view must not be null")?;
+        let (names, _, reads) = of_vault(&caller, view)?;
+        read_rows(&caller, &Admitted::to(&caller, view, reads.get(..3).unwrap_or(&reads), &[])?, &names)
+    }
+
+    /// What a Vault's view shows of one secret.
+    fn import_vault_value(p_view: pg_sys::Oid, p_id: Uuid) -> Option<HandedOn> {
+        admit_plaintext()?;
+        let caller = Caller::current();
+        let view = required(p_view, "p_view must not be null")?;
+        let id = required(p_id, "p_id must not be null")?.to_string();
+        let (_, row, reads) = of_vault(&caller, view)?;
+        let admitted = Admitted::to(&caller, view, &reads, &[])?;
+        let reading = Reading { row, opening: None, types: Vec::new() };
+        let row = read_row(&caller, &admitted, &reading, Some(&id))?;
+        let _owner = AsOwner::switch(&caller)?;
+        row.map(|row| ROW.hand_on(&row)).transpose()
+    }
+}
+
+/// What a table is called by.
+#[derive(PartialEq)]
+struct Names {
+    table: pg_sys::Oid,
+    column: String,
+    key: String,
+    /// The operator's expression, and the columns of provider, owner and model.
+    others: [Option<String>; 4],
+}
+
+impl Names {
+    fn new(
+        table: Option<pg_sys::Oid>,
+        column: Option<&str>,
+        key: Option<&str>,
+        others: [Option<&str>; 4],
+    ) -> Result<Self, Error> {
+        const COMPLAINT: &str = "p_table, p_column and p_key must not be null";
+        Ok(Self {
+            table: required(table, COMPLAINT)?,
+            column: required(column, COMPLAINT)?.to_owned(),
+            key: required(key, COMPLAINT)?.to_owned(),
+            others: others.map(|it| it.map(str::to_owned)),
+        })
+    }
+}
+
+/// A table, and the statements over it.
+struct Source {
+    names: Names,
+    role: pg_sys::Oid,
+    stranger: Option<pg_sys::Oid>,
+    keys: String,
+    held_keys: String,
+    reading: Reading,
+    emptying: String,
+    reads: Vec<i16>,
+    writes: Vec<i16>,
+}
+
+impl Source {
+    fn make(caller: &Caller, names: Names) -> Result<Self, Error> {
+        let role = caller.role();
+        let stranger = stranger(caller, names.table)?;
+        let [open, provider, owner, model] = names.others.each_ref().map(Option::as_deref);
+        let parameters = [
+            names.table.into(),
+            names.column.as_str().into(),
+            names.key.as_str().into(),
+            provider.into(),
+            owner.into(),
+            model.into(),
+            open.into(),
+            role.into(),
+            stranger.is_some().into(),
+        ];
+        let made = {
+            let _owner = AsOwner::switch(caller)?;
+            let each = |row: &crate::pg::sql::Row<'_>| {
+                let reading = Reading { row: row.must(3)?, opening: row.get(4), types: row.must(5)? };
+                Ok((row.must(1)?, row.must(2)?, reading, row.must(6)?, row.must(7)?, row.must(8)?))
+            };
+            OF_TABLE.read(&parameters, each)?.pop()
+        };
+        let (keys, held_keys, reading, emptying, reads, writes) =
+            made.ok_or(Error::Internal("a statement that gives one row gave none"))?;
+        Ok(Self { names, role, stranger, keys, held_keys, reading, emptying, reads, writes })
+    }
+
+    fn to_read(&self, caller: &Caller) -> Result<Admitted, Error> {
+        Admitted::to(caller, self.names.table, &self.reads, &[])
+    }
+
+    /// Made once in a place of a transaction, as long as the same is asked for.
+    fn with<T>(
+        caller: &Caller,
+        names: Names,
+        work: impl FnOnce(&Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        statement::kept(
+            || None::<Self>,
+            |kept| {
+                let stranger = stranger(caller, names.table)?;
+                let is_same =
+                    |it: &Self| it.names == names && it.role == caller.role() && it.stranger == stranger;
+                let source = match kept.take().filter(is_same) {
+                    Some(source) => source,
+                    None => Self::make(caller, names)?,
+                };
+                work(kept.insert(source))
+            },
+        )
+    }
+}
+
+fn of_vault(caller: &Caller, view: pg_sys::Oid) -> Result<(String, String, Vec<i16>), Error> {
+    let _owner = AsOwner::switch(caller)?;
+    let made = OF_VAULT.read(&[view.into()], |row| Ok((row.must(1)?, row.must(2)?, row.must(3)?)))?.pop();
+    made.ok_or(Error::Internal("a statement that gives one row gave none"))
+}
