@@ -82,7 +82,7 @@ BEGIN
     SELECT count(*), count(*) FILTER (WHERE hftok_private.data_key_id(s.sealed) <> status.active_data_key_id)
     INTO status.secrets, status.secrets_on_old_keys
     FROM hftok_private.secrets s;
-    status.gateways := ARRAY(SELECT jsonb_array_elements_text(keyring -> 'gateways'));
+    status.gateways := hftok_private.gateways();
     -- What waits in memory, and what waits in its table.
     status.audit_mode := audit ->> 'mode';
     status.audit_writer := audit ->> 'writer';

@@ -3,10 +3,16 @@
 CREATE FUNCTION hftok.whoami() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_whoami';
 COMMENT ON FUNCTION hftok.whoami IS
-    'Who hftok takes the caller for: the sub of the JWT under a login of hftok.gateways, role:<name> elsewhere.';
+    'Who hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere.';
 
 -- A default that clients may name: PostgREST copies it into its own statements.
 ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();
+
+-- EXECUTE on it is the record that a login is a gateway of this database (src/pg/gateway.rs), and enable_rpc() makes it.
+CREATE FUNCTION hftok_private.gateways() RETURNS text[]
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_gateways';
+COMMENT ON FUNCTION hftok_private.gateways IS
+    'The logins under which claims of a JWT are believed: listed in hftok.gateways, and recorded here by EXECUTE on this function.';
 
 CREATE FUNCTION hftok.install_vault_schema() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_install_vault_schema';
@@ -70,15 +76,19 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_login_role) THEN
         RAISE WARNING 'there is no role "%"', p_login_role
             USING HINT = 'PostgREST logs in as this role.';
-    ELSIF NOT p_login_role::text = ANY ((hftok.status()).gateways) THEN
-        RAISE WARNING 'the login role "%" is missing from hftok.gateways', p_login_role
-            USING HINT = 'Add it in postgresql.conf and reload: claims of a JWT are believed only under a gateway.';
+    ELSE
+        EXECUTE format('GRANT EXECUTE ON FUNCTION hftok_private.gateways() TO %I', p_login_role);
+        PERFORM hftok_private.record_change('enable_rpc', p_level => 'gateway', p_subject => 'role:' || p_login_role);
+        IF NOT p_login_role::text = ANY (hftok_private.gateways()) THEN
+            RAISE WARNING 'the login role "%" is missing from hftok.gateways', p_login_role
+                USING HINT = 'Add it in postgresql.conf and reload: claims of a JWT are believed only under a gateway.';
+        END IF;
     END IF;
     NOTIFY pgrst, 'reload schema';
 END
 $$;
 COMMENT ON FUNCTION hftok.enable_rpc IS
-    'Lets PostgREST''s roles call hftok: users as hftok_user, the backend as hftok_service. May be repeated, and is after an update.';
+    'Lets PostgREST''s roles call hftok: users as hftok_user, the backend as hftok_service; and records the login under which claims are believed. May be repeated, and is after an update.';
 
 CREATE FUNCTION hftok.disable_rpc(
     p_user_role name DEFAULT 'authenticated', p_service_role name DEFAULT 'service_role',
@@ -89,11 +99,16 @@ CREATE FUNCTION hftok.disable_rpc(
 BEGIN
     PERFORM hftok_private.set_rpc(false, p_user_role, 'hftok_user');
     PERFORM hftok_private.set_rpc(false, p_service_role, 'hftok_service');
-    IF p_login_role::text = ANY ((hftok.status()).gateways) THEN
-        RAISE NOTICE 'the login role "%" is still listed in hftok.gateways', p_login_role;
+    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_login_role) THEN
+        IF p_login_role::text = ANY (hftok_private.gateways()) THEN
+            RAISE NOTICE 'the login role "%" is still listed in hftok.gateways', p_login_role
+                USING HINT = 'Where hftok was opened to it in another database of this server, it is a gateway there.';
+        END IF;
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION hftok_private.gateways() FROM %I', p_login_role);
+        PERFORM hftok_private.record_change('disable_rpc', p_subject => 'role:' || p_login_role);
     END IF;
     NOTIFY pgrst, 'reload schema';
 END
 $$;
 COMMENT ON FUNCTION hftok.disable_rpc IS
-    'Takes back what enable_rpc() gave: afterwards the two roles have nothing of their groups, also not what was granted to them singly.';
+    'Takes back what enable_rpc() gave: afterwards the two roles have nothing of their groups, also not what was granted to them singly, and the login is no gateway here.';

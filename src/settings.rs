@@ -10,7 +10,7 @@ use crate::pg::guc::AuditMode;
 
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"authenticator"));
+static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static VERSION_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MAX_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
@@ -47,7 +47,7 @@ pub fn init() {
     GucRegistry::define_string_guc(
         c"hftok.gateways",
         c"Login roles, separated by commas, under which request.jwt.claims is believed.",
-        c"Only roles that cannot run free SQL: any other login can set that variable to anything.",
+        c"Only roles that cannot run free SQL: any other login can set that variable to anything. enable_rpc() records them in each database.",
         &GATEWAYS,
         GucContext::Sighup,
         operator,
@@ -204,7 +204,7 @@ pub fn key_command() -> Option<String> {
     text(&KEY_COMMAND)
 }
 
-/// The login roles whose claims are believed.
+/// The login roles whose claims are believed, where they are on record.
 pub fn gateways() -> Vec<String> {
     let names = text(&GATEWAYS).unwrap_or_default();
     names

@@ -53,7 +53,7 @@ cluster_start() {
     chown "$server_user" "$scratch/keyring"
     # Nobody needs this data after a crash of the machine, hence no fsync.
     printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$scratch/socket'" "port = 5432" "fsync = off" \
-        "shared_preload_libraries = 'hftok'" "hftok.key_file = '$scratch/keyring'" "$@" \
+        "shared_preload_libraries = 'hftok'" "hftok.key_file = '$scratch/keyring'" "hftok.gateways = 'authenticator'" "$@" \
         >>"$scratch/data/postgresql.conf"
 
     # What the caller's environment says about other servers must not reach this one.

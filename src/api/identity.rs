@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::gateway;
 use crate::pg::owner::AsOwner;
 use crate::store::owners;
 
@@ -11,6 +12,11 @@ entry! {
     /// The identity under which the caller's own secrets are kept.
     fn whoami() -> String {
         Caller::current().identity()
+    }
+
+    /// The logins whose claims are believed in this database. EXECUTE is the record of one, and not asked for here.
+    fn gateways() -> Vec<String> {
+        Ok(gateway::all())
     }
 
     /// The same, or NULL for a caller that has none.

@@ -8,7 +8,6 @@ use crate::keys;
 use crate::keys::state::State;
 use crate::pg::entry::entry;
 use crate::pg::key_pages;
-use crate::settings;
 
 entry! {
     /// Forgets all keys, now and over a restart.
@@ -41,7 +40,6 @@ entry! {
             "reason": reason,
             "primary": keys.last().map(|key| key["id"].clone()),
             "keys": keys,
-            "gateways": settings::gateways(),
         })
         .to_string())
     }

@@ -63,6 +63,12 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
             .is_some_and(|row| row.grants_select(pg_sys::Anum_pg_attribute_attacl, caller, owner))
 }
 
+/// Whether the access list of a function names a role itself: not by a group of its, and not by PUBLIC. As grantee or grantor,
+/// and the only grantor is the function's owner.
+pub(super) fn names(function: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    CatalogRow::function(function).is_some_and(|row| row.members(pg_sys::Anum_pg_proc_proacl).contains(&role))
+}
+
 /// A row of a system catalog, held in its cache until it is dropped.
 pub(super) struct CatalogRow {
     cache: i32,
@@ -80,6 +86,12 @@ impl CatalogRow {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::ATTNUM).ok()?;
         // SAFETY: a look-up with the two keys that this cache takes.
         Self::held(cache, unsafe { pg_sys::SearchSysCache2(cache, relation.into(), number.into()) })
+    }
+
+    fn function(id: pg_sys::Oid) -> Option<Self> {
+        let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCOID).ok()?;
+        // SAFETY: a look-up with the one key that this cache takes.
+        Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
     }
 
     fn held(cache: i32, tuple: pg_sys::HeapTuple) -> Option<Self> {
@@ -108,6 +120,19 @@ impl CatalogRow {
             let list = pg_sys::pg_detoast_datum(list.cast_mut_ptr()).cast::<pg_sys::Acl>();
             pg_sys::aclmask(list, caller.role(), owner, select, pg_sys::AclMaskHow::ACLMASK_ANY) != 0
         })
+    }
+
+    /// The roles that an access list names.
+    fn members(&self, column: u32) -> Vec<pg_sys::Oid> {
+        let Some(list) = self.datum(column) else { return Vec::new() };
+        let mut roles = std::ptr::null_mut();
+        // SAFETY: the column holds an access list, detoasted into the current memory context if need be; the answer is as many
+        // ids as it says, in memory of that context.
+        unsafe {
+            let list = pg_sys::pg_detoast_datum(list.cast_mut_ptr()).cast::<pg_sys::Acl>();
+            let count = usize::try_from(pg_sys::aclmembers(list, &raw mut roles)).unwrap_or_default();
+            if roles.is_null() { Vec::new() } else { std::slice::from_raw_parts(roles, count).to_vec() }
+        }
     }
 }
 

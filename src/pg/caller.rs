@@ -9,9 +9,9 @@ use std::ffi::{CStr, CString};
 use hftok_core::is_uuid;
 use pgrx::pg_sys;
 
+use super::gateway::{self, Standing};
 use super::request;
 use crate::error::Error;
-use crate::settings;
 
 /// The role that a call is made by. There is one only outside security-restricted operations.
 pub struct Caller {
@@ -30,24 +30,47 @@ impl Caller {
         self.role
     }
 
-    /// Whether the caller is a member of a group role, by whatever way and however it inherits.
+    /// Whether the caller has, or may take on, the rights of a group role, by whatever way.
     pub fn is_in(&self, group: &str) -> bool {
-        // SAFETY: looks up memberships of two roles in the catalog.
-        role_id(group).is_some_and(|group| unsafe { pg_sys::is_member_of_role(self.role, group) })
+        role_id(group).is_some_and(|group| has_rights_of(self.role, group))
     }
 
     /// The identity that hftok gives this caller: the `sub` of a JWT under a gateway, `role:<name>` elsewhere.
     pub fn identity(&self) -> Result<String, Error> {
-        // SAFETY: reads a variable of this process.
-        let login = role_name(unsafe { pg_sys::GetSessionUserId() })?;
-        let gateway = settings::gateways().contains(&login);
-        match (request::claims(), gateway) {
-            (Some(claims), true) => subject(&claims),
-            (None, true) => Err(Error::NoIdentity),
-            (Some(_), false) => Err(Error::ClaimsWithoutGateway { login }),
-            (None, false) => Ok(format!("role:{}", role_name(self.role)?)),
+        match (request::claims(), gateway::standing(self.role)) {
+            (Some(claims), Standing::Gateway) => subject(&claims),
+            (Some(_), standing) => Err(Error::ClaimsWithoutGateway {
+                // SAFETY: reads a variable of this process.
+                login: role_name(unsafe { pg_sys::GetSessionUserId() }).ok_or(Error::NoIdentity)?,
+                role: role_name(self.role).ok_or(Error::NoIdentity)?,
+                standing,
+            }),
+            // Under a gateway a role is everybody's.
+            (None, Standing::Gateway | Standing::ForeignRole) => Err(Error::NoIdentity),
+            (None, Standing::NotListed | Standing::NotRecorded) => self.own_identity(),
         }
     }
+
+    /// The identity of a role that stands for itself. A name that is not UTF-8 cannot be told from others like it.
+    fn own_identity(&self) -> Result<String, Error> {
+        let name = name_bytes(self.role).and_then(|name| String::from_utf8(name).ok());
+        name.map(|name| format!("role:{name}")).ok_or(Error::NoIdentity)
+    }
+}
+
+fn has_rights_of(role: pg_sys::Oid, group: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    unsafe { pg_sys::is_member_of_role(role, group) }
+}
+
+/// Whether SET ROLE would let a login become this role.
+pub(super) fn can_become(login: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    #[cfg(feature = "pg15")]
+    return unsafe { pg_sys::is_member_of_role(login, role) };
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    return unsafe { pg_sys::member_can_set_role(login, role) };
 }
 
 /// Fails where code of somebody else than the current user's choice may be running.
@@ -73,13 +96,19 @@ pub fn canonical_id(id: &str) -> String {
     if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-pub(super) fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
+/// The name of a role as it is shown. A name that was given in a database of another encoding and is not UTF-8 is shown with
+/// its bytes escaped, so that two of them do not look like one.
+pub(super) fn role_name(role: pg_sys::Oid) -> Option<String> {
+    let name = name_bytes(role)?;
+    Some(String::from_utf8(name).unwrap_or_else(|error| error.as_bytes().escape_ascii().to_string()))
+}
+
+fn name_bytes(role: pg_sys::Oid) -> Option<Vec<u8>> {
     // SAFETY: gives a C string in the current memory context, or null when there is no such role.
-    let name = unsafe {
+    unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
-        (!name.is_null()).then(|| CStr::from_ptr(name))
-    };
-    name.map(|name| name.to_string_lossy().into_owned()).ok_or(Error::NoIdentity)
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    }
 }
 
 /// The id of a role, if it exists.

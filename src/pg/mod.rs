@@ -13,6 +13,7 @@ pub mod caller;
 pub mod command;
 pub mod composite;
 pub mod entry;
+pub mod gateway;
 pub mod guc;
 pub mod init;
 pub mod json;

@@ -49,6 +49,20 @@ pub fn named(name: &std::ffi::CStr) -> Option<Relation> {
     (found != pg_sys::InvalidOid).then_some(Relation(found))
 }
 
+/// A function of schema hftok_private without arguments.
+pub(super) fn function(name: &std::ffi::CStr) -> Option<pg_sys::Oid> {
+    let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP).ok()?;
+    let column = pg_sys::AttrNumber::try_from(pg_sys::Anum_pg_proc_oid).ok()?;
+    // SAFETY: look-ups in the catalog with a valid C string, an empty list of types and a schema, the three keys of this cache.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
+        let arguments = pg_sys::buildoidvector(std::ptr::null(), 0);
+        let (name, none) = (pg_sys::Datum::from(name.as_ptr()), pg_sys::Datum::from(0_usize));
+        pg_sys::GetSysCacheOid(cache, column, name, pg_sys::Datum::from(arguments), schema.into(), none)
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
+}
+
 /// The numbers of columns.
 pub fn columns<const N: usize>(relation: Relation, names: [&std::ffi::CStr; N]) -> Option<[i16; N]> {
     // SAFETY: look-ups in the catalog with valid C strings; 0 for a column that is not there.

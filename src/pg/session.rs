@@ -10,7 +10,7 @@ use hftok_core::audit::event::Who;
 use pgrx::pg_sys;
 
 use super::caller::{role_name, subject};
-use super::{request, statement};
+use super::{gateway, request, statement};
 use crate::settings;
 
 thread_local! {
@@ -23,6 +23,7 @@ struct Names {
     outer: pg_sys::Oid,
     session: pg_sys::Oid,
     configured: pg_sys::TimestampTz,
+    catalog: u64,
     role: Option<String>,
     login: Option<String>,
     address: Option<String>,
@@ -82,8 +83,12 @@ impl Names {
         // SAFETY: read variables of this process.
         let (outer, session, configured) =
             unsafe { (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId(), pg_sys::PgReloadTime) };
+        let catalog = gateway::catalog_generation();
         let fits = |names: &&Rc<Self>| {
-            names.outer == outer && names.session == session && names.configured == configured
+            names.outer == outer
+                && names.session == session
+                && names.configured == configured
+                && names.catalog == catalog
         };
         if let Some(names) = NAMES.with_borrow(|names| names.as_ref().filter(fits).cloned()) {
             return names;
@@ -96,13 +101,19 @@ impl Names {
         let authorization = request::setting(c"session_authorization");
         let from_setting =
             || request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
-        let role = if may_ask { role_name(outer).ok() } else { from_setting() };
-        let is_gateway = authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
+        let role = if may_ask { role_name(outer) } else { from_setting() };
+        let standing = if may_ask { Some(gateway::standing(outer)) } else { gateway::standing_if_known() };
+        let is_gateway = standing == Some(gateway::Standing::Gateway);
+        // A role of a gateway's stands for everybody. One that may be a gateway's is not said to stand for itself.
+        let may_be_gateway =
+            || authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
+        let stands_for_itself = !is_gateway && (standing.is_some() || !may_be_gateway());
         let names = Rc::new(Self {
             outer,
             session,
             configured,
-            own: role.as_ref().filter(|_| !is_gateway).map(|role| format!("role:{role}")),
+            catalog,
+            own: role.as_ref().filter(|_| stands_for_itself).map(|role| format!("role:{role}")),
             role,
             login: LOGIN.with(|name| name.get().cloned()).or(authorization),
             address: address_of_client(),
@@ -142,7 +153,7 @@ fn application_name() -> *const c_char {
 fn login() -> Option<String> {
     // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry.
     let role = unsafe { pg_sys::MyBEEntry.as_ref() }?.st_userid;
-    role_name(role).ok()
+    role_name(role)
 }
 
 fn address_of_client() -> Option<String> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, few, make } from "./lib/exchange.ts";
 import { anon, jwt, ok, people, Person, service, url } from "./lib/people.ts";
-import { everything, nothingLeaked, psql, query } from "./lib/server.ts";
+import { everything, nothingLeaked, psql, query, sql, until, withSetting } from "./lib/server.ts";
 
 const { alice, bob, acme } = await people("claims");
 const token = make.hf();
@@ -320,6 +320,52 @@ Deno.test("claims that a direct login sets are an error, in every call and view 
     }
   }
   assert.equal(await everything(), before);
+});
+
+Deno.test("a login of a name that is listed is no gateway until it was recorded", async () => {
+  await sql("CREATE ROLE squatter LOGIN; GRANT hftok_user TO squatter");
+  await withSetting("hftok.gateways", "authenticator,squatter", async () => {
+    assert.deepEqual((await service.call("status")).gateways, ["authenticator"]);
+    for (const statement of ["SELECT hftok.whoami()", `SELECT hftok.save_hf_token('${make.hf()}')`]) {
+      const done = await forged("squatter", statement);
+      assert(!done.ok && done.error.includes("42501"), `${statement}\n${done.out}\n${done.error}`);
+      assert(done.error.includes("not recorded in this database"), done.error);
+    }
+  });
+  await sql("DROP OWNED BY squatter; DROP ROLE squatter");
+});
+
+Deno.test("claims are nothing to a definer of somebody else, under the gateway too", async () => {
+  await sql(`CREATE ROLE helpdesk; GRANT hftok_user TO helpdesk;
+    CREATE FUNCTION hftok.of_somebody_else(q text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+      $$ DECLARE r text; BEGIN EXECUTE q INTO r; RETURN r; END $$;
+    ALTER FUNCTION hftok.of_somebody_else OWNER TO helpdesk; NOTIFY pgrst, 'reload schema'`);
+  const before = await everything();
+  const call = (q: string) => alice.raw("POST", "/rpc/of_somebody_else", { q });
+  await until(async () => (await call("SELECT 1")).status === 200);
+  for (
+    const q of [
+      "SELECT hftok.whoami()",
+      `SELECT hftok.save_hf_token('${make.hf()}')`,
+      "SELECT hftok.delete_credential('huggingface')",
+      `SELECT hftok.update_integration('${integration}', 'x')`,
+    ]
+  ) {
+    const { status, body } = await call(q);
+    assert.equal(status, 403, describe(alice.last));
+    assert(JSON.parse(body).message.includes("not for this role"), body);
+  }
+  assert.equal(await everything(), before);
+  await sql("DROP FUNCTION hftok.of_somebody_else; DROP OWNED BY helpdesk; DROP ROLE helpdesk");
+});
+
+Deno.test("a gateway that is dismissed is none, for sessions that have known it as well", async () => {
+  assert.equal(await alice.call("whoami"), alice.name);
+  await sql("REVOKE EXECUTE ON FUNCTION hftok_private.gateways() FROM authenticator");
+  const error = await alice.refused("whoami", {}, 403, "42501");
+  assert(error.details?.includes("not recorded in this database"), String(error.details));
+  await sql("SELECT hftok.enable_rpc()");
+  assert.equal(await alice.call("whoami"), alice.name);
 });
 
 Deno.test("without claims a direct login is its role, and nobody's JWT can be that", async () => {

@@ -95,6 +95,7 @@ impl Setup {
             cluster.configure("shared_preload_libraries = 'hftok'");
         }
         cluster.configure(&format!("hftok.key_file = '{}'", cluster.keyring().display()));
+        cluster.configure("hftok.gateways = 'authenticator'");
         for line in &self.settings {
             cluster.configure(line);
         }

@@ -187,16 +187,35 @@ fn claims_are_believed_under_a_gateway_and_are_an_error_elsewhere() {
     refused(whoami(&mut request(&mut superuser, "postgres", &forged)), "42501");
     refused(direct.batch_execute("SET hftok.gateways = 'direct'"), "55P02");
 
+    // Listed, it is none before it was recorded in this database.
     cluster.configure("hftok.gateways = 'webgate, \"direct\"'");
     cluster.reload();
-    wait_until("direct is a gateway", 10, || whoami(&mut request(&mut direct, "direct", &forged)).is_ok());
+    wait_until("the login is listed", 10, || {
+        let error = refused(whoami(&mut request(&mut direct, "direct", &forged)), "42501");
+        error.detail().is_some_and(|detail| detail.contains("not recorded in this database"))
+    });
+    superuser.batch_execute("SELECT hftok.enable_rpc(p_login_role => 'direct')").expect("recorded");
     assert_eq!(whoami(&mut request(&mut direct, "direct", &forged)).expect("an identity"), "user-1");
     wait_until("authenticator no longer is", 10, || {
         whoami(&mut request(&mut gateway, "authenticated", &forged)).is_err()
     });
     refused(whoami(&mut request(&mut gateway, "authenticated", &forged)), "42501");
     let gateways: Vec<String> = one(&mut superuser, "SELECT gateways FROM hftok.status()", &[]);
-    assert_eq!(gateways, ["webgate", "direct"]);
+    assert_eq!(gateways, ["direct"]);
+
+    // Sessions that have known it are told, in this database and in no other.
+    let mut elsewhere = cluster.database("elsewhere");
+    elsewhere.batch_execute("SELECT hftok.enable_rpc(p_login_role => 'direct')").expect("recorded");
+    superuser
+        .batch_execute("REVOKE EXECUTE ON FUNCTION hftok_private.gateways() FROM direct")
+        .expect("revoke");
+    let error = refused(whoami(&mut request(&mut direct, "direct", &forged)), "42501");
+    assert!(
+        error.detail().is_some_and(|detail| detail.contains("not recorded in this database")),
+        "{error:?}"
+    );
+    let mut direct = cluster.client("direct", "elsewhere");
+    assert_eq!(whoami(&mut request(&mut direct, "direct", &forged)).expect("an identity"), "user-1");
 }
 
 #[test]

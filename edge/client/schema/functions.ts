@@ -45,12 +45,12 @@ export type Functions = {
     Args: { p_secret_id: string };
     Returns: boolean;
   };
-  /** Takes back what enable_rpc() gave: afterwards the two roles have nothing of their groups, also not what was granted to them singly. */
+  /** Takes back what enable_rpc() gave: afterwards the two roles have nothing of their groups, also not what was granted to them singly, and the login is no gateway here. */
   disable_rpc: {
     Args: { p_user_role?: string; p_service_role?: string; p_login_role?: string };
     Returns: undefined;
   };
-  /** Lets PostgREST's roles call hftok: users as hftok_user, the backend as hftok_service. May be repeated, and is after an update. */
+  /** Lets PostgREST's roles call hftok: users as hftok_user, the backend as hftok_service; and records the login under which claims are believed. May be repeated, and is after an update. */
   enable_rpc: {
     Args: { p_user_role?: string; p_service_role?: string; p_login_role?: string };
     Returns: undefined;
@@ -300,7 +300,7 @@ export type Functions = {
     Args: { p_from?: number | null; p_to?: number | null; p_head?: string | null };
     Returns: CompositeTypes["verified_audit"];
   };
-  /** Who hftok takes the caller for: the sub of the JWT under a login of hftok.gateways, role:<name> elsewhere. */
+  /** Who hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere. */
   whoami: {
     Args: Record<PropertyKey, never>;
     Returns: string;

@@ -11,6 +11,7 @@ CREATE ROLE authenticator LOGIN NOINHERIT;
 DROP ROLE IF EXISTS regress_walker;
 CREATE ROLE regress_walker IN ROLE hftok_user;
 GRANT regress_walker TO authenticator;
+GRANT EXECUTE ON FUNCTION hftok_private.gateways() TO authenticator;
 SELECT 'authenticator' = ANY (gateways) AS is_gateway, sealed FROM hftok.status();
 
 -- A provider of our own, so that no variable of the server's environment serves it.
@@ -334,6 +335,7 @@ DELETE FROM hftok.credentials WHERE provider IN ('walk', 'hostless', 'huggingfac
 SELECT count(*) > 3000 AS organisations FROM (SELECT hftok.forget_org(m.org_id) FROM (SELECT DISTINCT org_id FROM hftok.members) m) f;
 DELETE FROM hftok_private.providers;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
+REVOKE EXECUTE ON FUNCTION hftok_private.gateways() FROM authenticator;
 DROP ROLE regress_walker;
 \if :no_gateway
 DROP ROLE authenticator;

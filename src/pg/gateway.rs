@@ -1,0 +1,129 @@
+//! Gateways: the logins under which `request.jwt.claims` is believed.
+//!
+//! Two must agree. The server's configuration lists the login's name, and this database has the login's oid on record. The
+//! record is EXECUTE on `hftok_private.gateways()`: an access list holds oids, so a role of the same name that somebody made is
+//! another one; only superusers write it, whatever may write to tables; Postgres keeps a role that is in it from being dropped,
+//! and tells every session, also on a standby, when it changes.
+
+use std::cell::Cell;
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::caller::{can_become, role_id, role_name};
+use super::{acl, relations};
+use crate::settings;
+
+/// Whether the claims of a session are believed, and why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They are.
+    Gateway,
+    /// The configuration does not list the login.
+    NotListed,
+    /// This database does not have it on record.
+    NotRecorded,
+    /// The current user is nobody whom the login may become: a SECURITY DEFINER function of somebody else is running.
+    ForeignRole,
+}
+
+/// What is known of a login holds for this.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Login {
+    session: pg_sys::Oid,
+    configured: pg_sys::TimestampTz,
+    catalog: u64,
+}
+
+thread_local! {
+    static KNOWN: Cell<Option<(Login, Standing)>> = const { Cell::new(None) };
+    // The role that was last found to be one that the login may become.
+    static FITTING: Cell<Option<(Login, pg_sys::Oid)>> = const { Cell::new(None) };
+    static CATALOG: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Moves when a role, a membership or the privileges on a function may have changed.
+pub(super) fn catalog_generation() -> u64 {
+    CATALOG.get().unwrap_or_else(|| {
+        CATALOG.set(Some(0));
+        let caches = [
+            pg_sys::SysCacheIdentifier::AUTHOID,
+            pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE,
+            pg_sys::SysCacheIdentifier::PROCOID,
+        ];
+        for cache in caches.into_iter().filter_map(|cache| i32::try_from(cache).ok()) {
+            // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
+            unsafe {
+                pg_sys::CacheRegisterSyscacheCallback(cache, Some(on_change), pg_sys::Datum::from(0_usize));
+            }
+        }
+        0
+    })
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    CATALOG.set(CATALOG.get().map(|generation| generation + 1));
+}
+
+/// Whether the claims of this session are believed while `role` is the current user.
+pub(super) fn standing(role: pg_sys::Oid) -> Standing {
+    let login = login();
+    let standing = known(login).unwrap_or_else(|| {
+        let standing = look(login.session);
+        KNOWN.set(Some((login, standing)));
+        standing
+    });
+    if standing != Standing::Gateway || FITTING.get() == Some((login, role)) {
+        return standing;
+    }
+    if !may_stand_for(login.session, role) {
+        return Standing::ForeignRole;
+    }
+    FITTING.set(Some((login, role)));
+    Standing::Gateway
+}
+
+/// The same for the outer user, whom the login has become already, and where the catalog cannot be asked: `None` when it would
+/// have to be.
+pub(super) fn standing_if_known() -> Option<Standing> {
+    known(login())
+}
+
+fn login() -> Login {
+    let catalog = catalog_generation();
+    // SAFETY: reads variables of this process.
+    let (session, configured) = unsafe { (pg_sys::GetSessionUserId(), pg_sys::PgReloadTime) };
+    Login { session, configured, catalog }
+}
+
+fn known(login: Login) -> Option<Standing> {
+    KNOWN.get().filter(|(known, _)| *known == login).map(|(_, standing)| standing)
+}
+
+fn look(session: pg_sys::Oid) -> Standing {
+    let is_listed = role_name(session).is_some_and(|login| settings::gateways().contains(&login));
+    match is_listed {
+        false => Standing::NotListed,
+        true if is_recorded(session) => Standing::Gateway,
+        true => Standing::NotRecorded,
+    }
+}
+
+/// PostgREST switches to a role that its login may become. Functions of hftok_owner are ours; and a superuser, whose functions
+/// may run as well, needs no claims to be anybody.
+fn may_stand_for(session: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    // SAFETY: looks up a role in the catalog.
+    can_become(session, role)
+        || role_id("hftok_owner") == Some(role)
+        || unsafe { pg_sys::superuser_arg(role) }
+}
+
+fn is_recorded(login: pg_sys::Oid) -> bool {
+    relations::function(c"gateways").is_some_and(|function| acl::names(function, login))
+}
+
+/// The logins that are gateways of this database.
+pub fn all() -> Vec<String> {
+    let is_gateway = |name: &String| role_id(name).is_some_and(is_recorded);
+    settings::gateways().into_iter().filter(is_gateway).collect()
+}
