@@ -58,9 +58,18 @@ impl Caller {
     }
 }
 
+/// On 15 a member of a role may also become it, and Supabase's roles have what they have by nothing else.
+#[cfg(feature = "pg15")]
 fn has_rights_of(role: pg_sys::Oid, group: pg_sys::Oid) -> bool {
     // SAFETY: looks up memberships of two roles in the catalog.
     unsafe { pg_sys::is_member_of_role(role, group) }
+}
+
+/// Since 16 a membership can be without either: a mark, or the right to make others members.
+#[cfg(not(feature = "pg15"))]
+fn has_rights_of(role: pg_sys::Oid, group: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    unsafe { pg_sys::has_privs_of_role(role, group) || pg_sys::member_can_set_role(role, group) }
 }
 
 /// Whether SET ROLE would let a login become this role.
