@@ -19,8 +19,8 @@ COMMENT ON VIEW hftok.audit_events IS
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
-CREATE TYPE hftok.verified_audit AS (checked bigint, ok boolean, first_bad bigint, reason text);
-COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, and the first that does not.';
+CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);
+COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
 
 CREATE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
     RETURNS hftok.verified_audit
@@ -43,12 +43,12 @@ COMMENT ON FUNCTION hftok.purge_audit IS
 CREATE FUNCTION hftok_private.record_verify() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_record_verify';
-COMMENT ON FUNCTION hftok_private.record_verify IS 'Has the audit tell that verify() was called.';
+COMMENT ON FUNCTION hftok_private.record_verify IS 'Has everything chained that is to be, and the audit tell that verify() was called.';
 
-CREATE FUNCTION hftok_private.pending_event(p_event bytea) RETURNS text
-    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.pending_event(p_event bytea, p_protection bytea, p_transaction bigint) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_pending_event';
-COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON.';
+COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.';
 
 CREATE FUNCTION hftok_private.audit_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -58,38 +58,37 @@ COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database
 -- What the audit says of each object last: the chain, and after it what is still to be chained.
 CREATE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
-        a.owner_scope, a.owner_id, a.provider, a.level, a.subject
+        a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.protected AS is_protected
     FROM hftok_private.audit a
-    -- Without a key others may delete, and nothing else that counts: the rest is to be said again.
-    WHERE a.kind = 'change' AND (a.outcome = 'committed'
-        OR a.outcome = 'unprotected' AND a.digest IS NULL AND a.level IS NULL)
+    -- Where nothing was protected, that something was deleted is believed, and told; the rest is to be said again.
+    WHERE a.kind = 'change' AND a.outcome = 'committed' AND (a.protected OR a.digest IS NULL AND a.level IS NULL)
     AND a.id > coalesce((SELECT max(b.id) FROM hftok_private.audit_stub b), 0)
     UNION ALL
     SELECT 9223372036854775807, p.at, e.event ->> 'action' = 'carried_over', (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
-        e.event ->> 'provider', e.event ->> 'level', e.event ->> 'subject'
+        e.event ->> 'provider', e.event ->> 'level', e.event ->> 'subject', true
     FROM hftok_private.audit_pending p,
         -- OFFSET 0: decoded once a row, not once a field.
-        LATERAL (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
+        LATERAL (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
     WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
-COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of.';
+COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be chained only what is protected.';
 
 -- For people who look after a server.
 CREATE VIEW hftok.recent_reveals WITH (security_barrier) AS
     SELECT a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider,
-        sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at
+        sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
     FROM hftok_private.audit a
     WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.at > pg_catalog.now() - interval '1 day'
-    GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider;
-COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day.';
+    GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider, a.protected;
+COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day. What is not protected may have been made up by somebody who can write to the tables.';
 
 CREATE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
-        count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at
+        count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
     FROM hftok_private.audit a
     WHERE a.kind = 'refusal'
-    GROUP BY a.role_name, a.login_role, a.action, a.outcome;
-COMMENT ON VIEW hftok.refusals_by_role IS 'What was refused to whom, and why.';
+    GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
+COMMENT ON VIEW hftok.refusals_by_role IS 'What was refused to whom, and why. What is not protected may have been made up by somebody who can write to the tables.';
 
 CREATE VIEW hftok.unused_secrets WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.scope, s.scope_id, s.provider, s.model, nullif(s.name, '') AS name, s.label, s.created_at
@@ -99,16 +98,20 @@ COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
 
 CREATE VIEW hftok.new_applications WITH (security_barrier) AS
     WITH used AS (
-        SELECT a.object_id, a.application_name, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
+        SELECT a.object_id, a.application_name, a.protected, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
         FROM hftok_private.audit a
         WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.object_id IS NOT NULL
-        GROUP BY a.object_id, a.application_name
+        GROUP BY a.object_id, a.application_name, a.protected
     )
     SELECT n.object_id AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
-        n.first_at, n.reveals
+        n.first_at, n.reveals, n.protected
     FROM used n LEFT JOIN hftok_private.secrets s ON s.id = n.object_id
     WHERE n.first_at > pg_catalog.now() - interval '7 days'
-    AND EXISTS (SELECT FROM used f WHERE f.object_id = n.object_id AND f.first_at < n.first_at);
+    AND EXISTS (
+        SELECT FROM used f
+        WHERE f.object_id = n.object_id AND f.first_at < n.first_at AND f.protected
+        AND f.application_name IS DISTINCT FROM n.application_name
+    );
 COMMENT ON VIEW hftok.new_applications IS
     'Secrets that were read in the last week by an application that had not read them before, while another had.';
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.recent_reveals

@@ -1,19 +1,20 @@
 -- What verify() holds against the audit: rows that were deleted, added, edited or put back whole.
 
 CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    -- VOLATILE: sees what the writer chained since the statement began.
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH newest AS (
-        SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest, c.is_protected
         FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL
         -- What was said anew is older than everything that is still there itself.
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     ), role AS (
-        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level
+        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level, c.is_protected
         FROM hftok_private.changes c WHERE c.subject IS NOT NULL AND c.object_id IS NULL
         ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
     ), share AS (
-        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level
+        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level, c.is_protected
         FROM hftok_private.changes c
         -- What was deleted is shared with nobody.
         WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
@@ -48,5 +49,16 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     FROM hftok_private.integration_shares s
     FULL JOIN share h ON h.object_id = s.integration_id AND h.owner_id = s.org_id
     WHERE (s.org_id IS NULL) <> (h.level IS NULL)
+    UNION ALL
+    -- Believed, because a server that was restarted while hftok was sealed has no better word for it.
+    SELECT 'unprotected', u.id, NULL,
+        'its deletion is told by an event that was not protected: somebody who can write to the tables may have made it up'
+    FROM (
+        SELECT n.object_id::text AS id FROM newest n WHERE NOT n.is_protected
+        UNION ALL
+        SELECT concat_ws(' in ', r.subject, r.owner_id) FROM role r WHERE NOT r.is_protected
+        UNION ALL
+        SELECT format('%s with %s', h.object_id, h.owner_id) FROM share h WHERE NOT h.is_protected
+    ) u
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';

@@ -7,6 +7,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use serde_json::json;
 
 use super::input::required;
+use crate::audit::rows::Pending;
 use crate::audit::{self, changes, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::audit_queue;
@@ -28,6 +29,7 @@ entry! {
         let (number, reason) = verdict.first_bad.unzip();
         Composite::new("hftok.verified_audit")?
             .set("checked", verdict.checked)?
+            .set("unprotected", verdict.unprotected)?
             .set("ok", number.is_none())?
             .set("first_bad", number)?
             .set("reason", reason)
@@ -109,12 +111,19 @@ entry! {
 
     /// Records that the whole of what is stored is being verified.
     fn record_verify() -> bool {
+        // What is read after this is what the chain tells, and not only what is to be chained.
+        audit::settle();
         audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
     }
 
-    /// An event that is not chained yet, as JSON.
-    fn pending_event(p_event: Vec<u8>) -> Option<String> {
-        Ok(p_event.as_deref().and_then(Event::decode).map(|event| audit::line(database(), &event)))
+    /// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
+    fn pending_event(p_event: Vec<u8>, p_protection: Vec<u8>, p_transaction: i64) -> Option<String> {
+        let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
+        let pending = Pending::new(event, p_protection.as_deref(), transaction);
+        if !pending.is_protected()? {
+            return Ok(None);
+        }
+        Ok(Event::decode(&pending.event).map(|event| audit::line(database(), &event)))
     }
 
     /// How the audit of this database is doing, as JSON. Times are microseconds since 2000.

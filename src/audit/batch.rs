@@ -103,7 +103,7 @@ impl Consequences {
 
     /// Adds what follows from an event.
     pub fn note(&mut self, event: &Event<'_>) {
-        let Some(id) = event.object.id else { return };
+        let Some(id) = event.object.id.filter(|_| event.is_protected) else { return };
         match event.kind {
             Kind::Reveal if event.outcome == "used" => {
                 self.count(id, event.count, event.at);

@@ -70,20 +70,19 @@ fn add(open: &mut Vec<Change>, change: Change) {
     }
 }
 
-/// Without it whoever can write to the table could have events chained that never were, or once more. There is none while
-/// hftok is sealed: what can be done then, deleting for one, is chained all the same, and the writer tells how much of it
-/// there was.
+/// A keyed hash over the event and its transaction. Without it, anyone who can write to the table could have events chained
+/// that never were, or once more. While hftok is sealed the key of the server's run makes it.
 fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
-    if !matches!(keys::state(), State::Open { .. }) {
-        return Ok(None);
-    }
     let transaction = transaction::row_id();
-    let protect = |key: AuditKey<'_>| key.protect(transaction, event);
-    match data_keys::audit_key().and_then(|key| data_keys::auditing_with(key, protect)) {
-        Ok(link) => Ok(Some(link)),
-        Err(Error::Sealed(_) | Error::WrongRoot { .. } | Error::DataKeyDamaged { .. }) => Ok(None),
-        Err(error) => Err(error),
+    if matches!(keys::state(), State::Open { .. }) {
+        let protect = |key: AuditKey<'_>| key.protect(transaction, event);
+        match data_keys::audit_key().and_then(|key| data_keys::auditing_with(key, protect)) {
+            Ok(link) => return Ok(Some(link)),
+            Err(Error::Sealed(_) | Error::WrongRoot { .. } | Error::DataKeyDamaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(rows::protection_of_run(transaction, event))
 }
 
 fn ended(end: End) {

@@ -12,7 +12,8 @@
 //!   That outlives a crash between commit and event, works with two-phase commit, and has no limit for a bulk of changes.
 //!   What is rolled back is an event too, by way of the queue.
 //! - One writer a database ([`writer`]), started by the worker that loads the keyring ([`launcher`]) when there is something
-//!   to write. While hftok is sealed there is no key to chain with: events go to `audit_pending`, and are chained after.
+//!   to write. While hftok is sealed there is no key to chain with: events go to `audit_pending`, protected by a key of the
+//!   server's run, and are chained after.
 //! - On a standby events are lines of the server's log.
 
 mod accept;
@@ -23,6 +24,7 @@ mod follow_up;
 pub mod launcher;
 pub mod purge;
 pub mod reveals;
+mod round;
 pub mod rows;
 pub mod usage;
 pub mod verifier;

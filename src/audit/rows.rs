@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use hftok_core::audit::chain::{Link, START};
+use hftok_core::audit::chain::{Link, RunKey, START, same};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -11,6 +11,7 @@ use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPT
 use super::purge::PURGE;
 use crate::error::Error;
 use crate::pg::append::Append;
+use crate::pg::key_pages::{database, run_key};
 use crate::pg::relations::{self, Relation};
 use crate::pg::session;
 use crate::pg::sql::{Row, Run, Statement};
@@ -26,7 +27,8 @@ const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
-const FIND_TOLD: &CStr = c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.action = $1
+const FIND_TOLD: &CStr =
+    c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.protected AND a.action = $1
     AND a.outcome = 'committed' AND a.digest = $2";
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
 /// The columns of the table, in their order.
@@ -186,7 +188,7 @@ pub const PENDING: usize = 2000;
 pub struct Pending {
     /// The event, encoded.
     pub event: Vec<u8>,
-    /// What protects it, if it was put there by hftok, with a key.
+    /// What protects it, if anything does.
     pub protection: Option<Link>,
     /// The transaction that put it there.
     pub transaction: u32,
@@ -199,19 +201,37 @@ pub fn take_pending() -> Result<Vec<Pending>, Error> {
 
 impl Pending {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            event: row.must(1)?,
-            protection: row.get::<Vec<u8>>(2).and_then(|bytes| Link::try_from(bytes.as_slice()).ok()),
-            transaction: u32::try_from(row.must::<i64>(3)?).unwrap_or_default(),
-        })
+        Ok(Self::new(row.must(1)?, row.get::<Vec<u8>>(2).as_deref(), row.must(3)?))
     }
 
-    /// Whether it was put there by hftok, with a key, and not by somebody else. While hftok is sealed it cannot protect what
-    /// it puts there, so the others are not left out.
+    /// What a row of the table says.
+    pub fn new(event: Vec<u8>, protection: Option<&[u8]>, transaction: i64) -> Self {
+        Self {
+            event,
+            protection: protection.and_then(|bytes| Link::try_from(bytes).ok()),
+            transaction: u32::try_from(transaction).unwrap_or_default(),
+        }
+    }
+
+    /// Whether hftok put it there with a key. It may be true without: a server that was restarted while it was sealed has
+    /// forgotten the key of the run before.
     pub fn is_protected(&self) -> Result<bool, Error> {
         let Some(link) = &self.protection else { return Ok(false) };
-        data_keys::was_made(link, |key| key.protect(self.transaction, &self.event))
+        if RunKey::is_named_by(link) {
+            let own = protection_of_run(self.transaction, &self.event);
+            return Ok(own.is_some_and(|own| same(&own, link)));
+        }
+        match data_keys::was_made(link, |key| key.protect(self.transaction, &self.event)) {
+            // It may name any key, also one that nobody has.
+            Err(Error::WrongRoot { .. }) => Ok(false),
+            made => made,
+        }
     }
+}
+
+/// What protects an event in the table while there is no data key for it.
+pub fn protection_of_run(transaction: u32, event: &[u8]) -> Option<Link> {
+    run_key()?.protect(database(), transaction, event)
 }
 
 /// Leaves events in `audit_pending`, each with what protects it.
@@ -297,6 +317,11 @@ impl Stored {
             }),
             link: row.get(23).unwrap_or_default(),
         })
+    }
+
+    /// Whether the row says that the event was protected.
+    pub fn is_protected(&self) -> bool {
+        self.is_protected == Some(true)
     }
 
     /// The event that the row tells, if it can be one.

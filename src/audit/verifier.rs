@@ -16,6 +16,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub struct Verdict {
     /// Events that fit.
     pub checked: i64,
+    /// How many of them lay in a table without a protection that fits.
+    pub unprotected: i64,
     /// The first that does not, with what is wrong.
     pub first_bad: Option<(i64, String)>,
 }
@@ -43,11 +45,12 @@ fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Resu
     let last = rows::last()?.0;
     let mut walk = match Walk::begin(from)? {
         Ok(walk) => walk,
-        Err(bad) => return Ok(Verdict { checked: 0, first_bad: Some(bad) }),
+        Err(bad) => return Ok(Verdict { first_bad: Some(bad), ..Verdict::default() }),
     };
     let begin = walk.number;
     walk.run(to.unwrap_or(last).min(last))?;
-    let mut verdict = Verdict { checked: walk.number - begin, first_bad: walk.bad };
+    let mut verdict =
+        Verdict { checked: walk.number - begin, unprotected: walk.unprotected, first_bad: walk.bad };
     if let (None, Some(pinned)) = (&verdict.first_bad, pinned) {
         verdict.first_bad = against(&pinned)?;
     }
@@ -82,6 +85,7 @@ struct Walk {
     /// The last event that fitted, and its link.
     number: i64,
     link: Link,
+    unprotected: i64,
     bad: Option<(i64, String)>,
     /// The event that did not fit, until it is known whether the one after it fits to its link.
     suspect: Option<Stored>,
@@ -116,7 +120,8 @@ impl Walk {
         };
         Ok(match link.map(|link| Link::try_from(link.as_slice())) {
             Some(Ok(link)) => {
-                Ok(Self { number: from - 1, link, bad: None, suspect: None, told: Instant::now() })
+                let (number, told) = (from - 1, Instant::now());
+                Ok(Self { number, link, unprotected: 0, bad: None, suspect: None, told })
             }
             Some(Err(_)) => Err((from - 1, "its hash is none".into())),
             None => Err((from - 1, "it is missing".into())),
@@ -181,6 +186,7 @@ impl Walk {
             self.bad = Some((row.number, "it is there twice".into()));
         } else if fits(&self.link, row.number, &row)? {
             self.number = row.number;
+            self.unprotected += i64::from(!row.is_protected());
             self.link = Link::try_from(row.link.as_slice()).unwrap_or(START);
         } else {
             self.suspect = Some(row);

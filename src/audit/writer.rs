@@ -11,23 +11,16 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::chain::Link;
-use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::{Slot, records};
-use hftok_core::data_key::DataKeyId;
 
-use super::batch::{Batch, Consequences};
+use super::batch::Batch;
 use super::follow_up::FollowUp;
-use super::rows::{self, NewRows};
-use super::{accept, usage};
-use pgrx::datum::TimestampWithTimeZone;
-
-use crate::error::Error;
+use super::{accept, round, rows};
 use crate::keys::state::State;
 use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, server_log, session, transaction};
-use crate::store::data_keys;
+use crate::pg::{audit_queue, server_log, transaction};
 use crate::{keys, settings};
 
 /// How long a writer stays without work.
@@ -257,9 +250,9 @@ impl Writer {
         }
         let (batch, end) = take(self.lane, &mut self.copy);
         let is_open = matches!(keys::state(), State::Open { .. });
-        let key = is_open.then(key).flatten();
+        let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
-        match transaction::run(|| write(key, &batch, left_out, !self.has_passed)) {
+        match transaction::run(|| round::write(key, &batch, left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 audit_queue::written(self.lane, end);
@@ -287,92 +280,4 @@ impl Writer {
             }
         }
     }
-}
-
-/// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
-/// that made the first key is still open: what comes then waits in `audit_pending`.
-fn key() -> Option<DataKeyId> {
-    let usable = |key| data_keys::auditing_with(key, |_| key);
-    let found = match transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
-        Ok(None) => transaction::run(|| {
-            usage::wait_briefly()?;
-            data_keys::audit_key().and_then(usable).map(Some)
-        }),
-        found => found,
-    };
-    found.ok().flatten()
-}
-
-/// What a round does in its transaction. Says also whether more is pending than it took.
-fn write(
-    key: Option<DataKeyId>,
-    batch: &Batch,
-    left_out: u64,
-    has_look: bool,
-) -> Result<(Consequences, bool), Error> {
-    let mut later = Consequences::default();
-    for (id, at) in &batch.many {
-        later.count(*id, 1, *at);
-    }
-    let left_out = left_out_event(left_out);
-    let waiting = batch.events.iter().chain(&left_out);
-    let Some(key) = key else {
-        rows::put_pending(waiting.map(|event| (event.as_slice(), None)))?;
-        return Ok((later, false));
-    };
-    let pending = if has_look { rows::take_pending()? } else { Vec::new() };
-    let mut events: Vec<Event<'_>> = waiting.map(|bytes| read(bytes)).collect();
-    let mut unprotected = 0;
-    for pending in &pending {
-        let mut event = read(&pending.event);
-        if !pending.is_protected()? {
-            unprotected += 1;
-            event.is_protected = false;
-            // What anybody could have put there is nothing that anything is held against.
-            if event.outcome == "committed" {
-                event.outcome = "unprotected";
-            }
-        }
-        events.push(event);
-    }
-    events.extend((unprotected > 0).then(|| own_event("audit_pending", "unprotected", unprotected)));
-    // Of what came together the order is that in which it was done.
-    events.sort_by_key(|event| event.at);
-    let (mut number, mut link): (i64, Link) = rows::last()?;
-    let mut new = NewRows::begin()?;
-    for event in events {
-        number = number.checked_add(1).ok_or(Error::Internal("no number is left for an event"))?;
-        link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
-        new.push(number, &event, &link)?;
-        later.note(&event);
-    }
-    new.store()?;
-    Ok((later, pending.len() >= rows::PENDING))
-}
-
-/// An event as it is chained. Only what lay in a table can have been damaged; that it was there is told all the same.
-fn read(bytes: &[u8]) -> Event<'_> {
-    match Event::decode(bytes) {
-        Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,
-        _ => own_event("audit_pending", "damaged", 1),
-    }
-}
-
-/// An event of the writer itself.
-fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'static> {
-    Event {
-        at: session::now(),
-        kind: Kind::Audit,
-        is_protected: true,
-        action,
-        outcome,
-        count,
-        who: Who::default(),
-        object: Object::default(),
-    }
-}
-
-fn left_out_event(count: u64) -> Option<Vec<u8>> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    (count > 0).then(|| own_event("audit_queue", "left_out", count).encode())
 }

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`Header`]: is hftok open, sealed, loading; who asked for a reload | Postgres' shared memory | [`LOCK`] |
 //! | [`KeyPages`]: root keys, and data keys by (database, id) | a mapping of our own | the same lock |
+//! | [`RunKey`]: protects events while there is no other key; opens nothing, and outlives a seal | beside them | written before there is another process |
 //!
 //! Our own mapping, because Postgres' shared memory begins anywhere, may lie in huge pages and is dumped. It is made
 //! by the postmaster before it forks, so all processes see it at the same address, and types without pointers to
@@ -16,6 +17,7 @@
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use hftok_core::audit::chain::RunKey;
 use hftok_core::data_key::{DataKey, DataKeyId};
 use hftok_core::keyring::Keyring;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
@@ -51,6 +53,12 @@ pub struct KeyPages {
     data: [Slot; SLOTS],
 }
 
+/// All that lies in the mapping.
+struct Pages {
+    keys: KeyPages,
+    run: RunKey,
+}
+
 /// A data key and its database; 0, which is no database's, in an empty one.
 struct Slot {
     database: u32,
@@ -61,7 +69,7 @@ struct Slot {
 static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
 // SAFETY: the same.
 static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
-static PAGES: AtomicPtr<KeyPages> = AtomicPtr::new(std::ptr::null_mut());
+static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the pages and the lock; from `_PG_init`, while preloading.
 pub fn init() {
@@ -87,9 +95,9 @@ pub fn look<R>(f: impl FnOnce(&Header, &KeyPages) -> R) -> Option<R> {
         return None;
     }
     let header = LOCK.share();
-    // SAFETY: mapped for as long as the server runs; under the shared lock nobody writes.
-    let pages = unsafe { &*PAGES.load(Ordering::Relaxed) };
-    Some(f(&header, pages))
+    // SAFETY: mapped for as long as the server runs; under the shared lock nobody writes to this field.
+    let keys = unsafe { &(*PAGES.load(Ordering::Relaxed)).keys };
+    Some(f(&header, keys))
 }
 
 /// Changes the keys. `None` when not preloaded.
@@ -98,9 +106,16 @@ pub fn change<R>(f: impl FnOnce(&mut Header, &mut KeyPages) -> R) -> Option<R> {
         return None;
     }
     let mut header = LOCK.exclusive();
-    // SAFETY: mapped for as long as the server runs; under the exclusive lock nobody else reads or writes.
-    let pages = unsafe { &mut *PAGES.load(Ordering::Relaxed) };
-    Some(f(&mut header, pages))
+    // SAFETY: mapped for as long as the server runs; under the exclusive lock nobody else reads or writes this field.
+    let keys = unsafe { &mut (*PAGES.load(Ordering::Relaxed)).keys };
+    Some(f(&mut header, keys))
+}
+
+/// The key of the server's present run. `None` when not preloaded.
+pub fn run_key() -> Option<&'static RunKey> {
+    // SAFETY: mapped for as long as the server runs. The postmaster draws the key before it forks; after that nobody writes to
+    // this field, and no reference to the other one covers it.
+    preloaded().then(|| unsafe { &(*PAGES.load(Ordering::Relaxed)).run })
 }
 
 /// Does what an operator asked for by hand, one at a time: it changes both a file and the header, which must agree.
@@ -183,9 +198,13 @@ fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
 
 /// Maps the pages. Failing leaves hftok as if not preloaded, and Postgres running.
 fn map() {
-    let Some(pages) = mapping::map::<KeyPages>(1, "keys") else { return };
-    let length = size_of::<KeyPages>();
-    // SAFETY: memory of ours, which nobody uses yet; advice about it has no effect on anything else. `KeyPages` needs less
+    let Some(pages) = mapping::map::<Pages>(1, "keys") else { return };
+    let length = size_of::<Pages>();
+    let mut run = RunKey::EMPTY;
+    if run.draw().is_err() {
+        pgrx::warning!("hftok: no randomness: what happens while hftok is sealed cannot be protected");
+    }
+    // SAFETY: memory of ours, which nobody uses yet; advice about it has no effect on anything else. `Pages` needs less
     // alignment than a page has.
     unsafe {
         if libc::madvise(pages.cast(), length, libc::MADV_DONTDUMP) != 0 {
@@ -194,7 +213,7 @@ fn map() {
         if libc::mlock(pages.cast(), length) != 0 {
             pgrx::log!("hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)");
         }
-        pages.write(KeyPages::EMPTY);
+        pages.write(Pages { keys: KeyPages::EMPTY, run });
         PAGES.store(pages, Ordering::Relaxed);
     }
 }
@@ -203,7 +222,7 @@ fn map() {
 fn start() -> Header {
     // SAFETY: the start-up hook runs in the postmaster while no other process of the server does.
     if let Some(pages) = unsafe { PAGES.load(Ordering::Relaxed).as_mut() } {
-        pages.wipe();
+        pages.keys.wipe();
     }
     Header { state: State::Loading, requested: 0, answered: 0, worker: std::ptr::null_mut() }
 }

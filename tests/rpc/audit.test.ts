@@ -215,6 +215,7 @@ Deno.test("verifying, pinning, purging: by whom it is for", async () => {
     checked: 3,
     ok: true,
     first_bad: null,
+    unprotected: 0,
     reason: null,
   });
   await reviewer.refused("verify_audit", { p_head: "x" }, 400, "22023");

@@ -65,6 +65,6 @@ fn a_long_chain_verifies() {
     let begin = Instant::now();
     assert!(verified(&mut client) > events);
     println!("and verified in {:?}", begin.elapsed());
-    // What hftok did not put there is told.
-    assert!(count(&mut client, "action = 'audit_pending' AND outcome = 'unprotected'") >= events);
+    // Copies are what somebody else put there, and are told as such.
+    assert_eq!(count(&mut client, "NOT protected"), events);
 }

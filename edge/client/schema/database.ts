@@ -78,9 +78,10 @@ export type CompositeTypes = {
     audit_waiting: number | null;
     audit_lag: string | null;
   };
-  /** What verifying the audit came to: how many events fit, and the first that does not. */
+  /** What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
   verified_audit: {
     checked: number | null;
+    unprotected: number | null;
     ok: boolean | null;
     first_bad: number | null;
     reason: string | null;

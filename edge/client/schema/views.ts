@@ -168,6 +168,7 @@ export type Views = {
       application_name: string | null;
       first_at: string | null;
       reveals: number | null;
+      protected: boolean | null;
     };
     Relationships: [];
   };
@@ -198,7 +199,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Who read what in the last day. */
+  /** Who read what in the last day. What is not protected may have been made up by somebody who can write to the tables. */
   recent_reveals: {
     Row: {
       role_name: string | null;
@@ -212,10 +213,11 @@ export type Views = {
       reveals: number | null;
       first_at: string | null;
       last_at: string | null;
+      protected: boolean | null;
     };
     Relationships: [];
   };
-  /** What was refused to whom, and why. */
+  /** What was refused to whom, and why. What is not protected may have been made up by somebody who can write to the tables. */
   refusals_by_role: {
     Row: {
       role_name: string | null;
@@ -226,6 +228,7 @@ export type Views = {
       users: number | null;
       first_at: string | null;
       last_at: string | null;
+      protected: boolean | null;
     };
     Relationships: [];
   };

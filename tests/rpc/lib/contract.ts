@@ -207,11 +207,12 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   },
   recent_reveals: {
     columns:
-      "role_name actor_user application_name action object_id owner_scope owner_id provider reveals first_at last_at",
+      "role_name actor_user application_name action object_id owner_scope owner_id provider reveals first_at last_at " +
+      "protected",
     who: ["admin", "auditor"],
   },
   refusals_by_role: {
-    columns: "role_name login_role action outcome refusals users first_at last_at",
+    columns: "role_name login_role action outcome refusals users first_at last_at protected",
     who: ["admin", "auditor"],
   },
   unused_secrets: {
@@ -219,7 +220,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     who: ["admin", "auditor"],
   },
   new_applications: {
-    columns: "secret_id scope scope_id provider name application_name first_at reveals",
+    columns: "secret_id scope scope_id provider name application_name first_at reveals protected",
     who: ["admin", "auditor"],
   },
   import_report: { columns: "source", who: ["admin", "auditor"] },

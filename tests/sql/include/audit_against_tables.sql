@@ -89,9 +89,8 @@ SELECT hftok.add_member('acme', 'carol');
 SELECT hftok.put_secret('x', 'y');
 SELECT hftok.remove_member('acme', 'alice');
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
--- What was added while there was no key to protect that is reported until it is done again; what was removed is taken on its word.
-CALL pg_temp.await_audit();
+-- What was done while hftok was sealed was protected by the key of the server's run, and is known as well.
 SELECT kind, id, reason, failed FROM hftok.verify();
-SELECT hftok.add_member('acme', 'carol');
+CALL pg_temp.await_audit();
 SELECT kind, id, reason, failed FROM hftok.verify();
 DROP TABLE regress_former, regress_former_versions;

@@ -124,11 +124,9 @@ CALL pg_temp.await('(SELECT count(*) >= 6 FROM hftok_private.audit_pending)');
 SELECT audit_mode, audit_waiting >= 6 AS waiting, audit_lag > '0' AS lag FROM hftok.status();
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
 CALL pg_temp.await_audit();
-SELECT kind, action, outcome, CASE WHEN outcome <> 'unprotected' THEN n END AS n, object, v, scope, digest, role, actor FROM news;
+SELECT kind, action, outcome, n, object, v, scope, digest, role, actor FROM news;
 SELECT hftok.delete_secret(:'sealed') AS still_there;
--- Anybody who can write the table could have told that meanwhile, so it does not count until it is told again.
-SELECT kind, id = :'named' AS named, reason, failed FROM hftok.verify();
-SELECT hftok.update_secret(:'named', new_description => 'told again');
+-- It was protected, by the key of the server's run, and counts as if hftok had been open.
 SELECT kind, reason, failed FROM hftok.verify();
 -- Operations on the audit itself, and looking through everything.
 CALL pg_temp.begin();

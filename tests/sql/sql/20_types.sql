@@ -100,7 +100,9 @@ INSERT INTO calls (call) VALUES
     ('hftok.purge_audit(p_before => ''2000-01-01 UTC''::timestamptz)'),
     ('hftok_private.audit_faults()'),
     ('hftok_private.audit_state()'),
-    ('hftok_private.pending_event(p_event => (SELECT p.event FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1))'),
+    ('hftok_private.pending_event(p_event => (SELECT p.event FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1),
+        p_protection => (SELECT p.protection FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1),
+        p_transaction => (SELECT p.xmin::text::bigint FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1))'),
     ('hftok_private.record_change(p_action => ''types''::text, p_object => :credential, p_version => 2::int, p_digest => ''\x00''::bytea,
         p_scope => ''user''::text, p_owner => ''alice''::text, p_provider => ''openai''::text, p_level => ''level''::text, p_subject => ''bob''::text)'),
     ('hftok_private.record_verify()'),
@@ -243,18 +245,18 @@ BEGIN;
 SELECT hftok_private.record_change(p_action => 'types', p_object => :'id', p_version => 7, p_digest => '\x0123', p_scope => 'user',
     p_owner => 'alice', p_provider => 'openai', p_level => 'level', p_subject => 'bob');
 SELECT hftok_private.record_change('bare', p_owner => '', p_provider => '');
-SELECT key, value FROM hftok_private.audit_pending p, LATERAL jsonb_each(hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit') f
-WHERE hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' ->> 'action' = 'types' AND key NOT IN ('at', 'database', 'object_id', 'application_name', 'client_addr', 'role_name', 'outer_role', 'login_role', 'actor_user')
+SELECT key, value FROM hftok_private.audit_pending p, LATERAL jsonb_each(hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit') f
+WHERE hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' ->> 'action' = 'types' AND key NOT IN ('at', 'database', 'object_id', 'application_name', 'client_addr', 'role_name', 'outer_role', 'login_role', 'actor_user')
 ORDER BY key COLLATE "C";
 SELECT e ->> 'object_id' = :'id' AS object, e ->> 'role_name' = current_user AS role, e ->> 'outer_role' = current_user AS outer, e ->> 'login_role' = session_user AS login,
     e ->> 'actor_user' = 'role:' || current_user AS actor, e ->> 'application_name' = current_setting('application_name') AS application,
     (e ->> 'at')::timestamptz BETWEEN now() AND clock_timestamp() AS at
-FROM (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p WHERE e ->> 'action' = 'types';
-SELECT count(*) AS fields FROM (SELECT hftok_private.pending_event(p.event)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p,
+FROM (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p WHERE e ->> 'action' = 'types';
+SELECT count(*) AS fields FROM (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS e FROM hftok_private.audit_pending p) p,
     LATERAL jsonb_each(e) f WHERE e ->> 'action' = 'bare' AND f.value <> 'null' AND f.key <> 'client_addr';
 SELECT hftok_private.record_change(NULL);
 ROLLBACK;
-SELECT bytes, hftok_private.pending_event(bytes) FROM unnest('{NULL,"","\\x00","\\x000000000000000001"}'::bytea[]) bytes;
+SELECT bytes, hftok_private.pending_event(bytes, bytes, 1) FROM unnest('{NULL,"","\\x00","\\x000000000000000001"}'::bytea[]) bytes;
 SELECT octet_length(hftok_private.state_of(s)) AS bytes FROM hftok_private.secrets s WHERE s.id = :'id';
 
 -- Arguments that are reserved are refused, not ignored.

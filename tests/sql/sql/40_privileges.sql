@@ -115,7 +115,7 @@ INSERT INTO attempts (statement) VALUES
     ('INSERT INTO hftok.new_applications (reveals) VALUES (1)'), ('UPDATE hftok.new_applications SET reveals = 1'), ('DELETE FROM hftok.new_applications'),
     ('SELECT FROM hftok_private.audit'), ('SELECT FROM hftok_private.audit_pending'), ('SELECT FROM hftok_private.audit_stub'), ('SELECT FROM hftok_private.secret_usage'), ('SELECT FROM hftok_private.changes'),
     ('INSERT INTO hftok_private.audit_pending (event) VALUES ('''')'), ('SELECT hftok_private.record_change(''x'')'), ('SELECT hftok_private.record_verify()'),
-    ('SELECT hftok_private.record_refusal(''x'', ''x'', NULL)'), ('SELECT hftok_private.report_usage($CREDENTIAL, ''user'', ''alice'', ''openai'', 1, 1, ''1'', ''USD'')'), ('SELECT hftok_private.audit_state()'), ('SELECT hftok_private.audit_faults()'), ('SELECT hftok_private.pending_event('''')'),
+    ('SELECT hftok_private.record_refusal(''x'', ''x'', NULL)'), ('SELECT hftok_private.report_usage($CREDENTIAL, ''user'', ''alice'', ''openai'', 1, 1, ''1'', ''USD'')'), ('SELECT hftok_private.audit_state()'), ('SELECT hftok_private.audit_faults()'), ('SELECT hftok_private.pending_event('''', NULL, 1)'),
     ('SHOW hftok.audit'), ('SET hftok.audit = ''sync'''), ('SET hftok.audit_timeout = 1'), ('SET hftok.audit_flush_interval = 60000'), ('SET hftok.audit_retention = 0');
 UPDATE attempts SET statement = replace(replace(replace(replace(statement, '$ID', quote_literal(:'id')), '$CREDENTIAL', quote_literal(:'credential')),
     '$INTEGRATION', quote_literal(:'integration')), '$KEY', 'sk-proj-anew0000000000000000');

@@ -172,7 +172,7 @@ INSERT INTO hftok_private.audit_pending SELECT * FROM regress_pending;
 INSERT INTO hftok_private.audit_pending (event) VALUES (''), ('\x00'), (decode(repeat('ff', 100), 'hex'));
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'dora', 'admin');
 CALL pg_temp.await_audit();
-SELECT kind, action, outcome, count, subject FROM hftok.audit_events WHERE id > :last ORDER BY kind, action, outcome;
+SELECT kind, action, outcome, count, subject, protected FROM hftok.audit_events WHERE id > :last ORDER BY kind, action, outcome;
 SELECT ok FROM hftok.verify_audit();
 SELECT kind, id, reason, failed FROM hftok.verify();
 DELETE FROM hftok_private.members WHERE user_id = 'dora';

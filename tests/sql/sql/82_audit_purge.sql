@@ -149,7 +149,7 @@ BEGIN;
 SELECT hftok.purge_audit(clock_timestamp()) > 0 AS purged;
 SELECT id AS seen_id, chain_hash AS seen_hash, signature AS seen_signature FROM hftok_private.audit_stub \gset
 SELECT event AS seen_event, protection AS seen_protection FROM hftok_private.audit_pending
-    WHERE hftok_private.pending_event(event) LIKE '%purge_audit%' \gset
+    WHERE hftok_private.pending_event(event, protection, xmin::text::bigint) LIKE '%purge_audit%' \gset
 ROLLBACK;
 CALL pg_temp.await_audit();
 BEGIN;

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::event::Event;
 use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, hmac};
-use crate::without_trace;
+use crate::{NoRandomness, without_trace};
 
 /// Which key made it, then an HMAC-SHA256.
 pub type Link = [u8; 36];
@@ -50,12 +50,51 @@ impl<'a> AuditKey<'a> {
     }
 
     fn sign(&self, bytes: &[u8]) -> Link {
-        let mac = without_trace(|| hmac(&self.0.bytes, bytes));
-        let mut link = [0; 36];
-        link[..4].copy_from_slice(&self.0.id.to_u32().to_be_bytes());
-        link[4..].copy_from_slice(&mac);
-        link
+        signed(self.0.id.to_u32(), &self.0.bytes, bytes)
     }
+}
+
+/// A key of the server's present run: drawn when it starts, stored nowhere, and gone when it stops. It opens nothing, so a
+/// seal leaves it where it is, and it protects what is put down while there is no other key.
+pub struct RunKey {
+    bytes: [u8; 32],
+    is_drawn: bool,
+}
+
+impl RunKey {
+    /// A place for the key.
+    pub const EMPTY: Self = Self { bytes: [0; 32], is_drawn: false };
+    /// Where a link names a data key, it names this one: no data key has that id.
+    const ID: u32 = 0;
+
+    /// Draws the key, once.
+    pub fn draw(&mut self) -> Result<(), NoRandomness> {
+        if !self.is_drawn {
+            getrandom::fill(&mut self.bytes).map_err(|_| NoRandomness)?;
+            self.is_drawn = true;
+        }
+        Ok(())
+    }
+
+    /// What protects an event of a database that waits in a table, as [`AuditKey::protect`] does.
+    pub fn protect(&self, database: u32, transaction: u32, event: &[u8]) -> Option<Link> {
+        let bytes =
+            Canonical::new("hftok audit pending in this run").u32(database).u32(transaction).field(event);
+        self.is_drawn.then(|| signed(Self::ID, &self.bytes, &bytes.finish()))
+    }
+
+    /// Whether a link names this key, or that of another run.
+    pub fn is_named_by(link: &Link) -> bool {
+        link[..4] == Self::ID.to_be_bytes()
+    }
+}
+
+fn signed(id: u32, key: &[u8; 32], bytes: &[u8]) -> Link {
+    let mac = without_trace(|| hmac(key, bytes));
+    let mut link = [0; 36];
+    link[..4].copy_from_slice(&id.to_be_bytes());
+    link[4..].copy_from_slice(&mac);
+    link
 }
 
 /// Whether two links are the same.

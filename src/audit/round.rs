@@ -1,0 +1,93 @@
+//! What a round of the writer does in its transaction: everything that waits becomes rows of the chain, or, without a key,
+//! of `audit_pending`.
+
+use hftok_core::audit::chain::Link;
+use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::data_key::DataKeyId;
+use pgrx::datum::TimestampWithTimeZone;
+
+use super::batch::{Batch, Consequences};
+use super::rows::{self, NewRows};
+use super::usage;
+use crate::error::Error;
+use crate::pg::{session, transaction};
+use crate::store::data_keys;
+
+/// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
+/// that made the first key is still open: what comes then waits in `audit_pending`.
+pub fn key() -> Option<DataKeyId> {
+    let usable = |key| data_keys::auditing_with(key, |_| key);
+    let found = match transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
+        Ok(None) => transaction::run(|| {
+            usage::wait_briefly()?;
+            data_keys::audit_key().and_then(usable).map(Some)
+        }),
+        found => found,
+    };
+    found.ok().flatten()
+}
+
+/// What a round does in its transaction. Says also whether more is pending than it took.
+pub fn write(
+    key: Option<DataKeyId>,
+    batch: &Batch,
+    left_out: u64,
+    has_look: bool,
+) -> Result<(Consequences, bool), Error> {
+    let mut later = Consequences::default();
+    for (id, at) in &batch.many {
+        later.count(*id, 1, *at);
+    }
+    let left_out = left_out_event(left_out);
+    let waiting = batch.events.iter().chain(&left_out);
+    let Some(key) = key else {
+        let transaction = transaction::row_id();
+        let protected = |event: &'_ Vec<u8>| rows::protection_of_run(transaction, event);
+        rows::put_pending(waiting.map(|event| (event.as_slice(), protected(event))))?;
+        return Ok((later, false));
+    };
+    let pending = if has_look { rows::take_pending()? } else { Vec::new() };
+    let mut events: Vec<Event<'_>> = waiting.map(|bytes| read(bytes)).collect();
+    for pending in &pending {
+        events.push(Event { is_protected: pending.is_protected()?, ..read(&pending.event) });
+    }
+    // Of what came together the order is that in which it was done.
+    events.sort_by_key(|event| event.at);
+    let (mut number, mut link): (i64, Link) = rows::last()?;
+    let mut new = NewRows::begin()?;
+    for event in events {
+        number = number.checked_add(1).ok_or(Error::Internal("no number is left for an event"))?;
+        link = data_keys::auditing_with(key, |key| key.link(&link, number, &event))?;
+        new.push(number, &event, &link)?;
+        later.note(&event);
+    }
+    new.store()?;
+    Ok((later, pending.len() >= rows::PENDING))
+}
+
+/// An event as it is chained. Only what lay in a table can have been damaged; that it was there is told all the same.
+fn read(bytes: &[u8]) -> Event<'_> {
+    match Event::decode(bytes) {
+        Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,
+        _ => own_event("audit_pending", "damaged", 1),
+    }
+}
+
+/// An event of the writer itself.
+fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'static> {
+    Event {
+        at: session::now(),
+        kind: Kind::Audit,
+        is_protected: true,
+        action,
+        outcome,
+        count,
+        who: Who::default(),
+        object: Object::default(),
+    }
+}
+
+fn left_out_event(count: u64) -> Option<Vec<u8>> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    (count > 0).then(|| own_event("audit_queue", "left_out", count).encode())
+}
