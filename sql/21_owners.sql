@@ -25,13 +25,15 @@ COMMENT ON COLUMN hftok_private.administrators.created_at IS 'Since when.';
 
 CREATE TABLE hftok_private.providers (
     id text PRIMARY KEY CHECK (id <> ''),
-    definition jsonb NOT NULL,
+    definition text NOT NULL,
+    signature bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE hftok_private.providers IS 'Providers that an operator added, or described otherwise than the built-in catalogue does.';
 COMMENT ON COLUMN hftok_private.providers.id IS 'The name it is called by.';
-COMMENT ON COLUMN hftok_private.providers.definition IS 'The description, in the form of the built-in catalogue.';
+COMMENT ON COLUMN hftok_private.providers.definition IS 'What the operator says of it beyond the built-in catalogue, as JSON.';
+COMMENT ON COLUMN hftok_private.providers.signature IS 'Keyed, over id and definition: a row without it is not used.';
 COMMENT ON COLUMN hftok_private.providers.created_at IS 'When it was added.';
 COMMENT ON COLUMN hftok_private.providers.updated_at IS 'When it was last changed.';
 

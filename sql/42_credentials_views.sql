@@ -110,47 +110,42 @@ CREATE VIEW hftok.administrators WITH (security_invoker) AS
     SELECT a.user_id, a.created_at FROM hftok_private.administrators a;
 COMMENT ON VIEW hftok.administrators IS 'Users of the application who may set global credentials.';
 
-CREATE FUNCTION hftok_private.builtin_providers() RETURNS text
-    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_builtin_providers';
-COMMENT ON FUNCTION hftok_private.builtin_providers IS 'The built-in catalogue as JSON.';
+CREATE FUNCTION hftok_private.catalogue_rows() RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_catalogue_rows';
+COMMENT ON FUNCTION hftok_private.catalogue_rows IS 'The catalogue as JSON: of a provider that cannot be vouched for, the name alone.';
 
 CREATE VIEW hftok.providers AS
-    SELECT d.name,
-        d.definition ->> 'label' AS label,
-        d.definition -> 'fields' AS fields,
-        d.definition ->> 'docs_url' AS docs_url,
-        ARRAY(SELECT e.name FROM pg_catalog.jsonb_array_elements(d.definition -> 'fields') AS f (field),
+    SELECT c.name,
+        c.definition ->> 'label' AS label,
+        c.definition -> 'fields' AS fields,
+        c.definition ->> 'docs_url' AS docs_url,
+        ARRAY(SELECT e.name FROM pg_catalog.jsonb_array_elements(c.definition -> 'fields') AS f (field),
             pg_catalog.jsonb_array_elements_text(f.field -> 'env') AS e (name)) AS env,
-        ARRAY(SELECT h.host FROM pg_catalog.jsonb_array_elements_text(d.definition -> 'hosts') AS h (host)) AS hosts,
-        d.definition -> 'test' AS test,
-        d.builtin
-    FROM (
-        SELECT b.definition ->> 'id' AS name, b.definition, true AS builtin
-        FROM pg_catalog.jsonb_array_elements(hftok_private.builtin_providers()::jsonb) AS b (definition)
-        WHERE NOT EXISTS (SELECT FROM hftok_private.providers p WHERE p.id = b.definition ->> 'id')
-        UNION ALL
-        SELECT p.id, p.definition, false FROM hftok_private.providers p
-    ) d;
-COMMENT ON VIEW hftok.providers IS 'The catalogue: what each provider''s credentials consist of, where to get them, where they may be sent, how to test them.';
-
-CREATE FUNCTION hftok_private.checked_provider(p_definition text) RETURNS text
-    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_checked_provider';
-COMMENT ON FUNCTION hftok_private.checked_provider IS 'The name in a description of a provider that is sound; an error for one that is not.';
+        ARRAY(SELECT h.host FROM pg_catalog.jsonb_array_elements_text(c.definition -> 'hosts') AS h (host)) AS hosts,
+        nullif(c.definition -> 'test', 'null') AS test,
+        c.definition -> 'formats' AS formats,
+        c.definition -> 'environment' AS environment,
+        c.builtin
+    FROM pg_catalog.jsonb_to_recordset(hftok_private.catalogue_rows()::jsonb)
+        AS c (name text, definition jsonb, builtin boolean);
+COMMENT ON VIEW hftok.providers IS
+    'The catalogue: what each provider''s credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown.';
 
 CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-DECLARE
-    name text := hftok_private.checked_provider(p_provider::text);
-BEGIN
-    INSERT INTO hftok_private.providers (id, definition) VALUES (name, p_provider)
-    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, updated_at = now();
-    PERFORM hftok_private.record_change('register_provider', p_provider => name);
-    RETURN name;
-END
-$$;
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_register_provider';
 COMMENT ON FUNCTION hftok.register_provider IS
-    'Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its name.';
+    'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name.';
+
+CREATE FUNCTION hftok.unregister_provider(p_provider text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unregister_provider';
+COMMENT ON FUNCTION hftok.unregister_provider IS
+    'Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing.';
+
+CREATE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_provider_fault';
+COMMENT ON FUNCTION hftok_private.provider_fault IS 'Why a registered provider cannot be used, or NULL.';
 
 CREATE VIEW hftok.provider_secrets WITH (security_invoker) AS
     SELECT me.id AS user_id, p.name AS provider, p.label, s.id IS NOT NULL AS is_configured, s.preview AS api_key_preview,

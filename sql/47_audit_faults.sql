@@ -19,6 +19,10 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
         -- What was deleted is shared with nobody.
         WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
         ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
+    ), provider AS (
+        SELECT DISTINCT ON (c.provider) c.provider, c.digest, c.is_protected
+        FROM hftok_private.changes c WHERE c.owner_scope = 'catalogue'
+        ORDER BY c.provider, c.is_carried, c.id DESC, c.at DESC
     )
     SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
         CASE
@@ -50,6 +54,17 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     FULL JOIN share h ON h.object_id = s.integration_id AND h.owner_id = s.org_id
     WHERE (s.org_id IS NULL) <> (h.level IS NULL)
     UNION ALL
+    SELECT 'provider', coalesce(p.id, r.provider), NULL,
+        CASE
+            WHEN r.provider IS NULL THEN 'the audit tells of no such provider'
+            WHEN p.id IS NULL THEN 'it was deleted outside hftok'
+            WHEN r.digest IS NULL THEN 'it was taken back, and put back outside hftok'
+            ELSE 'it is not described as the audit tells'
+        END
+    FROM hftok_private.providers p FULL JOIN provider r ON r.provider = p.id
+    WHERE CASE WHEN p.id IS NULL THEN r.digest IS NOT NULL
+        ELSE r.digest IS DISTINCT FROM sha256(convert_to(p.definition, 'UTF8')) END
+    UNION ALL
     -- Believed, because a server that was restarted while hftok was sealed has no better word for it.
     SELECT 'unprotected', u.id, NULL,
         'its deletion is told by an event that was not protected: somebody who can write to the tables may have made it up'
@@ -59,6 +74,8 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
         SELECT concat_ws(' in ', r.subject, r.owner_id) FROM role r WHERE NOT r.is_protected
         UNION ALL
         SELECT format('%s with %s', h.object_id, h.owner_id) FROM share h WHERE NOT h.is_protected
+        UNION ALL
+        SELECT p.provider FROM provider p WHERE NOT p.is_protected
     ) u
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';

@@ -140,6 +140,9 @@ CREATE FUNCTION hftok.verify()
                 WHERE s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
             ) THEN 'its credentials are those of something else' END
         FROM hftok_private.integrations i
+        UNION ALL
+        SELECT 'provider', p.id, NULL, hftok_private.provider_fault(p.id, p.definition, p.signature)
+        FROM hftok_private.providers p
     ), told AS MATERIALIZED (
         SELECT f.kind, f.id, f.version, f.reason FROM hftok_private.audit_faults() f
         WHERE (SELECT hftok_private.record_verify())
@@ -154,7 +157,7 @@ CREATE FUNCTION hftok.verify()
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, share and membership that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, share and membership that fails, with the reason, and a last row with the counts.';
 
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on

@@ -65,7 +65,7 @@ GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
 -- nobody has USAGE on.
 GRANT EXECUTE ON FUNCTION
     hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.caller_is_in,
-    hftok_private.caller_orgs, hftok_private.caller_is_administrator, hftok_private.builtin_providers
+    hftok_private.caller_orgs, hftok_private.caller_is_administrator, hftok_private.catalogue_rows
     TO PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
@@ -96,7 +96,7 @@ GRANT EXECUTE ON FUNCTION
     hftok.resolve_token, hftok.resolve_hf_token, hftok.previous_token, hftok.runner_env, hftok.report_credential,
     hftok.get_integration_credentials, hftok.update_integration_status, hftok.record_usage
     TO hftok_service;
-GRANT EXECUTE ON FUNCTION hftok.register_provider TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider TO hftok_admin;
 
 -- Views that run with their reader's privileges need these on the tables, which the reader cannot name; row security
 -- decides on the rows. Nothing here holds a value, sealed or not, or a fingerprint.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
-use hftok_core::provider::Rejection;
+use hftok_core::provider::{Fault, Rejection};
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
@@ -80,6 +80,17 @@ pub enum Error {
     /// A value that cannot be a credential of its provider.
     #[error(transparent)]
     Rejected(Rejection),
+    /// A description of a provider that cannot be.
+    #[error(transparent)]
+    Described(Fault),
+    /// A provider whose registration was changed outside hftok, or can no longer be one.
+    #[error("provider unusable")]
+    ProviderUnusable {
+        /// The provider.
+        provider: String,
+        /// Why.
+        reason: String,
+    },
     /// A level of the walk has a credential that cannot be used.
     #[error("unusable")]
     Unusable {
@@ -263,12 +274,20 @@ impl From<Error> for Report {
             Error::TooMany { most } => report(b"PT413", "Content Too Large")
                 .detail(format!("A user may have {most} credentials."))
                 .hint("Delete one that is no longer needed."),
-            Error::Rejected(rejection) => Report {
-                sqlstate: *b"22023",
-                message: Cow::Owned(rejection.to_string()),
-                detail: None,
-                hint: None,
-            },
+            Error::Rejected(rejection) => bad_input(&rejection),
+            Error::Described(fault) => bad_input(&fault),
+            Error::ProviderUnusable { provider, reason } => report(b"PT422", "Unprocessable Entity")
+                .detail(
+                    serde_json::json!({
+                        "level": "catalogue",
+                        "outcome": "not_vouched_for",
+                        "secret_id": null,
+                        "provider": provider,
+                        "reason": reason,
+                    })
+                    .to_string(),
+                )
+                .hint("An operator registers the provider again, or calls unregister_provider(). hftok.verify() lists all such providers."),
             Error::Unusable { level, outcome, secret_id } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
@@ -358,6 +377,10 @@ fn unbelieved(login: &str, role: &str, standing: Standing) -> Report {
 
 fn report(sqlstate: &[u8; 5], message: &'static str) -> Report {
     Report { sqlstate: *sqlstate, message: Cow::Borrowed(message), detail: None, hint: None }
+}
+
+fn bad_input(complaint: &dyn std::fmt::Display) -> Report {
+    Report { sqlstate: *b"22023", message: Cow::Owned(complaint.to_string()), detail: None, hint: None }
 }
 
 impl Report {

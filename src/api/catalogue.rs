@@ -1,65 +1,55 @@
-//! The catalogue of providers, and additions to it.
+//! The catalogue of providers, and what an operator adds to it.
 
-use hftok_core::provider::{CATALOGUE, Provider};
+use hftok_core::provider::catalogue;
+use serde_json::{Value, json};
 
 use super::input::required;
 use crate::error::Error;
+use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
-
-/// How names of variables end that may hold a credential. Others decide what a process runs or whom it trusts (`PATH`,
-/// `LD_PRELOAD`, `NODE_OPTIONS`, `SSL_CERT_FILE`), and there are too many of these to list.
-const ENDINGS: [&str; 12] = [
-    "_KEY",
-    "_KEY_ID",
-    "_TOKEN",
-    "_SECRET",
-    "_PASSWORD",
-    "_CREDENTIALS",
-    "_CLIENT_ID",
-    "_TENANT_ID",
-    "_ENDPOINT",
-    "_REGION",
-    "_PROJECT",
-    "_ACCESS_KEY",
-];
+use crate::pg::json::{self, Jsonb};
+use crate::pg::owner::AsOwner;
+use crate::store::providers::{self, Entry, Registration};
 
 entry! {
-    /// The built-in catalogue as JSON text.
-    fn builtin_providers() -> String {
-        Ok(CATALOGUE.to_owned())
+    /// Every provider as JSON text. Of one that cannot be vouched for, for want of a key or because it was changed, only the
+    /// name.
+    fn catalogue_rows() -> String {
+        let builtin = catalogue();
+        let mut rows = Vec::new();
+        for (name, entry) in providers::all()? {
+            let (definition, is_builtin) = match entry {
+                Ok(Entry::Builtin(provider)) => (builtin.iter().find(|entry| entry["id"] == *provider.id).cloned(), true),
+                Ok(Entry::Registered(described)) => (Some(described.whole.clone()), false),
+                Err(Error::ProviderUnusable { .. } | Error::Sealed(_) | Error::WrongRoot { .. }) => (None, false),
+                Err(error) => return Err(error),
+            };
+            rows.push(json!({"name": name, "definition": definition, "builtin": is_builtin}));
+        }
+        Ok(Value::Array(rows).to_string())
     }
 
-    /// Looks at a description of a provider; gives back its name.
-    fn checked_provider(p_definition: &str) -> String {
-        let definition = required(p_definition, "p_provider must not be null")?;
-        let provider: Provider = serde_json::from_str(definition)
-            .map_err(|_| Error::BadInput("p_provider must have id, label and fields, as the view providers shows them"))?;
-        let is_name = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    /// Registers a provider, or describes a built-in one otherwise; gives back its name.
+    fn register_provider(p_provider: Jsonb) -> String {
+        let caller = Caller::current();
+        let given = required(p_provider, "p_provider must not be null")?;
+        let _owner = AsOwner::switch(&caller)?;
+        providers::register(&json::text(&given)?)
+    }
+
+    /// Takes that back; says whether there was something to take back.
+    fn unregister_provider(p_provider: &str) -> bool {
+        let caller = Caller::current();
+        let id = required(p_provider, "p_provider must not be null")?;
+        let _owner = AsOwner::switch(&caller)?;
+        providers::unregister(id)
+    }
+
+    /// Why a registration cannot be used, or NULL.
+    fn provider_fault(p_id: String, p_definition: String, p_signature: Vec<u8>) -> Option<String> {
+        let (Some(id), Some(definition), Some(signature)) = (p_id, p_definition, p_signature) else {
+            return Ok(Some("incomplete row".into()));
         };
-        if !is_name(&provider.id) || provider.fields.iter().any(|field| !is_name(&field.name)) {
-            return Err(Error::BadInput("names of providers and fields have lower-case letters, digits and _"));
-        }
-        if !provider.fields.iter().any(|field| field.secret) {
-            return Err(Error::BadInput("one field at least must be secret"));
-        }
-        let formats = provider.fields.iter().flat_map(|field| &field.formats).chain(&provider.formats);
-        if formats.into_iter().any(|format| format.own && format.prefix.len() < 3) {
-            return Err(Error::BadInput("a prefix that is a provider's own has three characters at least"));
-        }
-        if provider.environment.without.values().any(Option::is_some) {
-            return Err(Error::BadInput("without a credential, variables can only be unset"));
-        }
-        if provider.variables().any(is_reserved) {
-            return Err(Error::BadInput("a reserved variable of the environment cannot hold a credential"));
-        }
-        Ok(provider.id)
+        Registration::new(id, definition, signature).fault()
     }
-}
-
-/// Not a variable for a credential.
-fn is_reserved(name: &str) -> bool {
-    let is_variable = name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    !is_variable || name.starts_with("PG") || !ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

@@ -1,6 +1,8 @@
 //! Saving, checking and deleting credentials of users, organisations and the installation. For end users, so these
 //! functions must know who is calling.
 
+use std::ops::Deref;
+
 use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -99,7 +101,7 @@ impl Saving<'_> {
 
 /// Looks at a value as the provider's; one that cannot be a credential of it is an error that does not quote it.
 pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Error> {
-    provider.check(value, &providers::all()?).map_err(Error::Rejected)
+    provider.check(value, providers::usable()?.iter().map(Deref::deref)).map_err(Error::Rejected)
 }
 
 fn lock(owner: &Owner) -> Result<(), Error> {

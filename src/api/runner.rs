@@ -1,6 +1,6 @@
 //! Environment variables for a process that calls providers.
 
-use hftok_core::provider::{Provider, members};
+use hftok_core::provider::{Provider, find, members};
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
@@ -22,30 +22,40 @@ entry! {
         admit_plaintext()?;
         let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
         let all = providers::all()?;
+        let unknown = |name: &String| !all.iter().any(|(id, _)| id == name);
+        if p_providers.iter().flatten().any(unknown) {
+            return Err(Error::BadInput("p_providers names a provider that does not exist"));
+        }
         let mut variables = Variables(Zeroizing::new(String::with_capacity(16 * 1024)));
-        for provider in all.iter() {
-            let is_named = p_providers.as_ref().map(|names| names.contains(&provider.id));
+        for (id, provider) in all {
+            let is_named = p_providers.as_ref().map(|names| names.contains(&id));
             if is_named == Some(false) {
                 continue;
             }
+            let provider = match provider {
+                Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
+                    pgrx::notice!("hftok left out {id}: it was changed outside hftok");
+                    if let Some(builtin) = find(&id) {
+                        variables.withhold(builtin);
+                    }
+                    continue;
+                }
+                provider => provider?,
+            };
             let request =
                 Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf();
             match request.walk(|_| ()) {
                 Ok(Some(taken)) => {
                     request.record(taken.level, taken.stored)?;
-                    variables.give(provider, taken.value.expose());
+                    variables.give(&provider, taken.value.expose());
                 }
-                Ok(None) => variables.withhold(provider),
+                Ok(None) => variables.withhold(&provider),
                 Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
                     pgrx::notice!("hftok left out {}: {} at level {}", provider.id, outcome.as_str(), level.as_str());
-                    variables.withhold(provider);
+                    variables.withhold(&provider);
                 }
                 Err(error) => return Err(error),
             }
-        }
-        let unknown = |name: &String| !all.iter().any(|provider| provider.id == *name);
-        if p_providers.iter().flatten().any(unknown) {
-            return Err(Error::BadInput("p_providers names a provider that does not exist"));
         }
         Ok(variables.finish())
     }

@@ -3,7 +3,6 @@
 use hftok_core::audit::event::Object;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
-use hftok_core::provider::Provider;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -13,12 +12,13 @@ use crate::error::Error;
 use crate::pg::statement;
 use crate::settings;
 use crate::store::candidate::{Candidate, Moment};
+use crate::store::owners;
+use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
-use crate::store::{owners, providers};
 
 /// What is asked for.
 pub struct Request {
-    provider: std::borrow::Cow<'static, Provider>,
+    provider: Entry,
     user: Option<String>,
     org: Option<String>,
     model: Option<String>,

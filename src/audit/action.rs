@@ -16,7 +16,8 @@ pub fn name(function: &'static str) -> &'static str {
             "user_api_keys"
         }
         "reseal" => "credentials",
-        "value_fault" | "data_key_fault" | "record_verify" => "verify",
+        "catalogue_rows" => "providers",
+        "value_fault" | "data_key_fault" | "provider_fault" | "record_verify" => "verify",
         "report_usage" => "record_usage",
         "caller_id" | "caller_is_in" | "caller_orgs" | "caller_is_administrator" => "whoami",
         other => other,
@@ -34,6 +35,7 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
         Error::Unusable { outcome, .. } => outcome.as_str(),
         Error::Damaged { .. } => "decrypt_failed",
         Error::Disabled { .. } => "disabled",
+        Error::ProviderUnusable { .. } => "not_vouched_for",
         Error::Sealed(_) | Error::Operator(_) => "sealed",
         Error::WrongRoot { .. } | Error::DataKeyDamaged { .. } | Error::DataKeyMissing { .. } => "no_key",
         Error::Audit(Trouble::Full | Trouble::LogTooQuiet | Trouble::Standby) => return None,
@@ -95,6 +97,7 @@ pub const GUARDED: &[&str] = &[
     "provider_secrets",
     "providers",
     "register_provider",
+    "unregister_provider",
     "add_member",
     "remove_member",
     "members",

@@ -20,15 +20,16 @@ const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE
 const IS_YOUNG: &CStr = c"SELECT $1 > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)";
 const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.audit a WHERE a.at >= $1),
     (SELECT max(a.id) FROM hftok_private.audit a))";
-// The newest change of every object, of every membership and of every share, where it says that there is something and is to be removed.
+// The newest change of every object, of every membership, of every share and of every provider, where it says that there is something and is to be removed.
 const NEWEST: &CStr =
     c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
     FROM (
-        SELECT DISTINCT ON (c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END) c.*
+        SELECT DISTINCT ON (c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END,
+            CASE WHEN c.owner_scope = 'catalogue' THEN c.provider END) c.*
         FROM hftok_private.changes c
-        WHERE c.object_id IS NOT NULL OR c.subject IS NOT NULL
+        WHERE c.object_id IS NOT NULL OR c.subject IS NOT NULL OR c.owner_scope = 'catalogue'
         ORDER BY c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END,
-            c.is_carried, c.id DESC, c.at DESC
+            CASE WHEN c.owner_scope = 'catalogue' THEN c.provider END, c.is_carried, c.id DESC, c.at DESC
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR (n.subject IS NOT NULL AND n.level IS NOT NULL
         AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";

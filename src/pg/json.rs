@@ -27,6 +27,13 @@ impl IntoDatum for Jsonb {
     }
 }
 
+/// The text of a value that holds no secret.
+pub fn text(value: &Jsonb) -> Result<String, Error> {
+    // SAFETY: the output function of jsonb, given a value of that type; what it gives is a C string, which is copied.
+    let text = unsafe { pgrx::direct_function_call::<&std::ffi::CStr>(pg_sys::jsonb_out, &[Some(value.0)]) };
+    text.and_then(|text| text.to_str().ok()).map(str::to_owned).ok_or(Error::NotJson)
+}
+
 /// Makes JSON text a value. Postgres' own error would quote the text, so it is replaced by one that does not; the
 /// transaction ends with either.
 pub fn parse(text: &str) -> Result<Jsonb, Error> {

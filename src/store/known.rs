@@ -11,10 +11,10 @@ use std::rc::Rc;
 
 use hftok_core::binding::Scope;
 use hftok_core::data_key::{DataKeyId, Purpose};
-use hftok_core::provider::Provider;
 use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
-use super::{data_keys, providers};
+use super::data_keys;
+use super::providers::{self, Registration};
 use crate::error::Error;
 use crate::pg::relations::{self, Relation};
 use crate::pg::scan::Address;
@@ -79,8 +79,8 @@ pub struct Known {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
     kinds: [bool; 6],
-    /// Providers that an operator registered.
-    pub registered: Vec<Provider>,
+    /// What an operator registered of providers.
+    pub registered: Vec<Registration>,
     /// The active data keys.
     pub active: Vec<(Purpose, DataKeyId)>,
 }

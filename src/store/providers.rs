@@ -1,47 +1,186 @@
-//! Providers: the built-in catalogue, and those that an operator added to it or described otherwise.
+//! Providers: the built-in catalogue, and what an operator registered beside it or described otherwise.
+//!
+//! What must stay true: a registration counts only if hftok itself signed it, because it decides where tokens are sent. One
+//! that was changed stops whatever asks for its provider, and nothing else; the built-in description never takes its place.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ffi::CStr;
+use std::ops::Deref;
+use std::rc::Rc;
 
-use hftok_core::provider::{self, Provider};
+use hftok_core::audit::chain::Link;
+use hftok_core::audit::event::Object;
+use hftok_core::provider::{self, Described, Provider};
+use pgrx::pg_sys::{BYTEAOID, TEXTOID};
 
-use super::known;
+use super::{data_keys, known};
+use crate::audit::changes;
 use crate::error::Error;
+use crate::keys;
 use crate::pg::sql::{Run, Statement};
 
-const ALL: &CStr = c"SELECT p.definition::text FROM hftok_private.providers p";
+const ALL: &CStr = c"SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
+const PUT: &CStr = c"INSERT INTO hftok_private.providers (id, definition, signature) VALUES ($1, $2, $3)
+    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, signature = excluded.signature,
+    updated_at = pg_catalog.now()";
+const DELETE: &CStr = c"DELETE FROM hftok_private.providers WHERE id = $1";
+const IS_USED: &CStr = c"SELECT EXISTS (SELECT FROM hftok_private.secrets s WHERE s.provider = $1)";
 
 thread_local! {
     static FIND_ALL: Statement = const { Statement::new(ALL, &[]) };
+    static PUT_ROW: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, BYTEAOID]) };
+    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[TEXTOID]) };
+    static ASK_USED: Statement = const { Statement::new(IS_USED, &[TEXTOID]) };
 }
 
-/// The provider of this name; an operator's description goes before the built-in one.
-pub fn find(id: &str) -> Result<Cow<'static, Provider>, Error> {
-    let known = known::known()?;
-    match known.registered.iter().find(|provider| provider.id == id) {
-        Some(provider) => Ok(Cow::Owned(provider.clone())),
-        None => {
-            provider::find(id).map(Cow::Borrowed).ok_or(Error::BadInput("there is no provider of this name"))
+/// The kind of owner that the audit names for a provider.
+const SCOPE: &str = "catalogue";
+
+/// A provider that may be used.
+pub enum Entry {
+    /// As the catalogue has it.
+    Builtin(&'static Provider),
+    /// As an operator described it.
+    Registered(Rc<Described>),
+}
+
+impl Deref for Entry {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        match self {
+            Self::Builtin(provider) => provider,
+            Self::Registered(described) => &described.provider,
         }
     }
 }
 
-/// All providers.
-pub fn all() -> Result<Cow<'static, [Provider]>, Error> {
-    let known = known::known()?;
-    if known.registered.is_empty() {
-        return Ok(Cow::Borrowed(provider::builtin()));
+/// A registration as it lies in its table.
+pub struct Registration {
+    id: String,
+    definition: String,
+    signature: Vec<u8>,
+    /// Looked at once, and only when there is a key to look with.
+    judged: OnceCell<Result<Rc<Described>, String>>,
+}
+
+impl Registration {
+    /// A registration that was read.
+    pub fn new(id: String, definition: String, signature: Vec<u8>) -> Self {
+        Self { id, definition, signature, judged: OnceCell::new() }
     }
-    let is_registered = |id: &str| known.registered.iter().any(|provider| provider.id == id);
-    let builtin = provider::builtin().iter().filter(|provider| !is_registered(&provider.id)).cloned();
-    Ok(Cow::Owned(builtin.chain(known.registered.iter().cloned()).collect()))
+
+    /// The provider that it describes, if hftok vouches for it.
+    fn provider(&self) -> Result<Rc<Described>, Error> {
+        if self.judged.get().is_none() {
+            let judged = self.judge()?;
+            // Should it be set by now, then to the same.
+            let _ = self.judged.set(judged);
+        }
+        match self.judged.get() {
+            Some(Ok(described)) => Ok(Rc::clone(described)),
+            Some(Err(reason)) => {
+                Err(Error::ProviderUnusable { provider: self.id.clone(), reason: reason.clone() })
+            }
+            None => Err(Error::Internal("a registration was not judged")),
+        }
+    }
+
+    fn judge(&self) -> Result<Result<Rc<Described>, String>, Error> {
+        let signed = Link::try_from(self.signature.as_slice());
+        let is_signed = match &signed {
+            Ok(link) => data_keys::was_made(link, |key| key.registration(&self.id, &self.definition))?,
+            Err(_) => false,
+        };
+        if !is_signed {
+            return Ok(Err("it, or what is said of it, was changed outside hftok".to_owned()));
+        }
+        Ok(match provider::describe(&self.definition) {
+            Ok(described) if described.provider.id == self.id => Ok(Rc::new(described)),
+            Ok(_) => Err("it is described under another name".to_owned()),
+            Err(fault) => Err(format!("its description is not sound any more: {fault}")),
+        })
+    }
+
+    /// Why it cannot be used, if it cannot.
+    pub fn fault(&self) -> Result<Option<String>, Error> {
+        match self.provider() {
+            Ok(_) => Ok(None),
+            Err(Error::ProviderUnusable { reason, .. }) => Ok(Some(reason)),
+            Err(error) => Err(error),
+        }
+    }
 }
 
-/// The providers that an operator registered, from their table.
-pub fn registered() -> Result<Vec<Provider>, Error> {
-    FIND_ALL.read(&[], |row| parse(&row.must::<String>(1)?))
+/// The provider of this name; an operator's description goes before the built-in one.
+pub fn find(id: &str) -> Result<Entry, Error> {
+    let known = known::known()?;
+    match known.registered.iter().find(|registered| registered.id == id) {
+        Some(registered) => registered.provider().map(Entry::Registered),
+        None => {
+            provider::find(id).map(Entry::Builtin).ok_or(Error::BadInput("there is no provider of this name"))
+        }
+    }
 }
 
-fn parse(definition: &str) -> Result<Provider, Error> {
-    serde_json::from_str(definition).map_err(|_| Error::Internal("a registered provider cannot be read"))
+/// A provider, or what is in the way of using it.
+pub type Found = Result<Entry, Error>;
+
+/// Every provider by its name, with what is in the way of using it, if something is.
+pub fn all() -> Result<Vec<(String, Found)>, Error> {
+    let known = known::known()?;
+    let is_registered = |id: &str| known.registered.iter().any(|registered| registered.id == id);
+    let builtin = provider::builtin()
+        .iter()
+        .filter(|provider| !is_registered(&provider.id))
+        .map(|provider| (provider.id.clone(), Ok(Entry::Builtin(provider))));
+    let registered = known
+        .registered
+        .iter()
+        .map(|registered| (registered.id.clone(), registered.provider().map(Entry::Registered)));
+    Ok(builtin.chain(registered).collect())
+}
+
+/// Every provider that can be used. One that was changed outside hftok is left out; that hftok is sealed is an error.
+pub fn usable() -> Result<Vec<Entry>, Error> {
+    let usable = all()?.into_iter().filter_map(|(_, entry)| match entry {
+        Err(Error::ProviderUnusable { .. }) => None,
+        entry => Some(entry),
+    });
+    usable.collect()
+}
+
+/// The registrations, from their table.
+pub fn registered() -> Result<Vec<Registration>, Error> {
+    let rows = FIND_ALL
+        .read(&[], |row| Ok((row.must::<String>(1)?, row.must::<String>(2)?, row.must::<Vec<u8>>(3)?)))?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, definition, signature)| Registration::new(id, definition, signature))
+        .collect())
+}
+
+/// Registers what an operator says of a provider, in the place of what was said of it before; gives its name.
+pub fn register(given: &str) -> Result<String, Error> {
+    let Described { provider, said, .. } = provider::describe(given).map_err(Error::Described)?;
+    let id = provider.id;
+    let signature = data_keys::auditing_with(data_keys::audit_key()?, |key| key.registration(&id, &said))?;
+    PUT_ROW.execute(&[id.as_str().into(), said.as_str().into(), signature.as_slice().into()])?;
+    changes::record(Object { digest: Some(&provider::digest(&said)), ..Object::owned(SCOPE, "", &id) })?;
+    Ok(id)
+}
+
+/// Takes a registration back; `false` when there is none. A provider that is then gone must not have credentials.
+pub fn unregister(id: &str) -> Result<bool, Error> {
+    // Where tokens may be sent becomes wider by it, so the event must be one that can be protected.
+    keys::ready()?;
+    let is_builtin = provider::find(id).is_some();
+    if !is_builtin && ASK_USED.read(&[id.into()], |row| row.must(1))?.first() == Some(&true) {
+        return Err(Error::BadInput("there are credentials of this provider: delete them first"));
+    }
+    let is_gone = DELETE_ROW.execute(&[id.into()])? > 0;
+    if is_gone {
+        changes::record(Object::owned(SCOPE, "", id))?;
+    }
+    Ok(is_gone)
 }

@@ -277,10 +277,10 @@ test("a refusal of a version that was replaced meanwhile is not the new one's", 
 
 test("a token that may not go to the test's host is not sent there, and gets no verdict", async () => {
   const { secret } = await saved({ p_user_id: gina.name, p_allowed_hosts: ["127.0.0.1"] }, false);
-  const [{ test, fields, hosts, label }] = await operator.rows("providers", { name: "huggingface" });
+  const [{ test, hosts }] = await operator.rows("providers", { name: "huggingface" });
   const moved = { ...test, url: `${hub.elsewhere}/api/whoami-v2` };
   await operator.call("register_provider", {
-    p_provider: { name: "huggingface", label, fields, hosts, test: moved },
+    p_provider: { name: "huggingface", hosts: [...hosts, "localhost"], test: moved },
   });
   hub.seen();
   assert.equal((await ask(gina, { model: "public/model" })).answer.error.code, "forbidden");
@@ -288,7 +288,7 @@ test("a token that may not go to the test's host is not sent there, and gets no 
   assert.equal(hub.arrivedElsewhere.length, 0);
   assert.deepEqual(await row(secret), { verdict: null, refusals: 0 });
   await operator.call("register_provider", {
-    p_provider: { name: "huggingface", label, fields, hosts, test },
+    p_provider: { name: "huggingface", hosts, test },
   });
 });
 

@@ -1,9 +1,11 @@
 // The small parts of the functions that no request can show in full: every way to cut a token, addresses, waiting times.
 import assert from "node:assert/strict";
+import type { Hftok } from "../../edge/functions/_shared/client/mod.ts";
 import { members, readUpTo } from "../../edge/functions/_shared/body.ts";
-import { Destination } from "../../edge/functions/_shared/destination.ts";
+import { Destination, matchesAny } from "../../edge/functions/_shared/destination.ts";
 import { Patience } from "../../edge/functions/_shared/patience.ts";
 import { answerOf, place } from "../../edge/functions/_shared/serve.ts";
+import { testOf } from "../../edge/functions/_shared/verdict.ts";
 import { Veil } from "../../edge/functions/_shared/veil.ts";
 import { declined } from "../../edge/functions/huggingface-inference/declined.ts";
 import { relay } from "../../edge/functions/huggingface-inference/relay.ts";
@@ -47,6 +49,57 @@ Deno.test("what cannot be the beginning of a token is passed on at once", () => 
   assert.equal(text([veil.push(bytes("data: hf_sec"))]), "data: ");
   assert.equal(text([veil.push(bytes("ond"))]), "hf_second");
   assert.equal(new Veil("").push(bytes("anything")).length, 8);
+});
+
+Deno.test("hosts are read as hftok reads them", () => {
+  const hosts = ["huggingface.co", "*.endpoints.huggingface.cloud", "sts.*.amazonaws.com"];
+  for (
+    const host of [
+      "huggingface.co",
+      "HuggingFace.co",
+      "a.endpoints.huggingface.cloud",
+      "a.b.endpoints.huggingface.cloud",
+      "sts.eu-west-1.amazonaws.com",
+    ]
+  ) {
+    assert(matchesAny(hosts, host), host);
+  }
+  for (
+    const host of [
+      "evil.example",
+      "huggingface.co.evil.example",
+      "xhuggingface.co",
+      "huggingface.co:8443",
+      "endpoints.huggingface.cloud",
+      "sts.a.b.amazonaws.com",
+      "",
+    ]
+  ) {
+    assert(!matchesAny(hosts, host), host);
+  }
+});
+
+Deno.test("a test that goes to none of the provider's hosts is not made, whatever the catalogue says", async () => {
+  const catalogue = (url: string, hosts: string[] | null) => {
+    const test = { method: "GET", url, headers: { Authorization: "Bearer {token}" }, answers: {} };
+    const row = { test, fields: [{ name: "token", secret: true }], hosts };
+    return testOf({ rows: () => Promise.resolve([row]) } as unknown as Hftok, "huggingface");
+  };
+  const { destination } = await catalogue("https://huggingface.co/api/whoami-v2", ["huggingface.co"]);
+  assert.equal(destination.host, "huggingface.co");
+  for (
+    const [url, hosts] of [
+      ["https://evil.example/collect", ["huggingface.co"]],
+      ["https://huggingface.co.evil.example/", ["huggingface.co"]],
+      ["https://huggingface.co:8443/", ["huggingface.co"]],
+      ["http://huggingface.co/", ["huggingface.co"]],
+      ["http://127.0.0.1:9/", ["huggingface.co"]],
+      ["https://huggingface.co/", []],
+      ["https://huggingface.co/", null],
+    ] as [string, string[] | null][]
+  ) {
+    await assert.rejects(catalogue(url, hosts), { status: 500 }, url);
+  }
 });
 
 Deno.test("a token goes over TLS, or to this machine, and the host that is asked for is the one that is meant", () => {

@@ -304,6 +304,18 @@ Deno.test("the catalogue: for everybody who uses hftok; the operator adds to it"
   for (const bad of [{}, { ...p_provider, name: "Acme AI" }, { ...p_provider, fields: [] }, null]) {
     await operator.refused("register_provider", { p_provider: bad }, 400, "22023");
   }
+  // A row of the view, changed and given back: what is not said of a built-in provider stays, and it goes no further.
+  const [known] = await operator.rows("providers", { name: "huggingface" });
+  const narrowed = { ...known, hosts: ["huggingface.co"] };
+  assert.equal(await operator.call("register_provider", { p_provider: narrowed }), "huggingface");
+  const [described] = await alice.rows("providers", { name: "huggingface" });
+  assert.deepEqual(described, { ...narrowed, builtin: false });
+  const moved = { name: "huggingface", hosts: ["evil.example"] };
+  await operator.refused("register_provider", { p_provider: moved }, 400, "22023");
+  assert.equal(await operator.call("unregister_provider", { p_provider: "huggingface" }), true);
+  assert.equal(await operator.call("unregister_provider", { p_provider: "huggingface" }), false);
+  assert.deepEqual((await alice.rows("providers", { name: "huggingface" }))[0], known);
+  await operator.refused("unregister_provider", { p_provider: "acme_ai" }, 400, "22023");
   const own = await alice.rows("provider_secrets");
   assert.equal(own.length, (await alice.rows("providers")).length);
   const configured = own.filter((row) => row.is_configured).map((row) => row.provider).sort();

@@ -157,6 +157,25 @@ pub fn is_host_pattern(pattern: &str) -> bool {
     pattern.split('.').all(|label| label == "*" || is_label(label)) && pattern != "*"
 }
 
+/// Whether every host that `narrow` matches is matched by `wide` as well.
+pub fn host_covers(wide: &str, narrow: &str) -> bool {
+    let fits = |(wide, narrow): (&str, &str)| wide == "*" || wide.eq_ignore_ascii_case(narrow);
+    match (wide.strip_prefix("*."), narrow.strip_prefix("*.")) {
+        (None, None) => {
+            wide.split('.').count() == narrow.split('.').count()
+                && wide.split('.').zip(narrow.split('.')).all(fits)
+        }
+        // In front `*.` stands for several labels, which no pattern of a fixed length matches.
+        (None, Some(_)) => false,
+        (Some(domain), inner) => {
+            // What narrow begins with is one label at least.
+            let labels = inner.map_or(narrow.split('.').count() - 1, |inner| inner.split('.').count());
+            let narrow = inner.unwrap_or(narrow);
+            labels >= domain.split('.').count() && domain.rsplit('.').zip(narrow.rsplit('.')).all(fits)
+        }
+    }
+}
+
 fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -231,6 +250,36 @@ mod tests {
         assert!(!host_allowed(None, Some(&usual), &usual), "restricted to hosts, and none named");
         assert!(!host_allowed(Some("api.example.com"), Some(&list(&["other"])), &usual));
         assert!(!host_allowed(Some("api.example.com"), Some(&[]), &usual));
+    }
+
+    /// Against every host of a few labels: one pattern covers another exactly if it matches all that the other does.
+    #[test]
+    fn a_pattern_covers_what_matches_nothing_else() {
+        let labels = ["a", "b", "example"];
+        let mut hosts: Vec<String> = labels.iter().map(ToString::to_string).collect();
+        for from in [0, 3, 12] {
+            let longer: Vec<String> =
+                hosts[from..].iter().flat_map(|host| labels.map(|label| format!("{label}.{host}"))).collect();
+            hosts.extend(longer);
+        }
+        let patterns = [
+            "a.example",
+            "*.example",
+            "a.*.example",
+            "*.a.example",
+            "*.*.example",
+            "b.a.example",
+            "A.Example",
+            "*.a.*",
+            "a",
+        ];
+        for (wide, narrow) in
+            patterns.iter().flat_map(|wide| patterns.iter().map(move |narrow| (wide, narrow)))
+        {
+            let matches = |pattern: &str, host: &str| super::host_matches(pattern, host);
+            let all = hosts.iter().filter(|host| matches(narrow, host)).all(|host| matches(wide, host));
+            assert_eq!(super::host_covers(wide, narrow), all, "{wide} {narrow}");
+        }
     }
 
     #[test]

@@ -180,7 +180,7 @@ export type Functions = {
     Args: { p_secret_id: string; p_requests?: number; p_units?: number; p_cost?: number; p_currency?: string };
     Returns: undefined;
   };
-  /** Adds a provider to the catalogue, or describes one otherwise, in the form of the view providers. Returns its name. */
+  /** Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. */
   register_provider: {
     Args: { p_provider: Json };
     Returns: string;
@@ -260,6 +260,11 @@ export type Functions = {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: boolean;
   };
+  /** Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing. */
+  unregister_provider: {
+    Args: { p_provider: string };
+    Returns: boolean;
+  };
   /** Reads the keyring again, also when not sealed. */
   unseal: {
     Args: Record<PropertyKey, never>;
@@ -290,7 +295,7 @@ export type Functions = {
     Args: { secret_id: string; new_secret?: string | null; new_name?: string | null; new_description?: string | null; new_key_id?: string | null };
     Returns: undefined;
   };
-  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, share and membership that fails, with the reason, and a last row with the counts. */
+  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, share and membership that fails, with the reason, and a last row with the counts. */
   verify: {
     Args: Record<PropertyKey, never>;
     Returns: { kind: string | null; id: string | null; version: number | null; reason: string | null; checked: number | null; failed: number | null }[];

@@ -185,7 +185,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** The catalogue: what each provider's credentials consist of, where to get them, where they may be sent, how to test them. */
+  /** The catalogue: what each provider's credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown. */
   providers: {
     Row: {
       name: string | null;
@@ -195,6 +195,8 @@ export type Views = {
       env: string[] | null;
       hosts: string[] | null;
       test: Json | null;
+      formats: Json | null;
+      environment: Json | null;
       builtin: boolean | null;
     };
     Relationships: [];

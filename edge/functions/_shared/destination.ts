@@ -6,6 +6,19 @@ import { Refusal } from "./refusal.ts";
 
 const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 
+/** Whether a host is one of a list, read as hftok reads it: `*` is one label, and `*.` in front one or more. */
+export function matchesAny(patterns: string[], host: string): boolean {
+  return patterns.some((pattern) => matches(pattern.toLowerCase(), host.toLowerCase()));
+}
+
+function matches(pattern: string, host: string): boolean {
+  const isOpen = pattern.startsWith("*.");
+  const wanted = (isOpen ? pattern.slice(2) : pattern).split(".").reverse();
+  const labels = host.split(".").reverse();
+  const isAsLong = isOpen ? labels.length > wanted.length : labels.length === wanted.length;
+  return isAsLong && wanted.every((label, at) => label === "*" || label === labels[at]);
+}
+
 /** An address that a token may be sent to. */
 export class Destination {
   readonly url: URL;

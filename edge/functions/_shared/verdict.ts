@@ -1,9 +1,9 @@
 // Asking a provider what it thinks of a token, by the test request in hftok's catalogue.
 //
-// Must stay true: the request goes where the catalogue says and nowhere else; of the answer only the status counts, and its
-// body is not read. What is not a clear answer is `indeterminate`: nobody loses a token over a provider that is down.
+// Must stay true: the request goes where the catalogue says and nowhere else, and only to a host that the catalogue lets the
+// provider's tokens go to; of the answer only the status counts, and its body is not read. What is not a clear answer is `indeterminate`: nobody loses a token over a provider that is down.
 import type { Hftok, Json, Verdict } from "./client/mod.ts";
-import { Destination } from "./destination.ts";
+import { Destination, matchesAny } from "./destination.ts";
 import { send } from "./outbound.ts";
 import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
@@ -30,7 +30,7 @@ const PATIENCE_MS = 10_000;
 
 /** The test request of a provider whose credentials are one text. */
 export async function testOf(hftok: Hftok, provider: string): Promise<Test> {
-  const [known] = await hftok.rows("providers", { name: `eq.${provider}`, select: "test,fields" });
+  const [known] = await hftok.rows("providers", { name: `eq.${provider}`, select: "test,fields,hosts" });
   const test = object(known?.test);
   const fields = Array.isArray(known?.fields) ? known.fields : [];
   const placeholder = `{${object(fields[0]).name}}`;
@@ -42,9 +42,13 @@ export async function testOf(hftok: Hftok, provider: string): Promise<Test> {
   if (!isTest) {
     throw new Refusal(501, "no_test", "The catalogue has no request that tests this provider's tokens here.");
   }
+  const destination = Destination.of(String(test.url));
+  if (!matchesAny(known.hosts ?? [], destination.host)) {
+    throw new Refusal(500, "misconfigured", "The catalogue's test goes to none of the provider's hosts.");
+  }
   const method = test.method === "POST" ? "POST" : "GET";
   return {
-    destination: Destination.of(String(test.url)),
+    destination,
     method,
     headers,
     placeholder,

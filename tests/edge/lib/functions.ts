@@ -28,15 +28,14 @@ export function test(name: string, fn: () => Promise<void> | void): void {
 /** A stand-in for Hugging Face, which the catalogue then names as the place where tokens are tested. */
 export async function huggingFace(): Promise<HuggingFace> {
   const hub = new HuggingFace();
-  const [{ definition }] = await query(
-    `SELECT b.definition FROM jsonb_array_elements(hftok_private.builtin_providers()::jsonb) AS b (definition)
-     WHERE b.definition ->> 'id' = 'huggingface'`,
-  );
-  definition.test.url = `${hub.url}/api/whoami-v2`;
-  definition.hosts.push("127.0.0.1");
-  // For runner_env() only, and not an operator's to say.
-  delete definition.environment;
-  await operator.call("register_provider", { p_provider: definition });
+  await operator.call("unregister_provider", { p_provider: "huggingface" });
+  const [{ hosts, test }] = await operator.rows("providers", { name: "huggingface" });
+  const p_provider = {
+    name: "huggingface",
+    hosts: [...hosts, "127.0.0.1"],
+    test: { ...test, url: `${hub.url}/api/whoami-v2` },
+  };
+  await operator.call("register_provider", { p_provider });
   return hub;
 }
 

@@ -86,6 +86,7 @@ export const credentials: Record<string, Call> = {
   forget_user: { parameters: "p_user_id text", who: operators },
   forget_org: { parameters: "p_org_id text", who: operators },
   register_provider: { parameters: "p_provider jsonb", who: ["admin"] },
+  unregister_provider: { parameters: "p_provider text", who: ["admin"] },
   add_member: { parameters: "p_org_id text, p_user_id text, p_role text?", who: owners },
   remove_member: { parameters: "p_org_id text, p_user_id text", who: owners },
   grant_administrator: { parameters: "p_user_id text", who: operators },
@@ -188,7 +189,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     columns: "user_id provider label is_configured api_key_preview created_at updated_at",
     who: ["user", "service"],
   },
-  providers: { columns: "name label fields docs_url env hosts test", who: everybody },
+  providers: { columns: "name label fields docs_url env hosts test formats environment", who: everybody },
   members: { columns: "org_id user_id role", who: everybody },
   administrators: { columns: "user_id", who: everybody },
   integrations: {

@@ -162,11 +162,11 @@ SELECT hftok.runner_env('{own}', 'alice');
 SELECT source FROM hftok.resolve_token('own', 'alice', p_host => 'api.own.example');
 SELECT hftok.resolve_token('own', 'alice', p_host => 'api.openai.com');
 -- An operator's description goes before the built-in one.
-SELECT hftok.register_provider('{"id": "openai", "label": "OpenAI through our proxy", "fields": [{"name": "api_key", "secret": true, "env": ["OPENAI_API_KEY"]}], "hosts": ["proxy.example"]}');
+SELECT hftok.register_provider('{"id": "openai", "label": "OpenAI through our proxy", "hosts": ["api.openai.com", "localhost"]}');
 SELECT label, hosts, builtin FROM hftok.providers WHERE name = 'openai';
 SELECT count(*) AS of_that_name FROM hftok.providers WHERE name = 'openai';
-SELECT hftok.token_provided('openai', p_host => 'proxy.example'), hftok.token_provided('openai', p_host => 'api.openai.com');
-SELECT hftok.register_provider('{"id": "openai", "label": "Again", "fields": [{"name": "api_key", "secret": true}], "hosts": ["again.example"]}');
+SELECT hftok.token_provided('openai', p_host => 'localhost'), hftok.token_provided('openai', p_host => 'api.openai.com');
+SELECT hftok.register_provider('{"id": "openai", "label": "Again"}');
 SELECT label, hosts FROM hftok.providers WHERE name = 'openai';
 -- Variables that decide what a process runs are never a provider's; names are names.
 SELECT name, pg_temp.refusal(format('hftok.register_provider(%L)', format('{"id": "x", "label": "X", "fields": [{"name": "key", "secret": true, "env": [%s]}]}', to_json(name)))) AS refusal
@@ -177,7 +177,7 @@ SELECT given, pg_temp.refusal(format('hftok.register_provider(%L)', given)) AS r
 FROM unnest(ARRAY['{}', '[]', '"openai"', 'null', '{"id": "", "label": "X", "fields": [{"name": "key", "secret": true}]}', '{"id": "Upper", "label": "X", "fields": [{"name": "key", "secret": true}]}',
     '{"id": "x", "label": "X", "fields": []}', '{"id": "x", "label": "X", "fields": [{"name": "key"}]}', '{"id": "x", "label": "X", "fields": [{"name": "a b", "secret": true}]}']) given;
 SELECT hftok.register_provider(NULL);
-DELETE FROM hftok_private.providers;
+SELECT hftok.delete_credential('own', p_user_id => 'alice'), hftok.unregister_provider('own'), hftok.unregister_provider('openai'), hftok.unregister_provider('x');
 SELECT label FROM hftok.providers WHERE name = 'openai';
 SELECT * FROM hftok.forget_user('alice');
 

@@ -144,7 +144,7 @@ CREATE TEMP VIEW faults AS
     FROM granted g
     WHERE g.grantee = 0 AND NOT (g.kind = 'function' AND split_part(g.object, '(', 1) = ANY ('{hftok_private.open_vault_row,
         hftok_private.explain,hftok_private.caller_id,hftok_private.caller_is_in,hftok_private.caller_orgs,
-        hftok_private.caller_is_administrator,hftok_private.builtin_providers}'::text[]))
+        hftok_private.caller_is_administrator,hftok_private.catalogue_rows}'::text[]))
     UNION ALL
     SELECT 'somebody else than the five roles has a privilege',
         format('%s %s %s %s', g.privilege_type, g.kind, g.object, g.grantee::regrole)

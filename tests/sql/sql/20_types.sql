@@ -65,6 +65,7 @@ INSERT INTO calls (call) VALUES
     ('hftok.forget_user(p_user_id => ''alice''::text)'),
     ('hftok.forget_org(p_org_id => ''acme''::text)'),
     ('hftok.register_provider(p_provider => ''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}''::jsonb)'),
+    ('hftok.unregister_provider(p_provider => ''own''::text)'),
     ('hftok.create_integration_with_vault(p_name => ''named''::text, p_type => ''openai''::text, p_credentials => :key,
         p_config => ''{"a": 1}''::jsonb, p_user_id => ''bob''::text)'),
     ('hftok.get_integration_credentials(p_integration_id => :integration, p_user_id => ''alice''::text, p_recipient => NULL::text)'),
@@ -78,12 +79,12 @@ INSERT INTO calls (call) VALUES
     ('hftok.unshare_integration(p_integration_id => :integration, p_org_id => ''acme''::text, p_user_id => ''alice''::text)'),
     ('hftok.record_usage(p_secret_id => :credential, p_requests => 2::bigint, p_units => 3::bigint, p_cost => 0.5::numeric,
         p_currency => ''EUR''::text)'),
-    ('hftok_private.builtin_providers()'),
+    ('hftok_private.catalogue_rows()'),
     ('hftok_private.caller_id()'),
     ('hftok_private.caller_is_administrator()'),
     ('hftok_private.caller_is_in(p_groups => ''{hftok_nobody,hftok_user}''::text[])'),
     ('hftok_private.caller_orgs(p_writable => true::boolean)'),
-    ('hftok_private.checked_provider(p_definition => ''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}''::text)'),
+    ('hftok_private.provider_fault(p_id => ''own''::text, p_definition => ''{"id": "own"}''::text, p_signature => ''\x00''::bytea)'),
     ('hftok_private.clear_staged()'),
     ('hftok_private.explain(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
         p_host => ''evil.example''::text, p_levels => ''{user}''::text[])'),
@@ -177,7 +178,7 @@ SELECT c.function, c.gives, p.proretset AS set_returning,
     c.gives = CASE WHEN p.prorettype = 'record'::regtype THEN 'record' ELSE format_type(p.prorettype, NULL) END AS as_declared,
     -- The others are read below, or depend on the server.
     CASE WHEN p.prorettype::regtype IN ('uuid', 'text', 'text[]', 'boolean', 'integer', 'bigint', 'bytea[]', 'jsonb', 'hftok.saved_credential',
-            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|builtin|caller_id|^explain$|audit_head|audit_state|pending_event'
+            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|catalogue_rows|caller_id|^explain$|audit_head|audit_state|pending_event'
         OR p.proname ~ '^(explain_token|forget|save_credentials)' THEN reads END AS reads
 FROM called c JOIN pg_proc p ON p.oid = c.function::regproc ORDER BY c.function COLLATE "C";
 

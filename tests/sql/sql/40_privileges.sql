@@ -79,6 +79,7 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT hftok.add_member(''acme'', ''bob'')'), ('SELECT hftok.add_member(''new'', ''bob'', ''owner'')'), ('SELECT hftok.remove_member(''acme'', ''bob'')'),
     ('SELECT hftok.grant_administrator(''bob'')'), ('SELECT hftok.revoke_administrator(''alice'')'), ('SELECT hftok.forget_user(''alice'')'),
     ('SELECT hftok.forget_org(''acme'')'), ('SELECT hftok.register_provider(''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}'')'),
+    ('SELECT hftok.unregister_provider(''nobody knows'')'),
     ('SELECT hftok.create_integration_with_vault(''x'', ''openai'', ''$KEY'')'), ('SELECT hftok.create_integration_with_vault(''x'', ''openai'', ''$KEY'', p_user_id => ''bob'')'),
     ('SELECT hftok.get_integration_credentials($INTEGRATION, ''alice'')'), ('SELECT hftok.update_integration($INTEGRATION, ''x'')'),
     ('SELECT hftok.update_integration($INTEGRATION, ''x'', p_user_id => ''alice'')'), ('SELECT hftok.update_integration($INTEGRATION, ''x'', p_user_id => ''bob'')'),
@@ -293,7 +294,7 @@ SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*)
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
 INSERT INTO hftok.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
 INSERT INTO hftok_private.administrators (user_id) VALUES ('role:regress_backup');
-INSERT INTO hftok_private.providers (id, definition) VALUES ('openai', '{}');
+INSERT INTO hftok_private.providers (id, definition, signature) VALUES ('openai', '{}', '');
 INSERT INTO hftok_private.audit_pending (event) VALUES ('');
 INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) VALUES (0, now(), 'reveal', 'x', 'used', 1, true, '');
 WITH a AS (UPDATE hftok_private.audit SET actor_user = 'somebody else' RETURNING 1) SELECT count(*) FROM a;

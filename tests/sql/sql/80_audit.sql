@@ -172,7 +172,7 @@ SELECT * FROM hftok.forget_org('acme');
 DELETE FROM hftok.credentials;
 SELECT hftok.revoke_administrator('bob'), hftok.forget_user('bob') IS NOT NULL AS forgotten;
 DELETE FROM hftok.decrypted_secrets;
-DELETE FROM hftok_private.providers;
+SELECT hftok.unregister_provider('own');
 DELETE FROM hftok_private.usage_daily;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
 SET client_min_messages = error;

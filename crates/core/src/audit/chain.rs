@@ -49,7 +49,7 @@ impl<'a> AuditKey<'a> {
         self.sign(&Canonical::new("hftok audit stub").i64(number).fixed(link).finish())
     }
 
-    fn sign(&self, bytes: &[u8]) -> Link {
+    pub(super) fn sign(&self, bytes: &[u8]) -> Link {
         signed(self.0.id.to_u32(), &self.0.bytes, bytes)
     }
 }

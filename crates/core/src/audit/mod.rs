@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`event`] | one event, and the bytes it becomes |
 //! | [`chain`] | how each event is tied to the one before it, and the text that pins the end of the chain |
+//! | [`vouch`] | marks on rows that decide who gets a value |
 //! | [`usage`] | what a backend reports of its use of a credential |
 //! | [`lane`] | the queue of one database |
 //! | [`queue`] | where events wait until they are written: slots, shares, merging |
@@ -13,3 +14,4 @@ pub mod event;
 pub mod lane;
 pub mod queue;
 pub mod usage;
+pub mod vouch;

@@ -75,7 +75,11 @@ const STORES: [&str; 4] = ["hvs.", "hvb.", "ops_eyJ", "dp.pt."];
 
 impl Provider {
     /// Looks at a value. `others` are the providers whose keys it must not be.
-    pub fn check<'a>(&self, value: &'a str, others: &[Provider]) -> Result<Checked<'a>, Rejection> {
+    pub fn check<'a, 'p>(
+        &self,
+        value: &'a str,
+        others: impl IntoIterator<Item = &'p Provider>,
+    ) -> Result<Checked<'a>, Rejection> {
         if !self.has_several_fields() && value.trim_start().starts_with('{') {
             return Err(Rejection::NotAKey);
         }
@@ -83,7 +87,11 @@ impl Provider {
     }
 
     /// The same for the credentials of an integration, which may be an object also when there is only one field.
-    pub fn check_document<'a>(&self, value: &'a str, others: &[Provider]) -> Result<Checked<'a>, Rejection> {
+    pub fn check_document<'a, 'p>(
+        &self,
+        value: &'a str,
+        others: impl IntoIterator<Item = &'p Provider>,
+    ) -> Result<Checked<'a>, Rejection> {
         let value = value.trim();
         if value.is_empty() {
             return Err(Rejection::Blank);
@@ -99,10 +107,14 @@ impl Provider {
         Ok(Checked { value, warnings })
     }
 
-    fn check_key(&self, value: &str, others: &[Provider]) -> Result<Vec<Warning>, Rejection> {
+    fn check_key<'p>(
+        &self,
+        value: &str,
+        others: impl IntoIterator<Item = &'p Provider>,
+    ) -> Result<Vec<Warning>, Rejection> {
         plausible(value)?;
         let ours = self.formats.iter().filter(|format| format.claims(value) || format.fits(value));
-        let others = others.iter().filter(|other| other.id != self.id).flat_map(|other| &other.formats);
+        let others = others.into_iter().filter(|other| other.id != self.id).flat_map(|other| &other.formats);
         let theirs = others.filter(|format| format.claims(value));
         // The longer prefix decides: `sk-ant-…` is no key of a provider whose keys begin with `sk-`.
         if theirs.map(|format| format.prefix.len()).max() > ours.map(|format| format.prefix.len()).max() {
@@ -111,7 +123,11 @@ impl Provider {
         Ok(recognise(&self.formats, value))
     }
 
-    fn check_object(&self, value: &str, others: &[Provider]) -> Result<Vec<Warning>, Rejection> {
+    fn check_object<'p>(
+        &self,
+        value: &str,
+        others: impl IntoIterator<Item = &'p Provider>,
+    ) -> Result<Vec<Warning>, Rejection> {
         let members = members(value).ok_or(Rejection::NotAnObject)?;
         if let [field] = self.fields.as_slice() {
             let member = members.get(&field.name).ok_or(Rejection::FieldMissing)?;

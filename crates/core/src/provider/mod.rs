@@ -5,6 +5,7 @@
 //! known is a warning. No complaint quotes the value.
 
 mod check;
+mod definition;
 mod format;
 mod merge;
 
@@ -14,14 +15,14 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 pub use check::{Checked, Rejection, Warning, members};
+pub use definition::{Described, Fault, catalogue, describe, digest};
 pub use format::{Alphabet, Format};
 pub use merge::{may_be_masked, merge};
 
 /// A provider as the catalogue describes it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Provider {
-    /// The name it is called by; `name` in what an operator writes.
-    #[serde(alias = "name")]
+    /// The name it is called by; `name` in the view.
     pub id: String,
     /// The name people know.
     pub label: String,
@@ -36,9 +37,28 @@ pub struct Provider {
     /// Shapes of the key, when there is only one field.
     #[serde(default)]
     pub formats: Vec<Format>,
+    /// The request that tells whether a credential is one.
+    pub test: Option<Test>,
     /// Environment variables beyond those of the fields.
     #[serde(default)]
     pub environment: Environment,
+}
+
+/// A request that tells whether a credential is one; `{name}` stands for a field, or for what is made of the fields.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Test {
+    /// GET or POST.
+    pub method: String,
+    /// Where it goes.
+    pub url: String,
+    /// Its headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Status to verdict.
+    #[serde(default)]
+    pub answers: BTreeMap<String, String>,
+    /// What is sent.
+    pub body: Option<String>,
 }
 
 /// A part of a credential.
