@@ -120,9 +120,9 @@ GRANT SELECT, INSERT (id, user_id, service, api_key, created_at, updated_at), UP
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
-GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.install_vault_schema TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal TO hftok_admin;
 GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
--- enable_rpc and disable_rpc are the superuser's alone.
+-- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.
 
 -- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
 GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admin;

@@ -1,7 +1,7 @@
 //! A schema `vault` for code that was written for Supabase Vault.
 //!
-//! The schema is created with the caller's rights, and is theirs; what is in it belongs to hftok_owner, so that a role
-//! needs nothing else than privileges on it. For that hftok_owner may create in the schema for a moment.
+//! The schema and what is in it belong to hftok_owner, so that a role needs nothing else than privileges on it, and nobody who
+//! installed it keeps a right to put something else in its place. Only a superuser can give a schema away like this.
 
 use std::ffi::CStr;
 
@@ -11,11 +11,9 @@ use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
 use crate::pg::sql::run_script;
 
-const OPEN: &CStr = c"CREATE SCHEMA vault;
-    GRANT USAGE, CREATE ON SCHEMA vault TO hftok_owner;
+const OPEN: &CStr = c"CREATE SCHEMA vault AUTHORIZATION hftok_owner;
     GRANT USAGE ON SCHEMA vault TO hftok_admin, hftok_service";
 const FILL: &str = concat!(include_str!("vault_schema.sql"), "\0");
-const CLOSE: &CStr = c"REVOKE CREATE ON SCHEMA vault FROM hftok_owner";
 
 entry! {
     /// Creates the schema and what is in it; Postgres refuses when there is one of that name.
@@ -24,10 +22,7 @@ entry! {
         let fill = CStr::from_bytes_with_nul(FILL.as_bytes())
             .map_err(|_| Error::Internal("the script of the vault schema contains a zero byte"))?;
         run_script(OPEN)?;
-        {
-            let _owner = AsOwner::switch(&caller)?;
-            run_script(fill)?;
-        }
-        run_script(CLOSE)
+        let _owner = AsOwner::switch(&caller)?;
+        run_script(fill)
     }
 }

@@ -45,7 +45,7 @@ export const vault: Record<string, Call> = {
   secret_history: { parameters: "p_secret_id uuid", who: ["admin", "service", "auditor"] },
   restore_secret: { parameters: "p_secret_id uuid, p_version integer", who: operators, plaintext: true },
   find_secret: { parameters: "p_value text", who: ["admin", "auditor"], plaintext: true },
-  install_vault_schema: { parameters: "", who: ["admin"] },
+  install_vault_schema: { parameters: "", who: [] },
 };
 
 export const credentials: Record<string, Call> = {
