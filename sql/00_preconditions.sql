@@ -9,6 +9,7 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 DO $preconditions$
 DECLARE
     named record;
+    members text;
 BEGIN
     IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
         RAISE EXCEPTION 'hftok needs a database whose encoding is UTF8'
@@ -69,5 +70,15 @@ BEGIN
                 USING ERRCODE = '42501', HINT = 'Revoke these memberships: whoever is hftok_owner reads every table.';
         END IF;
     END LOOP;
+
+    -- Roles belong to the whole server: from here on their members have the rights of their groups in this database too.
+    SELECT pg_catalog.string_agg(pg_catalog.format('%I of %I', m.rolname, g.rolname), ', ' ORDER BY g.rolname, m.rolname) INTO members
+    FROM pg_catalog.pg_auth_members a
+    JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
+    WHERE g.rolname IN ('hftok_user', 'hftok_service', 'hftok_admin', 'hftok_auditor') AND NOT m.rolsuper;
+    IF members IS NOT NULL THEN
+        RAISE WARNING 'roles of this server are members of hftok''s groups already: %', members
+            USING HINT = 'They have the rights of their groups in this database from now on. Revoke what they are not to have.';
+    END IF;
 END
 $preconditions$;
