@@ -121,6 +121,16 @@ BEGIN
         CONTINUE WHEN granted.role = 'anon';
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', p_schema, granted.role);
     END LOOP;
+    -- On 15 enable_rpc() grants singly; since 16 members of the groups have what these have.
+    IF NOT EXISTS (
+        SELECT FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.nspname = 'hftok' AND a.grantee <> 0 AND a.grantee::regrole::text !~ '^hftok_' AND a.grantee <> n.nspowner
+    ) AND NOT (current_setting('server_version_num')::int >= 160000
+        AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = 'hftok_user'::regrole)
+    ) THEN
+        RAISE WARNING 'enable_rpc() was not called yet: PostgREST''s roles cannot call what was made'
+            USING HINT = 'A superuser calls hftok.enable_rpc(), which also grants them what install_api() made.';
+    END IF;
     IF NOT is_at_home AND coalesce('user_api_keys' = ANY (p_names), true) THEN
         RAISE NOTICE 'upserts through %.user_api_keys must name their key: (user_id, service)', p_schema
             USING HINT = 'Where a superuser calls install_api(), they need not.';
@@ -129,4 +139,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok.install_api IS
-    'Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now: call enable_rpc() first. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after.';
+    'Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after.';

@@ -17,14 +17,48 @@ COMMENT ON FUNCTION hftok_private.gateways IS
 CREATE FUNCTION hftok.install_vault_schema() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_install_vault_schema';
 COMMENT ON FUNCTION hftok.install_vault_schema IS
-    'Creates schema vault with Supabase Vault''s functions and views on top of hftok. The caller needs CREATE on the database; a schema of that name must not exist.';
+    'Creates schema vault with Supabase Vault''s functions and views on top of hftok; all of it belongs to hftok_owner. A schema of that name must not exist.';
+
+-- What roles may be granted: hftok itself, what install_api() made of it elsewhere, and the schema that install_vault_schema() made.
+CREATE FUNCTION hftok_private.granted_to(p_role name)
+    RETURNS TABLE (kind text, object text, privilege text, schema name)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH home AS (
+        SELECT n.oid FROM pg_namespace n
+        WHERE n.nspname IN ('hftok', 'hftok_private') OR (n.nspname = 'vault' AND n.nspowner = 'hftok_owner'::regrole)
+    ), made AS (
+        SELECT d.classoid, d.objoid FROM pg_description d
+        WHERE d.objsubid = 0 AND d.description LIKE 'hftok.%, by install\_api(). %'
+    ), access AS (
+        SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS object, NULL::name AS attribute, n.oid AS namespace, n.nspacl AS acl
+        FROM pg_namespace n WHERE n.oid IN (SELECT h.oid FROM home h)
+        UNION ALL
+        SELECT 'TABLE', c.oid::regclass::text, a.attname, c.relnamespace, CASE WHEN a.attname IS NULL THEN c.relacl ELSE a.attacl END
+        FROM pg_class c CROSS JOIN LATERAL (
+            SELECT NULL::name AS attname, NULL::aclitem[] AS attacl
+            UNION ALL
+            SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attacl IS NOT NULL
+        ) a
+        WHERE c.relnamespace IN (SELECT h.oid FROM home h)
+        OR c.oid IN (SELECT m.objoid FROM made m WHERE m.classoid = 'pg_class'::regclass)
+        UNION ALL
+        SELECT 'FUNCTION', p.oid::regprocedure::text, NULL, p.pronamespace, p.proacl
+        FROM pg_proc p
+        WHERE p.pronamespace IN (SELECT h.oid FROM home h)
+        OR p.oid IN (SELECT m.objoid FROM made m WHERE m.classoid = 'pg_proc'::regclass)
+    )
+    SELECT s.kind, s.object, x.privilege_type || CASE WHEN s.attribute IS NULL THEN '' ELSE format(' (%I)', s.attribute) END, n.nspname
+    FROM access s JOIN pg_namespace n ON n.oid = s.namespace, aclexplode(s.acl) x
+    WHERE x.grantee = (SELECT r.oid FROM pg_roles r WHERE r.rolname = p_role)
+$$;
+COMMENT ON FUNCTION hftok_private.granted_to IS 'What was granted to a role itself of hftok and of what was made on top of it.';
 
 CREATE FUNCTION hftok_private.set_rpc(p_enable boolean, p_member name, p_group name) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
-    verb text := CASE WHEN p_enable THEN 'GRANT' ELSE 'REVOKE' END;
-    preposition text := CASE WHEN p_enable THEN 'TO' ELSE 'FROM' END;
+    inherits boolean := current_setting('server_version_num')::int >= 160000;
     granted record;
 BEGIN
     IF p_member IS NULL THEN
@@ -32,33 +66,26 @@ BEGIN
     ELSIF p_member LIKE 'hftok\_%' THEN
         RAISE EXCEPTION 'name a role of PostgREST, not one of hftok' USING ERRCODE = '22023';
     END IF;
-    IF current_setting('server_version_num')::int >= 160000 THEN
-        EXECUTE format('%s %I %s %I%s', verb, p_group, preposition, p_member,
-            CASE WHEN p_enable THEN ' WITH INHERIT TRUE' ELSE '' END);
+    IF NOT p_enable THEN
+        EXECUTE format('REVOKE %I FROM %I', p_group, p_member);
+        -- On every version: a server that was upgraded to 16 has kept what was granted singly on 15.
+        FOR granted IN SELECT * FROM hftok_private.granted_to(p_member) LOOP
+            EXECUTE format('REVOKE %s ON %s %s FROM %I', granted.privilege, granted.kind, granted.object, p_member);
+        END LOOP;
         RETURN;
     END IF;
-    EXECUTE format('%s %I %s %I', verb, p_group, preposition, p_member);
+    EXECUTE format('GRANT %I TO %I%s', p_group, p_member, CASE WHEN inherits THEN ' WITH INHERIT TRUE' ELSE '' END);
+    IF inherits THEN
+        RETURN;
+    END IF;
     -- Before 16 a role that is NOINHERIT has nothing of its groups unless it switches to them, which PostgREST
     -- does not do: so it also gets directly what the group has.
-    FOR granted IN
-        SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS object, a.privilege_type AS privilege
-        FROM pg_namespace n, aclexplode(n.nspacl) a
-        WHERE n.nspname = 'hftok' AND a.grantee = p_group::regrole
-        UNION ALL
-        SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), a.privilege_type
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-        WHERE n.nspname IN ('hftok', 'hftok_private') AND a.grantee = p_group::regrole
-        UNION ALL
-        SELECT 'TABLE', format('%I.%I', n.nspname, c.relname), format('%s (%I)', x.privilege_type, t.attname)
-        FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace,
-            aclexplode(t.attacl) x
-        WHERE n.nspname IN ('hftok', 'hftok_private') AND x.grantee = p_group::regrole
-        UNION ALL
-        SELECT 'FUNCTION', p.oid::regprocedure::text, a.privilege_type
-        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a
-        WHERE n.nspname = 'hftok' AND a.grantee = p_group::regrole
-    LOOP
-        EXECUTE format('%s %s ON %s %s %s %I', verb, granted.privilege, granted.kind, granted.object, preposition, p_member);
+    FOR granted IN SELECT * FROM hftok_private.granted_to(p_group) LOOP
+        EXECUTE format('GRANT %s ON %s %s TO %I', granted.privilege, granted.kind, granted.object, p_member);
+        -- By itself it opens nothing, and is not taken back.
+        IF NOT has_schema_privilege(p_member, granted.schema, 'USAGE') AND granted.schema NOT IN ('hftok_private', 'vault') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', granted.schema, p_member);
+        END IF;
     END LOOP;
 END
 $$;
