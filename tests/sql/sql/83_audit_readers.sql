@@ -20,7 +20,10 @@ GRANT regress_authenticated, regress_service_role TO authenticator;
 -- Nothing of before.
 CALL pg_temp.await_audit();
 DROP EXTENSION hftok;
+-- Not of the members that its groups have.
+SET client_min_messages = error;
 CREATE EXTENSION hftok;
+SET client_min_messages = warning;
 SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
 
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob'), hftok.grant_administrator('olga');
