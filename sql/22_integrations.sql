@@ -57,6 +57,7 @@ CREATE TABLE hftok_private.usage_daily (
     cost numeric NOT NULL DEFAULT 0,
     PRIMARY KEY (day, secret_id, currency)
 );
+CREATE INDEX usage_daily_owner ON hftok_private.usage_daily (scope_id, scope);
 COMMENT ON TABLE hftok_private.usage_daily IS 'What was done with each credential, as the backend reports it. No foreign key: usage outlives its credential.';
 COMMENT ON COLUMN hftok_private.usage_daily.day IS 'In UTC.';
 COMMENT ON COLUMN hftok_private.usage_daily.secret_id IS 'The credential.';

@@ -29,6 +29,10 @@ CREATE TABLE hftok_private.audit (
 -- Times follow the numbers nearly, so this costs next to nothing; and verify() looks for the newest change of each object.
 CREATE INDEX audit_at ON hftok_private.audit USING brin (at);
 CREATE INDEX audit_changes ON hftok_private.audit (object_id, id) WHERE kind = 'change';
+-- Users look for changes that they made or that are about what is theirs.
+CREATE INDEX audit_changes_actor ON hftok_private.audit (actor_user) WHERE kind = 'change' AND actor_user IS NOT NULL;
+CREATE INDEX audit_changes_owner ON hftok_private.audit (owner_id) WHERE kind = 'change' AND owner_id IS NOT NULL;
+CREATE INDEX audit_changes_subject ON hftok_private.audit (subject) WHERE kind = 'change' AND subject IS NOT NULL;
 COMMENT ON TABLE hftok_private.audit IS 'What was done. Written by hftok''s writer only; a row that anybody else changes no longer fits.';
 COMMENT ON COLUMN hftok_private.audit.id IS 'Counts from 1 without a gap.';
 COMMENT ON COLUMN hftok_private.audit.at IS 'When it was done.';

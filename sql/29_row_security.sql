@@ -1,19 +1,41 @@
--- Row security. It holds for hftok_owner too (FORCE), so that a policy that a DBA adds reaches every view and function.
--- Policies are for everybody and ask who it is, by membership: roles that are NOINHERIT, as Supabase's are, would not
--- count as members in a policy's TO.
+-- The second wall. It holds for hftok_owner too (FORCE), so that a policy that a DBA adds reaches every view and function.
+-- Whoever comes past the views to a table sees none of its rows: but for user_api_keys, nobody else has a policy.
+--
+-- The first wall is in the views. Each has two branches:
+-- - Roles that see everything read the table, through a view of hftok_private that has no rows for others.
+-- - End users read a function (src/api/visible.rs), which finds their rows by an index. A policy, or any condition, would let
+--   Postgres try the reader's own conditions on everybody's rows first, and plan with what it knows of these.
+-- sees_all() chooses the branch twice. planned_for() is IMMUTABLE, so that Postgres asks it while it plans and drops the other
+-- branch, with its estimates; it makes such a plan anew for another role, because there are tables with row security in it.
+-- caller_is_in() is asked when the plan runs, because memberships end. A view of one table needs a barrier for that: 15 only sees that
+-- nothing can come of a table when no condition of the reader's stands beside that one.
 
+-- COST: dear, so that Postgres never evaluates it for each row of everybody's, but takes the index that it can be looked up in.
 CREATE FUNCTION hftok_private.caller_id() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_id';
-COMMENT ON FUNCTION hftok_private.caller_id IS 'The caller''s identity; NULL for none.';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER COST 100000 AS 'MODULE_PATHNAME', 'hftok_caller_id';
+COMMENT ON FUNCTION hftok_private.caller_id IS 'The caller''s identity; NULL for none. Never fails.';
 CREATE FUNCTION hftok_private.caller_is_in(p_groups text[]) RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_in';
-COMMENT ON FUNCTION hftok_private.caller_is_in IS 'Whether the caller is a member of one of these roles.';
-CREATE FUNCTION hftok_private.caller_orgs(p_writable boolean) RETURNS text[]
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_orgs';
-COMMENT ON FUNCTION hftok_private.caller_orgs IS 'The organisations that the caller belongs to, or whose credentials they may write.';
+COMMENT ON FUNCTION hftok_private.caller_is_in IS 'Whether the caller is a member of one of these roles. Never fails.';
 CREATE FUNCTION hftok_private.caller_is_administrator() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_administrator';
-COMMENT ON FUNCTION hftok_private.caller_is_administrator IS 'Whether the caller is an administrator of the application.';
+COMMENT ON FUNCTION hftok_private.caller_is_administrator IS 'Whether the caller is an administrator of the application. Never fails.';
+CREATE FUNCTION hftok_private.planned_for(p_groups text[]) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_in';
+COMMENT ON FUNCTION hftok_private.planned_for IS
+    'Whether a statement is planned for a member of one of these roles. Decides which branch of a view is planned, never what is seen.';
+CREATE FUNCTION hftok_private.planned_for_administrator() RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_administrator';
+COMMENT ON FUNCTION hftok_private.planned_for_administrator IS
+    'Whether a statement is planned for an administrator of the application. Decides which branch of a view is planned, never what is seen.';
+
+-- Written so that it is inlined: only then is it asked while Postgres plans.
+CREATE FUNCTION hftok_private.sees_all(p_groups text[], p_administrators boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    RETURN (hftok_private.planned_for(p_groups) OR p_administrators AND hftok_private.planned_for_administrator())
+        AND (hftok_private.caller_is_in(p_groups) OR p_administrators AND hftok_private.caller_is_administrator());
+COMMENT ON FUNCTION hftok_private.sees_all IS
+    'Whether the caller sees every row: as a member of one of these roles or, if they may, as an administrator of the application.';
 
 DO $row_security$
 DECLARE
@@ -30,52 +52,21 @@ BEGIN
 END
 $row_security$;
 
--- Credentials: one's own, those of one's organisations, global ones for administrators; all for those who run hftok.
--- Named secrets are never reached this way.
-CREATE POLICY seen ON hftok_private.secrets FOR SELECT USING (
-    scope IN ('user', 'org', 'global') AND (
-        (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-        OR (scope = 'user' AND scope_id = (SELECT hftok_private.caller_id()))
-        OR (scope = 'org' AND scope_id = ANY ((SELECT hftok_private.caller_orgs(false))::text[]))
-        OR (scope = 'global' AND (SELECT hftok_private.caller_is_administrator()))
-    )
-);
-CREATE POLICY seen ON hftok_private.members FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR org_id = ANY ((SELECT hftok_private.caller_orgs(false))::text[])
-);
-CREATE POLICY seen ON hftok_private.administrators FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR (SELECT hftok_private.caller_is_administrator())
-);
-CREATE POLICY seen ON hftok_private.integrations FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR user_id = (SELECT hftok_private.caller_id())
-    OR id IN (SELECT s.integration_id FROM hftok_private.integration_shares s)
-);
-CREATE POLICY seen ON hftok_private.integration_shares FOR SELECT USING (
-    org_id = ANY ((SELECT hftok_private.caller_orgs(false))::text[])
-);
-CREATE POLICY seen ON hftok_private.usage_daily FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR (scope IN ('user', 'integration') AND scope_id = (SELECT hftok_private.caller_id()))
-    OR (SELECT hftok_private.caller_is_administrator())
-);
+-- Clients upsert into it, which Postgres allows for a view of this table itself only. So its own policy must give nothing away:
+-- one plain comparison that the primary key answers. No statistics, or estimates would tell who has which key.
 CREATE POLICY own ON hftok_private.user_api_keys USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service}')) OR user_id = (SELECT hftok_private.caller_id())
+    hftok_private.planned_for('{hftok_service}') AND (SELECT hftok_private.caller_is_in('{hftok_service}'))
+    OR user_id = hftok_private.caller_id()
 );
--- Auditors, operators and the application's administrators see all of the audit, a user what they did and what was done with
--- what is theirs.
-CREATE POLICY seen ON hftok_private.audit FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_admin,hftok_auditor}'))
-    OR (SELECT hftok_private.caller_is_administrator())
-    OR actor_user = (SELECT hftok_private.caller_id())
-    OR subject = (SELECT hftok_private.caller_id())
-    OR (owner_scope IN ('user', 'integration') AND owner_id = (SELECT hftok_private.caller_id()))
-);
--- Counts are seen with what they are about.
-CREATE POLICY seen ON hftok_private.secret_usage FOR SELECT USING (
-    (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin,hftok_auditor}'))
-    OR secret_id IN (SELECT s.id FROM hftok_private.secrets s)
-    OR secret_id IN (SELECT i.secret_id FROM hftok_private.integrations i)
-);
+DO $statistics$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN
+        SELECT a.attname FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = 'hftok_private.user_api_keys'::pg_catalog.regclass AND a.attnum > 0
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE hftok_private.user_api_keys ALTER COLUMN %I SET STATISTICS 0', name);
+    END LOOP;
+END
+$statistics$;

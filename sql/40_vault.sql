@@ -106,13 +106,19 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
 
--- Below the views with values, so that a row is deleted without being opened.
-CREATE VIEW hftok_private.vault_rows WITH (security_barrier) AS
+CREATE VIEW hftok_private.stored_vault_rows WITH (security_barrier) AS
     SELECT s.id, s.version, s.scope_id, s.provider, s.model, s.name, s.description, s.preview, s.allowed_hosts, s.expires_at,
         s.sealed, s.created_at, s.updated_at
     FROM hftok_private.secrets s
     WHERE s.scope = 'vault';
-COMMENT ON VIEW hftok_private.vault_rows IS 'Named secrets as they are stored.';
+COMMENT ON VIEW hftok_private.stored_vault_rows IS 'Named secrets as they are stored.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.stored_vault_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
+
+-- Below the views with values, so that a row is deleted without being opened.
+CREATE VIEW hftok_private.vault_rows WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.stored_vault_rows r;
+COMMENT ON VIEW hftok_private.vault_rows IS 'Named secrets, to be read or deleted.';
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok_private.vault_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 CREATE TRIGGER delete INSTEAD OF DELETE ON hftok_private.vault_rows

@@ -1,5 +1,55 @@
 -- Organisations, administrators, and forgetting.
 
+CREATE VIEW hftok_private.member_rows WITH (security_barrier) AS
+    SELECT m.org_id, m.user_id, m.role, m.created_at FROM hftok_private.members m
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok_private.member_rows IS 'Members of organisations, for who sees all of them.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.member_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE FUNCTION hftok_private.members_of(p_user text) RETURNS SETOF hftok_private.member_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT r.* FROM hftok_private.member_rows r
+        WHERE r.org_id = ANY (ARRAY(SELECT o.org_id FROM hftok_private.members o WHERE o.user_id = p_user));
+    END;
+COMMENT ON FUNCTION hftok_private.members_of IS 'The members of the organisations that a user belongs to.';
+CREATE FUNCTION hftok_private.visible_members() RETURNS SETOF hftok_private.member_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_visible_members';
+COMMENT ON FUNCTION hftok_private.visible_members IS 'The members that the caller sees as a user.';
+CREATE VIEW hftok.members WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.member_rows r
+    UNION ALL
+    SELECT r.* FROM hftok_private.visible_members() r
+    WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok.members IS 'Members of the organisations that the reader belongs to.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.members
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
+CREATE VIEW hftok_private.administrator_rows WITH (security_barrier) AS
+    SELECT a.user_id, a.created_at FROM hftok_private.administrators a
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok_private.administrator_rows IS 'Administrators of the application, for who sees all of them.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.administrator_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE FUNCTION hftok_private.administrators_of(p_user text) RETURNS SETOF hftok_private.administrator_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT r.* FROM hftok_private.administrator_rows r
+        WHERE EXISTS (SELECT FROM hftok_private.administrators a WHERE a.user_id = p_user);
+    END;
+COMMENT ON FUNCTION hftok_private.administrators_of IS 'The administrators of the application, if the user is one.';
+CREATE FUNCTION hftok_private.visible_administrators() RETURNS SETOF hftok_private.administrator_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_administrators';
+COMMENT ON FUNCTION hftok_private.visible_administrators IS 'The administrators that the caller sees as a user.';
+CREATE VIEW hftok.administrators WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.administrator_rows r
+    UNION ALL
+    SELECT r.* FROM hftok_private.visible_administrators() r
+    WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok.administrators IS 'Users of the application who may set global credentials.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.administrators
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
 CREATE FUNCTION hftok.add_member(p_org_id text, p_user_id text, p_role text DEFAULT 'member') RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_add_member';
 COMMENT ON FUNCTION hftok.add_member IS

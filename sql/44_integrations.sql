@@ -49,11 +49,35 @@ CREATE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, 
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unshare_integration';
 COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
 
-CREATE VIEW hftok.integrations WITH (security_invoker) AS
+CREATE VIEW hftok_private.integration_rows AS
     SELECT i.id, i.user_id, i.name, i.type, i.status, i.enabled, i.config, i.secret_id,
         greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message, i.credentials_migrated, i.created_at,
         i.updated_at
-    FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id;
+    FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok_private.integration_rows IS 'Integrations, for who sees all of them.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.integration_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SETOF hftok_private.integration_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT r.* FROM (
+            SELECT i.id FROM hftok_private.integrations i WHERE i.user_id = p_user
+            UNION
+            SELECT s.integration_id
+            FROM hftok_private.members m JOIN hftok_private.integration_shares s ON s.org_id = m.org_id WHERE m.user_id = p_user
+        ) o,
+        LATERAL (SELECT i.* FROM hftok_private.integration_rows i WHERE i.id = o.id OFFSET 0) r;
+    END;
+COMMENT ON FUNCTION hftok_private.integrations_of IS 'The integrations of a user, and those that are shared with their organisations.';
+CREATE FUNCTION hftok_private.visible_integrations() RETURNS SETOF hftok_private.integration_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_integrations';
+COMMENT ON FUNCTION hftok_private.visible_integrations IS 'The integrations that the caller sees as a user.';
+CREATE VIEW hftok.integrations WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.integration_rows r
+    UNION ALL
+    SELECT r.* FROM hftok_private.visible_integrations() r
+    WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials.';
 
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
@@ -87,7 +111,27 @@ END
 $$;
 COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC), soon: nothing is written in the caller''s transaction. NULL or an unknown id does nothing.';
 
-CREATE VIEW hftok.usage_daily WITH (security_invoker) AS
+CREATE VIEW hftok_private.usage_rows WITH (security_barrier) AS
     SELECT u.day, u.provider, u.scope, u.scope_id, u.secret_id, u.requests, u.units, u.cost, u.currency
-    FROM hftok_private.usage_daily u;
+    FROM hftok_private.usage_daily u
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
+COMMENT ON VIEW hftok_private.usage_rows IS 'Usage, for who sees all of it.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.usage_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE FUNCTION hftok_private.usage_of(p_user text) RETURNS SETOF hftok_private.usage_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT r.* FROM hftok_private.usage_rows r WHERE r.scope IN ('user', 'integration') AND r.scope_id = p_user;
+    END;
+COMMENT ON FUNCTION hftok_private.usage_of IS 'The usage of a user''s credentials.';
+CREATE FUNCTION hftok_private.visible_usage() RETURNS SETOF hftok_private.usage_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_visible_usage';
+COMMENT ON FUNCTION hftok_private.visible_usage IS 'The usage that the caller sees as a user or an administrator of the application.';
+CREATE VIEW hftok.usage_daily WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.usage_rows r
+    UNION ALL
+    SELECT r.* FROM hftok_private.visible_usage() r
+    WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.usage_daily IS 'What was done with each credential, by day.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.usage_daily
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

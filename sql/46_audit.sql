@@ -1,21 +1,54 @@
 -- The audit as it is read, verified and purged.
 
-CREATE VIEW hftok.audit_events WITH (security_invoker) AS
-    SELECT a.id, a.at, a.role_name, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.outer_role END AS outer_role,
-        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.login_role END AS login_role,
-        a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope, a.owner_id, a.provider, a.level, a.subject,
-        a.outcome, a.count, a.protected, CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.client_addr END AS client_addr,
-        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.application_name END AS application_name,
-        CASE WHEN v.sees_all OR a.actor_user = v.id THEN a.request_id END AS request_id,
+CREATE VIEW hftok_private.audit_rows WITH (security_barrier) AS
+    SELECT a.id, a.at, a.role_name, a.outer_role, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version,
+        a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected, a.client_addr,
+        a.application_name, a.request_id,
         pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash
-    -- From where others came is not for a user whose secret they used.
-    FROM hftok_private.audit a, (
-        SELECT hftok_private.caller_is_in('{hftok_admin,hftok_auditor}') OR hftok_private.caller_is_administrator() AS sees_all,
-            hftok_private.caller_id() AS id
-        OFFSET 0
-    ) v;
+    FROM hftok_private.audit a
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
+COMMENT ON VIEW hftok_private.audit_rows IS 'The audit, for who sees all of it.';
+CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
+-- Of a user's changes all are found, by indexes that only changes enter. Uses are far more, and an index entry for each would slow
+-- the writer down: of uses and refusals, those among the newest 100,000 events are looked through.
+CREATE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        WITH found AS (
+            SELECT a.id FROM hftok_private.audit a
+            WHERE a.kind = 'change' AND a.id <= (SELECT max(n.id) FROM hftok_private.audit n) - 100000
+            AND (a.actor_user = p_user OR a.subject = p_user
+                OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user)
+            UNION ALL
+            SELECT a.id FROM hftok_private.audit a
+            WHERE a.id > (SELECT max(n.id) FROM hftok_private.audit n) - 100000
+            AND (a.actor_user = p_user OR a.subject = p_user
+                OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user)
+        )
+        -- From where others came is not for a user whose secret they used, nor which global credential it was.
+        SELECT a.id, a.at, a.role_name, CASE WHEN o.is_own THEN a.outer_role END, CASE WHEN o.is_own THEN a.login_role END,
+            a.actor_user, a.kind, a.action, CASE WHEN o.is_shown THEN a.object_id END, CASE WHEN o.is_shown THEN a.version END,
+            a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected,
+            CASE WHEN o.is_own THEN a.client_addr END, CASE WHEN o.is_own THEN a.application_name END,
+            CASE WHEN o.is_own THEN a.request_id END, a.digest, a.chain_hash
+        FROM hftok_private.audit_rows a,
+            LATERAL (SELECT a.actor_user = p_user AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
+        WHERE a.id = ANY (ARRAY(SELECT f.id FROM found f));
+    END;
+COMMENT ON FUNCTION hftok_private.audit_events_of IS
+    'What a user did and what was done with what is theirs.';
+CREATE FUNCTION hftok_private.visible_audit_events() RETURNS SETOF hftok_private.audit_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_visible_audit_events';
+COMMENT ON FUNCTION hftok_private.visible_audit_events IS 'The events that the caller sees as a user or an administrator of the application.';
+
+CREATE VIEW hftok.audit_events WITH (security_barrier) AS
+    SELECT a.* FROM hftok_private.audit_rows a
+    UNION ALL
+    SELECT a.* FROM hftok_private.visible_audit_events() a WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.audit_events IS
-    'What was done, by whom, from where. A user sees what they did and what was done with what is theirs. Newest events may be missing for as long as hftok.audit_flush_interval.';
+    'What was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval.';
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 

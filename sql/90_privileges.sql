@@ -65,8 +65,26 @@ GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
 -- nobody has USAGE on.
 GRANT EXECUTE ON FUNCTION
     hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.caller_is_in,
-    hftok_private.caller_orgs, hftok_private.caller_is_administrator, hftok_private.catalogue_rows
+    hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
+    hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
+    hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
+    hftok_private.visible_usage, hftok_private.visible_audit_events
     TO PUBLIC;
+
+-- LOCK TABLE locks what is below a view as well, with the rights of the view's owner, if these allow more than to read. So the
+-- owner may only read the views that lie between those that others may write to and the tables.
+DO $between$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'usage_rows',
+        'audit_rows', 'stored_vault_rows']
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON hftok_private.%I FROM hftok_owner', name);
+        EXECUTE pg_catalog.format('GRANT SELECT ON hftok_private.%I TO hftok_owner', name);
+    END LOOP;
+END
+$between$;
 
 GRANT EXECUTE ON FUNCTION
     hftok.create_secret, hftok.update_secret, hftok.put_secret, hftok.get_secret, hftok.delete_secret, hftok.restore_secret
@@ -98,24 +116,17 @@ GRANT EXECUTE ON FUNCTION
     TO hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider TO hftok_admin;
 
--- Views that run with their reader's privileges need these on the tables, which the reader cannot name; row security
--- decides on the rows. Nothing here holds a value, sealed or not, or a fingerprint.
-GRANT SELECT (id, scope, scope_id, provider, model, label, preview, enabled, warnings, allowed_hosts, on_unusable, expires_at,
-    verdict, last_verified_at, version, created_at, updated_at)
-    ON hftok_private.secrets TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
-GRANT SELECT ON hftok_private.members, hftok_private.administrators, hftok_private.integrations,
-    hftok_private.integration_shares, hftok_private.usage_daily, hftok_private.secret_usage
-    TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
     hftok.integrations, hftok.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
-GRANT SELECT ON hftok_private.audit, hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications
     TO hftok_admin, hftok_auditor;
 GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
--- By column, because who may write a whole table may lock it. What is changed and deleted through the view, its triggers do.
-GRANT SELECT, INSERT (id, user_id, service, api_key, created_at, updated_at), UPDATE (id, user_id, service, api_key, created_at, updated_at)
+-- The one view that runs with its reader's privileges: row security decides on the rows. By column, because who may write a whole
+-- table may lock it. What is changed and deleted through the view, its triggers do.
+GRANT SELECT (id, user_id, service, api_key, created_at, updated_at), INSERT (id, user_id, service, api_key, created_at, updated_at), UPDATE (id, user_id, service, api_key, created_at, updated_at)
     ON hftok_private.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;

@@ -21,4 +21,5 @@ mod user_api_keys;
 mod vault;
 mod vault_schema;
 mod verify;
+mod visible;
 mod walk;

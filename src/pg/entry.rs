@@ -19,9 +19,11 @@ use super::raise::{Report, raise};
 use super::statement::InCall;
 use crate::error::Error;
 
-/// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL.
+/// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL. `anywhere:` is for
+/// functions that answer inside a security-restricted operation as well, and give nothing away there.
 macro_rules! entry {
-    ($($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
+    (anywhere: $($functions:tt)+) => { $crate::pg::entry::entry!(@ Ok(()); $($functions)+); };
+    (@ $admitted:expr; $($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
         $(
             $(#[doc = $doc])+
             #[allow(clippy::too_many_arguments, reason = "a row of a view has as many columns as it has")]
@@ -41,7 +43,7 @@ macro_rules! entry {
                     unsafe {
                         $crate::pg::entry::enter(fcinfo, stringify!($name), NAMES.len(), |_arguments| {
                             $(let $arg = _arguments.next();)*
-                            $crate::pg::caller::refuse_in_restricted_operation()
+                            $admitted
                                 .and_then(|()| $name($($arg),*))
                                 .inspect_err($crate::audit::refused)
                         })
@@ -49,6 +51,9 @@ macro_rules! entry {
                 }
             };
         )+
+    };
+    ($($functions:tt)+) => {
+        $crate::pg::entry::entry!(@ $crate::pg::caller::refuse_in_restricted_operation(); $($functions)+);
     };
 }
 pub(crate) use entry;

@@ -24,6 +24,7 @@ pub mod owner;
 pub mod raise;
 pub mod relations;
 pub mod request;
+pub mod row_set;
 pub mod scan;
 pub mod server_log;
 pub mod session;

@@ -17,6 +17,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::owner::Pinned;
+use super::row_set::{self, RowSet};
 use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 
@@ -147,6 +148,15 @@ impl Statement {
         Ok(self.plan.get())
     }
 
+    /// Values and nulls as SPI takes them.
+    fn given(&self, parameters: &[Parameter]) -> Result<(Vec<pg_sys::Datum>, Vec<u8>), Error> {
+        if parameters.len() != self.types.len() {
+            return Err(Error::Internal("a statement was given another number of parameters than it takes"));
+        }
+        let values = parameters.iter().map(|p| p.0.unwrap_or(pg_sys::Datum::null())).collect();
+        Ok((values, parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect()))
+    }
+
     /// What is made of the rows must not lie in SPI's memory, unless it was copied out.
     fn read<T>(
         &self,
@@ -172,6 +182,10 @@ pub trait Run {
     /// The same for a statement that gives one row of one composite value, on its way to the caller of the function.
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error>;
 
+    /// Hands on the rows of a statement to the caller of the function that is running. They are those that the caller's own
+    /// statement sees, as those of a view are.
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error>;
+
     /// Runs a statement that writes or locks.
     fn write<T: Send>(
         &'static self,
@@ -195,6 +209,10 @@ impl Run for LocalKey<Statement> {
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
         let given = self.with(|statement| statement.read(parameters, |row| row.hand_on()))?.pop();
         given.ok_or(Error::Internal("a statement that gives one row gave none"))
+    }
+
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error> {
+        self.with(|statement| row_set::hand_on(statement, parameters))
     }
 
     fn write<T: Send>(
@@ -224,12 +242,12 @@ pub fn run_script(text: &'static CStr) -> Result<(), Error> {
 
 /// A connection to SPI, closed when it is dropped. While it lives the names in statements mean what they say, also where
 /// the function that is running doesn't pin the search_path itself.
-struct Spi {
+pub(super) struct Spi {
     _pinned: Option<Pinned>,
 }
 
 impl Spi {
-    fn connect() -> Result<Self, Error> {
+    pub(super) fn connect() -> Result<Self, Error> {
         let pinned = Pinned::if_needed();
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
         let code = unsafe { pg_sys::SPI_connect() };
@@ -241,12 +259,8 @@ impl Spi {
     }
 
     fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
-        if parameters.len() != statement.types.len() {
-            return Err(Error::Internal("a statement was given another number of parameters than it takes"));
-        }
         let plan = statement.plan()?;
-        let mut values: Vec<_> = parameters.iter().map(|p| p.0.unwrap_or(pg_sys::Datum::null())).collect();
-        let nulls: Vec<_> = parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect();
+        let (mut values, nulls) = statement.given(parameters)?;
         // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked.
         let code = unsafe {
             pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr().cast(), read_only, 0)
@@ -256,6 +270,22 @@ impl Spi {
         }
         // SAFETY: a variable of this process, set by the call above.
         Ok(unsafe { pg_sys::SPI_processed })
+    }
+
+    /// A portal that reads the rows of a statement with the active snapshot.
+    pub(super) fn open(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter],
+    ) -> Result<pg_sys::Portal, Error> {
+        let plan = statement.plan()?;
+        let (mut values, nulls) = statement.given(parameters)?;
+        // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked. Postgres copies them,
+        // and chooses the portal's name.
+        let portal = unsafe {
+            pg_sys::SPI_cursor_open(std::ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr().cast(), true)
+        };
+        if portal.is_null() { Err(Error::Internal("a statement could not be opened")) } else { Ok(portal) }
     }
 
     fn rows<T>(&self, mut each: impl FnMut(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use hftok_core::audit::event::Object;
 use hftok_core::binding::Scope;
-use pgrx::pg_sys::{BOOLOID, TEXTOID};
+use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
@@ -12,8 +12,6 @@ use crate::pg::sql::{Run, Statement};
 use crate::store::integrations;
 
 const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
-const ORGS: &CStr = c"SELECT m.org_id FROM hftok_private.members m
-    WHERE m.user_id = $1 AND (NOT $2 OR m.role IN ('owner', 'admin'))";
 const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
     WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
 const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
@@ -23,7 +21,6 @@ const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHER
 
 thread_local! {
     static FIND_ROLE: Statement = const { Statement::new(ROLE, &[TEXTOID, TEXTOID]) };
-    static FIND_ORGS: Statement = const { Statement::new(ORGS, &[TEXTOID, BOOLOID]) };
     static LOCK_OWNERS: Statement = const { Statement::new(OWNERS, &[TEXTOID]) };
     static PUT_MEMBER: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, TEXTOID]) };
     static REMOVE_MEMBER: Statement = const { Statement::new(REMOVE, &[TEXTOID, TEXTOID]) };
@@ -71,11 +68,6 @@ impl Role {
 pub fn role(org_id: &str, user_id: &str) -> Result<Option<Role>, Error> {
     let words: Vec<String> = FIND_ROLE.read(&[org_id.into(), user_id.into()], |row| row.must(1))?;
     Ok(words.first().and_then(|word| Role::parse(word)))
-}
-
-/// The organisations that a user belongs to; with `writable` only those whose credentials they may write.
-pub fn orgs(user_id: &str, writable: bool) -> Result<Vec<String>, Error> {
-    FIND_ORGS.read(&[user_id.into(), writable.into()], |row| row.must(1))
 }
 
 /// The owners of an organisation, locked until the transaction ends.

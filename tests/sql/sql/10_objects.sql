@@ -100,7 +100,7 @@ SELECT p.oid::regproc AS function, pg_get_function_arguments(p.oid) AS arguments
         CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
         CASE p.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' ELSE 'parallel unsafe' END,
         CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END,
-        CASE WHEN p.proisstrict THEN 'strict' END, CASE WHEN p.proleakproof THEN 'leakproof' END) AS properties,
+        CASE WHEN p.procost > 100 THEN format('cost %s', p.procost) END, CASE WHEN p.proisstrict THEN 'strict' END, CASE WHEN p.proleakproof THEN 'leakproof' END) AS properties,
     p.proconfig AS settings, pg_temp.role_name(p.proowner) AS owner, pg_temp.privileges(p.proacl) AS privileges
 FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 ORDER BY p.oid::regprocedure::text COLLATE "C";
@@ -143,8 +143,11 @@ CREATE TEMP VIEW faults AS
     SELECT 'PUBLIC has a privilege' AS fault, format('%s %s %s', g.privilege_type, g.kind, g.object) AS object
     FROM granted g
     WHERE g.grantee = 0 AND NOT (g.kind = 'function' AND split_part(g.object, '(', 1) = ANY ('{hftok_private.open_vault_row,
-        hftok_private.explain,hftok_private.caller_id,hftok_private.caller_is_in,hftok_private.caller_orgs,
-        hftok_private.caller_is_administrator,hftok_private.catalogue_rows}'::text[]))
+        hftok_private.explain,hftok_private.caller_id,hftok_private.caller_is_in,hftok_private.caller_is_administrator,
+        hftok_private.planned_for,hftok_private.planned_for_administrator,hftok_private.sees_all,
+        hftok_private.catalogue_rows,hftok_private.visible_credentials,hftok_private.visible_members,
+        hftok_private.visible_administrators,hftok_private.visible_integrations,hftok_private.visible_usage,
+        hftok_private.visible_audit_events}'::text[]))
     UNION ALL
     SELECT 'somebody else than the five roles has a privilege',
         format('%s %s %s %s', g.privilege_type, g.kind, g.object, g.grantee::regrole)
@@ -155,23 +158,15 @@ CREATE TEMP VIEW faults AS
     SELECT 'may be passed on', format('%s %s %s %s', g.privilege_type, g.kind, g.object, g.grantee::regrole)
     FROM granted g WHERE g.is_grantable AND g.grantee <> g.owner
     UNION ALL
-    -- What views need that run with their reader's privileges; row security decides on the rows. No value, no fingerprint.
+    -- No table but the one that clients upsert into, and that by column: who may write a whole table may lock it.
     SELECT 'hftok_private is reached by another than the owner', format('%s %s %s', g.privilege_type, g.object, g.grantee::regrole)
     FROM granted g
     WHERE g.object LIKE 'hftok\_private%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'))
-    AND NOT (g.kind = 'column' AND g.privilege_type = 'SELECT' AND g.object = ANY (ARRAY(
-        SELECT 'hftok_private.secrets.' || c FROM unnest('{id,scope,scope_id,provider,model,label,preview,enabled,warnings,allowed_hosts,
-            on_unusable,expires_at,verdict,last_verified_at,version,created_at,updated_at}'::text[]) c)))
-    AND NOT (g.kind = 'relation' AND g.privilege_type = 'SELECT' AND g.object = ANY ('{hftok_private.members,hftok_private.administrators,
-        hftok_private.integrations,hftok_private.integration_shares,hftok_private.usage_daily,hftok_private.secret_usage}'::text[]))
-    -- The backend acts for everybody, so it would see everything: it sees nothing of the audit.
-    AND NOT (g.kind = 'relation' AND g.privilege_type = 'SELECT' AND g.object = 'hftok_private.audit'
-        AND g.grantee::regrole::text IN ('hftok_user', 'hftok_admin', 'hftok_auditor'))
+    AND NOT (g.kind = 'column' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
+        AND g.object LIKE 'hftok\_private.user\_api\_keys.%' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
     -- What import_value() calls, which runs as the operator.
     AND NOT (g.privilege_type = 'EXECUTE' AND g.object ~ '^hftok_private[.]import_(step|saved)[(]'
         AND g.grantee::regrole::text = 'hftok_admin')
-    AND NOT (g.kind = 'relation' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-        AND g.object = 'hftok_private.user_api_keys' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
     UNION ALL
     SELECT 'leakproof', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE p.proleakproof
@@ -220,16 +215,48 @@ CREATE TEMP VIEW faults AS
     UNION ALL
     SELECT 'a policy on a table that is the owner''s alone', format('%s on %s', p.polname, p.polrelid::regclass)
     FROM pg_policy p
-    WHERE p.polrelid::regclass::text = ANY ('{hftok_private.data_keys,hftok_private.secret_versions,hftok_private.providers,
-        hftok_private.audit_pending,hftok_private.audit_stub,hftok_private.kinds,hftok_private.import_rows,
-        hftok_private.import_sources}'::text[])
+    JOIN pg_class c ON c.oid = p.polrelid JOIN ours n ON n.oid = c.relnamespace
+    WHERE p.polrelid <> 'hftok_private.user_api_keys'::regclass
     AND p.polroles <> ARRAY[to_regrole('hftok_owner')::oid]
     UNION ALL
-    -- The catalogue hides no row.
+    -- The catalogue hides no row; and below a view with a barrier a view may do without, if it has no row for who names it.
     SELECT 'a view without security_barrier or security_invoker', c.oid::regclass::text
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
     WHERE c.relkind = 'v' AND NOT '{security_barrier=true,security_invoker=true}' && coalesce(c.reloptions, '{}')
     AND c.oid::regclass::text <> 'hftok.providers'
+    AND NOT (n.nspname = 'hftok_private' AND pg_get_viewdef(c.oid) ~ 'sees_all')
+    UNION ALL
+    -- Statistics know everybody's rows, and planned counts tell.
+    SELECT 'statistics of a table that users read', format('%s.%s', a.attrelid::regclass, a.attname)
+    FROM pg_attribute a
+    WHERE a.attrelid = 'hftok_private.user_api_keys'::regclass AND a.attnum > 0 AND a.attstattarget IS DISTINCT FROM 0
+    UNION ALL
+    -- What is written through it would be written with the owner's rights: the bits are those of INSERT, DELETE and UPDATE.
+    SELECT 'a view that can be written through', c.oid::regclass::text
+    FROM pg_class c JOIN ours n ON n.oid = c.relnamespace,
+        LATERAL (SELECT coalesce(bit_or(t.tgtype), 0) AS by_trigger FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 64 > 0) t,
+        LATERAL (SELECT pg_relation_is_updatable(c.oid, false) AS by_rule) u
+    WHERE c.relkind = 'v' AND c.oid::regclass::text NOT IN ('hftok.decrypted_secrets', 'hftok.user_api_keys')
+    AND (u.by_rule & 8 > t.by_trigger & 4 << 1 OR u.by_rule & 16 > t.by_trigger & 8 << 1 OR u.by_rule & 4 > t.by_trigger & 16 >> 2)
+    UNION ALL
+    -- LOCK TABLE goes on to what is below a view, if the view's owner may lock that.
+    SELECT 'LOCK TABLE reaches a table', format('%s through %s', b.below::regclass, b.view::regclass)
+    FROM (
+        WITH RECURSIVE reached AS (
+            SELECT g.view, g.view AS below
+            FROM (SELECT to_regclass(g.object) AS view FROM granted g
+                WHERE g.kind = 'relation' AND g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE') AND g.grantee <> g.owner) g
+            UNION
+            SELECT r.view, d.refobjid::regclass
+            FROM reached r
+            JOIN pg_class c ON c.oid = r.below AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)
+            JOIN pg_rewrite w ON w.ev_class = r.below AND w.rulename = '_RETURN'
+            JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.below
+            WHERE has_table_privilege(c.relowner, d.refobjid, 'UPDATE, DELETE, TRUNCATE')
+        )
+        SELECT r.view, r.below FROM reached r JOIN pg_class c ON c.oid = r.below AND c.relkind = 'r'
+    ) b
     UNION ALL
     SELECT 'not commented', o.object FROM owned o WHERE obj_description(o.oid, o.class::regclass::name) IS NULL
     UNION ALL
@@ -268,7 +295,16 @@ CALL pg_temp.break('GRANT SELECT ON hftok.secrets TO PUBLIC');
 CALL pg_temp.break('GRANT SELECT (name) ON hftok.decrypted_secrets TO PUBLIC');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.secrets TO hftok_auditor');
 CALL pg_temp.break('GRANT SELECT (sealed) ON hftok_private.secrets TO hftok_service');
+CALL pg_temp.break('GRANT SELECT (label) ON hftok_private.secrets TO hftok_user');
 CALL pg_temp.break('GRANT UPDATE (label) ON hftok_private.secrets TO hftok_user');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.members TO hftok_user');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.audit TO hftok_user');
+CALL pg_temp.break('GRANT SELECT ON hftok_private.credential_rows TO hftok_user');
+CALL pg_temp.break('GRANT UPDATE ON hftok_private.user_api_keys TO hftok_user');
+CALL pg_temp.break('GRANT DELETE ON hftok_private.credential_rows TO hftok_owner');
+CALL pg_temp.break('GRANT UPDATE ON hftok_private.stored_vault_rows TO hftok_owner');
+CALL pg_temp.break('DROP TRIGGER refuse_write ON hftok_private.member_rows');
+CALL pg_temp.break('ALTER TABLE hftok_private.user_api_keys ALTER user_id SET STATISTICS -1');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.providers TO hftok_admin');
 CALL pg_temp.break('GRANT INSERT ON hftok_private.user_api_keys TO hftok_admin');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.audit TO hftok_service');
@@ -285,6 +321,7 @@ CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secrets FOR INSERT WI
 CALL pg_temp.break('ALTER POLICY hftok ON hftok_private.secrets TO PUBLIC');
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.secret_versions USING (hftok_private.caller_id() IS NOT NULL)');
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.audit_pending FOR SELECT USING (hftok_private.caller_id() IS NOT NULL)');
+CALL pg_temp.break('CREATE POLICY strange ON hftok_private.members USING (user_id = hftok_private.caller_id())');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok TO PUBLIC');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok_private TO hftok_service');
 CALL pg_temp.break('GRANT USAGE ON TYPE hftok.keyring TO PUBLIC');
@@ -299,7 +336,8 @@ CALL pg_temp.break('ALTER FUNCTION hftok.get_secret SET search_path = public');
 CALL pg_temp.break('ALTER FUNCTION hftok.previous_token RESET ALL');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER VIEW hftok.secrets RESET (security_barrier)');
-CALL pg_temp.break('ALTER VIEW hftok.credentials RESET (security_invoker)');
+CALL pg_temp.break('ALTER VIEW hftok.credentials RESET (security_barrier)');
+CALL pg_temp.break('ALTER VIEW hftok.user_api_keys RESET (security_invoker)');
 CALL pg_temp.break('ALTER TABLE hftok_private.secrets NO FORCE ROW LEVEL SECURITY');
 CALL pg_temp.break('ALTER TABLE hftok_private.secrets DISABLE ROW LEVEL SECURITY');
 CALL pg_temp.break('COMMENT ON COLUMN hftok_private.secrets.name IS NULL');

@@ -304,7 +304,8 @@ INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('ali
 UPDATE hftok.credentials SET label = 'x' WHERE scope_id = 'alice';
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');
 SELECT hftok_private.explain('openai', 'alice', NULL, NULL, NULL, NULL);
-SELECT hftok_private.caller_orgs(false), hftok_private.caller_is_administrator(), hftok_private.caller_is_in('{hftok_service,hftok_owner}');
+SELECT hftok_private.caller_is_administrator(), hftok_private.caller_is_in('{hftok_service,hftok_owner}'),
+    hftok_private.sees_all('{hftok_service,hftok_owner}', true), (SELECT count(*) FROM hftok_private.visible_credentials()) AS credentials;
 SELECT hftok_private.runner_env('{openai}', 'alice', NULL, NULL, NULL);
 RESET ROLE;
 SELECT label, version FROM hftok.credentials;

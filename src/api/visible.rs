@@ -1,0 +1,91 @@
+//! What an end user sees of each view: found by their id and an index, not filtered out of everybody's rows.
+//!
+//! What must stay true: who reads is asked here and never an argument, and nothing of a reader's statement comes in. So neither
+//! conditions nor statistics of theirs meet a row that they may not see. Which rows belong to a user stands in `sql/`.
+
+use std::ffi::CStr;
+use std::thread::LocalKey;
+
+use pgrx::pg_sys::TEXTOID;
+
+use super::identity::{identity_if_any, is_administrator};
+use crate::error::Error;
+use crate::pg::caller::Caller;
+use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
+use crate::pg::row_set::RowSet;
+use crate::pg::sql::{Run, Statement};
+
+const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";
+const MEMBERS: &CStr = c"SELECT r.* FROM hftok_private.members_of($1) r";
+const ADMINISTRATORS: &CStr = c"SELECT r.* FROM hftok_private.administrators_of($1) r";
+const INTEGRATIONS: &CStr = c"SELECT r.* FROM hftok_private.integrations_of($1) r";
+const USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_of($1) r";
+const EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_events_of($1) r";
+const ALL_USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_rows r";
+const ALL_EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_rows r";
+
+thread_local! {
+    static READ_CREDENTIALS: Statement = const { Statement::new(CREDENTIALS, &[TEXTOID]) };
+    static READ_MEMBERS: Statement = const { Statement::new(MEMBERS, &[TEXTOID]) };
+    static READ_ADMINISTRATORS: Statement = const { Statement::new(ADMINISTRATORS, &[TEXTOID]) };
+    static READ_INTEGRATIONS: Statement = const { Statement::new(INTEGRATIONS, &[TEXTOID]) };
+    static READ_USAGE: Statement = const { Statement::new(USAGE, &[TEXTOID]) };
+    static READ_EVENTS: Statement = const { Statement::new(EVENTS, &[TEXTOID]) };
+    static READ_ALL_USAGE: Statement = const { Statement::new(ALL_USAGE, &[]) };
+    static READ_ALL_EVENTS: Statement = const { Statement::new(ALL_EVENTS, &[]) };
+}
+
+entry! {
+    /// The caller's credentials, those of their organisations, and global ones for administrators.
+    fn visible_credentials() -> RowSet {
+        seen_by_caller(&READ_CREDENTIALS)
+    }
+
+    /// The members of the caller's organisations.
+    fn visible_members() -> RowSet {
+        seen_by_caller(&READ_MEMBERS)
+    }
+
+    /// The application's administrators, for one of them.
+    fn visible_administrators() -> RowSet {
+        seen_by_caller(&READ_ADMINISTRATORS)
+    }
+
+    /// The caller's integrations, and those that are shared with their organisations.
+    fn visible_integrations() -> RowSet {
+        seen_by_caller(&READ_INTEGRATIONS)
+    }
+
+    /// The usage of the caller's credentials; everybody's for administrators.
+    fn visible_usage() -> RowSet {
+        seen_by_caller_or_administrator(&READ_USAGE, &READ_ALL_USAGE)
+    }
+
+    /// What the caller did and what was done with what is theirs; everything for administrators.
+    fn visible_audit_events() -> RowSet {
+        seen_by_caller_or_administrator(&READ_EVENTS, &READ_ALL_EVENTS)
+    }
+}
+
+/// The rows that a statement has for the caller. A caller without an identity is NULL there, and sees none.
+fn seen_by_caller(read: &'static LocalKey<Statement>) -> Result<RowSet, Error> {
+    let caller = Caller::current();
+    let user = identity_if_any(&caller);
+    let _owner = AsOwner::switch(&caller)?;
+    read.hand_on_all(&[user.into()])
+}
+
+/// The same, and everything for an administrator of the application. The view gives administrators the table itself, unless its
+/// plan was made for another user of the same connection.
+fn seen_by_caller_or_administrator(
+    read: &'static LocalKey<Statement>,
+    read_all: &'static LocalKey<Statement>,
+) -> Result<RowSet, Error> {
+    let caller = Caller::current();
+    if !is_administrator(&caller)? {
+        return seen_by_caller(read);
+    }
+    let _owner = AsOwner::switch(&caller)?;
+    read_all.hand_on_all(&[])
+}
