@@ -39,7 +39,7 @@ BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
     PERFORM hftok_private.lock_user(NEW.user_id);
     -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
-    IF strpos(NEW.api_key, '•') = 0 THEN
+    IF NEW.api_key IS NULL OR strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
         NEW.id := hftok_private.staged_id(NEW.user_id, NEW.service);
     ELSE
@@ -60,7 +60,7 @@ BEGIN
         RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
     END IF;
     -- The mask of a key that was inserted just now stands for it; any other is what a client read before, and unchanged.
-    IF strpos(NEW.api_key, '•') = 0 THEN
+    IF NEW.api_key IS NULL OR strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
     ELSIF NEW.api_key <> OLD.api_key AND NOT hftok_private.is_staged(OLD.user_id, OLD.service, NEW.api_key) THEN
         RAISE EXCEPTION 'the credential is a masked one: it was copied from where only its mask is shown'
