@@ -4,6 +4,7 @@ use hftok_core::provider::catalogue;
 use serde_json::{Value, json};
 
 use super::input::required;
+use super::verify;
 use crate::error::Error;
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
@@ -50,6 +51,6 @@ entry! {
         let (Some(id), Some(definition), Some(signature)) = (p_id, p_definition, p_signature) else {
             return Ok(Some("incomplete row".into()));
         };
-        Registration::new(id, definition, signature).fault()
+        Registration::new(id, definition, signature).fault().or_else(verify::fault)
     }
 }

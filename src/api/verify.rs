@@ -104,7 +104,7 @@ entry! {
 }
 
 /// What is wrong with a row is an answer; that hftok is sealed is an error.
-fn fault(error: Error) -> Result<Option<String>, Error> {
+pub(super) fn fault(error: Error) -> Result<Option<String>, Error> {
     match error {
         Error::Damaged { .. } => Ok(Some("does not open: it, or what it is bound to, was changed".into())),
         Error::DataKeyMissing { id } => Ok(Some(format!("its data key {id} is missing"))),
