@@ -145,12 +145,12 @@ export type Functions = {
     Args: { p_view: string; p_id: string };
     Returns: CompositeTypes["imported_row"];
   };
-  /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now: call enable_rpc() first. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */
+  /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */
   install_api: {
     Args: { p_schema?: string; p_names?: string[] | null };
     Returns: undefined;
   };
-  /** Creates schema vault with Supabase Vault's functions and views on top of hftok. The caller needs CREATE on the database; a schema of that name must not exist. */
+  /** Creates schema vault with Supabase Vault's functions and views on top of hftok; all of it belongs to hftok_owner. A schema of that name must not exist. */
   install_vault_schema: {
     Args: Record<PropertyKey, never>;
     Returns: undefined;

@@ -13,7 +13,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** What was done, by whom, from where. A user sees what they did and what was done with what is theirs. Newest events may be missing for as long as hftok.audit_flush_interval. */
+  /** What was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval. */
   audit_events: {
     Row: {
       id: number | null;

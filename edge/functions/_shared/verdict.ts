@@ -43,7 +43,7 @@ export async function testOf(hftok: Hftok, provider: string): Promise<Test> {
     throw new Refusal(501, "no_test", "The catalogue has no request that tests this provider's tokens here.");
   }
   const destination = Destination.of(String(test.url));
-  if (!matchesAny(known.hosts ?? [], destination.host)) {
+  if (!matchesAny(known?.hosts ?? [], destination.host)) {
     throw new Refusal(500, "misconfigured", "The catalogue's test goes to none of the provider's hosts.");
   }
   const method = test.method === "POST" ? "POST" : "GET";

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { type Exchange, exchange, leaks, make } from "../../rpc/lib/exchange.ts";
 import { jwt, operator, type Person, url as rest } from "../../rpc/lib/people.ts";
-import { query } from "../../rpc/lib/server.ts";
 import { HuggingFace } from "./hugging_face.ts";
 
 const deno = Deno.env.get("HFTOK_DENO")!;
