@@ -26,12 +26,22 @@ ALTER TABLE hftok_private.secrets ENABLE ALWAYS TRIGGER note_kind;
 CREATE FUNCTION hftok_private.note_change() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_change';
 COMMENT ON FUNCTION hftok_private.note_change IS 'Has sessions told that a table that they remember has changed.';
-CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.providers
+-- For each row, because logical replication fires no other triggers; and for TRUNCATE, which has no rows.
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.providers
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.providers
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_change;
-CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON hftok_private.data_keys
+ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_truncate;
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.data_keys
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.data_keys
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_change;
-CREATE TRIGGER note_change AFTER UPDATE OR DELETE OR TRUNCATE ON hftok_private.kinds
+ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_truncate;
+CREATE TRIGGER note_change AFTER UPDATE OR DELETE ON hftok_private.kinds
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.kinds
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_change;
+ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_truncate;

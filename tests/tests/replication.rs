@@ -1,6 +1,7 @@
 //! Logical replication into another database with hftok and the same keyring, as for an upgrade to another major version.
 
 use hftok_tests::answer::{column, create, get, one, put};
+use hftok_tests::question::ask;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
@@ -49,6 +50,7 @@ fn a_logical_replica_opens_what_it_was_sent() {
     assert_eq!(get(&mut there, "name").expect("opens there"), "before");
     assert_eq!(resolved(&mut there, "alice").as_deref(), Some("hf_aliceAliceAliceAliceAliceAlice0001"));
     assert_eq!(one::<String>(&mut there, "SELECT user_id FROM hftok.members", &[]), "alice");
+    a_session_is_told_of_providers(&mut here, &mut there);
 
     put(&mut here, "name", "after");
     save(&mut here, "bob", "hf_bobBobBobBobBobBobBobBobBobBob0001");
@@ -68,4 +70,24 @@ fn a_logical_replica_opens_what_it_was_sent() {
     there.batch_execute("DROP SUBSCRIPTION hftok").expect("DROP SUBSCRIPTION");
     save(&mut there, "alice", "hf_aliceAliceAliceAliceAliceAlice0003");
     assert_eq!(resolved(&mut there, "alice").as_deref(), Some("hf_aliceAliceAliceAliceAliceAlice0003"));
+}
+
+/// A session that was open before learns where tokens may no longer go: without that it would release them to the former host.
+fn a_session_is_told_of_providers(here: &mut Client, there: &mut Client) {
+    let hosts = |hosts: &str| {
+        format!(
+            r#"SELECT hftok.register_provider('{{"name": "acme", "label": "Acme", "hosts": [{hosts}],
+                "fields": [{{"name": "key", "secret": true}}]}}')"#
+        )
+    };
+    here.batch_execute(&hosts(r#""old.acme.example", "acme.example""#)).expect("registered");
+    here.batch_execute("SELECT hftok.save_credential('acme', 'key-of-acme', p_global => true)")
+        .expect("saved");
+    let old = "SELECT (hftok.resolve_token('acme', 'alice', p_host => 'old.acme.example')).token";
+    wait_until("the session there knows the provider", 30, || ask(there, old) == "key-of-acme");
+    here.batch_execute(&hosts(r#""acme.example""#)).expect("narrowed");
+    wait_until("the session there is told", 30, || ask(there, old) == "PT422 host_refused");
+    // An edit of the subscriber's own, told to others there by the trigger for TRUNCATE.
+    there.batch_execute("TRUNCATE hftok_private.providers").expect("emptied");
+    assert_eq!(ask(there, old), "22023");
 }
