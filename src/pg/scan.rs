@@ -75,13 +75,23 @@ impl Found<'_> {
 
 const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
-/// A table that is being looked into: opened by the first look, its index only when that is needed.
+/// A table that is being looked into; its index is opened only when that is needed.
 ///
 /// Looks are made at one moment: whoever keeps a reader drops it before the snapshot.
 #[derive(Default)]
 pub struct Reader(Option<Scan>);
 
 impl Reader {
+    /// Whether the table is open.
+    pub fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Opens the table, which waits for its lock. What is known of its index may be old by then.
+    pub fn open(&mut self, address: &Address) {
+        self.0 = Some(Scan::open(address.table));
+    }
+
     /// Reads the row with this key, as it was when the snapshot was taken. A reader is for one address.
     pub fn find<R>(
         &mut self,

@@ -74,6 +74,7 @@ impl Moment {
         }
         // The id counts only for a secret that has no address.
         let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
+        self.open_table()?;
         match &self.known.table {
             Some(table) => self.reader.find(&self.now, &table.address, binding_key, |row| {
                 look(&Candidate::scanned(binding, table, row)?)
@@ -83,6 +84,24 @@ impl Moment {
                 Ok(FIND_ROW.read(&[binding_key.into()], look)?.pop())
             }
         }
+    }
+}
+
+impl Moment {
+    /// Opens the table, unless it is open. Its lock keeps whoever replaces the index (REINDEX CONCURRENTLY) from dropping the former
+    /// one; so only what is known of the index once the lock is held is to be used.
+    fn open_table(&mut self) -> Result<(), Error> {
+        while let Some(table) = &self.known.table
+            && !self.reader.is_open()
+        {
+            self.reader.open(&table.address);
+            let known = known::known()?;
+            if !Rc::ptr_eq(&known, &self.known) {
+                self.reader = Reader::default();
+                self.known = known;
+            }
+        }
+        Ok(())
     }
 }
 
