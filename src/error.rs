@@ -100,6 +100,8 @@ pub enum Error {
         outcome: Outcome,
         /// Which secret; none for a variable of the environment.
         secret_id: Option<Uuid>,
+        /// Whether it has hosts of its own, which its owner decides on.
+        has_own_hosts: bool,
     },
     /// There, but it does not open.
     #[error("does not open")]
@@ -288,7 +290,7 @@ impl From<Error> for Report {
                     .to_string(),
                 )
                 .hint("An operator registers the provider again, or calls unregister_provider(). hftok.verify() lists all such providers."),
-            Error::Unusable { level, outcome, secret_id } => report(b"PT422", "Unprocessable Entity")
+            Error::Unusable { level, outcome, secret_id, has_own_hosts } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
                         "level": level.as_str(),
@@ -297,7 +299,7 @@ impl From<Error> for Report {
                     })
                     .to_string(),
                 )
-                .hint("Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."),
+                .hint(way_out(outcome, has_own_hosts)),
             Error::Disabled { secret_id } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
@@ -377,6 +379,21 @@ fn unbelieved(login: &str, role: &str, standing: Standing) -> Report {
 
 fn report(sqlstate: &[u8; 5], message: &'static str) -> Report {
     Report { sqlstate: *sqlstate, message: Cow::Borrowed(message), detail: None, hint: None }
+}
+
+/// What can be done about a credential that cannot be used, and by whom.
+fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
+    match outcome {
+        Outcome::NotMember => {
+            "The user does not belong to the organisation: name another one, or none, or make them a member. explain_token() shows the whole walk."
+        }
+        Outcome::HostRefused if !has_own_hosts => {
+            "The catalogue (view providers) does not name this host. The owner of a credential can allow it others. explain_token() shows the whole walk."
+        }
+        _ => {
+            "Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."
+        }
+    }
 }
 
 fn bad_input(complaint: &dyn std::fmt::Display) -> Report {

@@ -45,6 +45,8 @@ pub struct Seen {
     pub preview: Vec<u8>,
     /// Whether the walk goes on when it cannot be used.
     pub may_continue: bool,
+    /// Whether its owner restricts it to hosts.
+    pub has_own_hosts: bool,
 }
 
 /// What a walk ended with.
@@ -71,7 +73,13 @@ pub struct Stored {
 impl From<&Candidate<'_>> for Seen {
     fn from(secret: &Candidate<'_>) -> Self {
         let Candidate { id, version, expires_at, may_continue, .. } = *secret;
-        Self { stored: Stored { id, version, expires_at }, preview: secret.preview(), may_continue }
+        let has_own_hosts = secret.allowed_hosts.is_some();
+        Self {
+            stored: Stored { id, version, expires_at },
+            preview: secret.preview(),
+            may_continue,
+            has_own_hosts,
+        }
     }
 }
 
@@ -133,7 +141,8 @@ impl Request {
                 end = Some(Ok(Taken { level, value, stored }));
             } else if !step.outcome.goes_on(may_continue) {
                 let secret_id = stored.map(|stored| stored.id);
-                end = Some(Err(Error::Unusable { level, outcome: step.outcome, secret_id }));
+                let has_own_hosts = step.secret.as_ref().is_some_and(|secret| secret.has_own_hosts);
+                end = Some(Err(Error::Unusable { level, outcome: step.outcome, secret_id, has_own_hosts }));
             }
             visit(step);
         }
@@ -166,7 +175,10 @@ impl Request {
         };
         match found.objection() {
             None => Ok(()),
-            Some(outcome) => Err(Error::Unusable { level, outcome, secret_id: Some(previous.row.id) }),
+            Some(outcome) => {
+                let (secret_id, has_own_hosts) = (Some(previous.row.id), own_hosts.is_some());
+                Err(Error::Unusable { level, outcome, secret_id, has_own_hosts })
+            }
         }
     }
 

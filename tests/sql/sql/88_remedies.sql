@@ -1,0 +1,24 @@
+-- What can be done about a credential that cannot be used is said to be for whoever can do it.
+
+CREATE FUNCTION pg_temp.hint(host text, org text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+    outcome text;
+BEGIN
+    PERFORM hftok.resolve_token('huggingface', 'alice', p_org_id => org, p_host => host);
+    RETURN 'resolved';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT, outcome = PG_EXCEPTION_DETAIL;
+    RETURN format('%s: %s', outcome::jsonb ->> 'outcome', hint);
+END
+$$;
+\pset format unaligned
+SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_org_id => 'acme') IS NOT NULL AS of_an_organisation;
+SELECT pg_temp.hint(NULL, 'acme') AS not_a_member;
+SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_user_id => 'alice') IS NOT NULL AS own;
+SELECT pg_temp.hint('evil.example') AS not_in_the_catalogue;
+UPDATE hftok.credentials SET allowed_hosts = '{hub.example}' WHERE scope_id = 'alice';
+SELECT pg_temp.hint('huggingface.co') AS not_among_its_own;
+UPDATE hftok.credentials SET enabled = false WHERE scope_id = 'alice';
+SELECT pg_temp.hint('hub.example') AS switched_off;
+DELETE FROM hftok.credentials;
