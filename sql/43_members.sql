@@ -101,6 +101,7 @@ DECLARE
     gone hftok_private.secrets;
     member hftok_private.members;
     share hftok_private.integrations;
+    integration hftok_private.integrations;
 BEGIN
     IF p_scope = 'user' THEN
         PERFORM hftok_private.lock_user(owner);
@@ -112,6 +113,14 @@ BEGIN
     SELECT count(*) INTO versions
     FROM hftok_private.secret_versions v JOIN hftok_private.secrets s ON s.id = v.secret_id
     WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
+    -- Before their credentials take them along, so that each is told by its own id.
+    FOR integration IN
+        DELETE FROM hftok_private.integrations i USING hftok_private.secrets s
+        WHERE p_scope = 'user' AND s.scope = 'integration' AND s.scope_id = owner AND i.secret_id = s.id RETURNING i.*
+    LOOP
+        PERFORM hftok_private.record_change(action, integration.id, p_scope => 'integration', p_owner => integration.user_id,
+            p_provider => integration.type);
+    END LOOP;
     FOR gone IN
         DELETE FROM hftok_private.secrets s
         WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
@@ -135,6 +144,8 @@ BEGIN
             PERFORM hftok_private.record_change(action, p_scope => 'global', p_subject => owner);
         END IF;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('user', 'integration') AND u.scope_id = owner;
+        -- Masks follow their secrets; one that was left without is looked for here.
+        DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = owner;
     ELSE
         FOR share IN
             DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i

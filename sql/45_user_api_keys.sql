@@ -142,22 +142,15 @@ CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
-    -- A row that somebody else has locked is not waited for: they are writing this key too, come after, and are held against
-    -- what is stored then.
+    -- Whoever has the row locked is waited for: writers hold lock_user() before any row, so it is nobody who waits for this one, and a
+    -- row passed over would show a key that is gone.
     IF TG_OP = 'DELETE' THEN
-        DELETE FROM hftok_private.user_api_keys k
-        WHERE (k.user_id, k.service) IN (
-            SELECT f.user_id, f.service FROM hftok_private.user_api_keys f
-            WHERE f.user_id = OLD.scope_id AND f.service = OLD.provider FOR UPDATE SKIP LOCKED
-        );
+        DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.scope_id AND k.service = OLD.provider;
         RETURN NULL;
     END IF;
     UPDATE hftok_private.user_api_keys k
     SET id = NEW.id, api_key = NEW.preview, created_at = NEW.created_at, updated_at = NEW.updated_at
-    WHERE (k.user_id, k.service) IN (
-        SELECT f.user_id, f.service FROM hftok_private.user_api_keys f
-        WHERE f.user_id = NEW.scope_id AND f.service = NEW.provider FOR UPDATE SKIP LOCKED
-    );
+    WHERE k.user_id = NEW.scope_id AND k.service = NEW.provider;
     IF NOT FOUND THEN
         INSERT INTO hftok_private.user_api_keys (id, user_id, service, api_key, created_at, updated_at)
         VALUES (NEW.id, NEW.scope_id, NEW.provider, NEW.preview, NEW.created_at, NEW.updated_at)
