@@ -98,7 +98,8 @@ CREATE TABLE hftok_private.secret_versions (
     fingerprint bytea NOT NULL,
     sealed bytea NOT NULL,
     sealed_at timestamptz NOT NULL,
-    superseded_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    superseded_at timestamptz NOT NULL,
+    superseded_mark bytea NOT NULL,
     PRIMARY KEY (secret_id, version)
 );
 ALTER TABLE hftok_private.secret_versions ALTER COLUMN sealed SET STORAGE EXTERNAL;
@@ -118,6 +119,7 @@ COMMENT ON COLUMN hftok_private.secret_versions.fingerprint IS 'Of this version.
 COMMENT ON COLUMN hftok_private.secret_versions.sealed IS 'Of this version.';
 COMMENT ON COLUMN hftok_private.secret_versions.sealed_at IS 'When this version was stored.';
 COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next one was.';
+COMMENT ON COLUMN hftok_private.secret_versions.superseded_mark IS 'Keyed, over secret, version and superseded_at: without it the version counts as one that was changed.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.data_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.secrets', '');

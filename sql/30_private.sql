@@ -22,6 +22,13 @@ CREATE FUNCTION hftok_private.value_fault(
     AS 'MODULE_PATHNAME', 'hftok_value_fault';
 COMMENT ON FUNCTION hftok_private.value_fault IS 'What is wrong with a sealed value, or NULL.';
 
+CREATE FUNCTION hftok_private.superseded_fault(
+    p_secret_id uuid, p_version int, p_superseded_at timestamptz, p_mark bytea
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS 'MODULE_PATHNAME', 'hftok_superseded_fault';
+COMMENT ON FUNCTION hftok_private.superseded_fault IS 'What is wrong with when a version was replaced, or NULL.';
+
 -- One condition, and without lists of words in it: Postgres reads the text of each anew for every statement that writes.
 CREATE FUNCTION hftok_private.is_secret(p_scope text, p_on_unusable text, p_verdict text, p_version int) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_is_secret';
@@ -84,6 +91,15 @@ CREATE FUNCTION hftok_private.record_refusal(p_action text, p_outcome text, p_ob
     AS 'MODULE_PATHNAME', 'hftok_record_refusal';
 COMMENT ON FUNCTION hftok_private.record_refusal IS 'Has the audit tell that a function in SQL refuses.';
 
+CREATE FUNCTION hftok_private.versions_of(p_secret_id uuid) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
+    RETURN (
+        SELECT pg_catalog.sha256(pg_catalog.string_agg(
+            pg_catalog.int4send(v.version) || pg_catalog.timestamptz_send(v.superseded_at), '\x' ORDER BY v.version))
+        FROM hftok_private.secret_versions v WHERE v.secret_id = p_secret_id
+    );
+COMMENT ON FUNCTION hftok_private.versions_of IS 'A hash over which previous versions a secret has, and when each was replaced.';
+
 -- What decides what becomes of a secret, but for its value, which is bound to the version. Keyed by being in the chain.
 CREATE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
@@ -93,5 +109,16 @@ CREATE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS b
         || coalesce(pg_catalog.timestamptz_send(p_secret.expires_at), '\x')
         || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_secret.on_unusable, p_secret.allowed_hosts,
             p_secret.verdict, p_secret.label, p_secret.description)::text, 'UTF8')
+        || CASE WHEN p_secret.version > 1 THEN coalesce(hftok_private.versions_of(p_secret.id), '\x') ELSE '\x' END
     );
 COMMENT ON FUNCTION hftok_private.state_of IS 'A hash over everything of a secret that the audit vouches for.';
+
+CREATE FUNCTION hftok_private.state_of_integration(p_integration hftok_private.integrations) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
+    RETURN pg_catalog.sha256(
+        pg_catalog.uuid_send(p_integration.id) || pg_catalog.uuid_send(p_integration.secret_id)
+        || pg_catalog.boolsend(p_integration.enabled)
+        || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_integration.user_id, p_integration.name,
+            p_integration.type, p_integration.status, p_integration.config)::text, 'UTF8')
+    );
+COMMENT ON FUNCTION hftok_private.state_of_integration IS 'A hash over everything of an integration that the audit vouches for.';

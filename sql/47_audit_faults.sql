@@ -6,8 +6,13 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     AS $$
     WITH newest AS (
         SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest, c.is_protected
-        FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL
+        FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL AND c.version IS NOT NULL
         -- What was said anew is older than everything that is still there itself.
+        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
+    ), integration AS (
+        -- Their credentials, which have versions, are among the secrets.
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.digest
+        FROM hftok_private.changes c WHERE c.owner_scope = 'integration' AND c.subject IS NULL AND c.version IS NULL
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     ), role AS (
         SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level, c.is_protected
@@ -30,11 +35,23 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
             WHEN s.id IS NULL THEN 'it was deleted outside hftok'
             WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
             WHEN s.version <> n.version THEN format('the audit tells of version %s', n.version)
-            ELSE 'what is said of it (switched on, hosts, end, verdict, label) was changed outside hftok'
+            ELSE 'what is said of it (switched on, hosts, end, verdict, label, previous versions) was changed outside hftok'
         END
     FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id
     WHERE CASE WHEN s.id IS NULL THEN n.digest IS NOT NULL
         ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s) END
+    UNION ALL
+    SELECT 'integration', coalesce(i.id::text, s.id::text), NULL,
+        CASE
+            WHEN i.id IS NULL THEN 'it was deleted outside hftok: its credentials are left'
+            WHEN n.object_id IS NULL THEN 'the audit tells of no such integration'
+            WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
+            ELSE 'what is said of it (owner, name, switched on, status, config) was changed outside hftok'
+        END
+    FROM hftok_private.integrations i
+    FULL JOIN (SELECT t.id FROM hftok_private.secrets t WHERE t.scope = 'integration') s ON s.id = i.secret_id
+    LEFT JOIN integration n ON n.object_id = i.id
+    WHERE i.id IS NULL OR n.digest IS DISTINCT FROM hftok_private.state_of_integration(i)
     UNION ALL
     SELECT 'member', format('%s in %s', coalesce(m.user_id, r.subject), coalesce(m.org_id, r.owner_id)), NULL,
         format('the audit tells of the role %s, and not of %s', coalesce(r.level, 'none'), coalesce(m.role, 'none'))
@@ -79,3 +96,20 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
     ) u
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
+
+-- Masks are made from the secrets, so these are what they are held against.
+CREATE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    SELECT 'mask', format('%s of %s', coalesce(k.service, s.provider), coalesce(k.user_id, s.scope_id)), NULL::int,
+        CASE
+            WHEN s.id IS NULL THEN 'there is no key that it stands for'
+            WHEN k.user_id IS NULL THEN 'it is missing'
+            ELSE 'it stands for another key than is stored'
+        END
+    FROM hftok_private.user_api_keys k
+    FULL JOIN (SELECT * FROM hftok_private.secrets t WHERE t.scope = 'user' AND t.model = '') s
+        ON s.scope_id = k.user_id AND s.provider = k.service
+    WHERE s.id IS NULL OR k.user_id IS NULL OR (k.id, k.api_key) IS DISTINCT FROM (s.id, s.preview)
+$$;
+COMMENT ON FUNCTION hftok_private.mask_faults IS 'Masks that are not those of the keys that are stored.';

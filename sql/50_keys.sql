@@ -127,7 +127,8 @@ CREATE FUNCTION hftok.verify()
             coalesce(
                 hftok_private.missing_key(v.sealing, v.marking, (SELECT p.ids FROM present p)::bigint[]),
                 hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
-                    v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL))
+                    v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL),
+                hftok_private.superseded_fault(v.secret_id, v.version, v.superseded_at, v.superseded_mark))
         FROM (
             SELECT c.*, hftok_private.data_key_id(c.sealed) AS sealing,
                 hftok_private.data_key_id('\x00'::bytea || c.fingerprint) AS marking
@@ -146,6 +147,8 @@ CREATE FUNCTION hftok.verify()
     ), told AS MATERIALIZED (
         SELECT f.kind, f.id, f.version, f.reason FROM hftok_private.audit_faults() f
         WHERE (SELECT hftok_private.record_verify())
+        UNION ALL
+        SELECT m.kind, m.id, m.version, m.reason FROM hftok_private.mask_faults() m
     ), answer AS (
         SELECT 1 AS part, l.kind, l.id, l.version, l.reason, NULL::bigint AS checked, NULL::bigint AS failed
         FROM looked_at l WHERE l.reason IS NOT NULL
@@ -157,7 +160,7 @@ CREATE FUNCTION hftok.verify()
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, share and membership that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts.';
 
 CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::pg::entry::entry;
 use crate::store::data_keys::{self, WrappedKey};
 use crate::store::row::SealedRow;
+use crate::store::versions;
 
 entry! {
     /// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
@@ -66,6 +67,20 @@ entry! {
             return Ok(Some("its preview is that of another value".into()));
         }
         Ok(None)
+    }
+
+    /// What is wrong with when a version was replaced.
+    fn superseded_fault(
+        p_secret_id: Uuid,
+        p_version: i32,
+        p_superseded_at: TimestampWithTimeZone,
+        p_mark: &[u8],
+    ) -> Option<String> {
+        let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark) else {
+            return Ok(Some("incomplete row".into()));
+        };
+        let is_ours = versions::was_superseded(id, version, at, mark)?;
+        Ok((!is_ours).then(|| "when it was replaced was changed".into()))
     }
 
     /// Whether a row of secrets says only what hftok writes.

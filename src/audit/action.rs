@@ -17,7 +17,9 @@ pub fn name(function: &'static str) -> &'static str {
         }
         "reseal" => "credentials",
         "catalogue_rows" => "providers",
-        "value_fault" | "data_key_fault" | "provider_fault" | "record_verify" => "verify",
+        "value_fault" | "data_key_fault" | "provider_fault" | "superseded_fault" | "record_verify" => {
+            "verify"
+        }
         "report_usage" => "record_usage",
         "caller_id" | "caller_is_in" | "caller_orgs" | "caller_is_administrator" => "whoami",
         other => other,

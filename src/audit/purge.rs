@@ -30,7 +30,8 @@ const NEWEST: &CStr =
         WHERE c.object_id IS NOT NULL OR c.subject IS NOT NULL OR c.owner_scope = 'catalogue'
         ORDER BY c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END,
             CASE WHEN c.owner_scope = 'catalogue' THEN c.provider END, c.is_carried, c.id DESC, c.at DESC
-    ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL OR (n.subject IS NOT NULL AND n.level IS NOT NULL
+    ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL
+        AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
         AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";

@@ -14,7 +14,7 @@ use crate::pg::sql::{Run, Statement};
 use crate::store::secrets::{self, Secret};
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
-    VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id";
+    VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id, hftok_private.state_of_integration(integrations)";
 // Theirs, or shared with an organisation that both they and its owner belong to.
 const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled AND i.status <> 'disabled'
     FROM hftok_private.integrations i
@@ -26,11 +26,13 @@ const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled AND i.st
     ))";
 const UPDATE: &CStr =
     c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
-    enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1";
+    enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1
+    RETURNING hftok_private.state_of_integration(integrations)";
 const STATUS: &CStr =
     c"UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
     last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
-    updated_at = pg_catalog.now() WHERE id = $1";
+    updated_at = pg_catalog.now() WHERE id = $1
+    RETURNING hftok_private.state_of_integration(integrations)";
 const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
     ON CONFLICT DO NOTHING";
 const UNSHARE: &CStr =
@@ -73,8 +75,17 @@ pub fn insert(
     secret_id: Uuid,
 ) -> Result<Uuid, Error> {
     let parameters = [user.into(), name.into(), kind.into(), config.into(), secret_id.into()];
-    let ids = INSERT_ROW.write(&parameters, |row| row.must(1))?;
-    ids.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+    let made = INSERT_ROW.write(&parameters, |row| {
+        let (id, state): (Uuid, Vec<u8>) = (row.must(1)?, row.must(2)?);
+        changes::record(Object { digest: Some(&state), ..object(id, user, kind) })?;
+        Ok(id)
+    })?;
+    made.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+}
+
+/// An integration as the audit names it, as it is after the change: with its state while there is one.
+fn object<'a>(id: Uuid, owner: &'a str, provider: &'a str) -> Object<'a> {
+    Object { id: Some(*id.as_bytes()), ..Object::owned(Scope::Integration.as_str(), owner, provider) }
 }
 
 /// What changed no row is no change: told after one that did, but was made before it, it would belie it.
@@ -143,19 +154,21 @@ impl Integration {
         config: Option<Jsonb>,
         enabled: Option<bool>,
     ) -> Result<(), Error> {
-        UPDATE_ROW.execute(&[self.id.into(), name.into(), config.into(), enabled.into()])?;
-        changes::record(self.object())
+        let parameters = [self.id.into(), name.into(), config.into(), enabled.into()];
+        UPDATE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?, None)).map(|_| ())
     }
 
     /// Keeps what the backend found. A connection that works was used.
     pub fn set_status(&self, status: &str, message: Option<&str>) -> Result<(), Error> {
-        STATUS_ROW.execute(&[self.id.into(), status.into(), message.into()])?;
-        changes::record(Object { level: Some(status), ..self.object() })
+        let parameters = [self.id.into(), status.into(), message.into()];
+        STATUS_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?, Some(status))).map(|_| ())
     }
 
     /// Deletes it with its credentials.
     pub fn delete(&self) -> Result<bool, Error> {
-        secrets::delete_of(Scope::Integration, self.secret_id)
+        let is_gone = secrets::delete_of(Scope::Integration, self.secret_id)?;
+        record_if(is_gone, self.object())?;
+        Ok(is_gone)
     }
 
     /// Lets the members of an organisation use it.
@@ -170,14 +183,12 @@ impl Integration {
         record_if(UNSHARE_ROW.execute(&[self.id.into(), org.into()])? > 0, told)
     }
 
-    /// As the audit names it.
+    /// Records that it is now in this state.
+    fn record(&self, state: &[u8], status: Option<&str>) -> Result<(), Error> {
+        changes::record(Object { digest: Some(state), level: status, ..self.object() })
+    }
+
     fn object(&self) -> Object<'_> {
-        Object {
-            id: Some(*self.id.as_bytes()),
-            scope: Some(Scope::Integration.as_str()),
-            owner: Some(&self.owner),
-            provider: Some(&self.provider),
-            ..Object::default()
-        }
+        object(self.id, &self.owner, &self.provider)
     }
 }

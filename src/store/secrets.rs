@@ -235,7 +235,7 @@ impl Secret {
     pub fn update(&self, former: i32) -> Result<(), Error> {
         let row = &self.row;
         if row.version != former {
-            versions::keep(row.id)?;
+            versions::keep(row.id, former)?;
         }
         let parameters = [
             row.id.into(),

@@ -3,19 +3,22 @@
 
 use std::ffi::CStr;
 
-use pgrx::datum::Uuid;
-use pgrx::pg_sys::{INT4OID, UUIDOID};
+use hftok_core::audit::chain::Link;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::pg_sys::{BYTEAOID, INT4OID, TIMESTAMPTZOID, UUIDOID};
 
-use super::row::SealedRow;
+use super::data_keys;
+use super::row::{self, SealedRow};
 use crate::error::{Error, Object};
+use crate::pg::session;
 use crate::pg::sql::{Run, Statement};
 use crate::settings;
 
 const KEEP: &CStr = c"INSERT INTO hftok_private.secret_versions
     (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
-     preview, fingerprint, sealed, sealed_at)
+     preview, fingerprint, sealed, sealed_at, superseded_at, superseded_mark)
     SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
-     s.preview, s.fingerprint, s.sealed, s.sealed_at
+     s.preview, s.fingerprint, s.sealed, s.sealed_at, $2, $3
     FROM hftok_private.secrets s WHERE s.id = $1";
 const PRUNE: &CStr = c"DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
     WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
@@ -23,20 +26,27 @@ const FIND: &CStr =
     c"SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 
-const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false)
+const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false),
+    v.superseded_at, v.superseded_mark
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
     AND v.superseded_at + pg_catalog.make_interval(secs => $3) > pg_catalog.clock_timestamp()";
 
 thread_local! {
     static FIND_OVERLAPPING: Statement = const { Statement::new(OVERLAPPING, &[UUIDOID, INT4OID, INT4OID]) };
-    static KEEP_ROW: Statement = const { Statement::new(KEEP, &[UUIDOID]) };
+    static KEEP_ROW: Statement = const { Statement::new(KEEP, &[UUIDOID, TIMESTAMPTZOID, BYTEAOID]) };
     static PRUNE_ROWS: Statement = const { Statement::new(PRUNE, &[UUIDOID, INT4OID]) };
     static FIND_ROW: Statement = const { Statement::new(FIND, &[UUIDOID, INT4OID]) };
 }
 
-/// Keeps what a secret holds now as a previous version, and lets go of those beyond the history's length.
-pub fn keep(secret_id: Uuid) -> Result<(), Error> {
-    KEEP_ROW.execute(&[secret_id.into()])?;
+/// Keeps what a secret holds now, in this version, as a previous one, and lets go of those beyond the history's length.
+pub fn keep(secret_id: Uuid, version: i32) -> Result<(), Error> {
+    let now = session::now();
+    let mark = data_keys::auditing_with(data_keys::audit_key()?, |key| {
+        key.superseded(secret_id.as_bytes(), version, now)
+    })?;
+    let at =
+        TimestampWithTimeZone::try_from(now).map_err(|_| Error::Internal("the clock is out of range"))?;
+    KEEP_ROW.execute(&[secret_id.into(), at.into(), mark.as_slice().into()])?;
     // The row in `secrets` still has the version that was just kept.
     PRUNE_ROWS.execute(&[secret_id.into(), settings::version_history().into()])?;
     Ok(())
@@ -56,10 +66,29 @@ pub struct Previous {
     pub is_expired: bool,
 }
 
-/// A previous version that was replaced so recently that it may still be used.
+/// Whether a version was replaced when its row says.
+pub fn was_superseded(
+    secret_id: Uuid,
+    version: i32,
+    at: TimestampWithTimeZone,
+    mark: &[u8],
+) -> Result<bool, Error> {
+    let Ok(mark) = Link::try_from(mark) else { return Ok(false) };
+    data_keys::was_made(&mark, |key| key.superseded(secret_id.as_bytes(), version, row::microseconds(at)))
+}
+
+/// A previous version that was replaced so recently that it may still be used. When that was decides it, and is believed only
+/// if hftok itself wrote it.
 pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<Previous, Error> {
     let parameters = [secret_id.into(), version.into(), settings::overlap().into()];
-    let found = FIND_OVERLAPPING.read(&parameters, |row| row.must(1))?.pop();
-    let is_expired = found.ok_or(Error::NotFound(Object::Version(secret_id, version)))?;
-    Ok(Previous { row: find(secret_id, version)?, is_expired })
+    let found = FIND_OVERLAPPING
+        .read(&parameters, |row| Ok((row.must(1)?, row.must(2)?, row.must::<Vec<u8>>(3)?)))?
+        .pop();
+    let (is_expired, at, mark) = found.ok_or(Error::NotFound(Object::Version(secret_id, version)))?;
+    let row = find(secret_id, version)?;
+    if was_superseded(secret_id, version, at, &mark)? {
+        Ok(Previous { row, is_expired })
+    } else {
+        Err(row.damaged())
+    }
 }

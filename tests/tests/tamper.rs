@@ -1,8 +1,8 @@
-//! Rows edited behind hftok's back, by somebody who may edit every row and keep triggers from running: nothing opens
-//! where it doesn't belong, the others stay readable, and verify() names what is wrong.
+//! Rows edited behind hftok's back, by somebody who may read and edit every row and has no key: nothing opens where it
+//! doesn't belong, the others stay readable, and verify() names what is wrong.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use hftok_tests::answer::{column, create, get, one, put, refused, texts};
 use hftok_tests::cluster::Cluster;
@@ -14,11 +14,19 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(Cluster::start_default)
 }
 
-/// A database with hftok, and a session whose edits run no trigger.
-fn tampering(name: &str) -> Client {
+/// A database with hftok: a session of a superuser, and one of the intruder.
+fn tampering(name: &str) -> (Client, Client) {
     let mut client = cluster().database(name);
-    client.batch_execute("SET session_replication_role = replica").expect("a superuser may");
+    static ROLE: Once = Once::new();
+    ROLE.call_once(|| {
+        let sql = "CREATE ROLE intruder LOGIN BYPASSRLS IN ROLE pg_read_all_data, pg_write_all_data";
+        client.batch_execute(sql).expect("a superuser may");
+    });
+    // That the role may not execute the table's check is no wall to count on.
     client
+        .batch_execute("GRANT EXECUTE ON FUNCTION hftok_private.is_secret TO intruder")
+        .expect("a superuser may");
+    (client, cluster().client("intruder", name))
 }
 
 /// What verify() names: kind and id.
@@ -77,7 +85,7 @@ fn assert_damaged(result: Result<String, postgres::Error>, id: Uuid, version: i3
 
 #[test]
 fn any_edit_of_what_is_bound_shuts_the_value() {
-    let mut client = tampering("edits");
+    let (mut client, mut intruder) = tampering("edits");
     let edits = [
         "name = 'renamed'",
         "scope_id = 'mallory'",
@@ -102,7 +110,7 @@ fn any_edit_of_what_is_bound_shuts_the_value() {
     assert_eq!(verify(&mut client, checked), Faults::new(), "nothing is wrong before the edits");
     for (at, (edit, id)) in edits.iter().zip(&ids).enumerate() {
         let sql = format!("UPDATE hftok_private.secrets SET {edit} WHERE id = $1");
-        assert_eq!(client.execute(&sql, &[id]).expect("edited"), 1);
+        assert_eq!(intruder.execute(&sql, &[id]).expect("edited"), 1);
         // The name still leads to the row: the hash that finds it was not edited.
         let version = if edit.starts_with("version") { 2 } else { 1 };
         let result = get(&mut client, &format!("edited {at}"));
@@ -139,7 +147,7 @@ fn create_fitting(client: &mut Client, name: &str) -> Uuid {
 /// What belongs to two rows changes places, as completely as somebody with every right on the tables can do it.
 #[test]
 fn rows_that_swapped_something_do_not_open() {
-    let mut client = tampering("swaps");
+    let (mut client, mut intruder) = tampering("swaps");
     create_fitting(&mut client, "untouched");
     let mut shut = BTreeSet::new();
     for (number, columns) in [
@@ -155,7 +163,7 @@ fn rows_that_swapped_something_do_not_open() {
         let names = [format!("left {number}"), format!("right {number}")];
         let ids = names.each_ref().map(|name| create_fitting(&mut client, name));
         put(&mut client, &names[1], &format!("value of {}", names[1]));
-        swap(&mut client, columns, ids);
+        swap(&mut intruder, columns, ids);
         for name in &names {
             let error = refused(get(&mut client, name), "PT422");
             assert!(
@@ -179,10 +187,10 @@ fn rows_that_swapped_something_do_not_open() {
 /// Secrets without a name differ in nothing but their id.
 #[test]
 fn nameless_secrets_that_swapped_their_ciphertexts_do_not_open() {
-    let mut client = tampering("nameless");
+    let (mut client, mut intruder) = tampering("nameless");
     let mut make = || one::<Uuid>(&mut client, "SELECT hftok.create_secret('the same value')", &[]);
     let ids = [make(), make()];
-    swap(&mut client, &["sealed"], ids);
+    swap(&mut intruder, &["sealed"], ids);
     assert_eq!(unreadable(&mut client), BTreeSet::from(ids));
     assert_eq!(verify(&mut client, 2 + 2), faults("secret", ids));
     refused(client.query("SELECT hftok.update_secret($1, new_name => 'named')", &[&ids[0]]), "PT422");
@@ -209,7 +217,7 @@ fn swap(client: &mut Client, columns: &[&str], [left, right]: [Uuid; 2]) {
 /// These do not decide who gets the value, so it opens; but what is shown of it would be a lie.
 #[test]
 fn verify_names_previews_fingerprints_and_hashes_that_belong_to_another_value() {
-    let mut client = tampering("previews");
+    let (mut client, mut intruder) = tampering("previews");
     let edits = [
         "preview = 'hf_•••••••••••••9999'",
         "fingerprint = set_byte(fingerprint, 19, get_byte(fingerprint, 19) # 1)",
@@ -220,7 +228,7 @@ fn verify_names_previews_fingerprints_and_hashes_that_belong_to_another_value() 
         (0..edits.len()).map(|at| create_fitting(&mut client, &format!("shown {at}"))).collect();
     for (edit, id) in edits.iter().zip(&ids) {
         let sql = format!("UPDATE hftok_private.secrets SET {edit} WHERE id = $1");
-        assert_eq!(client.execute(&sql, &[id]).expect("edited"), 1);
+        assert_eq!(intruder.execute(&sql, &[id]).expect("edited"), 1);
     }
     assert_eq!(unreadable(&mut client), BTreeSet::new());
     assert_eq!(verify(&mut client, 4 + 2), faults("secret", ids));
@@ -228,7 +236,7 @@ fn verify_names_previews_fingerprints_and_hashes_that_belong_to_another_value() 
 
 #[test]
 fn previous_versions_open_after_a_rename_and_not_after_an_edit() {
-    let mut client = tampering("previous");
+    let (mut client, mut intruder) = tampering("previous");
     let id = create(&mut client, "old name", "first");
     put(&mut client, "old name", "second");
     client.query("SELECT hftok.update_secret($1, new_name => 'new name')", &[&id]).expect("renamed");
@@ -246,7 +254,7 @@ fn previous_versions_open_after_a_rename_and_not_after_an_edit() {
 
     let sql =
         "UPDATE hftok_private.secret_versions SET name = 'new name' WHERE secret_id = $1 AND version = 1";
-    assert_eq!(client.execute(sql, &[&id]).expect("edited"), 1);
+    assert_eq!(intruder.execute(sql, &[&id]).expect("edited"), 1);
     assert_damaged(version(&mut client, 1), id, 1);
     assert_eq!(version(&mut client, 2).expect("the others open"), "second");
     assert_eq!(verify(&mut client, 1 + 2 + 2), faults("version", [id]));
@@ -255,19 +263,21 @@ fn previous_versions_open_after_a_rename_and_not_after_an_edit() {
     // A previous version put in the place of the current one: the version is bound.
     let sql = "UPDATE hftok_private.secrets s SET sealed = v.sealed FROM hftok_private.secret_versions v
         WHERE s.id = $1 AND v.secret_id = s.id AND v.version = 2";
-    assert_eq!(client.execute(sql, &[&id]).expect("edited"), 1);
+    assert_eq!(intruder.execute(sql, &[&id]).expect("edited"), 1);
     assert_damaged(get(&mut client, "new name"), id, 3);
 }
 
 /// Under keys that are wiped and unwrapped anew: those in memory know nothing of the edit.
 #[test]
 fn data_keys_that_were_swapped_or_deleted_are_named_and_come_back() {
-    let mut client = tampering("data_keys");
+    let (mut client, mut intruder) = tampering("data_keys");
     let id = create_fitting(&mut client, "kept");
     let forget = |client: &mut Client| client.batch_execute("SELECT hftok.unseal()").expect("unseal");
-    client.batch_execute("CREATE TABLE backup AS SELECT * FROM hftok_private.data_keys").expect("backup");
-
     client
+        .batch_execute("CREATE TABLE public.backup AS SELECT * FROM hftok_private.data_keys")
+        .expect("backup");
+
+    intruder
         .batch_execute(
             "UPDATE hftok_private.data_keys k SET wrapped = b.wrapped FROM backup b WHERE b.purpose <> k.purpose",
         )
@@ -284,14 +294,14 @@ fn data_keys_that_were_swapped_or_deleted_are_named_and_come_back() {
     // Nothing is sealed by a key that nobody can unwrap.
     refused(client.query("SELECT hftok.create_secret('x')", &[]), "53HF1");
 
-    client
+    intruder
         .batch_execute(
             "UPDATE hftok_private.data_keys k SET wrapped = b.wrapped FROM backup b WHERE b.id = k.id",
         )
         .expect("put back");
     assert_eq!(get(&mut client, "kept").expect("opens again"), "value of kept");
 
-    client.batch_execute("DELETE FROM hftok_private.data_keys WHERE purpose = 'values'").expect("deleted");
+    intruder.batch_execute("DELETE FROM hftok_private.data_keys WHERE purpose = 'values'").expect("deleted");
     forget(&mut client);
     let error = refused(get(&mut client, "kept"), "53HF1");
     assert!(error.detail().is_some_and(|detail| detail.contains(&key.to_string())), "{error:?}");
@@ -300,14 +310,14 @@ fn data_keys_that_were_swapped_or_deleted_are_named_and_come_back() {
     let reason = texts(&mut client, "SELECT reason FROM hftok.verify() WHERE kind = 'secret'");
     assert!(reason[0].as_ref().is_some_and(|reason| reason.contains(&key.to_string())), "{reason:?}");
 
-    client
+    intruder
         .batch_execute("INSERT INTO hftok_private.data_keys SELECT * FROM backup WHERE purpose = 'values'")
         .expect("put back");
     assert_eq!(get(&mut client, "kept").expect("opens again"), "value of kept");
     assert_eq!(verify(&mut client, 3), Faults::new());
 
     // The id of the key in the value itself: it leads to a key that isn't there, or to one for another purpose.
-    client
+    intruder
         .batch_execute(
             "UPDATE hftok_private.secrets SET sealed = set_byte(sealed, 4, get_byte(sealed, 4) # 1)",
         )

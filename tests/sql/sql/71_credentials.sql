@@ -257,13 +257,17 @@ SELECT token, source, version FROM hftok.resolve_token('groq', 'alice', p_versio
 SELECT hftok.resolve_token('groq', 'alice', p_version => 4);
 SELECT hftok.resolve_token('groq', 'alice', p_version => 0);
 SELECT source FROM hftok.resolve_token('groq', 'nobody known', p_version => 2);
+CREATE TEMP TABLE ends AS SELECT version, superseded_at FROM hftok_private.secret_versions WHERE secret_id = :'id';
 UPDATE hftok_private.secret_versions SET superseded_at = superseded_at - current_setting('hftok.overlap')::interval - interval '1 second'
 WHERE secret_id = :'id' AND version = 2;
 SELECT hftok.previous_token(:'id');
 SELECT hftok.resolve_token('groq', 'alice', p_version => 2);
 SELECT token, version FROM hftok.resolve_token('groq', 'alice', p_version => 1);
 SELECT token, version FROM hftok.resolve_token('groq', 'alice');
-UPDATE hftok_private.secret_versions SET superseded_at = superseded_at + interval '1 minute' WHERE secret_id = :'id';
+-- When it was replaced is not believed of who has no key.
+UPDATE hftok_private.secret_versions v SET superseded_at = e.superseded_at + interval '1 minute' FROM ends e WHERE v.secret_id = :'id' AND v.version = e.version;
+SELECT hftok.previous_token(:'id');
+UPDATE hftok_private.secret_versions v SET superseded_at = e.superseded_at FROM ends e WHERE v.secret_id = :'id' AND v.version = e.version;
 SELECT hftok.previous_token(:'id');
 SELECT hftok.previous_token(NULL);
 SELECT hftok.previous_token(gen_random_uuid());

@@ -239,12 +239,14 @@ SELECT service, api_key FROM hftok_private.user_api_keys WHERE user_id = 'dora' 
 SELECT pg_temp.faults();
 -- Restoring: the secrets are copied back, and the rows are there again.
 CREATE TEMP TABLE dumped AS SELECT * FROM hftok_private.secrets;
+CREATE TEMP TABLE dumped_versions AS SELECT * FROM hftok_private.secret_versions;
 CREATE TEMP TABLE rows_before AS SELECT * FROM hftok_private.user_api_keys;
 BEGIN;
 DELETE FROM hftok_private.secrets;
 SELECT count(*) AS left FROM hftok_private.user_api_keys;
 SET LOCAL row_security = off;
 INSERT INTO hftok_private.secrets SELECT * FROM dumped;
+INSERT INTO hftok_private.secret_versions SELECT * FROM dumped_versions;
 SELECT count(*) AS missing FROM (SELECT id, user_id, service, api_key, created_at, updated_at FROM rows_before EXCEPT SELECT id, user_id, service, api_key, created_at, updated_at FROM hftok_private.user_api_keys) m;
 SELECT count(*) AS more FROM (SELECT id, user_id, service, api_key FROM hftok_private.user_api_keys EXCEPT SELECT id, user_id, service, api_key FROM rows_before) m;
 COMMIT;
