@@ -79,8 +79,11 @@ entry! {
         let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark) else {
             return Ok(Some("incomplete row".into()));
         };
-        let is_ours = versions::was_superseded(id, version, at, mark)?;
-        Ok((!is_ours).then(|| "when it was replaced was changed".into()))
+        match versions::was_superseded(id, version, at, mark) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some("when it was replaced was changed".into())),
+            Err(error) => fault(error),
+        }
     }
 
     /// Whether a row of secrets says only what hftok writes.

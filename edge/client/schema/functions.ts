@@ -295,7 +295,7 @@ export type Functions = {
     Args: { secret_id: string; new_secret?: string | null; new_name?: string | null; new_description?: string | null; new_key_id?: string | null };
     Returns: undefined;
   };
-  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, share and membership that fails, with the reason, and a last row with the counts. */
+  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts. */
   verify: {
     Args: Record<PropertyKey, never>;
     Returns: { kind: string | null; id: string | null; version: number | null; reason: string | null; checked: number | null; failed: number | null }[];

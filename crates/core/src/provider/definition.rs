@@ -4,6 +4,8 @@
 //! never lets the credentials of a built-in provider go further than the catalogue does: hosts, variables and fields stay
 //! as they are or become fewer. The exception is a server on the backend's own machine, which may be added as a host.
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -127,14 +129,14 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     admit_members(&said)?;
     let id = said.get("id").and_then(Value::as_str).ok_or(Fault::Malformed)?;
     let builtin = find(id);
-    let whole = match builtin {
-        Some(_) => merge(&catalogued(id), &said)?,
+    let whole = match catalogued(id) {
+        Some(catalogued) => {
+            let whole = merge(catalogued, &said)?;
+            said.retain(|name, _| name == "id" || whole.get(name) != catalogued.get(name));
+            whole
+        }
         None => said.clone(),
     };
-    if builtin.is_some() {
-        let catalogued = catalogued(id);
-        said.retain(|name, _| name == "id" || whole.get(name) != catalogued.get(name));
-    }
     let whole = Value::Object(whole);
     let provider: Provider = serde_json::from_value(whole.clone()).map_err(|_| Fault::Malformed)?;
     admit(&provider)?;
@@ -158,14 +160,15 @@ pub fn digest(said: &str) -> [u8; 32] {
 }
 
 /// The entries of the catalogue as they are written there.
-pub fn catalogue() -> Vec<Value> {
+pub fn catalogue() -> &'static [Value] {
+    static PARSED: OnceLock<Vec<Value>> = OnceLock::new();
     // Part of the program: a test sees to it that it parses.
-    serde_json::from_str(CATALOGUE).unwrap_or_default()
+    PARSED.get_or_init(|| serde_json::from_str(CATALOGUE).unwrap_or_default())
 }
 
-fn catalogued(id: &str) -> Map<String, Value> {
-    let entry = catalogue().into_iter().find(|entry| entry.get("id").and_then(Value::as_str) == Some(id));
-    entry.and_then(|entry| entry.as_object().cloned()).unwrap_or_default()
+fn catalogued(id: &str) -> Option<&'static Map<String, Value>> {
+    let mut entries = catalogue().iter().filter_map(Value::as_object);
+    entries.find(|entry| entry.get("id").and_then(Value::as_str) == Some(id))
 }
 
 /// A built-in provider with what is said of it in the place of what it has.
