@@ -44,6 +44,9 @@ pub enum Rejection {
     /// `Bearer ` in front.
     #[error("the credential begins with \"Bearer\": give the key alone")]
     Bearer,
+    /// A line of a file of variables.
+    #[error("the credential is a line NAME=value: give the value alone")]
+    Assignment,
     /// Quotation marks around it.
     #[error("the credential is in quotation marks: give it without")]
     Quoted,
@@ -188,6 +191,9 @@ fn plausible(value: &str) -> Result<(), Rejection> {
     if value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
         return Err(Rejection::Bearer);
     }
+    if is_assignment(value) {
+        return Err(Rejection::Assignment);
+    }
     if ['"', '\'', '`'].iter().any(|quote| value.starts_with(*quote) || value.ends_with(*quote)) {
         return Err(Rejection::Quoted);
     }
@@ -201,6 +207,18 @@ fn plausible(value: &str) -> Result<(), Rejection> {
         return Err(Rejection::SecretStore);
     }
     Ok(())
+}
+
+/// Whether it is a line as shells and files of variables have it. Base64 has `=` at its end only.
+fn is_assignment(value: &str) -> bool {
+    let is_exported = value.starts_with("export ");
+    let line = value.strip_prefix("export ").unwrap_or(value).trim_start();
+    let Some((name, rest)) = line.split_once('=') else { return false };
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_variable = name.contains('_') && !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let lower = name.to_ascii_lowercase();
+    let is_of_a_key = ["key", "token", "secret", "password"].iter().any(|word| lower.ends_with(word));
+    is_name && !rest.is_empty() && !rest.starts_with('=') && (is_exported || is_variable || is_of_a_key)
 }
 
 fn is_placeholder(value: &str) -> bool {
