@@ -75,7 +75,7 @@ COMMENT ON COLUMN hftok_private.secrets.version IS 'Counts the values it has had
 COMMENT ON COLUMN hftok_private.secrets.preview IS 'What may be shown of the value: always as wide, a prefix and four characters at most.';
 COMMENT ON COLUMN hftok_private.secrets.warnings IS 'What may be wrong with the value, told when it was stored.';
 COMMENT ON COLUMN hftok_private.secrets.verdict IS 'What the provider says of the current version, when it has been asked.';
-COMMENT ON COLUMN hftok_private.secrets.verdict_message IS 'Why, in the words of whoever reported it; never a value.';
+COMMENT ON COLUMN hftok_private.secrets.verdict_message IS 'Why, in the words of whoever reported it, in which credentials are masked.';
 COMMENT ON COLUMN hftok_private.secrets.refusals IS 'Definite refusals in a row: a credential that was verified becomes invalid by the second.';
 COMMENT ON COLUMN hftok_private.secrets.last_verified_at IS 'When the provider last accepted the current version.';
 COMMENT ON COLUMN hftok_private.secrets.fingerprint IS 'Keyed: finds the secret by its value without opening any.';

@@ -28,7 +28,7 @@ COMMENT ON COLUMN hftok_private.integrations.enabled IS 'Whether its owner wants
 COMMENT ON COLUMN hftok_private.integrations.config IS 'Whatever the application keeps with it; not sealed.';
 COMMENT ON COLUMN hftok_private.integrations.secret_id IS 'Its credentials.';
 COMMENT ON COLUMN hftok_private.integrations.last_used_at IS 'When the backend last reported a use.';
-COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, in the backend''s words.';
+COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, in the backend''s words, in which credentials are masked.';
 COMMENT ON COLUMN hftok_private.integrations.credentials_migrated IS 'Its credentials came from elsewhere.';
 COMMENT ON COLUMN hftok_private.integrations.created_at IS 'When it was made.';
 COMMENT ON COLUMN hftok_private.integrations.updated_at IS 'When it was last changed.';

@@ -9,7 +9,7 @@ CREATE VIEW hftok_private.credential_rows AS
         END AS status,
         s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at,
         u.last_used_at, coalesce(u.use_count, 0) AS use_count, s.version, s.created_at, s.updated_at,
-        (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}')) AS writable
+        (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}')) AS writable, s.verdict_message
     FROM hftok_private.secrets s LEFT JOIN hftok_private.secret_usage u ON u.secret_id = s.id
     WHERE s.scope IN ('user', 'org', 'global')
     AND hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
@@ -20,7 +20,7 @@ CREATE FUNCTION hftok_private.credentials_of(p_user text) RETURNS SETOF hftok_pr
     BEGIN ATOMIC
         SELECT r.secret_id, r.provider, r.scope, r.scope_id, r.model, r.label, r.preview, r.status, r.enabled, r.warnings,
             r.allowed_hosts, r.on_unusable, r.expires_at, r.last_verified_at, r.last_used_at, r.use_count, r.version,
-            r.created_at, r.updated_at, o.writable
+            r.created_at, r.updated_at, o.writable, r.verdict_message
         FROM (
             SELECT 'user' AS scope, p_user AS scope_id, true AS writable
             UNION ALL

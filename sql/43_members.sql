@@ -122,9 +122,13 @@ BEGIN
             p_provider => integration.type);
     END LOOP;
     FOR gone IN
-        DELETE FROM hftok_private.secrets s
-        WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
-        RETURNING s.*
+        WITH deleted AS (
+            DELETE FROM hftok_private.secrets s
+            WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
+            RETURNING s.*
+        )
+        -- Told in an order that does not depend on where the rows lay.
+        SELECT d.* FROM deleted d ORDER BY d.scope DESC, d.provider COLLATE "C", d.model COLLATE "C", d.id
     LOOP
         PERFORM hftok_private.record_change(action, gone.id, gone.version, NULL, gone.scope, gone.scope_id, gone.provider);
     END LOOP;

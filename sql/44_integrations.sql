@@ -20,21 +20,21 @@ CREATE FUNCTION hftok.update_integration(
     p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration';
-COMMENT ON FUNCTION hftok.update_integration IS 'Changes what is given.';
+COMMENT ON FUNCTION hftok.update_integration IS 'Changes what is given. p_enabled is the owner''s switch, apart from the status disabled, which is the backend''s.';
 
 CREATE FUNCTION hftok.update_integration_credentials(
     p_integration_id uuid, p_credentials text, p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_credentials';
 COMMENT ON FUNCTION hftok.update_integration_credentials IS
-    'Replaces the credentials. A field that holds the mask keeps what is stored.';
+    'Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it.';
 
 CREATE FUNCTION hftok.update_integration_status(
     p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
-COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled.';
+COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked.';
 
 CREATE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_integration';
@@ -50,7 +50,8 @@ CREATE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, 
 COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
 
 CREATE VIEW hftok_private.integration_rows AS
-    SELECT i.id, i.user_id, i.name, i.type, i.status, i.enabled, i.config, i.secret_id,
+    SELECT i.id, i.user_id, i.name, i.type,
+        CASE WHEN i.enabled THEN i.status ELSE 'disabled' END AS status, i.enabled, i.config, i.secret_id,
         greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message, i.credentials_migrated, i.created_at,
         i.updated_at
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
@@ -78,7 +79,7 @@ CREATE VIEW hftok.integrations WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_integrations() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
-COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials.';
+COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend.';
 
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

@@ -136,9 +136,10 @@ CREATE VIEW hftok.new_applications WITH (security_barrier) AS
         WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.object_id IS NOT NULL
         GROUP BY a.object_id, a.application_name, a.protected
     )
-    SELECT n.object_id AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
+    SELECT coalesce(i.secret_id, n.object_id) AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
         n.first_at, n.reveals, n.protected
-    FROM used n LEFT JOIN hftok_private.secrets s ON s.id = n.object_id
+    FROM used n LEFT JOIN hftok_private.integrations i ON i.id = n.object_id
+    LEFT JOIN hftok_private.secrets s ON s.id = coalesce(i.secret_id, n.object_id)
     WHERE n.first_at > pg_catalog.now() - interval '7 days'
     AND EXISTS (
         SELECT FROM used f

@@ -113,11 +113,15 @@ pub enum Error {
         /// The kind of owner it has.
         scope: String,
     },
-    /// Switched off by its owner.
+    /// Switched off.
     #[error("disabled")]
     Disabled {
         /// Which secret.
         secret_id: Uuid,
+        /// The integration whose it is.
+        integration: Option<Uuid>,
+        /// By the backend, and not by its owner.
+        by_backend: bool,
     },
     /// Not JSON that Postgres can hold.
     #[error("not JSON")]
@@ -300,16 +304,21 @@ impl From<Error> for Report {
                     .to_string(),
                 )
                 .hint(way_out(outcome, has_own_hosts)),
-            Error::Disabled { secret_id } => report(b"PT422", "Unprocessable Entity")
+            Error::Disabled { secret_id, by_backend, .. } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
                         "level": "integration",
                         "outcome": "disabled",
                         "secret_id": secret_id.to_string(),
+                        "by": if by_backend { "backend" } else { "owner" },
                     })
                     .to_string(),
                 )
-                .hint("Its owner switched it off."),
+                .hint(if by_backend {
+                    "The backend switched it off; another status by update_integration_status() switches it on."
+                } else {
+                    "Its owner switched it off, and can switch it on."
+                }),
             Error::NotJson => report(b"22023", "the credential is not JSON that Postgres can hold"),
             Error::Damaged { secret_id, version, scope } => report(b"PT422", "Unprocessable Entity")
                 .detail(

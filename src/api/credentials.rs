@@ -9,6 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::input::{admit_plaintext, binding_key, hosts, required, secret, short, texts};
 use super::owner::{Actor, Owner};
+use super::remark::said;
 use crate::audit;
 use crate::error::Error;
 use crate::pg::caller::Caller;
@@ -16,10 +17,11 @@ use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::json;
 use crate::pg::owner::AsOwner;
+use crate::pg::session;
 use crate::settings;
-use crate::store::providers;
-use crate::store::row::SealedRow;
+use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
+use crate::store::{integrations, providers};
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -127,11 +129,16 @@ pub fn may_continue(word: Option<&str>) -> Result<Option<bool>, Error> {
 }
 
 fn answer(saved: &Secret) -> Result<Composite, Error> {
+    let mut warnings = saved.warnings.clone();
+    // Only answered: as long as it is so, the status says it.
+    if saved.row.expires_at.is_some_and(|end| microseconds(end) <= session::now()) {
+        warnings.push("already_expired".to_owned());
+    }
     Composite::new("hftok.saved_credential")?
         .set("secret_id", saved.row.id)?
         .set("version", saved.row.version)?
         .set("preview", saved.preview())?
-        .set("warnings", saved.warnings.clone())
+        .set("warnings", warnings)
 }
 
 entry! {
@@ -250,6 +257,13 @@ entry! {
         if !["verified", "invalid", "indeterminate"].contains(&verdict) {
             return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
         }
-        secrets::report(id, verdict, p_message, p_version)
+        // Kept of a refusal only.
+        let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
+        let message = message.as_deref();
+        match secrets::report(id, verdict, message, p_version)? {
+            // What the first refusal of a credential that worked leaves as it is.
+            Some(kept) if kept == verdict => integrations::report(id, verdict, message),
+            _ => Ok(()),
+        }
     }
 }

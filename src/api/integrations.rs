@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 
+use hftok_core::audit::event;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
 use hftok_core::provider::{Checked, Provider, may_be_masked, merge};
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, name, required, reserved, secret};
 use super::owner::{Actor, identifier};
+use super::remark::said;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
@@ -62,12 +64,15 @@ entry! {
         statement::act_for(&user);
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let found = reached.read_credentials()?;
-        if !reached.is_enabled {
-            return Err(Error::Disabled { secret_id: found.row.id });
+        if !reached.is_enabled || reached.is_stopped {
+            let by_backend = reached.is_enabled;
+            return Err(Error::Disabled { secret_id: found.row.id, integration: Some(reached.id), by_backend });
         }
         let value = found.row.open()?;
         let answer = json::parse(&as_json(&value)).map_err(|_| found.row.damaged())?;
-        reveals::record(found.row.object(), Some(&user))?;
+        let secret = found.row.id.to_string();
+        let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
+        reveals::record(told, Some(&user))?;
         Ok(answer)
     }
 
@@ -113,7 +118,7 @@ entry! {
         found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         found.set_value(&secret(checked.value)?)?;
         found.update(former)?;
-        reached.set_status("pending", None)
+        reached.renew()
     }
 
     /// Keeps what the backend found of the connection.
@@ -129,7 +134,9 @@ entry! {
         }
         let user = identifier(required(p_user_id, NO_USER)?)?;
         statement::act_for(&user);
-        integrations::reach(required(p_integration_id, NO_ID)?, &user)?.set_status(status, p_error_message)
+        let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+        let message = said(p_error_message, || reached.read_credentials().map(Some))?;
+        reached.set_status(status, message.as_deref())
     }
 
     /// Deletes an integration with its credentials; says whether there was one that the caller may delete.

@@ -13,6 +13,7 @@ mod keyring;
 mod known;
 mod members;
 mod owner;
+mod remark;
 mod resolve;
 mod reveal;
 mod runner;

@@ -82,7 +82,7 @@ entry! {
         let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
         let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
         if !found.is_enabled {
-            return Err(Error::Disabled { secret_id: id });
+            return Err(Error::Disabled { secret_id: id, integration: None, by_backend: false });
         }
         let previous = versions::find_overlapping(id, found.row.version - 1)?;
         // Restricted to hosts, it is released by resolve_token() for one of them.

@@ -51,7 +51,8 @@ pub fn object(error: &Error) -> Option<[u8; 16]> {
     match error {
         Error::NotFound(Object::Integration(id) | Object::Secret(id) | Object::Version(id, _))
         | Error::Damaged { secret_id: id, .. }
-        | Error::Disabled { secret_id: id }
+        | Error::Disabled { integration: Some(id), .. }
+        | Error::Disabled { secret_id: id, .. }
         | Error::Unusable { secret_id: Some(id), .. } => Some(*id.as_bytes()),
         _ => None,
     }

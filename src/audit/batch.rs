@@ -106,7 +106,7 @@ impl Consequences {
         let Some(id) = event.object.id.filter(|_| event.is_protected) else { return };
         match event.kind {
             Kind::Reveal if event.outcome == "used" => {
-                self.count(id, event.count, event.at);
+                self.count(event.object.used().unwrap_or(id), event.count, event.at);
             }
             // Only secrets have versions.
             Kind::Change

@@ -49,7 +49,8 @@ impl Handed {
     fn record(&mut self, object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
         let session = Session::acting_for(acting);
         // On a standby there is no queue.
-        if self.count < SINGLE || session::is_standby() {
+        // Of an integration that is read the event names two things, so it is not among many.
+        if self.count < SINGLE || session::is_standby() || object.subject.is_some() {
             accept_now(event(&session, "used", object))?;
         } else {
             if settings::audit_is_sync() && self.count == SINGLE {

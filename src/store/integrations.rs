@@ -10,13 +10,13 @@ use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::json::Jsonb;
-use crate::pg::sql::{Run, Statement};
+use crate::pg::sql::{Row, Run, Statement};
 use crate::store::secrets::{self, Secret};
 
 const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
     VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id, hftok_private.state_of_integration(integrations)";
 // Theirs, or shared with an organisation that both they and its owner belong to.
-const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled AND i.status <> 'disabled'
+const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.status = 'disabled'
     FROM hftok_private.integrations i
     WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
         SELECT FROM hftok_private.integration_shares s
@@ -33,6 +33,17 @@ const STATUS: &CStr =
     last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
     updated_at = pg_catalog.now() WHERE id = $1
     RETURNING hftok_private.state_of_integration(integrations)";
+// What the backend switched off stays so.
+const RENEW: &CStr = c"UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
+    updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
+    RETURNING hftok_private.state_of_integration(integrations)";
+const REPORT: &CStr = c"UPDATE hftok_private.integrations SET
+    status = CASE $2 WHEN 'verified' THEN 'connected' ELSE 'error' END,
+    error_message = CASE $2 WHEN 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
+    last_used_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_used_at END,
+    updated_at = pg_catalog.now()
+    WHERE secret_id = $1 AND status <> 'disabled'
+    RETURNING id, user_id, type, status, hftok_private.state_of_integration(integrations)";
 const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
     ON CONFLICT DO NOTHING";
 const UNSHARE: &CStr =
@@ -47,6 +58,8 @@ thread_local! {
     static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
     static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
+    static RENEW_ROW: Statement = const { Statement::new(RENEW, &[UUIDOID]) };
+    static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID]) };
     static SHARE_ROW: Statement = const { Statement::new(SHARE, &[UUIDOID, TEXTOID]) };
     static UNSHARE_ROW: Statement = const { Statement::new(UNSHARE, &[UUIDOID, TEXTOID]) };
     static UNSHARE_ROWS: Statement = const { Statement::new(UNSHARE_ALL, &[TEXTOID, TEXTOID]) };
@@ -62,8 +75,10 @@ pub struct Integration {
     pub provider: String,
     /// Whose it is.
     pub owner: String,
-    /// Whether it may be used.
+    /// Whether its owner wants it used.
     pub is_enabled: bool,
+    /// Whether the backend switched it off.
+    pub is_stopped: bool,
 }
 
 /// A new integration with credentials that are stored already.
@@ -81,6 +96,21 @@ pub fn insert(
         Ok(id)
     })?;
     made.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+}
+
+/// Keeps what a provider says of the credentials of an integration, if they are of one.
+pub fn report(secret_id: Uuid, verdict: &str, message: Option<&str>) -> Result<(), Error> {
+    let told = |row: &Row<'_>| {
+        let (id, owner): (Uuid, String) = (row.must(1)?, row.must(2)?);
+        let (provider, status): (String, String) = (row.must(3)?, row.must(4)?);
+        let state: Vec<u8> = row.must(5)?;
+        changes::record(Object {
+            level: Some(&status),
+            digest: Some(&state),
+            ..object(id, &owner, &provider)
+        })
+    };
+    REPORT_ROW.write(&[secret_id.into(), verdict.into(), message.into()], told).map(|_| ())
 }
 
 /// An integration as the audit names it, as it is after the change: with its state while there is one.
@@ -118,6 +148,7 @@ pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
             provider: row.must(2)?,
             owner: row.must(3)?,
             is_enabled: row.must(4)?,
+            is_stopped: row.must(5)?,
         })
     })?;
     rows.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
@@ -164,6 +195,12 @@ impl Integration {
         STATUS_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?, Some(status))).map(|_| ())
     }
 
+    /// Says that nothing is known of new credentials.
+    pub fn renew(&self) -> Result<(), Error> {
+        let told = |row: &Row<'_>| self.record(&row.must::<Vec<u8>>(1)?, Some("pending"));
+        RENEW_ROW.write(&[self.id.into()], told).map(|_| ())
+    }
+
     /// Deletes it with its credentials.
     pub fn delete(&self) -> Result<bool, Error> {
         let is_gone = secrets::delete_of(Scope::Integration, self.secret_id)?;
@@ -188,7 +225,8 @@ impl Integration {
         changes::record(Object { digest: Some(state), level: status, ..self.object() })
     }
 
-    fn object(&self) -> Object<'_> {
+    /// As the audit names it.
+    pub fn object(&self) -> Object<'_> {
         object(self.id, &self.owner, &self.provider)
     }
 }

@@ -78,7 +78,7 @@ const REPORT: &CStr = c"WITH former AS (
     last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END
     FROM former WHERE s.id = former.id
     RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
-    s.verdict IS DISTINCT FROM former.verdict";
+    s.verdict IS DISTINCT FROM former.verdict, s.verdict";
 const COUNT: &CStr =
     c"SELECT count(*)::int FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
 
@@ -303,10 +303,22 @@ pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
 }
 
 /// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
-pub fn report(id: Uuid, verdict: &str, message: Option<&str>, version: Option<i32>) -> Result<(), Error> {
+/// Answers the verdict that credentials of an integration have now.
+pub fn report(
+    id: Uuid,
+    verdict: &str,
+    message: Option<&str>,
+    version: Option<i32>,
+) -> Result<Option<String>, Error> {
     let parameters = [id.into(), verdict.into(), message.into(), version.into()];
-    let tell = |row: &Row<'_>| if row.must(7)? { record_row(row, Some(6)) } else { Ok(()) };
-    REPORT_ROW.write(&parameters, tell).map(|_| ())
+    let tell = |row: &Row<'_>| {
+        if row.must(7)? {
+            record_row(row, Some(6))?;
+        }
+        let is_integrations = row.must::<String>(2)? == Scope::Integration.as_str();
+        Ok(row.get::<String>(8).filter(|_| is_integrations))
+    };
+    Ok(REPORT_ROW.write(&parameters, tell)?.pop().flatten())
 }
 
 /// Records a change of a row that was returned as id, scope, owner, provider, version; its new state is in another column,

@@ -36,6 +36,7 @@ fn no_value_is_on_disk_in_the_clear() {
     refused(client.query("SELECT hftok.create_secret($1, 'renamed')", &[&long]), "23505");
     client.query("SELECT hftok.find_secret($1)", &[&secret]).expect("find");
     assert_eq!(get(&mut client, "put").expect("opens"), long);
+    report(&mut client, secret);
     client
         .query("SELECT hftok.create_secret($1) FROM generate_series(1, 300)", &[&long])
         .expect("many, more than work_mem");
@@ -56,6 +57,26 @@ fn no_value_is_on_disk_in_the_clear() {
             described.iter().any(|path| path.starts_with(&folder)),
             "what is not sealed is in {place}: {described:?}"
         );
+    }
+}
+
+/// Reports what an upstream says of a credential and of an integration: it quotes them.
+fn report(client: &mut Client, secret: &str) {
+    let words = format!("401: the key {secret} is wrong");
+    let save = "SELECT secret_id FROM hftok.save_credential('openai', $1, p_user_id => 'u')";
+    let credential = one::<uuid::Uuid>(client, save, &[&secret]);
+    let invalid = "SELECT hftok.report_credential($1, 'invalid', $2)";
+    client.query(invalid, &[&credential, &words]).expect("report");
+    let make = "SELECT hftok.create_integration_with_vault('i', 'openai', $1, p_user_id => 'u')";
+    let integration = one::<uuid::Uuid>(client, make, &[&secret]);
+    let fail = "SELECT hftok.update_integration_status($1, 'error', $2, 'u')";
+    client.query(fail, &[&integration, &words]).expect("status");
+    for shown in [
+        "SELECT verdict_message FROM hftok.credentials WHERE scope_id = 'u'",
+        "SELECT error_message FROM hftok.integrations WHERE user_id = 'u'",
+    ] {
+        let shown = one::<String>(client, shown, &[]);
+        assert!(shown.starts_with("401: the key •") && shown.ends_with(" is wrong"), "{shown}");
     }
 }
 

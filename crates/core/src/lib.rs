@@ -28,6 +28,7 @@ pub mod keyring;
 pub mod plaintext;
 pub mod preview;
 pub mod provider;
+pub mod remark;
 pub mod root_key;
 pub mod walk;
 
@@ -51,6 +52,12 @@ pub fn is_uuid(value: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+/// The bytes of a UUID, if it is one.
+pub(crate) fn uuid(value: &str) -> Option<[u8; 16]> {
+    let digits: String = is_uuid(value).then(|| value.chars().filter(|letter| *letter != '-').collect())?;
+    u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
 }
 
 /// Runs what works with a key, and then overwrites the part of the stack that it used: ciphers are built and moved

@@ -16,7 +16,7 @@ const TAIL: usize = 4;
 const LEAST_HIDDEN: usize = 16;
 
 /// Prefixes that providers publish and give to all their keys. A longer one stands before the one it begins with.
-const PREFIXES: [&str; 20] = [
+pub(crate) const PREFIXES: [&str; 20] = [
     "github_pat_",
     "sk-ant-",
     "sk-or-v1-",

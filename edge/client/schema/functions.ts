@@ -190,7 +190,7 @@ export type Functions = {
     Args: { p_org_id: string; p_user_id: string };
     Returns: boolean;
   };
-  /** Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. */
+  /** Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration's credentials its status is kept too. */
   report_credential: {
     Args: { p_secret_id: string; p_verdict: string; p_message?: string | null; p_version?: number | null };
     Returns: undefined;
@@ -275,17 +275,17 @@ export type Functions = {
     Args: { p_integration_id: string; p_org_id: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Changes what is given. */
+  /** Changes what is given. p_enabled is the owner's switch, apart from the status disabled, which is the backend's. */
   update_integration: {
     Args: { p_integration_id: string; p_name?: string | null; p_config?: Json | null; p_enabled?: boolean | null; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Replaces the credentials. A field that holds the mask keeps what is stored. */
+  /** Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it. */
   update_integration_credentials: {
     Args: { p_integration_id: string; p_credentials: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Keeps what the backend found: pending, verifying, connected, error or disabled. */
+  /** Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. */
   update_integration_status: {
     Args: { p_integration_id: string; p_status: string; p_error_message?: string | null; p_user_id?: string | null };
     Returns: undefined;

@@ -65,6 +65,7 @@ export type Views = {
       created_at: string | null;
       updated_at: string | null;
       writable: boolean | null;
+      verdict_message: string | null;
     };
     Insert: Record<PropertyKey, never>;
     Update: { label?: string | null; enabled?: boolean | null; allowed_hosts?: string[] | null; on_unusable?: string | null; expires_at?: string | null };
@@ -108,6 +109,7 @@ export type Views = {
       created_at: string | null;
       updated_at: string | null;
       writable: boolean | null;
+      verdict_message: string | null;
     };
     Relationships: [];
   };
@@ -128,7 +130,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Integrations that the reader owns or that are shared with them, without credentials. */
+  /** Integrations that the reader owns or that are shared with them, without credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. */
   integrations: {
     Row: {
       id: string | null;

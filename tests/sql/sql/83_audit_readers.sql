@@ -54,9 +54,9 @@ CALL pg_temp.await_audit();
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';
-SELECT kind, action, outcome, owner_scope, owner_id, subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
+SELECT kind, action, outcome, owner_scope, owner_id, CASE WHEN kind = 'reveal' AND subject IS NOT NULL THEN 'its secret' ELSE subject END AS subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
 SET request.jwt.claims = '{"sub": "bob"}';
-SELECT kind, action, outcome, owner_scope, owner_id, subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
+SELECT kind, action, outcome, owner_scope, owner_id, CASE WHEN kind = 'reveal' AND subject IS NOT NULL THEN 'its secret' ELSE subject END AS subject, CASE actor_user WHEN 'role:' || :'superuser' THEN 'role:(superuser)' ELSE actor_user END AS actor FROM hftok.audit_events ORDER BY at, id;
 SET request.jwt.claims = '{"sub": "carol"}';
 SELECT count(*) AS events FROM hftok.audit_events;
 -- Everything is filtered before a condition of the reader's is asked.

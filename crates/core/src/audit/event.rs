@@ -96,11 +96,16 @@ pub struct Object<'a> {
     pub provider: Option<&'a str>,
     /// The level of the walk it was found at; the role of a member.
     pub level: Option<&'a str>,
-    /// The user that a membership is about.
+    /// The user that a membership is about; of an integration that was read, its secret.
     pub subject: Option<&'a str>,
 }
 
 impl<'a> Object<'a> {
+    /// The secret that was used when this was read.
+    pub fn used(&self) -> Option<[u8; 16]> {
+        self.subject.and_then(crate::uuid).or(self.id)
+    }
+
     /// What belongs to this owner and is for this provider. An empty name is none.
     pub fn owned(scope: &'a str, owner: &'a str, provider: &'a str) -> Self {
         let named = |name: &'a str| Some(name).filter(|name| !name.is_empty());
