@@ -137,6 +137,8 @@ fn an_added_provider_is_whole_and_sound() {
         (json!({"fields": [{"name": "key", "secret": true, "env": ["LD_PRELOAD"]}]}), Fault::Reserved),
         (json!({"fields": [{"name": "key", "secret": true, "env": ["HF_OIDC_RESOURCE"]}]}), Fault::Reserved),
         (json!({"hosts": ["a.example"], "test": {"method": "GET", "url": "https://b.example"}}), Fault::Test),
+        (json!({"docs_url": "javascript:alert(1)"}), Fault::DocsUrl),
+        (json!({"docs_url": "http://own.example"}), Fault::DocsUrl),
         (json!({"fields": [{"name": "key"}]}), Fault::NothingSecret),
         (json!({"label": 5}), Fault::Malformed),
         (json!({"name": "Own"}), Fault::Name),

@@ -89,6 +89,9 @@ pub enum Fault {
     /// `env` beside the fields is what follows from these.
     #[error("env follows from the fields: give each field its env")]
     Env,
+    /// A page that a browser would not fetch from a server, or not in private.
+    #[error("docs_url is an address that begins with https://")]
+    DocsUrl,
     /// Not the name of a host.
     #[error("hosts are names of hosts: without scheme, port and path")]
     Host,
@@ -249,6 +252,9 @@ fn admit(provider: &Provider) -> Result<(), Fault> {
     let mut formats = provider.fields.iter().flat_map(|field| &field.formats).chain(&provider.formats);
     if formats.any(|format| format.own && format.prefix.len() < 3) {
         return Err(Fault::ShortPrefix);
+    }
+    if !provider.docs_url.is_empty() && !provider.docs_url.starts_with("https://") {
+        return Err(Fault::DocsUrl);
     }
     if !provider.hosts.iter().all(|host| is_host_pattern(host)) {
         return Err(Fault::Host);
