@@ -14,6 +14,7 @@ use crate::pg::acl;
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
+use crate::pg::texts::Texts;
 use crate::store::row;
 
 /// An opened secret on its way to the caller, as text. What is left of it here is wiped.
@@ -55,7 +56,7 @@ entry! {
         p_provider: &str,
         p_model: &str,
         p_name: &str,
-        p_allowed_hosts: Vec<String>,
+        p_allowed_hosts: Texts,
         p_expires_at: TimestampWithTimeZone,
         p_sealed: &[u8],
     ) -> Option<Revealed> {
@@ -77,7 +78,7 @@ entry! {
             secret_id: *id.as_bytes(),
             version: of_value,
             binding: Binding { scope, scope_id: owner, provider, model, name },
-            allowed_hosts: p_allowed_hosts.as_deref(),
+            allowed_hosts: p_allowed_hosts.as_ref().map(|hosts| hosts.0.as_slice()),
             expires_at: p_expires_at.map(row::microseconds),
         };
         match row::open_for(sealed, &context, || AsOwner::switch(&caller)) {

@@ -9,6 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
 use crate::pg::entry::entry;
+use crate::pg::texts::Texts;
 use crate::store::data_keys::{self, WrappedKey};
 use crate::store::row::SealedRow;
 use crate::store::versions;
@@ -24,7 +25,7 @@ entry! {
         p_provider: String,
         p_model: String,
         p_name: String,
-        p_allowed_hosts: Vec<String>,
+        p_allowed_hosts: Texts,
         p_expires_at: TimestampWithTimeZone,
         p_sealed: Vec<u8>,
         p_preview: String,
@@ -42,7 +43,7 @@ entry! {
             provider: p_provider.unwrap_or_default(),
             model: p_model.unwrap_or_default(),
             name: p_name.unwrap_or_default(),
-            allowed_hosts: p_allowed_hosts,
+            allowed_hosts: p_allowed_hosts.map(|hosts| hosts.0),
             expires_at: p_expires_at,
             sealed,
         };

@@ -34,6 +34,7 @@ pub mod sql;
 pub mod statement;
 pub mod strangers;
 pub mod table_owner;
+pub mod texts;
 pub mod transaction;
 pub mod trigger;
 pub mod wait;

@@ -55,19 +55,7 @@ macro_rules! owned {
     ($($kind:ty),*) => { $(impl Owned for $kind {})* };
 }
 
-owned!(
-    bool,
-    i32,
-    i64,
-    String,
-    Vec<u8>,
-    Vec<String>,
-    Vec<i16>,
-    Vec<pg_sys::Oid>,
-    pg_sys::Oid,
-    Uuid,
-    TimestampWithTimeZone
-);
+owned!(bool, i32, i64, String, Vec<u8>, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
 
 /// A row, while it is being looked at.
 pub struct Row<'a> {

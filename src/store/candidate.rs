@@ -17,6 +17,7 @@ use crate::pg::scan::{Found, Reader};
 use crate::pg::session;
 use crate::pg::snapshot::LatestSnapshot;
 use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::texts::Texts;
 
 const FIND: &CStr = c"SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
     s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
@@ -139,7 +140,7 @@ impl<'a> Candidate<'a> {
         Ok(Self {
             id,
             version,
-            allowed_hosts: row.get(hosts),
+            allowed_hosts: row.get::<Texts>(hosts).map(|hosts| hosts.0),
             expires_at: row.get(end),
             is_enabled: row.must(enabled)?,
             may_continue: *row.bytes(unusable)? == *b"continue",

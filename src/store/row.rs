@@ -10,6 +10,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use super::data_keys;
 use crate::error::Error;
 use crate::pg::sql::Row;
+use crate::pg::texts::Texts;
 
 /// A sealed value where it lies.
 pub struct SealedRow {
@@ -46,7 +47,7 @@ impl SealedRow {
             provider: row.must(5)?,
             model: row.must(6)?,
             name: row.must(7)?,
-            allowed_hosts: row.get(8),
+            allowed_hosts: row.get::<Texts>(8).map(|hosts| hosts.0),
             expires_at: row.get(9),
             sealed: row.must(10)?,
         })

@@ -15,6 +15,7 @@ use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::texts::Texts;
 use crate::pg::{lock, relations};
 
 macro_rules! columns {
@@ -279,7 +280,7 @@ impl Secret {
             label: row.must(14)?,
             is_enabled: row.must(15)?,
             may_continue: row.must(16)?,
-            warnings: row.must(17)?,
+            warnings: row.must::<Texts>(17)?.0,
         })
     }
 }

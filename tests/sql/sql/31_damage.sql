@@ -13,6 +13,7 @@ INSERT INTO deeds VALUES
     ('other provider', $$UPDATE hftok_private.secrets SET provider = 'openai' WHERE id = $1$$),
     ('other model', $$UPDATE hftok_private.secrets SET model = 'gpt' WHERE id = $1$$),
     ('no hosts', $$UPDATE hftok_private.secrets SET allowed_hosts = '{}' WHERE id = $1$$),
+    ('null among hosts', $$UPDATE hftok_private.secrets SET allowed_hosts = '{NULL}' WHERE id = $1$$),
     ('other hosts', $$UPDATE hftok_private.secrets SET allowed_hosts = '{evil.example}' WHERE id = $1$$),
     ('expires', $$UPDATE hftok_private.secrets SET expires_at = 'infinity' WHERE id = $1$$),
     ('other version', $$UPDATE hftok_private.secrets SET version = 7 WHERE id = $1$$),

@@ -62,6 +62,8 @@ INSERT INTO acts (what, act) VALUES
     ('the same with the mark of another version', $$UPDATE hftok_private.secret_versions v SET superseded_at = o.superseded_at, superseded_mark = o.superseded_mark
         FROM hftok_private.secret_versions o WHERE v.secret_id = $S AND v.version = 2 AND o.secret_id = $S AND o.version = 1$$),
     ('a mark cut short', $$UPDATE hftok_private.secret_versions SET superseded_mark = '\x00' WHERE secret_id = $S$$),
+    ('a host of it that is NULL', $$UPDATE hftok_private.secret_versions SET allowed_hosts = '{NULL}' WHERE secret_id = $S$$),
+    ('hosts and warnings that are NULL', $$UPDATE hftok_private.secrets SET allowed_hosts = '{NULL}', warnings = '{NULL}'$$),
     ('history deleted', $$DELETE FROM hftok_private.secret_versions WHERE secret_id = $S AND version = 1$$),
     ('all history deleted', $$DELETE FROM hftok_private.secret_versions$$),
     ('a version twice', $$INSERT INTO hftok_private.secret_versions SELECT v.secret_id, 7, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.preview,

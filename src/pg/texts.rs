@@ -1,0 +1,24 @@
+//! Arrays of text as they lie in a table, whoever wrote them there.
+
+use pgrx::{FromDatum, pg_sys};
+
+use super::sql::Owned;
+
+/// Texts, with [`NONE`] in the place of each that is NULL: pgrx would unwind, and one row that somebody edited would stop whatever
+/// reads all of them.
+pub struct Texts(pub Vec<String>);
+
+/// No host and no warning that hftok writes, so a list that holds it is not the one that was sealed, and releases for nothing.
+const NONE: &str = "(null)";
+
+impl FromDatum for Texts {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: as the caller says, an array of text.
+        let texts = unsafe { Vec::<Option<String>>::from_polymorphic_datum(datum, is_null, oid) };
+        texts.map(|texts| {
+            Self(texts.into_iter().map(|text| text.unwrap_or_else(|| NONE.to_owned())).collect())
+        })
+    }
+}
+
+impl Owned for Texts {}
