@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 
-use crate::pg::guc::AuditMode;
+use crate::pg::guc::{AuditMode, RequireUser};
 
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
@@ -17,6 +17,7 @@ static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
 static ENVIRONMENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(
     c"huggingface=HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGING_FACE_ACCESS_TOKEN",
 ));
+static REQUIRE_USER: GucSetting<RequireUser> = GucSetting::<RequireUser>::new(RequireUser::Integrations);
 static AUDIT: GucSetting<AuditMode> = GucSetting::<AuditMode>::new(AuditMode::Async);
 static AUDIT_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
 static AUDIT_QUEUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
@@ -110,6 +111,14 @@ pub fn init() {
         GucContext::Postmaster,
         GucFlags::UNIT_KB,
     );
+    GucRegistry::define_enum_guc(
+        c"hftok.require_user",
+        c"Whom the backend must name: a user for integrations; always: a user, an organisation or levels for walks too; never: nobody.",
+        c"With always, a user that a client forgot to pass is an error and not a walk to the installation's credential.",
+        &REQUIRE_USER,
+        GucContext::Sighup,
+        GucFlags::empty(),
+    );
     init_audit();
     crate::pg::init::reserve_setting_prefix();
 }
@@ -163,6 +172,11 @@ fn init_audit() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
+}
+
+/// Whom the backend must name.
+pub fn require_user() -> RequireUser {
+    REQUIRE_USER.get()
 }
 
 /// Whether a value waits until its event is on disk.

@@ -1,7 +1,8 @@
 //! Integrations: the credentials that users bring for an application's connections. Read by the backend only.
 //!
 //! What must stay true: an end user is always who the JWT says, whatever `p_user_id` says; a backend that names a user
-//! reaches what is theirs or shared with them, and nothing else; what is not reached is answered like what is not there.
+//! reaches what is theirs or shared with them, and nothing else; what is not reached is answered like what is not there. A
+//! backend names somebody, unless the operator allowed otherwise (`hftok.require_user`).
 
 use std::ops::Deref;
 
@@ -20,9 +21,11 @@ use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::guc::RequireUser;
 use crate::pg::json::{self, Jsonb};
 use crate::pg::owner::AsOwner;
 use crate::pg::statement;
+use crate::settings;
 use crate::store::integrations::{self, Integration};
 use crate::store::secrets::Secret;
 use crate::store::{owners, providers};
@@ -60,8 +63,7 @@ entry! {
     fn integration_credentials(p_integration_id: Uuid, p_user_id: &str, p_recipient: &str) -> Jsonb {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let user = identifier(required(p_user_id, NO_USER)?)?;
-        statement::act_for(&user);
+        let user = named_or_owner(p_integration_id, p_user_id)?;
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let found = reached.read_credentials()?;
         if !reached.is_enabled || reached.is_stopped {
@@ -72,7 +74,7 @@ entry! {
         let answer = json::parse(&as_json(&value)).map_err(|_| found.row.damaged())?;
         let secret = found.row.id.to_string();
         let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
-        reveals::record(told, Some(&user))?;
+        reveals::record(told, p_user_id.map(|_| user.as_str()))?;
         Ok(answer)
     }
 
@@ -85,8 +87,8 @@ entry! {
         p_user_id: &str,
     ) -> () {
         let caller = Caller::current();
-        let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
+        let user = user_of(&caller, p_integration_id, p_user_id)?;
         let p_name = p_name.map(|new| name(Some(new))).transpose()?;
         if p_name.is_some_and(str::is_empty) {
             return Err(Error::BadInput("p_name must not be empty"));
@@ -98,10 +100,9 @@ entry! {
     fn update_integration_credentials(p_integration_id: Uuid, p_credentials: &str, p_user_id: &str) -> () {
         admit_plaintext()?;
         let caller = Caller::current();
-        let user = acting_user(&caller, p_user_id)?;
         let given = required(p_credentials, "p_credentials must not be null")?;
         let _owner = AsOwner::switch(&caller)?;
-        let reached = own(p_integration_id, &user)?;
+        let reached = own(p_integration_id, &user_of(&caller, p_integration_id, p_user_id)?)?;
         let mut found = reached.credentials()?;
         let former = found.row.version;
         let merged;
@@ -132,8 +133,7 @@ entry! {
         if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
             return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
         }
-        let user = identifier(required(p_user_id, NO_USER)?)?;
-        statement::act_for(&user);
+        let user = named_or_owner(p_integration_id, p_user_id)?;
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let message = said(p_error_message, || reached.read_credentials().map(Some))?;
         reached.set_status(status, message.as_deref())
@@ -142,9 +142,8 @@ entry! {
     /// Deletes an integration with its credentials; says whether there was one that the caller may delete.
     fn delete_integration(p_integration_id: Uuid, p_user_id: &str) -> bool {
         let caller = Caller::current();
-        let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
-        match own(p_integration_id, &user) {
+        match user_of(&caller, p_integration_id, p_user_id).and_then(|user| own(p_integration_id, &user)) {
             Ok(reached) => reached.delete(),
             // Answered, and yet a refusal.
             Err(error @ Error::NotFound(_)) => {
@@ -158,8 +157,8 @@ entry! {
     /// Lets the members of an organisation use it.
     fn share_integration(p_integration_id: Uuid, p_org_id: &str, p_user_id: &str) -> () {
         let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
-        let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
+        let user = user_of(&caller, p_integration_id, p_user_id)?;
         let reached = own(p_integration_id, &user)?;
         if owners::role(&org, &user)?.is_none() {
             return Err(Error::NotFound(Object::Owner));
@@ -170,8 +169,8 @@ entry! {
     /// No longer lets them.
     fn unshare_integration(p_integration_id: Uuid, p_org_id: &str, p_user_id: &str) -> () {
         let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
-        let user = acting_user(&caller, p_user_id)?;
         let _owner = AsOwner::switch(&caller)?;
+        let user = user_of(&caller, p_integration_id, p_user_id)?;
         own(p_integration_id, &user)?.unshare(&org)
     }
 }
@@ -179,15 +178,34 @@ entry! {
 const NO_ID: &str = "p_integration_id must not be null";
 const NO_USER: &str = "p_user_id must name the user on whose behalf this is done";
 
-/// The user on whose behalf a call is made: the caller, or whom a backend names. It must name somebody: a client that
+/// The user on whose behalf something is made: the caller, or whom a backend names. It must name somebody: a client that
 /// leaves out what is undefined would otherwise reach everybody's.
 fn acting_user(caller: &Caller, named: Option<&str>) -> Result<String, Error> {
-    let user = match Actor::of(caller)? {
-        Actor::User(own) => own,
-        Actor::Trusted => identifier(required(named, NO_USER)?)?,
-    };
-    statement::act_for(&user);
-    Ok(user)
+    match Actor::of(caller)? {
+        Actor::User(own) => Ok(own),
+        Actor::Trusted => identifier(required(named, NO_USER)?),
+    }
+    .inspect(|user| statement::act_for(user))
+}
+
+/// The user on whose behalf something is done with an integration.
+fn user_of(caller: &Caller, id: Option<Uuid>, named: Option<&str>) -> Result<String, Error> {
+    match Actor::of(caller)? {
+        Actor::User(own) => {
+            statement::act_for(&own);
+            Ok(own)
+        }
+        Actor::Trusted => named_or_owner(id, named),
+    }
+}
+
+/// Whom a backend names. With `hftok.require_user = never` it may name nobody, and reaches the integration as its owner does;
+/// the audit then names no user, because nobody did.
+fn named_or_owner(id: Option<Uuid>, named: Option<&str>) -> Result<String, Error> {
+    if named.is_none() && settings::require_user() == RequireUser::Never {
+        return integrations::owner(required(id, NO_ID)?);
+    }
+    identifier(required(named, NO_USER)?).inspect(|user| statement::act_for(user))
 }
 
 /// The integration, if it is the user's own: sharing it lets others use it, not change it.

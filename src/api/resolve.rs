@@ -32,7 +32,7 @@ entry! {
     ) -> Composite {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf();
+        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
         let taken = request.walk(|_| ())?;
         let Some(Taken { level, value, stored }) = taken else {
             return Composite::new("hftok.resolved_token")?.set("source", "none");
@@ -69,7 +69,7 @@ entry! {
     ) -> Option<Revealed> {
         admit_plaintext()?;
         let levels = texts(p_levels)?;
-        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf();
+        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
         let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
         request.record(level, stored)?;
         Ok(Some(Revealed(value)))
@@ -174,7 +174,7 @@ impl Viewer {
     ) -> Result<Request, Error> {
         let request = Request::new(provider, user.or(self.user()), org, model, host, texts(levels)?)?;
         match self {
-            Self::All => Ok(request.on_behalf()),
+            Self::All => request.on_behalf(),
             // Whom they name is nobody who acts: they themselves do.
             Self::User(own) => admit(own, &request).map(|()| request),
         }

@@ -43,7 +43,7 @@ entry! {
                 provider => provider?,
             };
             let request =
-                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf();
+                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf()?;
             match request.walk(|_| ()) {
                 Ok(Some(taken)) => {
                     request.record(taken.level, taken.stored)?;

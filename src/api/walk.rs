@@ -9,6 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use super::owner::identifier;
 use crate::audit::reveals;
 use crate::error::Error;
+use crate::pg::guc::RequireUser;
 use crate::pg::statement;
 use crate::settings;
 use crate::store::candidate::{Candidate, Moment};
@@ -107,11 +108,20 @@ impl Request {
     }
 
     /// The same, made by somebody who may ask for anybody: what follows is done for the user named.
-    pub fn on_behalf(self) -> Self {
+    ///
+    /// With `hftok.require_user = always` they must say for whom, or at which levels: a user whom a client left out would
+    /// otherwise be served by the installation's credential.
+    pub fn on_behalf(self) -> Result<Self, Error> {
+        let is_for_nobody = self.user.is_none() && self.org.is_none() && self.levels.is_none();
+        if is_for_nobody && settings::require_user() == RequireUser::Always {
+            return Err(Error::BadInput(
+                "name p_user_id, p_org_id or p_levels: hftok.require_user does not allow a walk for nobody",
+            ));
+        }
         if let Some(user) = &self.user {
             statement::act_for(user);
         }
-        self
+        Ok(self)
     }
 
     /// The user named.

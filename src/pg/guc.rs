@@ -12,3 +12,17 @@ pub enum AuditMode {
     #[name = c"sync"]
     Sync,
 }
+
+/// Whom the backend must name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum RequireUser {
+    /// A user for integrations.
+    #[name = c"integrations"]
+    Integrations,
+    /// A user, an organisation or the levels for walks as well.
+    #[name = c"always"]
+    Always,
+    /// Nobody.
+    #[name = c"never"]
+    Never,
+}

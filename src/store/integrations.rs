@@ -24,6 +24,7 @@ const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.statu
         JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
         WHERE s.integration_id = i.id
     ))";
+const OWNER: &CStr = c"SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
 const UPDATE: &CStr =
     c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
     enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1
@@ -55,6 +56,7 @@ const UNSHARE_ALL: &CStr =
 thread_local! {
     static INSERT_ROW: Statement =
         const { Statement::new(INSERT, &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID]) };
+    static FIND_OWNER: Statement = const { Statement::new(OWNER, &[UUIDOID]) };
     static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
     static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
@@ -152,6 +154,12 @@ pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
         })
     })?;
     rows.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
+}
+
+/// Whose the integration of this id is.
+pub fn owner(id: Uuid) -> Result<String, Error> {
+    let owners = FIND_OWNER.read(&[id.into()], |row| row.must(1))?;
+    owners.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
 }
 
 impl Integration {

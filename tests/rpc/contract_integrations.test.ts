@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { letters, make, plaintext } from "./lib/exchange.ts";
 import { ok, people, type Person, service } from "./lib/people.ts";
-import { nothingLeaked, written } from "./lib/server.ts";
+import { nothingLeaked, withSetting, written } from "./lib/server.ts";
 
 const { alice, bob, carol, acme, globex } = await people("integrations");
 const notCached = (who: Person) =>
@@ -253,6 +253,33 @@ Deno.test("a service that names nobody reaches nobody's", async () => {
       await service.refused(name, { p_integration_id, ...more, p_user_id }, 400, "22023");
     }
   }
+});
+
+Deno.test("where the operator says never, a service that names nobody reaches what its id says", async () => {
+  const p_integration_id = await create(alice, "openai", make.openai());
+  await service.refused("get_integration_credentials", { p_integration_id }, 400, "22023");
+  await withSetting("hftok.require_user", "never", async () => {
+    await service.call("get_integration_credentials", { p_integration_id });
+    await service.call("update_integration_status", { p_integration_id, p_status: "connected" });
+    const stranger = { p_integration_id, p_user_id: bob.name };
+    await service.refused("get_integration_credentials", stranger, 404, "PT404");
+    await bob.refused("update_integration", { p_integration_id, p_name: "x" }, 404, "PT404");
+  });
+  await service.refused("get_integration_credentials", { p_integration_id }, 400, "22023");
+});
+
+Deno.test("where the operator says always, a walk for nobody is an error and not the platform's bill", async () => {
+  const p_provider = "openai";
+  assert.equal((await service.call("resolve_token", { p_provider, p_levels: ["user"] })).source, "none");
+  await withSetting("hftok.require_user", "always", async () => {
+    for (const nobody of [{}, { p_user_id: null }, { p_model: "gpt" }]) {
+      const error = await service.refused("resolve_token", { p_provider, ...nobody }, 400, "22023");
+      assert(error.message.includes("hftok.require_user"), error.message);
+    }
+    await service.call("resolve_token", { p_provider, p_user_id: alice.name });
+    await service.call("resolve_token", { p_provider, p_levels: ["global"] });
+    await alice.call("token_provided", { p_provider });
+  });
 });
 
 Deno.test("sharing with an organisation: its members use it, its owner changes it", async () => {
