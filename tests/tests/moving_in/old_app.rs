@@ -17,6 +17,7 @@ pub const BUSY: std::ops::Range<i64> = 9000..9040;
 /// Whose key for what, and what it must resolve to: provider, user, organisation, model.
 pub type Usable = BTreeMap<(String, String, String, String), String>;
 
+// Some tables are a superuser's, and some of a role that the migrator has nothing to do with.
 const SCHEMA: &str = "
     CREATE TABLE users (id bigint PRIMARY KEY, huggingface_token text, updated_at timestamptz NOT NULL DEFAULT now());
     CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
@@ -31,7 +32,11 @@ const SCHEMA: &str = "
     CREATE EXTENSION pgcrypto;
     CREATE ROLE migrator LOGIN IN ROLE hftok_admin;
     CREATE ROLE backend LOGIN IN ROLE hftok_service;
-    GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO migrator, backend;";
+    GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO migrator, backend;
+    CREATE ROLE shop;
+    ALTER TABLE users OWNER TO shop;
+    ALTER TABLE models OWNER TO shop;
+    ALTER TABLE llm_models OWNER TO shop;";
 
 /// What a column holds, and what it is worth.
 struct Cell {
