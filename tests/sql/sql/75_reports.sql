@@ -20,6 +20,10 @@ SELECT hftok.report_credential(:'token', 'invalid', 'cut: hf_canaryCanaryCan');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'token';
 SELECT hftok.report_credential(:'odd', 'invalid', 'not <odd:canary!key#17>, nor odd:canary!k');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';
+-- Words come late: the value before is looked for as well. Of others that have no known shape nothing is known.
+SELECT version FROM hftok.save_credential('openai', 'new:canary!key#18', p_user_id => 'rita');
+SELECT hftok.report_credential(:'odd', 'invalid', 'neither <odd:canary!key#17> nor <new:canary!key#18>, but <old:value!key#16>');
+SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';
 SELECT hftok.seal();
 SELECT hftok.update_integration_status(:'id', 'error', 'sealed: sk-proj-canary0000000000000001', 'rita');
 SELECT hftok.report_credential(:'token', 'invalid', 'sealed: hf_canaryCanaryCanaryCanaryCanary0001');
