@@ -5,6 +5,8 @@
 //! is the operator's ([`Error::Operator`]). Classes 08, 40, 55 and 57 are never raised: PostgREST answers 500 to
 //! them, and repeats 40001 for ever.
 
+mod trouble;
+
 use std::borrow::Cow;
 
 use hftok_core::NoRandomness;
@@ -16,6 +18,8 @@ use pgrx::datum::Uuid;
 use crate::keys::state::{Reason, os_error};
 use crate::pg::gateway::Standing;
 use crate::pg::raise::Report;
+
+pub use trouble::Trouble;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -172,45 +176,6 @@ pub enum Error {
     /// A rule of ours was broken.
     #[error("internal error")]
     Internal(&'static str),
-}
-
-/// Why the audit cannot take an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// Too many events of this database wait to be written.
-    Full,
-    /// It was accepted, but is not on disk in time.
-    NotWritten,
-    /// On a standby it would go to the log, which would swallow it.
-    LogTooQuiet,
-    /// On a standby nothing can be on disk.
-    SyncOnStandby,
-    /// On a standby nothing can be counted.
-    Standby,
-}
-
-impl Trouble {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Full => "Too many events of this database wait to be written.",
-            Self::NotWritten => "The event could not be written in time.",
-            Self::LogTooQuiet => {
-                "On a standby events go to the server log, and its level would swallow them."
-            }
-            Self::SyncOnStandby => "hftok.audit is sync, and on a standby nothing can be written.",
-            Self::Standby => "On a standby nothing can be counted.",
-        }
-    }
-
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Full | Self::NotWritten => {
-                "Try again. hftok.status() shows the writer, and the server's log what stops it."
-            }
-            Self::LogTooQuiet => "An operator lowers log_min_messages.",
-            Self::SyncOnStandby | Self::Standby => "Call the primary server.",
-        }
-    }
 }
 
 /// What was not found.

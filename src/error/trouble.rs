@@ -1,0 +1,40 @@
+//! Why the audit may refuse an event, and what can be done about it.
+
+/// Why the audit cannot take an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many events of this database wait to be written.
+    Full,
+    /// It was accepted, but is not on disk in time.
+    NotWritten,
+    /// On a standby it would go to the log, which would swallow it.
+    LogTooQuiet,
+    /// On a standby nothing can be on disk.
+    SyncOnStandby,
+    /// On a standby nothing can be counted.
+    Standby,
+}
+
+impl Trouble {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Full => "Too many events of this database wait to be written.",
+            Self::NotWritten => "The event could not be written in time.",
+            Self::LogTooQuiet => {
+                "On a standby events go to the server log, and its level would swallow them."
+            }
+            Self::SyncOnStandby => "hftok.audit is sync, and on a standby nothing can be written.",
+            Self::Standby => "On a standby nothing can be counted.",
+        }
+    }
+
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Full | Self::NotWritten => {
+                "Try again. hftok.status() shows the writer, and the server's log what stops it."
+            }
+            Self::LogTooQuiet => "An operator lowers log_min_messages.",
+            Self::SyncOnStandby | Self::Standby => "Call the primary server.",
+        }
+    }
+}
