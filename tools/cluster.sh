@@ -59,8 +59,11 @@ cluster_start() {
     # What the caller's environment says about other servers must not reach this one.
     unset PGSERVICE PGPASSWORD PGOPTIONS PGHOSTADDR PGSSLMODE
     export PGHOST=$scratch/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-    as_server "$bindir/pg_ctl" start --silent --wait --pgdata="$scratch/data" --log="$scratch/server.log" </dev/null ||
-        fail "the server did not start: $(tail -n 10 "$scratch/server.log")"
+    # Where memory is short: CONTRIBUTING.md.
+    (
+        [ -z "${HFTOK_ADDRESS_SPACE:-}" ] || ulimit -v "$HFTOK_ADDRESS_SPACE"
+        as_server "$bindir/pg_ctl" start --silent --wait --pgdata="$scratch/data" --log="$scratch/server.log" </dev/null
+    ) || fail "the server did not start: $(tail -n 10 "$scratch/server.log")"
     export PATH="$bindir:$PATH"
 }
 

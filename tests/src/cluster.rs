@@ -27,6 +27,8 @@ pub struct Cluster {
     programs: PathBuf,
     account: Account,
     environment: Vec<(String, String)>,
+    /// In kB.
+    address_space: Option<u32>,
     server: Mutex<Option<Child>>,
     making_database: Mutex<()>,
     /// Its end of input is the end of this program.
@@ -72,7 +74,7 @@ impl Cluster {
         Setup::default().start()
     }
 
-    pub(crate) fn in_new_folder(environment: &[(String, String)]) -> Self {
+    pub(crate) fn in_new_folder(environment: &[(String, String)], address_space: Option<u32>) -> Self {
         let account = account();
         // The path of a socket may have 107 bytes.
         let parent = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60);
@@ -97,6 +99,9 @@ impl Cluster {
             programs: programs(),
             account,
             environment: environment.to_vec(),
+            // The whole suite under a limit: CONTRIBUTING.md.
+            address_space: address_space
+                .or_else(|| std::env::var("HFTOK_ADDRESS_SPACE").ok().and_then(|limit| limit.parse().ok())),
             server: Mutex::new(None),
             making_database: Mutex::new(()),
             keeper,
@@ -165,7 +170,15 @@ impl Cluster {
     #[track_caller]
     pub fn start(&self) {
         let log = OpenOptions::new().create(true).append(true).open(self.folder().join("log")).expect("log");
-        let mut command = self.program("postgres");
+        let mut command = match self.address_space {
+            None => self.program("postgres"),
+            Some(limit) => {
+                let mut shell = self.account.command("/bin/sh");
+                shell.args(["-c", r#"ulimit -v "$0" && exec "$@""#]).arg(limit.to_string());
+                shell.arg(self.programs.join("postgres"));
+                shell
+            }
+        };
         command.arg("-D").arg(self.data()).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(log.try_clone().expect("log")).stderr(log);

@@ -15,6 +15,7 @@ pub struct Setup {
     pub(crate) preload: bool,
     pub(crate) durable: bool,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) address_space: Option<u32>,
 }
 
 impl Default for Setup {
@@ -26,6 +27,7 @@ impl Default for Setup {
             preload: true,
             durable: false,
             environment: Vec::new(),
+            address_space: None,
         }
     }
 }
@@ -61,6 +63,13 @@ impl Setup {
         self
     }
 
+    /// No process of the server gets more memory than so many kB, as where the operating system promises nobody more than it
+    /// has.
+    pub fn address_space(mut self, kilobytes: u32) -> Self {
+        self.address_space = Some(kilobytes);
+        self
+    }
+
     /// Makes the cluster and starts it.
     #[track_caller]
     pub fn start(self) -> Cluster {
@@ -72,7 +81,7 @@ impl Setup {
     /// Makes the cluster: an empty database server that is not running.
     #[track_caller]
     pub fn make(self) -> Cluster {
-        let cluster = Cluster::in_new_folder(&self.environment);
+        let cluster = Cluster::in_new_folder(&self.environment, self.address_space);
         let mut initdb = cluster.program("initdb");
         initdb.args([
             "--no-locale",
@@ -105,7 +114,7 @@ impl Setup {
     /// Makes a hot standby of another cluster, with its settings and its keyring, and starts it.
     #[track_caller]
     pub fn standby_of(primary: &Cluster) -> Cluster {
-        let cluster = Cluster::in_new_folder(&[]);
+        let cluster = Cluster::in_new_folder(&[], None);
         let mut copy = cluster.program("pg_basebackup");
         copy.args([
             "--write-recovery-conf",
