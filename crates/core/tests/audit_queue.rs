@@ -177,7 +177,7 @@ impl Bench {
 
     fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken>, u64) {
         let mut copy = Vec::new();
-        let end = self.queue().take(lane, most, &mut copy);
+        let end = self.queue().take(lane, most, usize::MAX, &mut copy);
         (records(&copy), end)
     }
 

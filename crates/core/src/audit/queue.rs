@@ -252,13 +252,18 @@ impl Queue<'_> {
         Ok(true)
     }
 
-    /// Copies the slots of the oldest records, at most so many records, and says which number is the last of them. They stay
-    /// until they are released. What they say is read from the copy ([`records`]), when the queue is no longer held.
-    pub fn take(&mut self, lane: usize, most: usize, copy: &mut Vec<Slot>) -> u64 {
+    /// Copies the slots of the oldest records, at most so many records and, beyond the first of them, so many slots, and
+    /// says which number is the last of them. They stay until they are released. What they say is read from the copy
+    /// ([`records`]), when the queue is no longer held.
+    pub fn take(&mut self, lane: usize, most: usize, slots: usize, copy: &mut Vec<Slot>) -> u64 {
         let mut end = self.header.lanes[lane].written;
         let mut at = self.header.lanes[lane].first;
         for _ in 0..most {
             let Some(first) = self.slots.get(at as usize) else { break };
+            let length = usize::try_from(needed(first.length as usize)).unwrap_or(usize::MAX);
+            if !copy.is_empty() && length > slots.saturating_sub(copy.len()) {
+                break;
+            }
             copy.push(*first);
             let mut more = first.more;
             while let Some(slot) = self.slots.get(more as usize) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::{Field, Format, Provider};
@@ -71,7 +71,19 @@ pub enum Rejection {
     /// A field has a value that it cannot have.
     #[error("a field of the credential has a value that it cannot have")]
     FieldWrong,
+    /// More than [`BYTES_MAX`].
+    #[error("the credential is longer than {BYTES_MAX} bytes")]
+    TooLong,
+    /// There is no memory to look at it.
+    #[error("there is no memory for the credential")]
+    NoMemory,
 }
+
+/// No credential is longer: the longest known, certificates with their keys, have some ten thousand bytes.
+pub const BYTES_MAX: usize = 64 * 1024;
+
+/// No credential has more members.
+pub(super) const MEMBERS_MAX: usize = 100;
 
 /// What a prefix says that no provider gives to its keys.
 const STORES: [&str; 4] = ["hvs.", "hvb.", "ops_eyJ", "dp.pt."];
@@ -84,7 +96,7 @@ impl Provider {
         others: impl IntoIterator<Item = &'p Provider>,
     ) -> Result<Checked<'a>, Rejection> {
         if !self.has_several_fields() && value.trim_start().starts_with('{') {
-            return Err(Rejection::NotAKey);
+            return Err(if value.trim().len() > BYTES_MAX { Rejection::TooLong } else { Rejection::NotAKey });
         }
         self.check_document(value, others)
     }
@@ -98,6 +110,10 @@ impl Provider {
         let value = value.trim();
         if value.is_empty() {
             return Err(Rejection::Blank);
+        }
+        // Before anything is copied.
+        if value.len() > BYTES_MAX {
+            return Err(Rejection::TooLong);
         }
         if value.contains(crate::preview::MASK) {
             return Err(Rejection::Masked);
@@ -257,7 +273,12 @@ impl<'de> Deserialize<'de> for Members {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = BTreeMap::new();
+                let mut count = 0;
                 while let Some((name, Member(value))) = map.next_entry::<String, Member>()? {
+                    count += 1;
+                    if count > MEMBERS_MAX {
+                        return Err(A::Error::custom("too many members"));
+                    }
                     if let Some(value) = value {
                         members.insert(name, value);
                     }

@@ -1,11 +1,14 @@
 //! Credentials that were shown masked, and come back with only some fields typed anew.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::Rejection;
+use super::check::{BYTES_MAX, MEMBERS_MAX};
 use crate::preview::MASK;
 
 /// Whether a text may hold a mask: as it is, or as JSON escapes it.
@@ -16,9 +19,12 @@ pub fn may_be_masked(given: &str) -> bool {
 /// What is to be stored: the given object, with every field that holds the mask as it is stored. `None` when nothing was
 /// typed anew.
 pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Rejection> {
+    if given.len() > BYTES_MAX {
+        return Err(Rejection::TooLong);
+    }
     let stored = std::str::from_utf8(stored).unwrap_or_default();
-    let given: BTreeMap<String, &RawValue> = serde_json::from_str(given).map_err(|_| Rejection::Masked)?;
-    let stored: BTreeMap<String, &RawValue> = serde_json::from_str(stored).unwrap_or_default();
+    let Object(given) = serde_json::from_str(given).map_err(|_| Rejection::Masked)?;
+    let Object(stored) = serde_json::from_str(stored).unwrap_or_default();
     let keeps = |value: &RawValue| {
         let text = serde_json::from_str(value.get()).map(Zeroizing::<String>::new);
         text.is_ok_and(|text| text.contains(MASK))
@@ -29,7 +35,8 @@ pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Re
     let most: usize =
         given.iter().chain(&stored).map(|(name, value)| name.len() * 6 + value.get().len() + 8).sum();
     // As large as it can get, because a text that grows leaves what it held behind.
-    let mut merged = Zeroizing::new(String::with_capacity(most));
+    let mut merged = Zeroizing::new(String::new());
+    merged.try_reserve_exact(most).map_err(|_| Rejection::NoMemory)?;
     for (name, value) in &given {
         let value = if keeps(value) { stored.get(name).copied() } else { Some(*value) };
         if let Some(value) = value {
@@ -42,6 +49,33 @@ pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Re
     }
     merged.push('}');
     Ok(Some(merged))
+}
+
+/// The members of a JSON object as they are written.
+#[derive(Default)]
+struct Object<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    members.insert(name, value);
+                    if members.len() > MEMBERS_MAX {
+                        return Err(A::Error::custom("too many members"));
+                    }
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-pub use check::{Checked, Rejection, Warning, members};
+pub use check::{BYTES_MAX, Checked, Rejection, Warning, members};
 pub use definition::{Described, Fault, catalogue, describe, digest};
 pub use format::{Alphabet, Format};
 pub use merge::{may_be_masked, merge};
