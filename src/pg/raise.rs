@@ -86,6 +86,16 @@ impl Report {
     }
 }
 
+/// The SQLSTATE of an error of Postgres that unwinds.
+pub(super) fn sqlstate_of(payload: &(dyn Any + Send)) -> Option<[u8; 5]> {
+    let error = match payload.downcast_ref::<CaughtError>() {
+        Some(CaughtError::PostgresError(error) | CaughtError::ErrorReport(error)) => error,
+        Some(CaughtError::RustPanic { .. }) => return None,
+        None => payload.downcast_ref::<ErrorReportWithLevel>()?,
+    };
+    Some(unpack(error.sql_error_code() as isize))
+}
+
 /// Raises an error. Must be the last thing that the outermost Rust frame does.
 pub(super) fn raise(report: Report) -> ! {
     // Filling in allocates from Postgres, which may itself fail; then the error is the one that needs no memory.
