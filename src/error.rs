@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
-use hftok_core::provider::{Fault, Rejection};
+use hftok_core::provider::{BYTES_MAX, Fault, Rejection};
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
@@ -72,14 +72,20 @@ pub enum Error {
     /// More than the quota allows.
     #[error("too large")]
     TooLarge {
-        /// The quota.
+        /// Of what: the beginning of a sentence.
+        what: &'static str,
+        /// The quota in bytes.
         most: usize,
     },
-    /// More credentials than the quota allows.
+    /// More of something than the quota allows.
     #[error("too many")]
     TooMany {
+        /// Whose: the beginning of a sentence.
+        whose: &'static str,
         /// The quota.
         most: i32,
+        /// Of what.
+        what: &'static str,
     },
     /// A value that cannot be a credential of its provider.
     #[error(transparent)]
@@ -240,11 +246,15 @@ impl From<Error> for Report {
             Error::Conflict { expected, current } => report(b"PT409", "Conflict")
                 .detail(format!("Version {expected} was expected, the current one is {current}."))
                 .hint("0 stands for a secret that does not exist."),
-            Error::TooLarge { most } => report(b"PT413", "Content Too Large")
-                .detail(format!("A secret may have {most} bytes.")),
-            Error::TooMany { most } => report(b"PT413", "Content Too Large")
-                .detail(format!("A user may have {most} credentials."))
+            Error::TooLarge { what, most } => report(b"PT413", "Content Too Large")
+                .detail(format!("{what} may have {most} bytes.")),
+            Error::TooMany { whose, most, what } => report(b"PT413", "Content Too Large")
+                .detail(format!("{whose} may have {most} {what}."))
                 .hint("Delete one that is no longer needed."),
+            Error::Rejected(Rejection::NoMemory) => Error::NoMemory.into(),
+            Error::Rejected(Rejection::TooLong) => {
+                Error::TooLarge { what: "A credential", most: BYTES_MAX }.into()
+            }
             Error::Rejected(rejection) => bad_input(&rejection),
             Error::Described(fault) => bad_input(&fault),
             Error::ProviderUnusable { provider, reason } => report(b"PT422", "Unprocessable Entity")

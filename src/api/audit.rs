@@ -14,6 +14,7 @@ use crate::pg::audit_queue;
 use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::key_pages::database;
+use crate::pg::memory::copy_of_bytes;
 use crate::pg::{request, session};
 use crate::settings;
 
@@ -80,7 +81,7 @@ entry! {
         p_action: &str,
         p_object: Uuid,
         p_version: i32,
-        p_digest: Vec<u8>,
+        p_digest: &[u8],
         p_scope: &str,
         p_owner: &str,
         p_provider: &str,
@@ -90,7 +91,7 @@ entry! {
         let object = Object {
             id: p_object.map(|id| *id.as_bytes()),
             version: p_version,
-            digest: p_digest.as_deref(),
+            digest: p_digest,
             level: p_level,
             subject: p_subject,
             ..Object::owned(p_scope.unwrap_or_default(), p_owner.unwrap_or_default(), p_provider.unwrap_or_default())
@@ -117,9 +118,9 @@ entry! {
     }
 
     /// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
-    fn pending_event(p_event: Vec<u8>, p_protection: Vec<u8>, p_transaction: i64) -> Option<String> {
+    fn pending_event(p_event: &[u8], p_protection: &[u8], p_transaction: i64) -> Option<String> {
         let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
-        let pending = Pending::new(event, p_protection.as_deref(), transaction);
+        let pending = Pending::new(copy_of_bytes(event)?, p_protection, transaction);
         if !pending.is_protected()? {
             return Ok(None);
         }

@@ -3,12 +3,13 @@
 use hftok_core::provider::catalogue;
 use serde_json::{Value, json};
 
-use super::input::required;
+use super::input::{required, short_json};
 use super::verify;
 use crate::error::Error;
 use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
+use crate::pg::entry::{Stored, entry};
 use crate::pg::json::{self, Jsonb};
+use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::owner::AsOwner;
 use crate::store::providers::{self, Entry, Registration};
 
@@ -33,7 +34,8 @@ entry! {
     /// Registers a provider, or describes a built-in one otherwise; gives back its name.
     fn register_provider(p_provider: Jsonb) -> String {
         let caller = Caller::current();
-        let given = required(p_provider, "p_provider must not be null")?;
+        let given = short_json(p_provider, "A description of a provider")?;
+        let given = required(given, "p_provider must not be null")?;
         let _owner = AsOwner::switch(&caller)?;
         providers::register(&json::text(&given)?)
     }
@@ -47,10 +49,11 @@ entry! {
     }
 
     /// Why a registration cannot be used, or NULL.
-    fn provider_fault(p_id: String, p_definition: String, p_signature: Vec<u8>) -> Option<String> {
-        let (Some(id), Some(definition), Some(signature)) = (p_id, p_definition, p_signature) else {
+    fn provider_fault(p_id: Stored, p_definition: Stored, p_signature: &[u8]) -> Option<String> {
+        let (Some(Stored(id)), Some(Stored(definition)), Some(signature)) = (p_id, p_definition, p_signature) else {
             return Ok(Some("incomplete row".into()));
         };
-        Registration::new(id, definition, signature).fault().or_else(verify::fault)
+        let (id, definition) = (copy_of_text(id)?, copy_of_text(definition)?);
+        Registration::new(id, definition, copy_of_bytes(signature)?).fault().or_else(verify::fault)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
-use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 
 use super::input::{admit_plaintext, binding_key, hosts, required, secret, short, texts};
 use super::owner::{Actor, Owner};
@@ -16,6 +16,7 @@ use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::json;
+use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::owner::AsOwner;
 use crate::pg::session;
 use crate::settings;
@@ -113,7 +114,7 @@ fn lock(owner: &Owner) -> Result<(), Error> {
 fn admit_another(owner: &Owner) -> Result<(), Error> {
     let most = settings::max_credentials_per_user();
     if owner.scope == Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
-        return Err(Error::TooMany { most });
+        return Err(Error::TooMany { whose: "A user", most, what: "credentials" });
     }
     Ok(())
 }
@@ -152,7 +153,7 @@ entry! {
         p_global: bool,
         p_label: &str,
         p_expires_at: TimestampWithTimeZone,
-        p_allowed_hosts: Vec<Option<String>>,
+        p_allowed_hosts: Array<&str>,
         p_on_unusable: &str,
         p_expected_version: i32,
     ) -> Composite {
@@ -212,36 +213,37 @@ entry! {
         }
         let provider = required(p_provider, "p_provider must not be null")?;
         lock(&owner)?;
-        secrets::delete(binding_key(&owner.binding(provider, p_model.unwrap_or_default())))
+        let model = short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default();
+        secrets::delete(binding_key(&owner.binding(provider, model)))
     }
 
     /// A value sealed anew, bound to other hosts and another end.
     fn reseal(
         p_id: Uuid,
         p_version: i32,
-        p_scope: String,
-        p_scope_id: String,
-        p_provider: String,
-        p_model: String,
-        p_name: String,
-        p_sealed: Vec<u8>,
-        p_old_hosts: Vec<Option<String>>,
+        p_scope: &str,
+        p_scope_id: &str,
+        p_provider: &str,
+        p_model: &str,
+        p_name: &str,
+        p_sealed: &[u8],
+        p_old_hosts: Array<&str>,
         p_old_expiry: TimestampWithTimeZone,
-        p_new_hosts: Vec<Option<String>>,
+        p_new_hosts: Array<&str>,
         p_new_expiry: TimestampWithTimeZone,
     ) -> Vec<u8> {
         const INCOMPLETE: &str = "a row is incomplete";
         let mut row = SealedRow {
             id: required(p_id, INCOMPLETE)?,
             version: required(p_version, INCOMPLETE)?,
-            scope: required(p_scope, INCOMPLETE)?,
-            scope_id: required(p_scope_id, INCOMPLETE)?,
-            provider: required(p_provider, INCOMPLETE)?,
-            model: required(p_model, INCOMPLETE)?,
-            name: required(p_name, INCOMPLETE)?,
+            scope: copy_of_text(required(p_scope, INCOMPLETE)?)?,
+            scope_id: copy_of_text(required(p_scope_id, INCOMPLETE)?)?,
+            provider: copy_of_text(required(p_provider, INCOMPLETE)?)?,
+            model: copy_of_text(required(p_model, INCOMPLETE)?)?,
+            name: copy_of_text(required(p_name, INCOMPLETE)?)?,
             allowed_hosts: texts(p_old_hosts)?,
             expires_at: p_old_expiry,
-            sealed: required(p_sealed, INCOMPLETE)?,
+            sealed: copy_of_bytes(required(p_sealed, INCOMPLETE)?)?,
         };
         let value = row.open()?;
         row.allowed_hosts = hosts(p_new_hosts)?;

@@ -3,6 +3,8 @@
 //! What must stay true: what a policy asks never fails. Postgres may put a reader's own conditions before the policy, and an
 //! error would then tell which hidden rows fulfil them.
 
+use pgrx::datum::Array;
+
 use crate::error::Error;
 use crate::pg::caller::{Caller, refuse_in_restricted_operation};
 use crate::pg::entry::entry;
@@ -29,12 +31,12 @@ entry! { anywhere:
     }
 
     /// Whether the caller is a member of one of these group roles.
-    fn caller_is_in(p_groups: Vec<Option<String>>) -> bool {
+    fn caller_is_in(p_groups: Array<&str>) -> bool {
         if refuse_in_restricted_operation().is_err() {
             return Ok(false);
         }
         let caller = Caller::current();
-        Ok(p_groups.iter().flatten().flatten().any(|group| caller.is_in(group)))
+        Ok(p_groups.iter().flat_map(Array::iter).flatten().any(|group| caller.is_in(group)))
     }
 
     /// Whether the caller is an administrator of the application.

@@ -3,10 +3,11 @@
 use hftok_core::binding::Binding;
 use hftok_core::plaintext::PlaintextRef;
 use hftok_core::walk::is_host_pattern;
-use pgrx::datum::Uuid;
+use pgrx::datum::{Array, Uuid};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::pg::json::Jsonb;
 use crate::pg::request;
 use crate::settings;
 
@@ -23,7 +24,11 @@ pub fn required<T>(value: Option<T>, complaint: &'static str) -> Result<T, Error
 /// A secret that is to be stored.
 pub fn secret<'a>(text: &'a str) -> Result<PlaintextRef<'a>, Error> {
     let most = settings::max_secret_size();
-    if text.len() > most { Err(Error::TooLarge { most }) } else { Ok(PlaintextRef::new(text)) }
+    if text.len() > most {
+        Err(Error::TooLarge { what: "A secret", most })
+    } else {
+        Ok(PlaintextRef::new(text))
+    }
 }
 
 /// A name, short enough for a message to hold it.
@@ -36,14 +41,28 @@ pub fn short<'a>(text: Option<&'a str>, complaint: &'static str) -> Result<Optio
     text.map(|text| limited(Some(text), 1024, complaint)).transpose()
 }
 
-/// A list of texts, none of them null.
-pub fn texts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, Error> {
-    let whole = |list: Vec<Option<String>>| list.into_iter().collect::<Option<Vec<_>>>();
-    list.map(|list| whole(list).ok_or(Error::BadInput("a list must not contain null"))).transpose()
+/// JSON of 65536 bytes at most. `what` begins the sentence that says so.
+pub fn short_json(given: Option<Jsonb>, what: &'static str) -> Result<Option<Jsonb>, Error> {
+    const MOST: usize = 64 * 1024;
+    match given {
+        Some(given) if given.length() > MOST => Err(Error::TooLarge { what, most: MOST }),
+        given => Ok(given),
+    }
+}
+
+/// A list of short texts, none of them null.
+pub fn texts(list: Option<Array<'_, &str>>) -> Result<Option<Vec<String>>, Error> {
+    let Some(list) = list else { return Ok(None) };
+    if list.len() > 1000 || list.iter().flatten().map(str::len).sum::<usize>() > 64 * 1024 {
+        return Err(Error::BadInput("a list may have 1000 members and 65536 bytes"));
+    }
+    let one =
+        |text: Option<&str>| text.map(str::to_owned).ok_or(Error::BadInput("a list must not contain null"));
+    list.iter().map(one).collect::<Result<_, _>>().map(Some)
 }
 
 /// A list of hosts that a credential may be sent to.
-pub fn hosts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, Error> {
+pub fn hosts(list: Option<Array<'_, &str>>) -> Result<Option<Vec<String>>, Error> {
     let list = texts(list)?;
     if list.iter().flatten().all(|host| is_host_pattern(host)) {
         return Ok(list);
@@ -54,8 +73,9 @@ pub fn hosts(list: Option<Vec<Option<String>>>) -> Result<Option<Vec<String>>, E
 }
 
 /// Text as a JSON string, in memory that is wiped and large enough from the start.
-pub fn json_string(text: &str) -> Zeroizing<String> {
-    let mut json = Zeroizing::new(String::with_capacity(text.len() * 6 + 2));
+pub fn json_string(text: &str) -> Result<Zeroizing<String>, Error> {
+    let mut json = Zeroizing::new(String::new());
+    json.try_reserve_exact(text.len() * 6 + 2).map_err(|_| Error::NoMemory)?;
     json.push('"');
     for letter in text.chars() {
         match letter {
@@ -70,7 +90,7 @@ pub fn json_string(text: &str) -> Zeroizing<String> {
         }
     }
     json.push('"');
-    json
+    Ok(json)
 }
 
 /// A description.

@@ -14,7 +14,7 @@ use pgrx::datum::Uuid;
 
 use zeroize::Zeroizing;
 
-use super::input::{admit_plaintext, json_string, name, required, reserved, secret};
+use super::input::{admit_plaintext, json_string, name, required, reserved, secret, short_json};
 use super::owner::{Actor, identifier};
 use super::remark::said;
 use crate::audit::{self, reveals};
@@ -23,6 +23,7 @@ use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::guc::RequireUser;
 use crate::pg::json::{self, Jsonb};
+use crate::pg::memory::copy_of_text;
 use crate::pg::owner::AsOwner;
 use crate::pg::statement;
 use crate::settings;
@@ -42,6 +43,7 @@ entry! {
         admit_plaintext()?;
         let caller = Caller::current();
         let user = acting_user(&caller, p_user_id)?;
+        let p_config = short_json(p_config, CONFIG)?;
         let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
         let kind = required(p_type, "p_type must not be null")?;
         let given = required(p_credentials, "p_credentials must not be null")?;
@@ -71,7 +73,10 @@ entry! {
             return Err(Error::Disabled { secret_id: found.row.id, integration: Some(reached.id), by_backend });
         }
         let value = found.row.open()?;
-        let answer = json::parse(&as_json(&value)).map_err(|_| found.row.damaged())?;
+        let answer = json::parse(&as_json(&value)?).map_err(|error| match error {
+            Error::NotJson => found.row.damaged(),
+            error => error,
+        })?;
         let secret = found.row.id.to_string();
         let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
         reveals::record(told, p_user_id.map(|_| user.as_str()))?;
@@ -93,7 +98,7 @@ entry! {
         if p_name.is_some_and(str::is_empty) {
             return Err(Error::BadInput("p_name must not be empty"));
         }
-        own(p_integration_id, &user)?.update(p_name, p_config, p_enabled)
+        own(p_integration_id, &user)?.update(p_name, short_json(p_config, CONFIG)?, p_enabled)
     }
 
     /// Replaces the credentials. A field that holds the mask keeps what is stored.
@@ -175,6 +180,7 @@ entry! {
     }
 }
 
+const CONFIG: &str = "The configuration of an integration";
 const NO_ID: &str = "p_integration_id must not be null";
 const NO_USER: &str = "p_user_id must name the user on whose behalf this is done";
 
@@ -225,10 +231,7 @@ fn checked<'a>(provider: &Provider, given: &'a str) -> Result<Checked<'a>, Error
 }
 
 /// An object as it is, anything else as a JSON string.
-fn as_json(value: &Plaintext) -> Zeroizing<String> {
+fn as_json(value: &Plaintext) -> Result<Zeroizing<String>, Error> {
     let text = std::str::from_utf8(value.expose()).unwrap_or_default();
-    if text.starts_with('{') {
-        return Zeroizing::new(text.to_owned());
-    }
-    json_string(text)
+    if text.starts_with('{') { Ok(Zeroizing::new(copy_of_text(text)?)) } else { json_string(text) }
 }

@@ -2,7 +2,7 @@
 
 use hftok_core::binding::Scope;
 use hftok_core::walk::{Level, Outcome};
-use pgrx::datum::Uuid;
+use pgrx::datum::{Array, Uuid};
 use serde_json::json;
 
 use super::input::{admit_plaintext, required, reserved, texts};
@@ -26,7 +26,7 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<Option<String>>,
+        p_levels: Array<&str>,
         p_version: i32,
         p_recipient: &str,
     ) -> Composite {
@@ -65,7 +65,7 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<Option<String>>,
+        p_levels: Array<&str>,
     ) -> Option<Revealed> {
         admit_plaintext()?;
         let levels = texts(p_levels)?;
@@ -102,7 +102,7 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<Option<String>>,
+        p_levels: Array<&str>,
     ) -> String {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
@@ -124,7 +124,7 @@ entry! {
         p_org_id: &str,
         p_model: &str,
         p_host: &str,
-        p_levels: Vec<Option<String>>,
+        p_levels: Array<&str>,
     ) -> bool {
         let caller = Caller::current();
         let viewer = Viewer::of(&caller)?;
@@ -170,7 +170,7 @@ impl Viewer {
         org: Option<&str>,
         model: Option<&str>,
         host: Option<&str>,
-        levels: Option<Vec<Option<String>>>,
+        levels: Option<Array<'_, &str>>,
     ) -> Result<Request, Error> {
         let request = Request::new(provider, user.or(self.user()), org, model, host, texts(levels)?)?;
         match self {

@@ -12,7 +12,7 @@ use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::acl;
 use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
+use crate::pg::entry::{Stored, entry};
 use crate::pg::owner::AsOwner;
 use crate::pg::texts::Texts;
 use crate::store::row;
@@ -52,10 +52,10 @@ entry! {
         p_schema: &str,
         p_id: Uuid,
         p_version: i32,
-        p_scope_id: &str,
-        p_provider: &str,
-        p_model: &str,
-        p_name: &str,
+        p_scope_id: Stored,
+        p_provider: Stored,
+        p_model: Stored,
+        p_name: Stored,
         p_allowed_hosts: Texts,
         p_expires_at: TimestampWithTimeZone,
         p_sealed: &[u8],
@@ -71,8 +71,8 @@ entry! {
         };
         // Whatever the row says: through this view only secrets of the operator open.
         let scope = Scope::Vault;
-        let (owner, provider) = (p_scope_id.unwrap_or_default(), p_provider.unwrap_or_default());
-        let (model, name) = (p_model.unwrap_or_default(), p_name.unwrap_or_default());
+        let [owner, provider, model, name] =
+            [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |Stored(text)| text));
         let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
         let context = Context {
             secret_id: *id.as_bytes(),

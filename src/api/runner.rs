@@ -1,6 +1,7 @@
 //! Environment variables for a process that calls providers.
 
 use hftok_core::provider::{Provider, find, members};
+use pgrx::datum::Array;
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
@@ -13,11 +14,11 @@ use crate::store::providers;
 entry! {
     /// The variables as JSON text: a value each, or null for one to unset.
     fn runner_env(
-        p_providers: Vec<Option<String>>,
+        p_providers: Array<&str>,
         p_user_id: &str,
         p_org_id: &str,
         p_model: &str,
-        p_levels: Vec<Option<String>>,
+        p_levels: Array<&str>,
     ) -> RevealedText {
         admit_plaintext()?;
         let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
@@ -26,7 +27,7 @@ entry! {
         if p_providers.iter().flatten().any(unknown) {
             return Err(Error::BadInput("p_providers names a provider that does not exist"));
         }
-        let mut variables = Variables(Zeroizing::new(String::with_capacity(16 * 1024)));
+        let mut variables = Variables(Zeroizing::new(String::new()));
         for (id, provider) in all {
             let is_named = p_providers.as_ref().map(|names| names.contains(&id));
             if is_named == Some(false) {
@@ -36,7 +37,7 @@ entry! {
                 Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
                     pgrx::notice!("hftok left out {id}: it was changed outside hftok");
                     if let Some(builtin) = find(&id) {
-                        variables.withhold(builtin);
+                        variables.withhold(builtin)?;
                     }
                     continue;
                 }
@@ -47,17 +48,17 @@ entry! {
             match request.walk(|_| ()) {
                 Ok(Some(taken)) => {
                     request.record(taken.level, taken.stored)?;
-                    variables.give(&provider, taken.value.expose());
+                    variables.give(&provider, taken.value.expose())?;
                 }
-                Ok(None) => variables.withhold(&provider),
+                Ok(None) => variables.withhold(&provider)?,
                 Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
                     pgrx::notice!("hftok left out {}: {} at level {}", provider.id, outcome.as_str(), level.as_str());
-                    variables.withhold(&provider);
+                    variables.withhold(&provider)?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(variables.finish())
+        variables.finish()
     }
 }
 
@@ -65,58 +66,62 @@ entry! {
 struct Variables(Zeroizing<String>);
 
 impl Variables {
-    fn give(&mut self, provider: &Provider, value: &[u8]) {
+    fn give(&mut self, provider: &Provider, value: &[u8]) -> Result<(), Error> {
         // Only text is ever sealed.
-        let Ok(value) = std::str::from_utf8(value) else { return };
+        let Ok(value) = std::str::from_utf8(value) else { return Ok(()) };
         for name in &provider.environment.unset {
-            self.put(name, None);
+            self.put(name, None)?;
         }
         if let Some(name) = &provider.environment.document {
-            self.put(name, Some(value));
+            self.put(name, Some(value))?;
         }
         match provider.fields.as_slice() {
-            [field] => field.env.iter().for_each(|name| self.put(name, Some(value))),
+            [field] => field.env.iter().try_for_each(|name| self.put(name, Some(value))),
             fields => {
                 let parts = members(value).unwrap_or_default();
                 for field in fields {
                     for name in &field.env {
-                        self.put(name, parts.get(&field.name).map(|part| part.as_str()));
+                        self.put(name, parts.get(&field.name).map(|part| part.as_str()))?;
                     }
                 }
+                Ok(())
             }
         }
     }
 
     /// Nothing of this provider is to be picked up elsewhere: what the process inherited would pay without being asked.
-    fn withhold(&mut self, provider: &Provider) {
+    fn withhold(&mut self, provider: &Provider) -> Result<(), Error> {
         for name in provider.variables() {
             if !provider.environment.without.contains_key(name) {
-                self.put(name, None);
+                self.put(name, None)?;
             }
         }
-        for (name, value) in &provider.environment.without {
-            self.put(name, value.as_deref());
-        }
+        provider.environment.without.iter().try_for_each(|(name, value)| self.put(name, value.as_deref()))
     }
 
-    fn put(&mut self, name: &str, value: Option<&str>) {
-        let separator = if self.0.is_empty() { '{' } else { ',' };
-        let value = value.map(json_string);
+    fn put(&mut self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        let separator = if self.0.is_empty() { "{" } else { "," };
+        let name = json_string(name)?;
+        let value = value.map(json_string).transpose()?;
         let value = value.as_ref().map_or("null", |value| value.as_str());
-        if self.0.capacity() < self.0.len() + name.len() + value.len() + 8 {
-            let mut larger = Zeroizing::new(String::with_capacity(2 * (self.0.capacity() + value.len())));
+        [separator, &name, ":", value].into_iter().try_for_each(|part| self.add(part))
+    }
+
+    /// A text that grew by itself would leave what it held behind.
+    fn add(&mut self, part: &str) -> Result<(), Error> {
+        if self.0.capacity() < self.0.len() + part.len() {
+            let mut larger = Zeroizing::new(String::new());
+            let room = (2 * (self.0.len() + part.len())).max(16 * 1024);
+            larger.try_reserve_exact(room).map_err(|_| Error::NoMemory)?;
             larger.push_str(&self.0);
             self.0 = larger;
         }
-        self.0.push(separator);
-        self.0.push_str(&json_string(name));
-        self.0.push(':');
-        self.0.push_str(value);
+        self.0.push_str(part);
+        Ok(())
     }
 
-    fn finish(mut self) -> RevealedText {
-        let end = if self.0.is_empty() { "{}" } else { "}" };
-        self.0.push_str(end);
-        RevealedText(self.0)
+    fn finish(mut self) -> Result<RevealedText, Error> {
+        self.add(if self.0.is_empty() { "{}" } else { "}" })?;
+        Ok(RevealedText(self.0))
     }
 }

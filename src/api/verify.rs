@@ -8,7 +8,8 @@ use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
-use crate::pg::entry::entry;
+use crate::pg::entry::{Stored, entry};
+use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::texts::Texts;
 use crate::store::data_keys::{self, WrappedKey};
 use crate::store::row::SealedRow;
@@ -20,32 +21,33 @@ entry! {
     fn value_fault(
         p_id: Uuid,
         p_version: i32,
-        p_scope: String,
-        p_scope_id: String,
-        p_provider: String,
-        p_model: String,
-        p_name: String,
+        p_scope: Stored,
+        p_scope_id: Stored,
+        p_provider: Stored,
+        p_model: Stored,
+        p_name: Stored,
         p_allowed_hosts: Texts,
         p_expires_at: TimestampWithTimeZone,
-        p_sealed: Vec<u8>,
-        p_preview: String,
-        p_fingerprint: Vec<u8>,
+        p_sealed: &[u8],
+        p_preview: Stored,
+        p_fingerprint: &[u8],
         p_binding_key: Uuid,
     ) -> Option<String> {
         let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
             return Ok(Some("incomplete row".into()));
         };
+        let text = |stored: Option<Stored<'_>>| copy_of_text(stored.map_or("", |Stored(text)| text));
         let row = SealedRow {
             id,
             version,
-            scope: p_scope.unwrap_or_default(),
-            scope_id: p_scope_id.unwrap_or_default(),
-            provider: p_provider.unwrap_or_default(),
-            model: p_model.unwrap_or_default(),
-            name: p_name.unwrap_or_default(),
+            scope: text(p_scope)?,
+            scope_id: text(p_scope_id)?,
+            provider: text(p_provider)?,
+            model: text(p_model)?,
+            name: text(p_name)?,
             allowed_hosts: p_allowed_hosts.map(|hosts| hosts.0),
             expires_at: p_expires_at,
-            sealed,
+            sealed: copy_of_bytes(sealed)?,
         };
         let value = match row.open() {
             Ok(value) => value,
@@ -56,7 +58,7 @@ entry! {
         }
         let stored = p_fingerprint.unwrap_or_default();
         let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
-        let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(&stored, &value.as_ref()))) {
+        let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref()))) {
             Some(Ok(fits)) => fits,
             Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. }))) => return fault(error),
             Some(Err(_)) | None => false,
@@ -64,7 +66,7 @@ entry! {
         if !fits {
             return Ok(Some("its fingerprint is that of another value".into()));
         }
-        if p_preview.is_none_or(|stored| stored != preview(&value.as_ref())) {
+        if p_preview.is_none_or(|Stored(stored)| stored != preview(&value.as_ref())) {
             return Ok(Some("its preview is that of another value".into()));
         }
         Ok(None)
@@ -98,14 +100,14 @@ entry! {
     /// What is wrong with a wrapped data key.
     fn data_key_fault(
         p_id: i32,
-        p_purpose: String,
+        p_purpose: &str,
         p_root_key_id: i32,
-        p_root_fingerprint: Vec<u8>,
-        p_wrapped: Vec<u8>,
+        p_root_fingerprint: &[u8],
+        p_wrapped: &[u8],
     ) -> Option<String> {
         let (Some(id), Some(purpose), Some(root)) = (
             p_id.and_then(DataKeyId::new),
-            p_purpose.as_deref().and_then(Purpose::parse),
+            p_purpose.and_then(Purpose::parse),
             p_root_key_id.and_then(RootKeyId::new),
         ) else {
             return Ok(Some("incomplete row".into()));
@@ -115,8 +117,8 @@ entry! {
             id,
             purpose,
             root,
-            root_fingerprint: p_root_fingerprint.unwrap_or_default(),
-            wrapped: p_wrapped.unwrap_or_default(),
+            root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
+            wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
         };
         key.unwrap().map_or_else(fault, |()| Ok(None))
     }

@@ -6,6 +6,7 @@ use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
+use super::input::short;
 use super::owner::identifier;
 use crate::audit::reveals;
 use crate::error::Error;
@@ -101,8 +102,10 @@ impl Request {
             provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
             user: user.map(identifier).transpose()?,
             org: org.map(identifier).transpose()?,
-            model: model.filter(|model| !model.is_empty()).map(str::to_owned),
-            host: host.map(str::to_owned),
+            model: short(model, "p_model may have 1024 bytes")?
+                .filter(|model| !model.is_empty())
+                .map(str::to_owned),
+            host: short(host, "p_host may have 1024 bytes")?.map(str::to_owned),
             levels: levels.map(|words| words.iter().map(parse).collect()).transpose()?,
         })
     }

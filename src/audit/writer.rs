@@ -18,9 +18,11 @@ use hftok_core::audit::queue::{Slot, records};
 use super::batch::Batch;
 use super::follow_up::FollowUp;
 use super::{accept, round, rows};
+use crate::error::Error;
 use crate::keys::state::State;
+use crate::pg::raise::Report;
 use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, server_log, transaction};
+use crate::pg::{audit_queue, memory, server_log, transaction};
 use crate::{keys, settings};
 
 /// How long a writer stays without work.
@@ -31,6 +33,8 @@ const FORBEARANCE: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(250);
 /// How many records it takes at a time: a copy of so many is made while the queue is locked.
 const GULP: usize = 4096;
+/// What a round allocates at most for them: copies of their bytes, what is read of them, the order they are brought into.
+const ROUND_BYTES: usize = 16 * 1024 * 1024;
 /// How often it looks into the table without being called.
 const LOOK: Duration = Duration::from_millis(250);
 /// When so many wait, or something lies in the table, it goes on without a pause.
@@ -114,8 +118,7 @@ fn main(argument: u64) {
 /// Writes into the server's log what can no longer be written where it belongs.
 fn forsake(Errand { lane, database, .. }: Errand) {
     let mut copy = Vec::new();
-    loop {
-        let (batch, end) = take(lane, &mut copy);
+    while let Ok((batch, end)) = take(lane, &mut copy) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -146,12 +149,13 @@ pub fn forsake_all() {
     }
 }
 
-/// Copies what waits in a lane, into memory that was made before.
-fn take(lane: usize, copy: &mut Vec<Slot>) -> (Batch, u64) {
+/// Copies what waits in a lane, into memory that was made before. It stays where it is when there is no memory for a round.
+fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<(Batch, u64), Error> {
     copy.clear();
-    copy.reserve(2 * GULP);
-    let end = audit_queue::with(|queue| queue.take(lane, GULP, copy)).unwrap_or_default();
-    (Batch::of(records(copy)), end)
+    copy.try_reserve(2 * GULP).map_err(|_| Error::NoMemory)?;
+    memory::look_for(ROUND_BYTES)?;
+    let end = audit_queue::with(|queue| queue.take(lane, GULP, 2 * GULP, copy)).unwrap_or_default();
+    Ok((Batch::of(records(copy)), end))
 }
 
 struct Writer {
@@ -248,7 +252,7 @@ impl Writer {
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let (batch, end) = take(self.lane, &mut self.copy);
+        let (batch, end) = take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.into()))?;
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
@@ -272,12 +276,16 @@ impl Writer {
                     forsake(Errand { lane: self.lane, database: self.database, is_inquest: false });
                     return Err(());
                 }
-                server_log::write(&format!(
-                    "hftok: the audit of database {} could not be written and is tried again: {}",
-                    self.database, report.message
-                ));
+                self.complain(&report);
                 Err(())
             }
         }
+    }
+
+    fn complain(&self, report: &Report) {
+        server_log::write(&format!(
+            "hftok: the audit of database {} could not be written and is tried again: {}",
+            self.database, report.message
+        ));
     }
 }

@@ -8,16 +8,21 @@
 //! the like): there code of a table's owner runs on somebody else's behalf, and plaintext would be written to disk.
 //!
 //! What must stay true: an entry's body returns or unwinds, and everything it owned is dropped before an error is
-//! raised. There is no other way from Rust to a Postgres error.
+//! raised. There is no other way from Rust to a Postgres error. Nobody chooses how much memory a call takes: an argument is
+//! refused by its length before it is detoasted or copied.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pgrx::pg_sys;
-use pgrx::{FromDatum, IntoDatum};
+use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
+use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
+use super::json::Jsonb;
+use super::memory;
 use super::raise::{Report, raise};
 use super::statement::InCall;
+use super::texts::Texts;
 use crate::error::Error;
+use crate::settings;
 
 /// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL. `anywhere:` is for
 /// functions that answer inside a security-restricted operation as well, and give nothing away there.
@@ -42,9 +47,11 @@ macro_rules! entry {
                     // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
                     unsafe {
                         $crate::pg::entry::enter(fcinfo, stringify!($name), NAMES.len(), |_arguments| {
-                            $(let $arg = _arguments.next();)*
                             $admitted
-                                .and_then(|()| $name($($arg),*))
+                                .and_then(|()| {
+                                    $(let $arg = _arguments.next()?;)*
+                                    $name($($arg),*)
+                                })
                                 .inspect_err($crate::audit::refused)
                         })
                     }
@@ -69,12 +76,66 @@ pub struct Arguments {
 
 impl Arguments {
     /// The next argument, `None` when it is NULL.
-    pub fn next<T: FromDatum>(&mut self) -> Option<T> {
+    pub fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
         let at = self.at;
         self.at += 1;
         // SAFETY: `enter` checked that the call has as many arguments as the entry takes, and the declaration in
         // sql/ gives each the type that the entry names. The memory of an argument outlives the call.
-        unsafe { pgrx::fcinfo::pg_getarg(self.fcinfo, at) }
+        unsafe {
+            if T::HAS_ANY_LENGTH {
+                let most = settings::max_secret_size() + BESIDE_VALUE;
+                let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at);
+                if given.is_some_and(|given| length(given) > most) {
+                    return Err(Error::TooLarge { what: "An argument", most });
+                }
+            }
+            Ok(pgrx::fcinfo::pg_getarg(self.fcinfo, at))
+        }
+    }
+}
+
+/// So many bytes may surround a value of the largest size that is stored: white space, the other fields of a document.
+const BESIDE_VALUE: usize = 64 * 1024;
+
+/// What an argument can be. Nothing that is as long as its caller likes may be copied while it is taken.
+pub trait Argument: FromDatum {
+    /// Whether the caller chooses how long it is.
+    const HAS_ANY_LENGTH: bool;
+}
+
+macro_rules! argument {
+    ($has_any_length:literal: $($kind:ty),*) => {
+        $(impl Argument for $kind { const HAS_ANY_LENGTH: bool = $has_any_length; })*
+    };
+}
+
+argument!(false: bool, i32, i64, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+argument!(true: &str, Array<'_, &str>, Jsonb);
+// What hftok stored when `hftok.max_secret_size` was larger is still read, and looked at where it lies.
+argument!(false: &[u8], Stored<'_>, Texts);
+
+/// A text out of a row of ours, however long somebody made it.
+pub struct Stored<'a>(pub &'a str);
+
+impl FromDatum for Stored<'_> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, kind: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { <&str>::from_polymorphic_datum(datum, is_null, kind) }.map(Self)
+    }
+}
+
+/// The length of a value of variable length once it is detoasted, found without doing so.
+unsafe fn length(value: pg_sys::Datum) -> usize {
+    let header = value.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller's: such a value begins with a header that says how it is stored.
+    unsafe {
+        if varlena::varatt_is_1b(header) && !varlena::varatt_is_1b_e(header) {
+            varlena::varsize_1b(header)
+        } else if varlena::varatt_is_4b_u(header) {
+            varlena::varsize_4b(header)
+        } else {
+            pg_sys::toast_raw_datum_size(value)
+        }
     }
 }
 
@@ -95,7 +156,8 @@ pub unsafe fn enter<T: IntoDatum>(
             return Err(Error::Internal("the function was declared with another number of arguments"));
         }
         let _call = InCall::enter(name, fcinfo);
-        body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum)
+        let answer = body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum);
+        memory::admit().and(answer)
     }));
     let report = match outcome {
         Ok(Ok(Some(datum))) => return datum,
@@ -105,7 +167,11 @@ pub unsafe fn enter<T: IntoDatum>(
             return pg_sys::Datum::null();
         }
         Ok(Err(error)) => Report::from(error),
-        Err(payload) => Report::of_unwinding(payload),
+        Err(payload) => {
+            // Told by this error, whatever it is.
+            let _ = memory::admit();
+            Report::of_unwinding(payload)
+        }
     };
     raise(report)
 }

@@ -20,6 +20,7 @@ pub mod json;
 pub mod key_pages;
 pub mod lock;
 mod mapping;
+pub mod memory;
 pub mod owner;
 pub mod raise;
 pub mod relations;

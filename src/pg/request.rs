@@ -51,13 +51,19 @@ fn forbid_caching() {
     set_local(c"response.headers", &Value::Array(headers).to_string());
 }
 
+/// Anybody can make a setting as long as they like. What is cut is no JSON any more, and no word that is looked for.
+const SETTING_BYTES_MAX: usize = 64 * 1024;
+
 /// A setting that is there and not empty.
 pub(super) fn setting(name: &CStr) -> Option<String> {
     // SAFETY: a look-up by a valid C string; the answer is null or a C string that the next change may free, and
     // is copied before that.
     let text = unsafe {
         let text = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        (!text.is_null()).then(|| {
+            let bytes = CStr::from_ptr(text).to_bytes();
+            String::from_utf8_lossy(&bytes[..bytes.len().min(SETTING_BYTES_MAX)]).into_owned()
+        })
     };
     text.filter(|text| !text.is_empty())
 }

@@ -68,7 +68,7 @@ impl Found<'_> {
                 return Ok(Cow::Borrowed(varlena::varlena_to_byte_slice(value)));
             }
             let copy = pg_sys::pg_detoast_datum(value);
-            Ok(Cow::Owned(varlena::varlena_to_byte_slice(copy).to_vec()))
+            Ok(Cow::Borrowed(varlena::varlena_to_byte_slice(copy)))
         }
     }
 }

@@ -16,6 +16,7 @@ use std::thread::LocalKey;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
+use super::memory;
 use super::owner::Pinned;
 use super::row_set::{self, RowSet};
 use super::snapshot::LatestSnapshot;
@@ -49,13 +50,38 @@ impl Parameter {
 }
 
 /// Types whose values lie in memory of their own once they were read.
-pub trait Owned: FromDatum {}
+pub trait Owned: FromDatum {
+    /// The value; `None` too when there is no memory for it, which [`memory::admit`] tells.
+    ///
+    /// # Safety
+    /// As for [`FromDatum::from_datum`].
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { Self::from_datum(datum, is_null) }
+    }
+}
 
 macro_rules! owned {
     ($($kind:ty),*) => { $(impl Owned for $kind {})* };
 }
 
-owned!(bool, i32, i64, String, Vec<u8>, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+owned!(bool, i32, i64, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+
+impl Owned for String {
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { <&str>::from_datum(datum, is_null) }
+            .and_then(|text| memory::copy_of_text(text).inspect_err(|_| memory::note_need()).ok())
+    }
+}
+
+impl Owned for Vec<u8> {
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { <&[u8]>::from_datum(datum, is_null) }
+            .and_then(|bytes| memory::copy_of_bytes(bytes).inspect_err(|_| memory::note_need()).ok())
+    }
+}
 
 /// A row, while it is being looked at.
 pub struct Row<'a> {
@@ -72,7 +98,7 @@ impl Row<'_> {
         // that doesn't exist by NULL.
         unsafe {
             let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
-            T::from_datum(datum, is_null)
+            T::copy_of(datum, is_null)
         }
     }
 
@@ -288,7 +314,8 @@ impl Spi {
             .map(|at| {
                 // SAFETY: the table has `count` rows.
                 let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
-                each(&Row { tuple, description, life: PhantomData })
+                let made = each(&Row { tuple, description, life: PhantomData });
+                memory::admit().and(made)
             })
             .collect()
     }

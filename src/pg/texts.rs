@@ -1,5 +1,6 @@
 //! Arrays of text as they lie in a table, whoever wrote them there.
 
+use pgrx::datum::Array;
 use pgrx::{FromDatum, pg_sys};
 
 use super::sql::Owned;
@@ -14,9 +15,13 @@ const NONE: &str = "(null)";
 impl FromDatum for Texts {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
         // SAFETY: as the caller says, an array of text.
-        let texts = unsafe { Vec::<Option<String>>::from_polymorphic_datum(datum, is_null, oid) };
+        let texts = unsafe { Array::<&str>::from_polymorphic_datum(datum, is_null, oid) };
         texts.map(|texts| {
-            Self(texts.into_iter().map(|text| text.unwrap_or_else(|| NONE.to_owned())).collect())
+            // hftok writes none of nearly this length: not worth a copy.
+            if texts.len() > 2000 || texts.iter().flatten().map(str::len).sum::<usize>() > 128 * 1024 {
+                return Self(vec![NONE.to_owned()]);
+            }
+            Self(texts.iter().map(|text| text.unwrap_or(NONE).to_owned()).collect())
         })
     }
 }

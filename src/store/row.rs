@@ -55,6 +55,11 @@ impl SealedRow {
 
     /// What the value is bound to, if the row says something that can be.
     pub fn context(&self) -> Option<Context<'_>> {
+        // No owner, provider, model or name is nearly as long.
+        if [&self.scope_id, &self.provider, &self.model, &self.name].iter().any(|text| text.len() > 16 * 1024)
+        {
+            return None;
+        }
         Some(Context {
             secret_id: *self.id.as_bytes(),
             version: u32::try_from(self.version).ok()?,
