@@ -9,6 +9,7 @@ use super::reveal::RevealedText;
 use super::walk::Request;
 use crate::error::Error;
 use crate::pg::entry::entry;
+use crate::pg::server_log;
 use crate::store::providers;
 
 entry! {
@@ -52,7 +53,8 @@ entry! {
                 }
                 Ok(None) => variables.withhold(&provider)?,
                 Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
-                    pgrx::notice!("hftok left out {}: {} at level {}", provider.id, outcome.as_str(), level.as_str());
+                    let (outcome, level) = (outcome.as_str(), level.as_str());
+                    server_log::notice(&format!("hftok left out {}: {outcome} at level {level}", provider.id), None);
                     variables.withhold(&provider)?;
                 }
                 Err(error) => return Err(error),

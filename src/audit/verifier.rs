@@ -6,6 +6,7 @@ use hftok_core::audit::chain::{self, Head, Link, START};
 
 use super::rows::{self, Stored};
 use crate::error::Error;
+use crate::pg::server_log;
 use crate::store::data_keys;
 
 /// How often it is told how far the verification is.
@@ -143,7 +144,7 @@ impl Walk {
             next = seen + 1;
             if self.told.elapsed() > PROGRESS {
                 self.told = Instant::now();
-                pgrx::notice!("hftok: {} of {to} events verified", self.number);
+                server_log::notice(&format!("hftok: {} of {to} events verified", self.number), None);
             }
         }
         if let Some(suspect) = self.suspect.take() {

@@ -10,7 +10,7 @@ use hftok_core::keyring::Keyring;
 use super::state::{Reason, State};
 use super::{marker, source};
 use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, key_pages};
+use crate::pg::{audit_queue, key_pages, server_log};
 
 /// How long until a failed load is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -130,11 +130,16 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
 fn report(state: State) {
     match state {
         State::Loading => {}
-        State::Open { trouble: None } => pgrx::log!("hftok: keyring loaded"),
+        State::Open { trouble: None } => server_log::log("hftok: keyring loaded"),
         State::Open { trouble: Some(reason) } => {
             let text = reason.text();
-            pgrx::log!("hftok: {text}; the keys loaded before stay in use. {}", reason.remedy());
+            server_log::log(&format!(
+                "hftok: {text}; the keys loaded before stay in use. {}",
+                reason.remedy()
+            ));
         }
-        State::Sealed(reason) => pgrx::log!("hftok is sealed: {}. {}", reason.text(), reason.remedy()),
+        State::Sealed(reason) => {
+            server_log::log(&format!("hftok is sealed: {}. {}", reason.text(), reason.remedy()))
+        }
     }
 }

@@ -23,7 +23,7 @@ use hftok_core::keyring::Keyring;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
-use super::mapping;
+use super::{mapping, server_log};
 use crate::keys::state::State;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
@@ -208,10 +208,12 @@ fn map() {
     // alignment than a page has.
     unsafe {
         if libc::madvise(pages.cast(), length, libc::MADV_DONTDUMP) != 0 {
-            pgrx::warning!("hftok: keys could not be excluded from core dumps");
+            server_log::warning("hftok: keys could not be excluded from core dumps");
         }
         if libc::mlock(pages.cast(), length) != 0 {
-            pgrx::log!("hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)");
+            server_log::log(
+                "hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)",
+            );
         }
         pages.write(Pages { keys: KeyPages::EMPTY, run });
         PAGES.store(pages, Ordering::Relaxed);

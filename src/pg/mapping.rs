@@ -3,6 +3,8 @@
 //! Mapped by the postmaster before it forks, so that it lies at the same address in every process, and for as long as the
 //! server runs.
 
+use super::server_log;
+
 /// Maps room for so many values, all zeroes, beginning at a page; or warns that there is no memory for them.
 pub(super) fn map<T>(count: usize, what: &str) -> Option<*mut T> {
     let length = count.checked_mul(size_of::<T>())?;
@@ -18,7 +20,7 @@ pub(super) fn map<T>(count: usize, what: &str) -> Option<*mut T> {
         )
     };
     if start == libc::MAP_FAILED {
-        pgrx::warning!("hftok: no memory for {what}; started without it");
+        server_log::warning(&format!("hftok: no memory for {what}; started without it"));
         return None;
     }
     Some(start.cast())

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
 /// Whether a line of ours would reach the log, or be swallowed by log_min_messages.
@@ -16,23 +17,56 @@ pub fn takes_lines() -> bool {
 /// Writes a line into the log, and nothing but this line: with the statement that is running Postgres would also write what
 /// literals it has. Clients are sent nothing.
 pub fn write(line: &str) {
+    report(PgLogLevel::LOG_SERVER_ONLY, line, None);
+}
+
+/// Writes a line into the log.
+pub fn log(line: &str) {
+    report(PgLogLevel::LOG, line, None);
+}
+
+/// Tells the client, who may go on.
+pub fn notice(message: &str, hint: Option<&str>) {
+    report(PgLogLevel::NOTICE, message, hint);
+}
+
+/// Warns whoever reads the log, and the client if there is one.
+pub fn warning(message: &str) {
+    report(PgLogLevel::WARNING, message, None);
+}
+
+/// Reports below the level of an error, and returns.
+///
+/// Postgres looks for a cancel when it has reported. Without the boundary that would jump over the frames of our callers,
+/// who own values; with it, it unwinds them.
+fn report(level: PgLogLevel, message: &str, hint: Option<&str>) {
     unsafe extern "C-unwind" {
         fn errstart(level: c_int, domain: *const c_char) -> bool;
         fn errmsg_internal(format: *const c_char, ...) -> c_int;
+        fn errhint(format: *const c_char, ...) -> c_int;
         fn errhidestmt(hide: bool) -> c_int;
         fn errhidecontext(hide: bool) -> c_int;
         fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     }
-    let Ok(line) = CString::new(line) else { return };
-    // SAFETY: the calls that Postgres' own ereport() makes, with valid C strings. At this level it returns. Should there be no
-    // memory for it, it jumps over this frame, which then leaks the copy of the line and nothing else.
+    let (Ok(message), Ok(hint)) = (CString::new(message), hint.map(CString::new).transpose()) else { return };
+    let (message, hint) = (message.as_ptr(), hint.as_ref().map(|hint| hint.as_ptr()));
+    let is_alone = level as i32 == PgLogLevel::LOG_SERVER_ONLY as i32;
+    // SAFETY: the calls that Postgres' own ereport() makes, with C strings that outlive them. The closure owns nothing that an
+    // error would jump over.
     unsafe {
-        if errstart(PgLogLevel::LOG_SERVER_ONLY as i32, std::ptr::null()) {
-            errmsg_internal(c"%s".as_ptr(), line.as_ptr());
-            errhidestmt(true);
-            errhidecontext(true);
-            errfinish(c"hftok".as_ptr(), 0, c"hftok".as_ptr());
-        }
+        pg_guard_ffi_boundary(|| {
+            if errstart(level as c_int, std::ptr::null()) {
+                errmsg_internal(c"%s".as_ptr(), message);
+                if let Some(hint) = hint {
+                    errhint(c"%s".as_ptr(), hint);
+                }
+                if is_alone {
+                    errhidestmt(true);
+                    errhidecontext(true);
+                }
+                errfinish(c"hftok".as_ptr(), 0, c"hftok".as_ptr());
+            }
+        });
     }
 }
 
