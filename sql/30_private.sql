@@ -9,8 +9,7 @@ COMMENT ON FUNCTION hftok_private.open_vault_row IS
     'Opens a row of the view decrypted_secrets in that schema, for whoever may read its column. Not a definer: it must know who reads.';
 
 CREATE FUNCTION hftok_private.fingerprints(p_value text) RETURNS bytea[]
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_fingerprints';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_fingerprints';
 COMMENT ON FUNCTION hftok_private.fingerprints IS 'The fingerprints of a value under every key for fingerprints.';
 
 CREATE FUNCTION hftok_private.value_fault(
@@ -18,14 +17,13 @@ CREATE FUNCTION hftok_private.value_fault(
     p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_preview text, p_fingerprint bytea,
     p_binding_key uuid
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_value_fault';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_value_fault';
 COMMENT ON FUNCTION hftok_private.value_fault IS 'What is wrong with a sealed value, or NULL.';
 
 CREATE FUNCTION hftok_private.superseded_fault(
     p_secret_id uuid, p_version int, p_superseded_at timestamptz, p_mark bytea
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_superseded_fault';
 COMMENT ON FUNCTION hftok_private.superseded_fault IS 'What is wrong with when a version was replaced, or NULL.';
 
@@ -39,18 +37,15 @@ ALTER TABLE hftok_private.secrets
 CREATE FUNCTION hftok_private.data_key_fault(
     p_id int, p_purpose text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_data_key_fault';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_data_key_fault';
 COMMENT ON FUNCTION hftok_private.data_key_fault IS 'What is wrong with a wrapped data key, or NULL.';
 
 CREATE FUNCTION hftok_private.keyring_state() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_keyring_state';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_keyring_state';
 COMMENT ON FUNCTION hftok_private.keyring_state IS 'The state of the keyring as JSON, without a key.';
 
 CREATE FUNCTION hftok_private.read_keyring() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_unseal';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_read_keyring';
 COMMENT ON FUNCTION hftok_private.read_keyring IS 'Has the keyring read again, and waits for it.';
 
 -- The id of the key is the second to fifth byte of a sealed value; total, because a damaged row may be shorter. Not STRICT:
@@ -74,21 +69,18 @@ COMMENT ON FUNCTION hftok_private.missing_key IS 'Says that a key is missing tha
 
 -- Writers of one user's credentials come one after the other, whichever of their rows they lock first.
 CREATE FUNCTION hftok_private.lock_user(p_user_id text) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_lock_user';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_lock_user';
 COMMENT ON FUNCTION hftok_private.lock_user IS 'Waits until nobody else writes credentials of this user, until the transaction ends.';
 
 CREATE FUNCTION hftok_private.record_change(
     p_action text, p_object uuid DEFAULT NULL, p_version int DEFAULT NULL, p_digest bytea DEFAULT NULL, p_scope text DEFAULT NULL,
     p_owner text DEFAULT NULL, p_provider text DEFAULT NULL, p_level text DEFAULT NULL, p_subject text DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_record_change';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_change';
 COMMENT ON FUNCTION hftok_private.record_change IS 'Has the audit tell of a change that is made in SQL, if it is committed.';
 
 CREATE FUNCTION hftok_private.record_refusal(p_action text, p_outcome text, p_object uuid) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_record_refusal';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_refusal';
 COMMENT ON FUNCTION hftok_private.record_refusal IS 'Has the audit tell that a function in SQL refuses.';
 
 CREATE FUNCTION hftok_private.versions_of(p_secret_id uuid) RETURNS bytea

@@ -3,8 +3,7 @@
 CREATE FUNCTION hftok.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_create_secret';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_create_secret';
 COMMENT ON FUNCTION hftok.create_secret IS
     'Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault''s callers and ignored, as there.';
 
@@ -12,38 +11,45 @@ CREATE FUNCTION hftok.update_secret(
     secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
     new_key_id uuid DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_update_secret';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_secret';
 COMMENT ON FUNCTION hftok.update_secret IS
     'Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404).';
+
+-- For install_vault_schema(), whose functions run as their callers.
+CREATE FUNCTION hftok_private.vault_create_secret(new_secret text, new_name text, new_description text, new_key_id uuid)
+    RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_vault_create_secret';
+COMMENT ON FUNCTION hftok_private.vault_create_secret IS 'create_secret() for whoever was granted vault.create_secret().';
+CREATE FUNCTION hftok_private.vault_update_secret(
+    secret_id uuid, new_secret text, new_name text, new_description text, new_key_id uuid
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_vault_update_secret';
+COMMENT ON FUNCTION hftok_private.vault_update_secret IS 'update_secret() for whoever was granted vault.update_secret().';
 
 CREATE FUNCTION hftok.put_secret(
     p_name text, p_secret text, p_description text DEFAULT NULL, p_expected_version int DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_put_secret';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_put_secret';
 COMMENT ON FUNCTION hftok.put_secret IS
     'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist.';
 
 CREATE FUNCTION hftok.get_secret(
     p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_get_secret';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_get_secret';
 COMMENT ON FUNCTION hftok.get_secret IS 'The value of a named secret, now or in a previous version. p_recipient is reserved.';
 
 CREATE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_delete_secret';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_secret';
 COMMENT ON FUNCTION hftok.delete_secret IS 'Deletes a named secret and its history; false when there is none of this id.';
 
 CREATE FUNCTION hftok.restore_secret(p_secret_id uuid, p_version int) RETURNS int
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_restore_secret';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_restore_secret';
 COMMENT ON FUNCTION hftok.restore_secret IS 'Makes a previous version the next one, and returns its new number.';
 
-CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
+CREATE FUNCTION hftok_private.secret_history_as_owner(p_secret_id uuid)
     RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     IF p_secret_id IS NULL THEN
@@ -62,10 +68,14 @@ BEGIN
         ORDER BY v.version DESC;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.secret_history_as_owner IS 'The work of secret_history(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
+    RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_secret_history';
 COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
 
-CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.find_secret_as_owner(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
     WITH wanted AS MATERIALIZED (SELECT hftok_private.fingerprints(p_value) AS fingerprints)
     SELECT s.id, s.version, true
@@ -74,6 +84,9 @@ CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, v
     SELECT v.secret_id, v.version, false
     FROM hftok_private.secret_versions v WHERE v.fingerprint = ANY ((SELECT w.fingerprints FROM wanted w)::bytea[])
 $$;
+COMMENT ON FUNCTION hftok_private.find_secret_as_owner IS 'The work of find_secret(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_find_secret';
 COMMENT ON FUNCTION hftok.find_secret IS
     'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened.';
 
@@ -90,8 +103,8 @@ $$;
 COMMENT ON FUNCTION hftok_private.refuse_write IS 'Refuses to write through a view.';
 
 -- Whether it may be done was decided by the privilege on the view that was named.
-CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.delete_vault_row_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     gone hftok_private.secrets;
@@ -104,6 +117,9 @@ BEGIN
     RETURN OLD;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.delete_vault_row_as_owner IS 'The work of delete_vault_row(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_vault_row';
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
 
 CREATE VIEW hftok_private.stored_vault_rows WITH (security_barrier) AS

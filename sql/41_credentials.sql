@@ -95,8 +95,7 @@ COMMENT ON FUNCTION hftok.delete_credential IS 'Deletes a credential and its his
 CREATE FUNCTION hftok.report_credential(
     p_secret_id uuid, p_verdict text, p_message text DEFAULT NULL, p_version int DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_report_credential';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_report_credential';
 COMMENT ON FUNCTION hftok.report_credential IS
     'Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration''s credentials its status is kept too.';
 
@@ -104,7 +103,7 @@ CREATE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS hftok.resolved_token
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_resolve_token';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_resolve_token';
 COMMENT ON FUNCTION hftok.resolve_token IS
     'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422).';
 
@@ -112,27 +111,18 @@ CREATE FUNCTION hftok.resolve_hf_token(
     p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL, p_host text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
 COMMENT ON FUNCTION hftok.resolve_hf_token IS 'The Hugging Face token to use; NULL when no level has one.';
 
 CREATE FUNCTION hftok.previous_token(p_secret_id uuid) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_previous_token';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_previous_token';
 COMMENT ON FUNCTION hftok.previous_token IS 'The version before the current one, while hftok.overlap lasts.';
-
-CREATE FUNCTION hftok_private.runner_env(
-    p_providers text[], p_user_id text, p_org_id text, p_model text, p_levels text[]
-) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_runner_env';
-COMMENT ON FUNCTION hftok_private.runner_env IS 'runner_env() as JSON text.';
 
 CREATE FUNCTION hftok.runner_env(
     p_providers text[] DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT hftok_private.runner_env(p_providers, p_user_id, p_org_id, p_model, p_levels)::jsonb $$;
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_runner_env';
 COMMENT ON FUNCTION hftok.runner_env IS
     'Environment variables for a process that calls providers; null for one to unset. Providers that are named must be usable; without names those that are not are left out.';
 
@@ -140,7 +130,7 @@ CREATE FUNCTION hftok_private.explain(
     p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[]
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_explain';
-COMMENT ON FUNCTION hftok_private.explain IS 'explain_token() as JSON text. Not a definer: it must know who asks.';
+COMMENT ON FUNCTION hftok_private.explain IS 'explain_token() as JSON text, for whoever asks.';
 
 CREATE FUNCTION hftok.explain_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,

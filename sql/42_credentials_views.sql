@@ -52,13 +52,12 @@ CREATE FUNCTION hftok_private.reseal(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
     p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
 ) RETURNS bytea
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_reseal';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_reseal';
 COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
 
--- A definer, which cannot know its caller: whether they may write was decided by the view, which ran as them.
-CREATE FUNCTION hftok_private.write_credential() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+-- Whether the caller may write was decided by the view, which ran as them.
+CREATE FUNCTION hftok_private.write_credential_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     stored hftok_private.secrets;
@@ -118,6 +117,9 @@ BEGIN
     RETURN NEW;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.write_credential_as_owner IS 'The work of write_credential(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.write_credential() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_write_credential';
 COMMENT ON FUNCTION hftok_private.write_credential IS 'Updates and deletes through the view credentials.';
 CREATE TRIGGER write_credential INSTEAD OF UPDATE OR DELETE ON hftok.credentials
     FOR EACH ROW EXECUTE FUNCTION hftok_private.write_credential();
@@ -127,7 +129,7 @@ CREATE VIEW hftok.expiring_credentials WITH (security_barrier) AS
 COMMENT ON VIEW hftok.expiring_credentials IS 'Credentials that end within 30 days, or have ended.';
 
 CREATE FUNCTION hftok_private.catalogue_rows() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_catalogue_rows';
 COMMENT ON FUNCTION hftok_private.catalogue_rows IS 'The catalogue as JSON: of a provider that cannot be vouched for, the name alone.';
 
@@ -159,7 +161,7 @@ COMMENT ON FUNCTION hftok.unregister_provider IS
     'Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing.';
 
 CREATE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_provider_fault';
 COMMENT ON FUNCTION hftok_private.provider_fault IS 'Why a registered provider cannot be used, or NULL.';
 

@@ -63,8 +63,8 @@ CREATE FUNCTION hftok_private.identifier(p_id text) RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_identifier';
 COMMENT ON FUNCTION hftok_private.identifier IS 'An identifier as it is stored; an error for one that cannot be.';
 
-CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.grant_administrator_as_owner(p_user_id text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     INSERT INTO hftok_private.administrators (user_id) VALUES (hftok_private.identifier(p_user_id)) ON CONFLICT DO NOTHING;
@@ -74,10 +74,13 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.grant_administrator_as_owner IS 'The work of grant_administrator(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_grant_administrator';
 COMMENT ON FUNCTION hftok.grant_administrator IS 'Makes a user of the application an administrator.';
 
-CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.revoke_administrator_as_owner(p_user_id text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     DELETE FROM hftok_private.administrators a WHERE a.user_id = hftok_private.identifier(p_user_id);
@@ -89,11 +92,14 @@ BEGIN
     RETURN true;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.revoke_administrator_as_owner IS 'The work of revoke_administrator(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_revoke_administrator';
 COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an administrator; false when they were none.';
 
 CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     owner text := hftok_private.identifier(p_id);
@@ -165,14 +171,22 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.forget IS 'Deletes everything of a user or an organisation, and counts it.';
 
+CREATE FUNCTION hftok_private.forget_user_as_owner(p_user_id text)
+    RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS $$ SELECT * FROM hftok_private.forget('user', p_user_id) $$;
+COMMENT ON FUNCTION hftok_private.forget_user_as_owner IS 'The work of forget_user(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.forget_user(p_user_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT * FROM hftok_private.forget('user', p_user_id) $$;
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_forget_user';
 COMMENT ON FUNCTION hftok.forget_user IS 'Deletes everything of a user, and counts it.';
 
+CREATE FUNCTION hftok_private.forget_org_as_owner(p_org_id text)
+    RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS $$ SELECT * FROM hftok_private.forget('org', p_org_id) $$;
+COMMENT ON FUNCTION hftok_private.forget_org_as_owner IS 'The work of forget_org(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.forget_org(p_org_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT * FROM hftok_private.forget('org', p_org_id) $$;
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_forget_org';
 COMMENT ON FUNCTION hftok.forget_org IS 'Deletes everything of an organisation, and counts it.';

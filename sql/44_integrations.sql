@@ -10,8 +10,7 @@ COMMENT ON FUNCTION hftok.create_integration_with_vault IS
 CREATE FUNCTION hftok.get_integration_credentials(
     p_integration_id uuid, p_user_id text DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS jsonb
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
 COMMENT ON FUNCTION hftok.get_integration_credentials IS
     'The credentials of an integration of p_user_id, or shared with them: an object as it was given, or a key as a string.';
 
@@ -32,8 +31,7 @@ COMMENT ON FUNCTION hftok.update_integration_credentials IS
 CREATE FUNCTION hftok.update_integration_status(
     p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
 COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked.';
 
 CREATE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
@@ -88,15 +86,14 @@ CREATE FUNCTION hftok_private.report_usage(
     p_secret_id uuid, p_scope text, p_owner text, p_provider text, p_requests bigint, p_units bigint, p_cost text,
     p_currency text
 ) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_report_usage';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_report_usage';
 COMMENT ON FUNCTION hftok_private.report_usage IS 'Has the audit''s writer count usage.';
 
-CREATE FUNCTION hftok.record_usage(
-    p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
-    p_currency text DEFAULT 'USD'
+CREATE FUNCTION hftok_private.record_usage_as_owner(
+    p_secret_id uuid, p_requests bigint, p_units bigint, p_cost numeric,
+    p_currency text
 ) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     IF p_requests < 0 OR p_units < 0 OR p_cost < 0 OR p_cost IN ('NaN', 'Infinity') OR p_currency !~ '^[A-Z]{3}$' THEN
@@ -110,6 +107,12 @@ BEGIN
     FROM hftok_private.secrets s WHERE s.id = p_secret_id AND s.scope <> 'vault';
 END
 $$;
+COMMENT ON FUNCTION hftok_private.record_usage_as_owner IS 'The work of record_usage(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.record_usage(
+    p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
+    p_currency text DEFAULT 'USD'
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_usage';
 COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC), soon: nothing is written in the caller''s transaction. NULL or an unknown id does nothing.';
 
 CREATE VIEW hftok_private.usage_rows WITH (security_barrier) AS

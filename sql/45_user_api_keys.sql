@@ -6,34 +6,33 @@
 -- the session's memory for the end of the statement.
 
 CREATE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_api_key text) RETURNS text
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
 COMMENT ON FUNCTION hftok_private.stage_api_key IS 'Seals a key, keeps it for the end of the statement, and gives its mask.';
 CREATE FUNCTION hftok_private.staged_id(p_user_id text, p_service text) RETURNS uuid
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_staged_id';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_staged_id';
 COMMENT ON FUNCTION hftok_private.staged_id IS 'The id that the secret of a key that is kept will have, if there is none yet.';
 CREATE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_save_staged';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_save_staged';
 COMMENT ON FUNCTION hftok_private.save_staged IS 'Stores the key that is kept for this user and provider; false when there is none.';
 CREATE FUNCTION hftok_private.clear_staged() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_clear_staged';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_clear_staged';
 COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
 
-CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.user_api_keys_statement_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     PERFORM hftok_private.clear_staged();
     RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_statement_as_owner IS 'The work of user_api_keys_statement(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_statement';
 COMMENT ON FUNCTION hftok_private.user_api_keys_statement IS 'Begins a statement with nothing kept.';
 
-CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
@@ -50,10 +49,13 @@ BEGIN
     RETURN NEW;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_insert_as_owner IS 'The work of user_api_keys_insert(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_insert';
 COMMENT ON FUNCTION hftok_private.user_api_keys_insert IS 'Seals a key before there is a row. Ids and times of the client are ignored.';
 
-CREATE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.user_api_keys_update_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service <> OLD.service THEN
@@ -74,15 +76,17 @@ BEGIN
     RETURN NEW;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_update_as_owner IS 'The work of user_api_keys_update(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_update';
 COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'ON CONFLICT DO UPDATE: takes the key that was inserted; a mask that was read means unchanged.';
 
 CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_is_staged';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_is_staged';
 COMMENT ON FUNCTION hftok_private.is_staged IS 'Whether a key with this mask is kept for this user and provider.';
 
-CREATE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.user_api_keys_written_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     IF hftok_private.is_staged(NEW.user_id, NEW.service, NEW.api_key) THEN
@@ -98,12 +102,15 @@ BEGIN
     RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_written_as_owner IS 'The work of user_api_keys_written(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_written';
 COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
 
 -- Updates and deletes of clients, through the view. The key is locked before any row: ON CONFLICT comes to the row in that
 -- order too, and one that locked the row first would wait for it crosswise.
-CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     stored hftok_private.secrets;
@@ -135,6 +142,9 @@ BEGIN
     RETURN CASE WHEN FOUND THEN NEW END;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.user_api_keys_change_as_owner IS 'The work of user_api_keys_change(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_change';
 COMMENT ON FUNCTION hftok_private.user_api_keys_change IS 'Stores a key that is written anew, or deletes it; a mask that was read means unchanged.';
 
 -- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.

@@ -57,35 +57,29 @@ COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how m
 
 CREATE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
     RETURNS hftok.verified_audit
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_verify_audit';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify_audit';
 COMMENT ON FUNCTION hftok.verify_audit IS
     'Holds every event from p_from to p_to against the hash that ties it to the one before, and the end against p_head, which audit_head() gave earlier. That the newest events were cut off is only noticed with p_head.';
 
 CREATE FUNCTION hftok.audit_head() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_audit_head';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_head';
 COMMENT ON FUNCTION hftok.audit_head IS 'The end of the audit, to be kept outside the database and given to verify_audit().';
 
 CREATE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_purge_audit';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_purge_audit';
 COMMENT ON FUNCTION hftok.purge_audit IS
     'Removes the events before the first that is not older than p_before, if they verify, and leaves a signed stub so that the rest still does. Says how many they were.';
 
 CREATE FUNCTION hftok_private.record_verify() RETURNS boolean
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_record_verify';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_verify';
 COMMENT ON FUNCTION hftok_private.record_verify IS 'Has everything chained that is to be, and the audit tell that verify() was called.';
 
 CREATE FUNCTION hftok_private.pending_event(p_event bytea, p_protection bytea, p_transaction bigint) RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_pending_event';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_pending_event';
 COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.';
 
 CREATE FUNCTION hftok_private.audit_state() RETURNS text
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_audit_state';
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_state';
 COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
 
 -- What the audit says of each object last: the chain, and after it what is still to be chained.

@@ -5,8 +5,7 @@
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
 CREATE FUNCTION hftok_private.record_comparison(p_secret_id uuid) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_record_comparison';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_comparison';
 COMMENT ON FUNCTION hftok_private.record_comparison IS 'Records that somebody learns whether a secret has the value that they bring.';
 
 -- What a program's default, a form's hint or a hurried hand leaves in a column; what providers' own checks find comes after.
@@ -30,7 +29,7 @@ CREATE FUNCTION hftok_private.import_check(
     p_value text, p_stored text, p_provider text, p_fully boolean,
     OUT provider text, OUT skipped int, OUT is_blank boolean, OUT reason text, OUT is_judged boolean, OUT warnings text[]
 )
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     value text;
@@ -69,12 +68,12 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_check IS 'Why a value is no credential of its provider, or what is to be said of it.';
 
 -- What to do with a value: the line for the report, and whether the value is to be saved first, in place of which version.
-CREATE FUNCTION hftok_private.import_step(
+CREATE FUNCTION hftok_private.import_step_as_owner(
     p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
     p_column text, p_run uuid, p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
 )
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     looked_at record;
@@ -237,12 +236,19 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.import_step_as_owner IS 'The work of import_step(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.import_step(
+    p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
+    p_column text, p_run uuid, p_dry_run boolean,
+    OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
+)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_step';
 COMMENT ON FUNCTION hftok_private.import_step IS 'Decides what becomes of a value; writes its line unless the value is to be saved.';
 
-CREATE FUNCTION hftok_private.import_saved(
+CREATE FUNCTION hftok_private.import_saved_as_owner(
     p_line hftok_private.import_rows, p_value text, p_column text, p_saved hftok.saved_credential
 ) RETURNS text
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 BEGIN
     p_line.secret_id := p_saved.secret_id;
@@ -256,6 +262,11 @@ BEGIN
     RETURN hftok_private.import_line(p_line);
 END
 $$;
+COMMENT ON FUNCTION hftok_private.import_saved_as_owner IS 'The work of import_saved(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok_private.import_saved(
+    p_line hftok_private.import_rows, p_value text, p_column text, p_saved hftok.saved_credential
+) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_saved';
 COMMENT ON FUNCTION hftok_private.import_saved IS 'Writes the line of a value that was saved.';
 
 -- As the caller, because saving is recorded under the name of whoever saves.

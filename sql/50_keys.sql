@@ -22,12 +22,11 @@ CREATE TYPE hftok.server_status AS (
 COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
 
 CREATE FUNCTION hftok.seal() RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS 'MODULE_PATHNAME', 'hftok_seal';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_seal';
 COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
 
-CREATE FUNCTION hftok.unseal() RETURNS hftok.keyring
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+CREATE FUNCTION hftok_private.unseal_as_owner() RETURNS hftok.keyring
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     state jsonb;
@@ -40,10 +39,13 @@ BEGIN
     RETURN found;
 END
 $$;
+COMMENT ON FUNCTION hftok_private.unseal_as_owner IS 'The work of unseal(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.unseal() RETURNS hftok.keyring
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unseal';
 COMMENT ON FUNCTION hftok.unseal IS 'Reads the keyring again, also when not sealed.';
 
 CREATE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     keyring jsonb := hftok_private.keyring_state()::jsonb;
@@ -101,9 +103,9 @@ CREATE FUNCTION hftok.status() RETURNS hftok.server_status
 COMMENT ON FUNCTION hftok.status IS
     'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may.';
 
-CREATE FUNCTION hftok.verify()
+CREATE FUNCTION hftok_private.verify_as_owner()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
     WITH present AS MATERIALIZED (
         SELECT ARRAY(SELECT k.id::bigint FROM hftok_private.data_keys k WHERE k.state <> 'destroyed') AS ids
@@ -159,6 +161,10 @@ CREATE FUNCTION hftok.verify()
     )
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
+COMMENT ON FUNCTION hftok_private.verify_as_owner IS 'The work of verify(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.verify()
+    RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify';
 COMMENT ON FUNCTION hftok.verify IS
     'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts.';
 

@@ -68,7 +68,8 @@ GRANT EXECUTE ON FUNCTION
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
-    hftok_private.visible_usage, hftok_private.visible_audit_events
+    hftok_private.visible_usage, hftok_private.visible_audit_events,
+    hftok_private.vault_create_secret, hftok_private.vault_update_secret
     TO PUBLIC;
 
 -- LOCK TABLE locks what is below a view as well, with the rights of the view's owner, if these allow more than to read. So the

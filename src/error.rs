@@ -197,6 +197,8 @@ pub enum Object {
     Secret(Uuid),
     /// A version of a secret.
     Version(Uuid, i32),
+    /// The version before the only one that a secret has had.
+    FormerVersion(Uuid),
 }
 
 impl Error {
@@ -237,6 +239,7 @@ impl From<Error> for Report {
                 Object::Integration(id) => format!("There is no integration {id}."),
                 Object::Secret(id) => format!("There is no secret {id}."),
                 Object::Version(id, version) => format!("Secret {id} has no version {version}."),
+                Object::FormerVersion(id) => format!("Secret {id} has had one version only."),
             }),
             Error::MethodNotAllowed => report(b"PT405", "Method Not Allowed")
                 .detail("Secrets are given and taken by POST only.".to_owned()),

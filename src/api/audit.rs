@@ -11,10 +11,12 @@ use crate::audit::rows::Pending;
 use crate::audit::{self, changes, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::audit_queue;
+use crate::pg::caller::Caller;
 use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::key_pages::database;
 use crate::pg::memory::copy_of_bytes;
+use crate::pg::owner::AsOwner;
 use crate::pg::{request, session};
 use crate::settings;
 
@@ -23,6 +25,8 @@ entry! {
     fn verify_audit(p_from: i64, p_to: i64, p_head: &str) -> Composite {
         let head = p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
         let head = head.transpose()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         audit::settle();
         let verdict = verifier::verify(p_from, p_to, head)?;
         let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
@@ -38,6 +42,8 @@ entry! {
 
     /// The end of the chain, as a text.
     fn audit_head() -> String {
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         audit::settle();
         verifier::head().map(|head| head.to_string())
     }
@@ -45,6 +51,8 @@ entry! {
     /// Removes the oldest events.
     fn purge_audit(p_before: TimestampWithTimeZone) -> i64 {
         let before = required(p_before, "p_before must not be null")?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         audit::settle();
         purge::purge(before)
     }

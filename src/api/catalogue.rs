@@ -17,6 +17,8 @@ entry! {
     /// Every provider as JSON text. Of one that cannot be vouched for, for want of a key or because it was changed, only the
     /// name.
     fn catalogue_rows() -> String {
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let builtin = catalogue();
         let mut rows = Vec::new();
         for (name, entry) in providers::all()? {

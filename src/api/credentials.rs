@@ -18,7 +18,7 @@ use crate::pg::entry::entry;
 use crate::pg::json;
 use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::owner::AsOwner;
-use crate::pg::session;
+use crate::pg::{server_log, session};
 use crate::settings;
 use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
@@ -174,7 +174,14 @@ entry! {
             expected: p_expected_version,
             id: None,
         };
-        answer(&saving.store(&owner)?)
+        let saved = saving.store(&owner)?;
+        if matches!(actor, Actor::Trusted) && owner.is_role() {
+            server_log::notice(
+                &format!("this is a credential of {}, and of no user of the application", owner.id),
+                Some("It is used when p_user_id names that. For somebody else's, name p_user_id, p_org_id or p_global."),
+            );
+        }
+        answer(&saved)
     }
 
     /// Looks at a value without storing it.
@@ -259,6 +266,8 @@ entry! {
         if !["verified", "invalid", "indeterminate"].contains(&verdict) {
             return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
         }
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         // Kept of a refusal only.
         let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
         let message = message.as_deref();

@@ -65,6 +65,8 @@ entry! {
     fn integration_credentials(p_integration_id: Uuid, p_user_id: &str, p_recipient: &str) -> Jsonb {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let user = named_or_owner(p_integration_id, p_user_id)?;
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let found = reached.read_credentials()?;
@@ -138,6 +140,8 @@ entry! {
         if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
             return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
         }
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let user = named_or_owner(p_integration_id, p_user_id)?;
         let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
         let message = said(p_error_message, || reached.read_credentials().map(Some))?;

@@ -17,7 +17,7 @@ entry! {
     }
 
     /// Reads the keyring again, also when not sealed.
-    fn unseal() -> () {
+    fn read_keyring() -> () {
         keys::unseal()?;
         audit::record(Kind::Key, "done", Object::default())
     }

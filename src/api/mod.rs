@@ -1,10 +1,11 @@
 //! The functions that SQL can call, declared in `sql/`. Each reads as a rule: what is asked, what is checked, what is
-//! done. How a function is guarded stands in its declaration: SECURITY DEFINER where EXECUTE is the permission,
-//! SECURITY INVOKER and [`crate::pg::caller::Caller`] where it matters who is asking.
+//! done. All are SECURITY INVOKER: who calls is recorded, and a definer hides it. Where EXECUTE is the permission, Postgres has
+//! checked it before; then a [`crate::pg::caller::Caller`] is asked for what it may do, or not, and the work is done as hftok_owner.
 
 mod audit;
 mod catalogue;
 mod credentials;
+mod guarded;
 mod identity;
 mod imports;
 mod input;

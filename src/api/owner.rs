@@ -57,6 +57,11 @@ impl Owner {
         Ok(Self { scope, id })
     }
 
+    /// Whether it is a role of the database that calls by itself.
+    pub fn is_role(&self) -> bool {
+        self.scope == Scope::User && self.id.starts_with("role:")
+    }
+
     /// Fails unless the actor may write this owner's credentials.
     pub fn admit_writer(&self, actor: &Actor) -> Result<(), Error> {
         let Actor::User(user) = actor else { return Ok(()) };

@@ -32,6 +32,8 @@ entry! {
     ) -> Composite {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch_unpinned(&caller)?;
         let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
         let taken = request.walk(|_| ())?;
         let Some(Taken { level, value, stored }) = taken else {
@@ -68,6 +70,8 @@ entry! {
         p_levels: Array<&str>,
     ) -> Option<Revealed> {
         admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch_unpinned(&caller)?;
         let levels = texts(p_levels)?;
         let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
         let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
@@ -78,11 +82,16 @@ entry! {
     /// The version before the current one, while it may still be used.
     fn previous_token(p_secret_id: Uuid) -> Revealed {
         admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch_unpinned(&caller)?;
         let id = required(p_secret_id, "p_secret_id must not be null")?;
         let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
         let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
         if !found.is_enabled {
             return Err(Error::Disabled { secret_id: id, integration: None, by_backend: false });
+        }
+        if found.row.version == 1 {
+            return Err(Error::NotFound(Object::FormerVersion(id)));
         }
         let previous = versions::find_overlapping(id, found.row.version - 1)?;
         // Restricted to hosts, it is released by resolve_token() for one of them.

@@ -5,7 +5,6 @@ use hftok_core::binding::{Binding, Context, Scope};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{IntoDatum, pg_sys};
-use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, required};
 use crate::audit::reveals;
@@ -24,19 +23,6 @@ impl IntoDatum for Revealed {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         // Only text is ever sealed, and what opens is what was sealed.
         std::str::from_utf8(self.0.expose()).ok().and_then(IntoDatum::into_datum)
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::TEXTOID
-    }
-}
-
-/// Text that was put together from opened secrets, on its way to the caller.
-pub struct RevealedText(pub Zeroizing<String>);
-
-impl IntoDatum for RevealedText {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        self.0.as_str().into_datum()
     }
 
     fn type_oid() -> pg_sys::Oid {

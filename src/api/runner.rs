@@ -5,23 +5,27 @@ use pgrx::datum::Array;
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
-use super::reveal::RevealedText;
 use super::walk::Request;
 use crate::error::Error;
+use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::json::{self, Jsonb};
+use crate::pg::owner::AsOwner;
 use crate::pg::server_log;
 use crate::store::providers;
 
 entry! {
-    /// The variables as JSON text: a value each, or null for one to unset.
+    /// The variables as a JSON object: a value each, or null for one to unset.
     fn runner_env(
         p_providers: Array<&str>,
         p_user_id: &str,
         p_org_id: &str,
         p_model: &str,
         p_levels: Array<&str>,
-    ) -> RevealedText {
+    ) -> Jsonb {
         admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
         let all = providers::all()?;
         let unknown = |name: &String| !all.iter().any(|(id, _)| id == name);
@@ -60,7 +64,7 @@ entry! {
                 Err(error) => return Err(error),
             }
         }
-        variables.finish()
+        json::parse(&variables.finish()?)
     }
 }
 
@@ -122,8 +126,8 @@ impl Variables {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<RevealedText, Error> {
+    fn finish(mut self) -> Result<Zeroizing<String>, Error> {
         self.add(if self.0.is_empty() { "{}" } else { "}" })?;
-        Ok(RevealedText(self.0))
+        Ok(self.0)
     }
 }

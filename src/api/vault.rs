@@ -5,12 +5,16 @@ use hftok_core::audit::event::{self, Kind};
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
+use pgrx::pg_sys::{Oid, TEXTOID, UUIDOID};
 
 use super::input::{admit_plaintext, binding_key, description, name, required, reserved, secret};
 use super::reveal::Revealed;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
+use crate::pg::acl;
+use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::owner::AsOwner;
 use crate::store::candidate::Moment;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
@@ -20,11 +24,7 @@ entry! {
     /// Stores a secret, with or without a name. The key id is Supabase Vault's and means nothing here, as it does
     /// there.
     fn create_secret(new_secret: &str, new_name: &str, new_description: &str, _new_key_id: Uuid) -> Uuid {
-        admit_plaintext()?;
-        let value = secret(required(new_secret, "new_secret must not be null")?)?;
-        let name = name(new_name)?;
-        let stored = insert(name, description(new_description)?.unwrap_or_default(), &value)?;
-        stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
+        create(&Caller::current(), new_secret, new_name, new_description)
     }
 
     /// Changes what is given and keeps what is null. An empty name takes the name away.
@@ -35,31 +35,34 @@ entry! {
         new_description: &str,
         _new_key_id: Uuid,
     ) -> () {
-        admit_plaintext()?;
-        let value = new_secret.map(secret).transpose()?;
-        let mut found = Secret::lock_vault(required(secret_id, "secret_id must not be null")?)?;
-        let former = found.row.version;
-        let new_name = new_name.filter(|name| *name != found.row.name).map(|new| name(Some(new))).transpose()?;
-        if let Some(description) = description(new_description)? {
-            description.clone_into(&mut found.description);
-        }
-        match (&value, new_name) {
-            (None, None) => return found.update_description(),
-            (None, Some(name)) => found.rebind(|row| name.clone_into(&mut row.name))?,
-            (Some(value), name) => {
-                name.unwrap_or(&found.row.name.clone()).clone_into(&mut found.row.name);
-                found.set_value(value)?;
-            }
-        }
-        if new_name.is_some() {
-            found.admit_binding()?;
-        }
-        found.update(former)
+        update(&Caller::current(), secret_id, new_secret, new_name, new_description)
+    }
+
+    /// vault.create_secret(): whoever was granted that need not be granted ours.
+    fn vault_create_secret(new_secret: &str, new_name: &str, new_description: &str, _new_key_id: Uuid) -> Uuid {
+        let caller = Caller::current();
+        admit_to_vault(&caller, "create_secret", &[TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
+        create(&caller, new_secret, new_name, new_description)
+    }
+
+    /// vault.update_secret(), likewise.
+    fn vault_update_secret(
+        secret_id: Uuid,
+        new_secret: &str,
+        new_name: &str,
+        new_description: &str,
+        _new_key_id: Uuid,
+    ) -> () {
+        let caller = Caller::current();
+        admit_to_vault(&caller, "update_secret", &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
+        update(&caller, secret_id, new_secret, new_name, new_description)
     }
 
     /// Stores a secret under a name, or gives the one of that name its next version.
     fn put_secret(p_name: &str, p_secret: &str, p_description: &str, p_expected_version: i32) -> Uuid {
         admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
         let p_description = description(p_description)?;
         let value = secret(required(p_secret, "p_secret must not be null")?)?;
@@ -92,6 +95,8 @@ entry! {
     fn get_secret(p_name: &str, p_version: i32, p_recipient: &str) -> Revealed {
         admit_plaintext()?;
         reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch_unpinned(&caller)?;
         let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
         let found = Moment::now()?.find(&Binding::vault(name), |found| {
             let version = p_version.unwrap_or(found.version);
@@ -107,6 +112,8 @@ entry! {
 
     /// Deletes a secret and its history; says whether there was one.
     fn delete_secret(p_secret_id: Uuid) -> bool {
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let id = required(p_secret_id, "p_secret_id must not be null")?;
         let is_deleted = secrets::delete_of(Scope::Vault, id)?;
         if !is_deleted {
@@ -119,6 +126,8 @@ entry! {
     /// Makes a previous version the next one, and says which number it got.
     fn restore_secret(p_secret_id: Uuid, p_version: i32) -> i32 {
         admit_plaintext()?;
+        let caller = Caller::current();
+        let _owner = AsOwner::switch(&caller)?;
         let version = required(p_version, "p_version must not be null")?;
         let mut found = Secret::lock_vault(required(p_secret_id, "p_secret_id must not be null")?)?;
         let former = found.row.version;
@@ -149,6 +158,58 @@ entry! {
         let id = required(p_secret_id, "p_secret_id must not be null")?;
         audit::record(Kind::Audit, "done", event::Object { id: Some(*id.as_bytes()), ..event::Object::default() })
     }
+}
+
+fn create(
+    caller: &Caller,
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+) -> Result<Uuid, Error> {
+    admit_plaintext()?;
+    let _owner = AsOwner::switch(caller)?;
+    let value = secret(required(new_secret, "new_secret must not be null")?)?;
+    let name = name(new_name)?;
+    let stored = insert(name, description(new_description)?.unwrap_or_default(), &value)?;
+    stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
+}
+
+fn update(
+    caller: &Caller,
+    secret_id: Option<Uuid>,
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+) -> Result<(), Error> {
+    admit_plaintext()?;
+    let _owner = AsOwner::switch(caller)?;
+    let value = new_secret.map(secret).transpose()?;
+    let mut found = Secret::lock_vault(required(secret_id, "secret_id must not be null")?)?;
+    let former = found.row.version;
+    let new_name = new_name.filter(|name| *name != found.row.name).map(|new| name(Some(new))).transpose()?;
+    if let Some(description) = description(new_description)? {
+        description.clone_into(&mut found.description);
+    }
+    match (&value, new_name) {
+        (None, None) => return found.update_description(),
+        (None, Some(name)) => found.rebind(|row| name.clone_into(&mut row.name))?,
+        (Some(value), name) => {
+            name.unwrap_or(&found.row.name.clone()).clone_into(&mut found.row.name);
+            found.set_value(value)?;
+        }
+    }
+    if new_name.is_some() {
+        found.admit_binding()?;
+    }
+    found.update(former)
+}
+
+/// Fails unless the caller was granted the function of this name in schema vault.
+fn admit_to_vault(caller: &Caller, name: &'static str, types: &[Oid]) -> Result<(), Error> {
+    if acl::may_execute(caller, "vault", name, types) {
+        return Ok(());
+    }
+    Err(Error::NotAllowed("permission denied for a function of schema vault"))
 }
 
 fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {

@@ -19,19 +19,24 @@ CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.secrets
 CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON vault.decrypted_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 
+-- As their callers, whom the audit names. That they were granted these is asked again by those that they call.
 CREATE FUNCTION vault.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT hftok.create_secret(new_secret, new_name, new_description, new_key_id) $$;
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT hftok_private.vault_create_secret(new_secret, new_name, new_description, new_key_id);
+    END;
 COMMENT ON FUNCTION vault.create_secret IS 'hftok.create_secret()';
 
 CREATE FUNCTION vault.update_secret(
     secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
     new_key_id uuid DEFAULT NULL
 ) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$ SELECT hftok.update_secret(secret_id, new_secret, new_name, new_description, new_key_id) $$;
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT hftok_private.vault_update_secret(secret_id, new_secret, new_name, new_description, new_key_id);
+    END;
 COMMENT ON FUNCTION vault.update_secret IS 'hftok.update_secret()';
 
 REVOKE ALL ON FUNCTION vault.create_secret, vault.update_secret FROM PUBLIC;

@@ -7,14 +7,28 @@ pub fn name(function: &'static str) -> &'static str {
     match function {
         "open_vault_row" => "decrypted_secrets",
         "fingerprints" => "find_secret",
+        "vault_create_secret" => "create_secret",
+        "vault_update_secret" => "update_secret",
+        "delete_vault_row" => "delete_secret",
+        "write_credential" => "credentials",
+        "import_step" | "import_saved" => "import_value",
+        "read_keyring" => "unseal",
         "import_fingerprints" | "record_comparison" => "import_value",
         "create_integration" => "create_integration_with_vault",
         "integration_credentials" => "get_integration_credentials",
         "delete_integration" => "delete_integration_with_vault",
         "explain" => "explain_token",
-        "stage_api_key" | "staged_id" | "is_staged" | "save_staged" | "lock_user" | "clear_staged" => {
-            "user_api_keys"
-        }
+        "stage_api_key"
+        | "staged_id"
+        | "is_staged"
+        | "save_staged"
+        | "lock_user"
+        | "clear_staged"
+        | "user_api_keys_statement"
+        | "user_api_keys_insert"
+        | "user_api_keys_update"
+        | "user_api_keys_written"
+        | "user_api_keys_change" => "user_api_keys",
         "reseal" => "credentials",
         "catalogue_rows" => "providers",
         "value_fault" | "data_key_fault" | "provider_fault" | "superseded_fault" | "record_verify" => {
@@ -49,7 +63,9 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
 /// The object that an error is about, if it has an id.
 pub fn object(error: &Error) -> Option<[u8; 16]> {
     match error {
-        Error::NotFound(Object::Integration(id) | Object::Secret(id) | Object::Version(id, _))
+        Error::NotFound(
+            Object::Integration(id) | Object::Secret(id) | Object::Version(id, _) | Object::FormerVersion(id),
+        )
         | Error::Damaged { secret_id: id, .. }
         | Error::Disabled { integration: Some(id), .. }
         | Error::Disabled { secret_id: id, .. }

@@ -1,10 +1,10 @@
-//! Whether the caller was granted a column of one of our views.
+//! Whether the caller was granted a column of one of our views, or a function.
 //!
 //! Granted, and not merely able to read it: members of `pg_read_all_data` can read every view, which for a backup role is
 //! harmless where a table holds ciphertext, and is not where a view opens it. And ours: a view is recognised by its owner,
 //! because anybody may give a view of their own the name of ours.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::{FromDatum, pg_sys};
 
@@ -58,9 +58,21 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
     if unsafe { pg_sys::superuser_arg(caller.role()) } {
         return true;
     }
-    relation.grants_select(pg_sys::Anum_pg_class_relacl, caller, owner)
-        || CatalogRow::attribute(view, column)
-            .is_some_and(|row| row.grants_select(pg_sys::Anum_pg_attribute_attacl, caller, owner))
+    relation.grants(pg_sys::ACL_SELECT, pg_sys::Anum_pg_class_relacl, caller, owner)
+        || CatalogRow::attribute(view, column).is_some_and(|row| {
+            row.grants(pg_sys::ACL_SELECT, pg_sys::Anum_pg_attribute_attacl, caller, owner)
+        })
+}
+
+/// Whether `caller` was granted EXECUTE on a function of hftok_owner with arguments of these types.
+pub fn may_execute(caller: &Caller, schema: &str, function: &str, types: &[pg_sys::Oid]) -> bool {
+    let [Ok(schema), Ok(function)] = [schema, function].map(CString::new) else { return false };
+    let Some(row) = CatalogRow::function_named(&schema, &function, types) else { return false };
+    let owner = row.get::<pg_sys::Oid>(pg_sys::Anum_pg_proc_proowner);
+    let Some(owner) = owner.filter(|owner| Some(*owner) == role_id("hftok_owner")) else { return false };
+    // SAFETY: reads the catalog.
+    let is_superuser = unsafe { pg_sys::superuser_arg(caller.role()) };
+    is_superuser || row.grants(pg_sys::ACL_EXECUTE, pg_sys::Anum_pg_proc_proacl, caller, owner)
 }
 
 /// Whether the access list of a function names a role itself: not by a group of its, and not by PUBLIC. As grantee or grantor,
@@ -94,6 +106,18 @@ impl CatalogRow {
         Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
     }
 
+    fn function_named(schema: &CStr, name: &CStr, types: &[pg_sys::Oid]) -> Option<Self> {
+        let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP).ok()?;
+        let count = i32::try_from(types.len()).ok()?;
+        // SAFETY: look-ups with a valid C string and a list of as many types as are counted, and with the three keys that this
+        // cache takes.
+        Self::held(cache, unsafe {
+            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+            let types = pg_sys::buildoidvector(types.as_ptr(), count);
+            pg_sys::SearchSysCache3(cache, name.as_ptr().into(), types.into(), schema.into())
+        })
+    }
+
     fn held(cache: i32, tuple: pg_sys::HeapTuple) -> Option<Self> {
         // Not then_some(): a row that is none would be made, and released.
         (!tuple.is_null()).then(|| Self { cache, tuple })
@@ -112,13 +136,13 @@ impl CatalogRow {
         self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
     }
 
-    /// Whether an access list gives SELECT to the caller, directly or by a role that they inherit from.
-    fn grants_select(&self, column: u32, caller: &Caller, owner: pg_sys::Oid) -> bool {
-        let select = pg_sys::AclMode::from(pg_sys::ACL_SELECT);
+    /// Whether an access list gives a privilege to the caller, directly or by a role that they inherit from.
+    fn grants(&self, privilege: u32, column: u32, caller: &Caller, owner: pg_sys::Oid) -> bool {
+        let privilege = pg_sys::AclMode::from(privilege);
         // SAFETY: the column holds an access list; detoasting copies it into the current memory context if need be.
         self.datum(column).is_some_and(|list| unsafe {
             let list = pg_sys::pg_detoast_datum(list.cast_mut_ptr()).cast::<pg_sys::Acl>();
-            pg_sys::aclmask(list, caller.role(), owner, select, pg_sys::AclMaskHow::ACLMASK_ANY) != 0
+            pg_sys::aclmask(list, caller.role(), owner, privilege, pg_sys::AclMaskHow::ACLMASK_ANY) != 0
         })
     }
 

@@ -13,6 +13,11 @@ pub(super) type FileId = RelFileLocator;
     reason = "the same functions as pgrx binds, called without its boundary"
 )]
 unsafe extern "C-unwind" {
+    pub(super) fn geterrcode() -> i32;
+    pub(super) fn GetUserId() -> Oid;
+    pub(super) fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
+    pub(super) fn SetUserIdAndSecContext(user: Oid, context: i32);
+    pub(super) fn GetCurrentTransactionNestLevel() -> i32;
     pub(super) fn table_open(id: Oid, lock: LOCKMODE) -> Relation;
     pub(super) fn table_close(relation: Relation, lock: LOCKMODE);
     pub(super) fn index_open(id: Oid, lock: LOCKMODE) -> Relation;

@@ -10,7 +10,7 @@ use hftok_core::is_uuid;
 use pgrx::pg_sys;
 
 use super::gateway::{self, Standing};
-use super::request;
+use super::{request, roles};
 use crate::error::Error;
 
 /// The role that a call is made by. There is one only outside security-restricted operations.
@@ -21,8 +21,7 @@ pub struct Caller {
 impl Caller {
     /// The caller of the function that is being entered.
     pub fn current() -> Self {
-        // SAFETY: reads a variable of this process.
-        Self { role: unsafe { pg_sys::GetUserId() } }
+        Self { role: roles::current() }
     }
 
     /// The role's id.

@@ -18,7 +18,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use super::json::Jsonb;
 use super::memory;
-use super::raise::{Report, raise};
+use super::raise::{Report, overhearing, raise};
 use super::statement::InCall;
 use super::texts::Texts;
 use crate::error::Error;
@@ -46,7 +46,7 @@ macro_rules! entry {
                     const NAMES: &[&str] = &[$(stringify!($arg)),*];
                     // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
                     unsafe {
-                        $crate::pg::entry::enter(fcinfo, stringify!($name), NAMES.len(), |_arguments| {
+                        $crate::pg::entry::enter(fcinfo, stringify!($name), Some(NAMES.len()), |_arguments| {
                             $admitted
                                 .and_then(|()| {
                                     $(let $arg = _arguments.next()?;)*
@@ -139,24 +139,25 @@ unsafe fn length(value: pg_sys::Datum) -> usize {
     }
 }
 
-/// Runs the body of an entry: hands over the arguments, takes back a value, NULL or an error.
+/// Runs the body of an entry: hands over the arguments, takes back a value, NULL or an error. `arguments` is how many the body
+/// takes; `None` when it takes whatever there are.
 ///
 /// # Safety
 /// `fcinfo` is the call that Postgres is making, and its arguments have the types that `body` takes.
 pub unsafe fn enter<T: IntoDatum>(
     fcinfo: pg_sys::FunctionCallInfo,
     name: &'static str,
-    arguments: usize,
+    arguments: Option<usize>,
     body: impl FnOnce(&mut Arguments) -> Result<T, Error>,
 ) -> pg_sys::Datum {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: Postgres passes a valid call.
         let given = unsafe { (*fcinfo).nargs };
-        if usize::try_from(given) != Ok(arguments) {
+        if arguments.is_some() && usize::try_from(given).ok() != arguments {
             return Err(Error::Internal("the function was declared with another number of arguments"));
         }
         let _call = InCall::enter(name, fcinfo);
-        let answer = body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum);
+        let answer = overhearing(|| body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum));
         memory::admit().and(answer)
     }));
     let report = match outcome {

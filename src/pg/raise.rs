@@ -5,13 +5,19 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::ffi::{CString, c_char};
+use std::cell::Cell;
+use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 
+use super::bare;
 use super::init::panic_location;
+
+thread_local! {
+    static OVERHEARD: Cell<i32> = const { Cell::new(0) };
+}
 
 /// What a caller sees of an error.
 pub struct Report {
@@ -69,7 +75,7 @@ impl Report {
             _ => {}
         }
         Self {
-            sqlstate: unpack(error.sql_error_code() as isize),
+            sqlstate: reported_sqlstate(error),
             message: Cow::Owned(error.message().to_owned()),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(|hint| Cow::Owned(hint.to_owned())),
@@ -94,6 +100,46 @@ pub(super) fn sqlstate_of(payload: &(dyn Any + Send)) -> Option<[u8; 5]> {
         None => payload.downcast_ref::<ErrorReportWithLevel>()?,
     };
     Some(unpack(error.sql_error_code() as isize))
+}
+
+/// The SQLSTATE of an error of Postgres: as pgrx has it, or as it was raised, if it is one of ours.
+fn reported_sqlstate(error: &ErrorReportWithLevel) -> [u8; 5] {
+    let overheard = isize::try_from(OVERHEARD.take()).map(unpack).unwrap_or_default();
+    match unpack(error.sql_error_code() as isize) {
+        code if code == *b"XX000" && (overheard.starts_with(b"PT") || overheard.starts_with(b"53HF")) => {
+            overheard
+        }
+        code => code,
+    }
+}
+
+/// Does work in which SQL may raise an error with a SQLSTATE of ours, which pgrx would forget.
+pub(super) fn overhearing<R>(work: impl FnOnce() -> R) -> R {
+    struct Restored(*mut pg_sys::ErrorContextCallback);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            // SAFETY: a variable of this process, set to what it was.
+            unsafe { pg_sys::error_context_stack = self.0 };
+        }
+    }
+    OVERHEARD.set(0);
+    // SAFETY: a variable of this process. What is put there lives until `work` has returned or unwound, and is taken away then.
+    unsafe {
+        let restored = Restored(pg_sys::error_context_stack);
+        let mut callback = pg_sys::ErrorContextCallback {
+            previous: restored.0,
+            callback: Some(overhear),
+            arg: std::ptr::null_mut(),
+        };
+        pg_sys::error_context_stack = &raw mut callback;
+        work()
+    }
+}
+
+/// Postgres asks for the context of everything that it reports.
+unsafe extern "C-unwind" fn overhear(_argument: *mut c_void) {
+    // SAFETY: something is being reported. The function reads, and cannot fail.
+    OVERHEARD.set(unsafe { bare::geterrcode() });
 }
 
 /// Raises an error. Must be the last thing that the outermost Rust frame does.

@@ -2,34 +2,41 @@
 //! it can also be had when a transaction has failed.
 
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::rc::Rc;
 
 use hftok_core::audit::event::Who;
 use pgrx::pg_sys;
 
-use super::caller::{role_name, subject};
-use super::{gateway, request, statement};
+use super::caller::subject;
+use super::{gateway, request, roles, statement};
 use crate::settings;
 
 thread_local! {
-    static LOGIN: OnceCell<String> = const { OnceCell::new() };
     static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
 }
 
-/// What changes with SET ROLE or with the configuration only.
+/// What changes only with the role that calls, with a role's name, or with the configuration.
 struct Names {
-    outer: pg_sys::Oid,
-    session: pg_sys::Oid,
-    configured: pg_sys::TimestampTz,
-    catalog: u64,
+    key: Key,
     role: Option<String>,
+    outer: Option<String>,
     login: Option<String>,
     address: Option<String>,
     is_gateway: bool,
     /// Whom the role stands for where nobody says it, unless it is a gateway.
     own: Option<String>,
+}
+
+/// What the names depend on.
+#[derive(PartialEq, Eq)]
+struct Key {
+    caller: pg_sys::Oid,
+    outer: pg_sys::Oid,
+    session: pg_sys::Oid,
+    catalog: u64,
+    configured: pg_sys::TimestampTz,
 }
 
 /// Who is calling, as the audit has it.
@@ -68,7 +75,7 @@ impl<'a> Session<'a> {
     pub fn as_who(&self) -> Who<'_> {
         Who {
             role: self.names.role.as_deref(),
-            outer: self.names.role.as_deref(),
+            outer: self.names.outer.as_deref(),
             login: self.names.login.as_deref(),
             user: self.user.as_deref().or(self.names.own.as_deref()),
             address: self.names.address.as_deref(),
@@ -80,49 +87,66 @@ impl<'a> Session<'a> {
 
 impl Names {
     fn current(may_ask: bool) -> Rc<Self> {
-        // SAFETY: read variables of this process.
-        let (outer, session, configured) =
-            unsafe { (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId(), pg_sys::PgReloadTime) };
-        let catalog = gateway::catalog_generation();
-        let fits = |names: &&Rc<Self>| {
-            names.outer == outer
-                && names.session == session
-                && names.configured == configured
-                && names.catalog == catalog
+        let caller = if may_ask { statement::caller() } else { roles::current() };
+        // SAFETY: reads variables of this process.
+        let key = unsafe {
+            let (outer, session) = (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId());
+            Key {
+                caller,
+                outer,
+                session,
+                catalog: gateway::catalog_generation(),
+                configured: pg_sys::PgReloadTime,
+            }
         };
-        if let Some(names) = NAMES.with_borrow(|names| names.as_ref().filter(fits).cloned()) {
+        if let Some(names) =
+            NAMES.with_borrow(|names| names.as_ref().filter(|names| names.key == key).cloned())
+        {
             return names;
         }
-        if may_ask && let Some(name) = login() {
-            LOGIN.with(|login| {
-                login.get_or_init(|| name);
-            });
+        let names = Rc::new(Self::of(key, may_ask));
+        if may_ask {
+            NAMES.set(Some(Rc::clone(&names)));
         }
+        names
+    }
+
+    fn of(key: Key, may_ask: bool) -> Self {
+        let Key { caller, outer, session, .. } = key;
         let authorization = request::setting(c"session_authorization");
-        let from_setting =
-            || request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone());
-        let role = if may_ask { role_name(outer) } else { from_setting() };
-        let standing = if may_ask { Some(gateway::standing(outer)) } else { gateway::standing_if_known() };
+        // Where the catalog cannot be asked, settings have the names of the two roles that they chose; any other that was not
+        // met before goes by its number.
+        let chosen = |role: pg_sys::Oid| match role {
+            role if role == outer => {
+                request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone())
+            }
+            role if role == session => authorization.clone(),
+            role => Some(format!("oid {}", role.to_u32())),
+        };
+        let name = |role| {
+            let known = if may_ask { roles::name(role) } else { roles::remembered(role) };
+            known.or_else(|| if may_ask { None } else { chosen(role) })
+        };
+        let standing = if may_ask {
+            Some(gateway::standing(caller))
+        } else {
+            gateway::standing_if_known().filter(|_| caller == outer)
+        };
         let is_gateway = standing == Some(gateway::Standing::Gateway);
         // A role of a gateway's stands for everybody. One that may be a gateway's is not said to stand for itself.
         let may_be_gateway =
             || authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
         let stands_for_itself = !is_gateway && (standing.is_some() || !may_be_gateway());
-        let names = Rc::new(Self {
-            outer,
-            session,
-            configured,
-            catalog,
+        let role = name(caller);
+        Self {
             own: role.as_ref().filter(|_| stands_for_itself).map(|role| format!("role:{role}")),
             role,
-            login: LOGIN.with(|name| name.get().cloned()).or(authorization),
+            outer: name(outer),
+            login: login().map_or_else(|| authorization.clone(), name),
             address: address_of_client(),
             is_gateway,
-        });
-        if may_ask {
-            NAMES.set(Some(Rc::clone(&names)));
+            key,
         }
-        names
     }
 }
 
@@ -149,11 +173,10 @@ fn application_name() -> *const c_char {
     unsafe { pg_sys::application_name }
 }
 
-/// The name that was logged in with: SET SESSION AUTHORIZATION does not change it.
-fn login() -> Option<String> {
+/// The role that logged in: SET SESSION AUTHORIZATION does not change it.
+fn login() -> Option<pg_sys::Oid> {
     // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry.
-    let role = unsafe { pg_sys::MyBEEntry.as_ref() }?.st_userid;
-    role_name(role)
+    unsafe { pg_sys::MyBEEntry.as_ref() }.map(|entry| entry.st_userid)
 }
 
 fn address_of_client() -> Option<String> {

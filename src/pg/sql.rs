@@ -257,12 +257,12 @@ pub fn run_script(text: &'static CStr) -> Result<(), Error> {
 /// A connection to SPI, closed when it is dropped. While it lives the names in statements mean what they say, also where
 /// the function that is running doesn't pin the search_path itself.
 pub(super) struct Spi {
-    _pinned: Option<Pinned>,
+    _pinned: Pinned,
 }
 
 impl Spi {
     pub(super) fn connect() -> Result<Self, Error> {
-        let pinned = Pinned::if_needed();
+        let pinned = Pinned::set();
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
         let code = unsafe { pg_sys::SPI_connect() };
         if code < 0 {

@@ -1,68 +1,106 @@
 //! The call that is being made, and what it leaves for the calls of the same place in the same statement.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use pgrx::{pg_guard, pg_sys};
 
+use super::{roles, transaction};
+
 thread_local! {
-    static ACTING: RefCell<Option<String>> = const { RefCell::new(None) };
-    static CURRENT: Cell<Call> = const { Cell::new(Call { name: "", fcinfo: std::ptr::null_mut() }) };
+    // The calls that are being made, each by something inside the one before it.
+    static CALLS: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A call from SQL.
-#[derive(Clone, Copy)]
 struct Call {
     name: &'static str,
     fcinfo: pg_sys::FunctionCallInfo,
+    /// Whose privilege to call it was checked.
+    caller: pg_sys::Oid,
+    /// The user for whom it acts.
+    acting: Option<String>,
+    /// How deep the subtransaction is that it was made in.
+    depth: i32,
 }
 
 /// While this lives, the call is the current one; after it, the one around it is again.
-pub(super) struct InCall {
-    around: Call,
-    acting: Option<String>,
-}
+///
+/// A Postgres error that jumps over this frame would leave the call behind: the end of the transaction, or of the part of
+/// it that failed, takes away what is left.
+pub(super) struct InCall(usize);
 
 impl InCall {
     pub(super) fn enter(name: &'static str, fcinfo: pg_sys::FunctionCallInfo) -> Self {
-        Self { around: CURRENT.replace(Call { name, fcinfo }), acting: ACTING.take() }
+        transaction::watch();
+        let (current, depth) = (roles::current(), transaction::depth());
+        CALLS.with_borrow_mut(|calls| {
+            // A guarded function runs SQL as hftok_owner, and this is called by that SQL: on behalf of whom the guard let in.
+            let caller = calls
+                .last()
+                .filter(|around| around.caller != current && roles::owner() == Some(current))
+                .map_or(current, |around| around.caller);
+            calls.push(Call { name, fcinfo, caller, acting: None, depth });
+            Self(calls.len() - 1)
+        })
     }
 }
 
 impl Drop for InCall {
     fn drop(&mut self) {
-        CURRENT.set(self.around);
-        ACTING.set(self.acting.take());
+        CALLS.with_borrow_mut(|calls| calls.truncate(self.0));
     }
+}
+
+/// Forgets the calls that were made in a part of the transaction, of this depth, that failed.
+pub(super) fn forget_from(depth: i32) {
+    CALLS.with_borrow_mut(|calls| {
+        let kept = calls.iter().position(|call| call.depth >= depth).unwrap_or(calls.len());
+        calls.truncate(kept);
+    });
+}
+
+fn with_current<R>(look: impl FnOnce(&mut Call) -> R) -> Option<R> {
+    CALLS.with_borrow_mut(|calls| calls.last_mut().map(look))
 }
 
 /// The name of the function that is running; empty outside any.
 pub fn function() -> &'static str {
-    CURRENT.get().name
+    with_current(|call| call.name).unwrap_or_default()
+}
+
+/// Whose privilege to call the running function was checked: the current user when the outermost of the calls was made
+/// that hftok_owner does not stand between.
+pub(super) fn caller() -> pg_sys::Oid {
+    with_current(|call| call.caller).unwrap_or_else(roles::current)
 }
 
 /// Says for which user the running function acts, once it knows.
 pub fn act_for(user: &str) {
-    ACTING.set(Some(user.to_owned()));
+    let user = user.to_owned();
+    with_current(|call| call.acting = Some(user));
 }
 
 /// The user for whom the running function said that it acts.
 pub fn acting() -> Option<String> {
-    ACTING.with_borrow(Clone::clone)
+    with_current(|call| call.acting.clone()).flatten()
+}
+
+/// The arguments and the place of the running call; null outside any.
+pub(super) fn fcinfo() -> pg_sys::FunctionCallInfo {
+    with_current(|call| call.fcinfo).unwrap_or(std::ptr::null_mut())
 }
 
 /// What the running function was called by, if that is more than an expression.
 pub(super) fn context() -> Option<*mut pg_sys::Node> {
     // SAFETY: the current call's, valid until it returns.
-    unsafe { CURRENT.get().fcinfo.as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
+    unsafe { fcinfo().as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
 }
 
 /// Where the running function's rows go, if it is called where it may give some.
 pub(super) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
     // SAFETY: as above; a node begins with what kind of node it is.
-    let info = unsafe { CURRENT.get().fcinfo.as_ref() }
-        .map(|call| call.resultinfo)
-        .filter(|node| !node.is_null())?;
+    let info = unsafe { fcinfo().as_ref() }.map(|call| call.resultinfo).filter(|node| !node.is_null())?;
     // SAFETY: as above.
     (unsafe { (*info).type_ } == pg_sys::NodeTag::T_ReturnSetInfo).then_some(info.cast())
 }
@@ -70,9 +108,8 @@ pub(super) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
 /// whatever way. Dropping it must neither fail nor call Postgres. A place keeps one of each type.
 pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
-    let fcinfo = CURRENT.get().fcinfo;
     // SAFETY: the current call's, valid until it returns; it has no place when it was called directly.
-    let place = unsafe { fcinfo.as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) };
+    let place = unsafe { fcinfo().as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) };
     let Some(place) = place else { return work(&mut make()) };
     // Taken out meanwhile: `make` and `work` may ask for others.
     // SAFETY: the place of the current call.

@@ -8,6 +8,7 @@ use pgrx::{pg_guard, pg_sys};
 use super::caller::Caller;
 use super::owner::AsOwner;
 use super::raise::Report;
+use super::{bare, statement};
 use crate::error::Error;
 
 /// How a transaction, or a part of one, ended.
@@ -27,12 +28,19 @@ pub enum End {
 
 thread_local! {
     static TOLD: Cell<Option<fn(End)>> = const { Cell::new(None) };
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Has a function told of the end of every transaction and subtransaction of this process. It must neither fail nor call
 /// Postgres. There is one such function.
 pub fn tell(listener: fn(End)) {
-    if TOLD.replace(Some(listener)).is_none() {
+    TOLD.set(Some(listener));
+    watch();
+}
+
+/// Has this room told of it, which puts back what an error may have left in its way.
+pub(super) fn watch() {
+    if !WATCHED.replace(true) {
         // SAFETY: registered once in a process; the functions are there as long as the library is, which is never
         // unloaded.
         unsafe {
@@ -45,7 +53,7 @@ pub fn tell(listener: fn(End)) {
 /// How deep the current subtransaction is; 1 for the transaction itself.
 pub fn depth() -> i32 {
     // SAFETY: reads a variable of this process.
-    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+    unsafe { bare::GetCurrentTransactionNestLevel() }
 }
 
 /// The id that rows which are written now will have in xmin.
@@ -63,6 +71,9 @@ unsafe extern "C-unwind" fn on_end(event: pg_sys::XactEvent::Type, _argument: *m
         XACT_EVENT_ABORT => End::RolledBack,
         _ => return,
     };
+    if end == End::RolledBack {
+        statement::forget_from(0);
+    }
     if let Some(listener) = TOLD.get() {
         listener(end);
     }
@@ -81,6 +92,9 @@ unsafe extern "C-unwind" fn on_end_of_part(
         SUBXACT_EVENT_COMMIT_SUB => End::PartKept(depth()),
         _ => return,
     };
+    if let End::PartRolledBack(depth) = end {
+        statement::forget_from(depth);
+    }
     if let Some(listener) = TOLD.get() {
         listener(end);
     }

@@ -102,8 +102,6 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.reseal(p_id => :credential, p_version => 2::int, p_scope => ''user''::text, p_scope_id => ''alice''::text,
         p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_sealed => :stored, p_old_hosts => NULL::text[],
         p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
-    ('hftok_private.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text,
-        p_model => ''gpt''::text, p_levels => ''{user}''::text[])'),
     ('hftok.audit_head()'),
     ('hftok.verify_audit(p_from => 1::bigint, p_to => 1::bigint, p_head => NULL::text)'),
     ('hftok.purge_audit(p_before => ''2000-01-01 UTC''::timestamptz)'),

@@ -100,7 +100,7 @@ INSERT INTO attempts (statement) VALUES
     ('WITH c AS (DELETE FROM hftok.user_api_keys RETURNING 1) SELECT 1 / count(*) FROM c'),
     ('SELECT FROM hftok_private.integrations'), ('SELECT FROM hftok_private.user_api_keys'), ('SELECT hftok_private.caller_id()'),
     ('SELECT hftok_private.explain(''openai'', NULL, NULL, NULL, NULL, NULL)'), ('SELECT hftok_private.forget(''user'', ''alice'')'),
-    ('SELECT hftok_private.runner_env(NULL, ''alice'', NULL, NULL, NULL)'),
+    ('SELECT hftok_private.forget_user_as_owner(''alice'')'), ('SELECT hftok_private.vault_create_secret(''x'', ''x'', '''', NULL)'),
     ('SELECT hftok_private.lock_api_key(''alice'', ''openai'')'), ('SELECT hftok_private.save_staged(''alice'', ''openai'')'), ('SHOW hftok.environment'), ('SHOW hftok.overlap'),
     ('INSERT INTO hftok.expiring_credentials (secret_id) VALUES (gen_random_uuid())'), ('UPDATE hftok.expiring_credentials SET label = ''x'''),
     ('INSERT INTO hftok.integrations (name) VALUES (''x'')'), ('INSERT INTO hftok.usage_daily (cost) VALUES (1)'), ('DELETE FROM hftok.usage_daily');
@@ -306,7 +306,8 @@ SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');
 SELECT hftok_private.explain('openai', 'alice', NULL, NULL, NULL, NULL);
 SELECT hftok_private.caller_is_administrator(), hftok_private.caller_is_in('{hftok_service,hftok_owner}'),
     hftok_private.sees_all('{hftok_service,hftok_owner}', true), (SELECT count(*) FROM hftok_private.visible_credentials()) AS credentials;
-SELECT hftok_private.runner_env('{openai}', 'alice', NULL, NULL, NULL);
+SELECT hftok_private.vault_create_secret('x', 'x', '', NULL);
+SELECT hftok_private.verify_as_owner();
 RESET ROLE;
 SELECT label, version FROM hftok.credentials;
 SELECT hftok.forget_user('alice');

@@ -122,7 +122,7 @@ SELECT d.victim, d.what, d.deed, d.head FROM (VALUES
     (5, 'triggers off', 'SET LOCAL session_replication_role = replica; UPDATE hftok_private.audit SET actor_user = ''bob'' WHERE id = $1', NULL),
     (0, 'a stub that nobody signed', 'INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) SELECT 3, chain_hash, chain_hash FROM hftok_private.audit WHERE id = 3; DELETE FROM hftok_private.audit WHERE id <= 3', NULL),
     (0, 'the same, one event old', 'INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) SELECT 5, chain_hash, '''' FROM hftok_private.audit WHERE id = 5', NULL),
-    (:last, 'the head of another chain', 'SELECT', overlay(:'head' placing 'ab' from length(:'head') - 1)),
+    (:last, 'the head of another chain', 'SELECT', overlay(:'head' placing translate(right(:'head', 2), '0123456789abcdef', '123456789abcdef0') from length(:'head') - 1)),
     (:last, 'a head of the future', 'SELECT', regexp_replace(:'head', ':[0-9]+:', ':1000000:'))
 ) d (victim, what, deed, head);
 CALL pg_temp.commit_deeds(:last);

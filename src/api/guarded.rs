@@ -1,0 +1,47 @@
+//! Functions whose work is done in SQL, by the function of the same name with `_as_owner` after it. Their caller is known, and
+//! recorded: [`crate::pg::guarded`].
+
+use crate::pg::guarded::guarded;
+
+guarded! {
+    /// The versions of a named secret.
+    fn secret_history;
+    /// Which secrets hold a value.
+    fn find_secret;
+    /// DELETE on the views of named secrets.
+    fn delete_vault_row;
+    /// UPDATE and DELETE on the view credentials.
+    fn write_credential;
+    /// Makes a user of the application an administrator.
+    fn grant_administrator;
+    /// No longer makes a user an administrator.
+    fn revoke_administrator;
+    /// Deletes everything of a user.
+    fn forget_user;
+    /// Deletes everything of an organisation.
+    fn forget_org;
+    /// Counts what was done with a credential.
+    fn record_usage;
+    /// A statement that writes user_api_keys begins.
+    fn user_api_keys_statement;
+    /// INSERT into user_api_keys.
+    fn user_api_keys_insert;
+    /// ON CONFLICT DO UPDATE of user_api_keys.
+    fn user_api_keys_update;
+    /// A row of user_api_keys was written.
+    fn user_api_keys_written;
+    /// UPDATE and DELETE on the view user_api_keys.
+    fn user_api_keys_change;
+    /// Decides what becomes of a value that is moved in.
+    fn import_step;
+    /// Writes the line of a value that was moved in.
+    fn import_saved;
+    /// Whether a column still holds what was moved in from it.
+    fn import_holds;
+    /// Whether a column still holds what was looked at.
+    fn import_saw;
+    /// Reads the keyring again.
+    fn unseal;
+    /// Opens everything, without showing it.
+    fn verify;
+}
