@@ -42,18 +42,21 @@ BEGIN
     -- Every fault is named by its row, and never by what the row holds: what a cast says would quote it.
     IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'p_rows must be an array' USING ERRCODE = '22023';
+    ELSIF jsonb_array_length(p_rows) > 10000 THEN
+        RAISE EXCEPTION 'Content Too Large' USING ERRCODE = 'PT413', DETAIL = 'p_rows may have 10000 rows.';
     END IF;
-    n := 0;
-    FOR given IN SELECT e.value FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, at) ORDER BY e.at LOOP
-        n := n + 1;
+    -- One by one: rows of a function or a sort that go beyond work_mem lie on disk, values in the clear.
+    FOR at IN 1 .. jsonb_array_length(p_rows) LOOP
+        n := at;
+        given := p_rows -> (at - 1);
         IF jsonb_typeof(given) <> 'object' OR EXISTS (
-            SELECT FROM jsonb_each(given) AS m (name, value)
-            WHERE NOT coalesce(jsonb_typeof(m.value) = CASE
+            SELECT FROM jsonb_object_keys(given) AS m (name)
+            WHERE NOT coalesce(jsonb_typeof(given -> m.name) = CASE
                 WHEN m.name IN ('provider', 'secret', 'model', 'user_id', 'org_id', 'label', 'expires_at', 'on_unusable') THEN 'string'
                 WHEN m.name = 'global' THEN 'boolean'
                 WHEN m.name = 'allowed_hosts' THEN 'array'
                 WHEN m.name = 'expected_version' THEN 'number'
-            END OR (jsonb_typeof(m.value) = 'null' AND m.name IN ('model', 'user_id', 'org_id', 'label', 'expires_at',
+            END OR (jsonb_typeof(given -> m.name) = 'null' AND m.name IN ('model', 'user_id', 'org_id', 'label', 'expires_at',
                 'on_unusable', 'global', 'allowed_hosts', 'expected_version')), false)
         ) OR EXISTS (
             SELECT FROM jsonb_array_elements(CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'

@@ -80,6 +80,37 @@ fn report(client: &mut Client, secret: &str) {
     }
 }
 
+/// What does not fit into work_mem goes to a file, which is gone when the statement ends: Postgres logs that there was one.
+#[test]
+fn saving_many_leaves_no_value_in_a_temporary_file() {
+    let cluster = Setup::default().setting("work_mem = 64kB").setting("log_temp_files = 0").start();
+    let mut client = cluster.database("app");
+    let rows = |length: usize| -> String {
+        let row = |n: usize| {
+            let key = format!("sk-{n}{}", "a".repeat(length));
+            format!(
+                r#"{{"provider":"openai","secret":"{key}","user_id":"u{n}","allowed_hosts":["api.openai.com"]}}"#
+            )
+        };
+        format!("[{}]", (0..300_000 / length).map(row).collect::<Vec<_>>().join(","))
+    };
+    let files = || cluster.log().matches("temporary file: path").count();
+    client
+        .query(
+            "SELECT count(*) FROM (SELECT repeat('x', n) FROM generate_series(1, 3000) n ORDER BY 1) s",
+            &[],
+        )
+        .expect("sort");
+    let before = files();
+    assert!(before > 0, "Postgres does not say when it makes a temporary file");
+    for length in [5000, 60_000] {
+        client
+            .query("SELECT * FROM hftok.save_credentials($1::text::jsonb)", &[&rows(length)])
+            .expect("many at once");
+    }
+    assert_eq!(files(), before, "{}", cluster.log());
+}
+
 #[test]
 fn no_field_of_an_error_quotes_the_value() {
     let secret = "quoted-canary-5d20";
