@@ -3,7 +3,7 @@
 //! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes. Rows
 //! of a table with BRIN indexes come in the order of whatever these are on.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
@@ -17,9 +17,9 @@ const STEP: usize = 100;
 
 thread_local! {
     // Which few buffers the rows of this process pass through: an audit that grows must not push out of memory what
-    // everybody reads. Kept from one transaction to the next; null while it is in use, so that one that an error caught is
-    // not used again.
-    static PASSAGE: Cell<pg_sys::BulkInsertState> = const { Cell::new(std::ptr::null_mut()) };
+    // everybody reads. Kept from one transaction to the next; not here while it is in use, so that one that an error caught is
+    // not used again. Each is for one table: 16.0 keeps in it which block comes next when its pin is released.
+    static PASSAGE: RefCell<Vec<(pg_sys::Oid, pg_sys::BulkInsertState)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Rows on their way into a table.
@@ -117,13 +117,13 @@ impl Append {
             let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
             let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
             let table = self.table;
-            let passage = if count > 1 { passage() } else { std::ptr::null_mut() };
+            let passage = if count > 1 { passage((*table).rd_id) } else { std::ptr::null_mut() };
             pg_guard_ffi_boundary(|| {
                 insert(table, slots, rows, command, 0, passage);
             });
             if !passage.is_null() {
                 pg_sys::ReleaseBulkInsertStatePin(passage);
-                PASSAGE.set(passage);
+                PASSAGE.with_borrow_mut(|kept| kept.push(((*table).rd_id, passage)));
             }
             // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
             let slots = &self.slots[..count];
@@ -172,10 +172,13 @@ impl Append {
     }
 }
 
-/// Takes the passage, or makes one.
-fn passage() -> pg_sys::BulkInsertState {
-    let kept = PASSAGE.replace(std::ptr::null_mut());
-    if !kept.is_null() {
+/// Takes the passage of a table, or makes one.
+fn passage(table: pg_sys::Oid) -> pg_sys::BulkInsertState {
+    let kept = PASSAGE.with_borrow_mut(|kept| {
+        let at = kept.iter().position(|(of, _)| *of == table)?;
+        Some(kept.swap_remove(at).1)
+    });
+    if let Some(kept) = kept {
         return kept;
     }
     // SAFETY: made where it lives as long as the process.
