@@ -40,7 +40,7 @@ entry! {
             }
             let provider = match provider {
                 Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
-                    pgrx::notice!("hftok left out {id}: it was changed outside hftok");
+                    server_log::notice(&format!("hftok left out {id}: it was changed outside hftok"), None);
                     if let Some(builtin) = find(&id) {
                         variables.withhold(builtin)?;
                     }
