@@ -202,9 +202,7 @@ fn map() {
     let length = size_of::<Pages>();
     let mut run = RunKey::EMPTY;
     if run.draw().is_err() {
-        super::server_log::warning(
-            "hftok: no randomness: what happens while hftok is sealed cannot be protected",
-        );
+        server_log::warning("hftok: no randomness: what happens while hftok is sealed cannot be protected");
     }
     // SAFETY: memory of ours, which nobody uses yet; advice about it has no effect on anything else. `Pages` needs less
     // alignment than a page has.
