@@ -40,3 +40,35 @@ COMMENT ON COLUMN hftok_private.providers.updated_at IS 'When it was last change
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.members', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.administrators', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.providers', '');
+
+-- Which role it was that something was kept for by the name of a role (src/pg/direct.rs). Not dumped: the rows of a dump are
+-- noted anew when they are restored, as of the roles of these names in the new server.
+CREATE TABLE hftok_private.direct_roles (
+    name text PRIMARY KEY,
+    role oid NOT NULL
+);
+COMMENT ON TABLE hftok_private.direct_roles IS 'Database roles that own something here as role:<name>, or belong to an organisation.';
+COMMENT ON COLUMN hftok_private.direct_roles.name IS 'The name that the role had.';
+COMMENT ON COLUMN hftok_private.direct_roles.role IS 'The role: one that is made of the name later is another.';
+
+CREATE FUNCTION hftok_private.note_role() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    INSERT INTO hftok_private.direct_roles (name, role)
+    SELECT r.rolname, r.oid FROM pg_roles r
+    WHERE r.rolname = substr(CASE WHEN TG_TABLE_NAME = 'secrets' THEN to_jsonb(NEW) ->> 'scope_id' ELSE to_jsonb(NEW) ->> 'user_id' END, 6)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.note_role IS 'Notes which role it is that something is kept for.';
+CREATE TRIGGER note_role AFTER INSERT OR UPDATE OF scope_id ON hftok_private.secrets
+    FOR EACH ROW WHEN (pg_catalog.starts_with(NEW.scope_id, 'role:')) EXECUTE FUNCTION hftok_private.note_role();
+CREATE TRIGGER note_role AFTER INSERT OR UPDATE OF user_id ON hftok_private.members
+    FOR EACH ROW WHEN (pg_catalog.starts_with(NEW.user_id, 'role:')) EXECUTE FUNCTION hftok_private.note_role();
+CREATE TRIGGER note_role AFTER INSERT OR UPDATE OF user_id ON hftok_private.administrators
+    FOR EACH ROW WHEN (pg_catalog.starts_with(NEW.user_id, 'role:')) EXECUTE FUNCTION hftok_private.note_role();
+ALTER TABLE hftok_private.secrets ENABLE ALWAYS TRIGGER note_role;
+ALTER TABLE hftok_private.members ENABLE ALWAYS TRIGGER note_role;
+ALTER TABLE hftok_private.administrators ENABLE ALWAYS TRIGGER note_role;

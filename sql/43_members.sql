@@ -97,6 +97,27 @@ CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_revoke_administrator';
 COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an administrator; false when they were none.';
 
+CREATE FUNCTION hftok_private.adopt_role_as_owner(p_role name) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS $$
+DECLARE
+    adopted oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = p_role);
+BEGIN
+    IF adopted IS NULL THEN
+        RAISE EXCEPTION 'there is no role "%"', p_role USING ERRCODE = '22023';
+    END IF;
+    UPDATE hftok_private.direct_roles r SET role = adopted WHERE r.name = p_role::text AND r.role <> adopted;
+    IF FOUND THEN
+        PERFORM hftok_private.record_change('adopt_role', p_subject => 'role:' || p_role);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.adopt_role_as_owner IS 'The work of adopt_role(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.adopt_role(p_role name) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_adopt_role';
+COMMENT ON FUNCTION hftok.adopt_role IS
+    'Gives what is kept for role:<name> to the role that has this name now, where the former was dropped.';
+
 CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
@@ -154,6 +175,7 @@ BEGIN
             PERFORM hftok_private.record_change(action, p_scope => 'global', p_subject => owner);
         END IF;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('user', 'integration') AND u.scope_id = owner;
+        DELETE FROM hftok_private.direct_roles r WHERE 'role:' || r.name = owner;
         -- Masks follow their secrets; one that was left without is looked for here.
         DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = owner;
     ELSE

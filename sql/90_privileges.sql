@@ -94,7 +94,7 @@ GRANT EXECUTE ON FUNCTION hftok.secret_history TO hftok_admin, hftok_service, hf
 GRANT EXECUTE ON FUNCTION
     hftok.find_secret, hftok.verify, hftok.logging_risks, hftok.verify_audit, hftok.audit_head
     TO hftok_admin, hftok_auditor;
-GRANT EXECUTE ON FUNCTION hftok.purge_audit TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.purge_audit, hftok.adopt_role TO hftok_admin;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;
 GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
 

@@ -30,6 +30,12 @@ pub enum Error {
     /// The caller has no identity where one is needed.
     #[error("no identity")]
     NoIdentity,
+    /// A role was made anew under a name that somebody else had.
+    #[error("another role")]
+    AnotherRole {
+        /// The name.
+        name: String,
+    },
     /// Claims were set by a login that may not bring any.
     #[error("claims without gateway")]
     ClaimsWithoutGateway {
@@ -227,7 +233,13 @@ impl From<Error> for Report {
             Error::BadInput(what) => report(b"22023", what),
             Error::NoIdentity => report(b"42501", "hftok does not know who is calling")
                 .hint("Call with a JWT that has a sub, or as a database role that logs in itself."),
-            Error::ClaimsWithoutGateway { login, role, standing } => unbelieved(&login, &role, standing),
+            Error::ClaimsWithoutGateway { login, role, standing } => {
+                let (message, hint) = standing.words();
+                report(b"42501", message).detail(standing.detail(&login, &role)).hint(hint)
+            }
+            Error::AnotherRole { name } => report(b"42501", "this role is not the one that hftok knows by its name")
+                .detail(format!("What is kept for \"role:{name}\" is that of a role which was dropped or renamed."))
+                .hint("An operator gives it to this one by hftok.adopt_role(), or deletes it by hftok.forget_user()."),
             Error::NotAllowed(what) => report(b"42501", what),
             Error::ForeignPolicies => report(b"42501", "row security of the table would hide rows from the caller")
                 .hint("Its policies are code of the table's owner, and are not run as the caller. Call as the table's owner, or as a role with BYPASSRLS."),
@@ -342,25 +354,6 @@ impl From<Error> for Report {
             Error::NoRandomness(error) => report(b"58000", "nothing was sealed").detail(sentence(&error.to_string())),
             Error::Internal(what) => report(b"XX000", "internal error in hftok").detail(what.to_owned()),
         }
-    }
-}
-
-/// Why claims are not believed, and what is missing.
-fn unbelieved(login: &str, role: &str, standing: Standing) -> Report {
-    let no_gateway = report(b"42501", "request.jwt.claims is set, but this login is no gateway");
-    match standing {
-        Standing::ForeignRole => report(b"42501", "request.jwt.claims is set, but not for this role")
-            .detail(format!("The current user \"{role}\" is nobody whom login role \"{login}\" may become."))
-            .hint("A SECURITY DEFINER function of somebody else has no claims: make it SECURITY INVOKER, or name the user."),
-        Standing::NotRecorded | Standing::Gateway => no_gateway
-            .detail(format!("Login role \"{login}\" is listed in hftok.gateways, and not recorded in this database."))
-            .hint("A superuser calls hftok.enable_rpc(), with its name as p_login_role. A role that was made anew is another one."),
-        Standing::NotListed => no_gateway
-            .detail(format!("Login role \"{login}\" is not listed in hftok.gateways."))
-            .hint(
-                "Claims are believed only under a login that cannot run free SQL, as PostgREST's. A test in SQL that sets role and \
-                 claims begins with SET SESSION AUTHORIZATION to that login; elsewhere leave them unset.",
-            ),
     }
 }
 

@@ -16,6 +16,8 @@ guarded! {
     fn grant_administrator;
     /// No longer makes a user an administrator.
     fn revoke_administrator;
+    /// Gives what is kept for the name of a role to the role that has it now.
+    fn adopt_role;
     /// Deletes everything of a user.
     fn forget_user;
     /// Deletes everything of an organisation.

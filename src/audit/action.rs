@@ -43,7 +43,7 @@ pub fn name(function: &'static str) -> &'static str {
 /// The word for a refusal, when the error is one. Bad input, a full disk and the like are none.
 pub fn refusal(error: &Error) -> Option<&'static str> {
     Some(match error {
-        Error::NoIdentity | Error::ClaimsWithoutGateway { .. } => "no_identity",
+        Error::NoIdentity | Error::AnotherRole { .. } | Error::ClaimsWithoutGateway { .. } => "no_identity",
         Error::NotAllowed(_) | Error::ForeignPolicies => "not_allowed",
         Error::RestrictedOperation => "restricted_operation",
         Error::NotFound(_) => "not_found",
@@ -122,6 +122,7 @@ pub const GUARDED: &[&str] = &[
     "members",
     "grant_administrator",
     "revoke_administrator",
+    "adopt_role",
     "administrators",
     "create_integration_with_vault",
     "get_integration_credentials",

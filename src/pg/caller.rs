@@ -10,7 +10,7 @@ use hftok_core::is_uuid;
 use pgrx::pg_sys;
 
 use super::gateway::{self, Standing};
-use super::{request, roles};
+use super::{direct, request, roles};
 use crate::error::Error;
 
 /// The role that a call is made by. There is one only outside security-restricted operations.
@@ -52,8 +52,13 @@ impl Caller {
 
     /// The identity of a role that stands for itself. A name that is not UTF-8 cannot be told from others like it.
     fn own_identity(&self) -> Result<String, Error> {
-        let name = name_bytes(self.role).and_then(|name| String::from_utf8(name).ok());
-        name.map(|name| format!("role:{name}")).ok_or(Error::NoIdentity)
+        let name =
+            name_bytes(self.role).and_then(|name| String::from_utf8(name).ok()).ok_or(Error::NoIdentity)?;
+        if direct::is_another(self, &name)? {
+            Err(Error::AnotherRole { name })
+        } else {
+            Ok(format!("role:{name}"))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod bare;
 pub mod caller;
 pub mod command;
 pub mod composite;
+mod direct;
 pub mod entry;
 pub mod gateway;
 pub mod guarded;

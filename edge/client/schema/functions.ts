@@ -10,6 +10,11 @@ export type Functions = {
     Args: { p_org_id: string; p_user_id: string; p_role?: string };
     Returns: undefined;
   };
+  /** Gives what is kept for role:<name> to the role that has this name now, where the former was dropped. */
+  adopt_role: {
+    Args: { p_role: string };
+    Returns: undefined;
+  };
   /** The end of the audit, to be kept outside the database and given to verify_audit(). */
   audit_head: {
     Args: Record<PropertyKey, never>;

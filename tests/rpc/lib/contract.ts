@@ -141,6 +141,7 @@ export const operation: Record<string, Group[]> = {
   logging_risks: ["admin", "auditor"],
   public_key: everybody,
   whoami: everybody,
+  adopt_role: ["admin"],
   enable_rpc: [],
   disable_rpc: [],
   install_api: ["admin"],

@@ -125,6 +125,7 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.staged_id(p_user_id => ''bob''::text, p_service => ''openai''::text)'),
     ('hftok_private.is_staged(p_user_id => ''bob''::text, p_service => ''openai''::text, p_mask => ''x''::text)'),
     ('hftok_private.gateways()'),
+    ('hftok.adopt_role(p_role => ''hftok_user''::name)'),
     ('hftok_private.granted_to(p_role => ''hftok_user''::name)'),
     ('hftok_private.save_staged(p_user_id => ''nobody''::text, p_service => ''openai''::text)');
 
