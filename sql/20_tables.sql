@@ -21,8 +21,29 @@ COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'What the key is for. A key
 COMMENT ON COLUMN hftok_private.data_keys.state IS 'active: seals and opens; retiring: only opens; destroyed: gone, the row keeps the id from being used again.';
 COMMENT ON COLUMN hftok_private.data_keys.root_key_id IS 'The root key that wraps it.';
 COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises that root key without revealing it.';
-COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id and purpose.';
+COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id, purpose and database.';
 COMMENT ON COLUMN hftok_private.data_keys.created_at IS 'When it was made.';
+
+-- A row more for each time that a copy was made a database of its own.
+CREATE TABLE hftok_private.database_identity (
+    generation int PRIMARY KEY CHECK (generation > 0),
+    id uuid NOT NULL,
+    database_oid bigint NOT NULL,
+    installation text NOT NULL,
+    database_name text NOT NULL,
+    continues bigint NOT NULL,
+    chain_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE hftok_private.database_identity IS 'Which database the keys and the audit are for: made with the first key. Nothing of it can be changed without the keys no longer unwrapping.';
+COMMENT ON COLUMN hftok_private.database_identity.generation IS 'Counts from 1; only the newest counts, the others are those of the databases that it was copied from.';
+COMMENT ON COLUMN hftok_private.database_identity.id IS 'Random.';
+COMMENT ON COLUMN hftok_private.database_identity.database_oid IS 'The database, by its number on the server.';
+COMMENT ON COLUMN hftok_private.database_identity.installation IS 'The name of the installation, from the keyring; empty for none.';
+COMMENT ON COLUMN hftok_private.database_identity.database_name IS 'What the database was called then: only to be told.';
+COMMENT ON COLUMN hftok_private.database_identity.continues IS 'The last event of the generation before; 0 for none.';
+COMMENT ON COLUMN hftok_private.database_identity.chain_hash IS 'The hash of that event.';
+COMMENT ON COLUMN hftok_private.database_identity.created_at IS 'When the row was made.';
 
 CREATE TABLE hftok_private.secrets (
     id uuid PRIMARY KEY,
@@ -122,5 +143,6 @@ COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next 
 COMMENT ON COLUMN hftok_private.secret_versions.superseded_mark IS 'Keyed, over secret, version and superseded_at: without it the version counts as one that was changed.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.data_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.database_identity', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.secrets', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.secret_versions', '');

@@ -45,3 +45,9 @@ CREATE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.kinds
     FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
 ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_change;
 ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_truncate;
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.database_identity
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.database_identity
+    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
+ALTER TABLE hftok_private.database_identity ENABLE ALWAYS TRIGGER note_change;
+ALTER TABLE hftok_private.database_identity ENABLE ALWAYS TRIGGER note_truncate;

@@ -44,7 +44,7 @@ CREATE FUNCTION hftok_private.keyring_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_keyring_state';
 COMMENT ON FUNCTION hftok_private.keyring_state IS 'The state of the keyring as JSON, without a key.';
 
-CREATE FUNCTION hftok_private.read_keyring() RETURNS void
+CREATE FUNCTION hftok_private.read_keyring(p_replace boolean) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_read_keyring';
 COMMENT ON FUNCTION hftok_private.read_keyring IS 'Has the keyring read again, and waits for it.';
 

@@ -17,7 +17,8 @@ CREATE TYPE hftok.server_status AS (
     audit_mode text,
     audit_writer text,
     audit_waiting bigint,
-    audit_lag interval
+    audit_lag interval,
+    installation text
 );
 COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
 
@@ -25,14 +26,14 @@ CREATE FUNCTION hftok.seal() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_seal';
 COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
 
-CREATE FUNCTION hftok_private.unseal_as_owner() RETURNS hftok.keyring
+CREATE FUNCTION hftok_private.unseal_as_owner(p_replace boolean) RETURNS hftok.keyring
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
     state jsonb;
     found hftok.keyring;
 BEGIN
-    PERFORM hftok_private.read_keyring();
+    PERFORM hftok_private.read_keyring(p_replace);
     state := hftok_private.keyring_state()::jsonb;
     found.primary_key_id := (state ->> 'primary')::int;
     found.key_ids := ARRAY(SELECT (k ->> 'id')::int FROM jsonb_array_elements(state -> 'keys') k);
@@ -40,9 +41,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.unseal_as_owner IS 'The work of unseal(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.unseal() RETURNS hftok.keyring
+CREATE FUNCTION hftok.unseal(p_replace boolean DEFAULT false) RETURNS hftok.keyring
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unseal';
-COMMENT ON FUNCTION hftok.unseal IS 'Reads the keyring again, also when not sealed.';
+COMMENT ON FUNCTION hftok.unseal IS
+    'Reads the keyring again, also when not sealed. One that lacks what is in use replaces nothing, unless p_replace insists.';
+
+-- Granted to nobody, and of no use to anybody but a superuser.
+CREATE FUNCTION hftok.adopt_database() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_adopt_database';
+COMMENT ON FUNCTION hftok.adopt_database IS
+    'Makes a copy (of a template, from a dump, from a base backup under another installation) a database of its own, with an event that says whose audit it continues. For superusers.';
 
 CREATE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER
@@ -78,6 +86,15 @@ BEGIN
         )
         ORDER BY k.state, k.id LIMIT 1;
     END IF;
+    IF NOT status.sealed AND status.reason IS NULL THEN
+        SELECT format('this is a copy of database "%s" (%s) of installation "%s": see hftok.adopt_database()',
+            i.database_name, i.database_oid, i.installation)
+        INTO status.reason
+        FROM hftok_private.database_identity i
+        WHERE i.generation = (SELECT max(n.generation) FROM hftok_private.database_identity n)
+        AND (i.installation <> keyring ->> 'installation'
+            OR i.database_oid <> (SELECT d.oid::bigint FROM pg_database d WHERE d.datname = current_database()));
+    END IF;
     status.active_data_key_id := (
         SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active'
     );
@@ -85,6 +102,7 @@ BEGIN
     INTO status.secrets, status.secrets_on_old_keys
     FROM hftok_private.secrets s;
     status.gateways := hftok_private.gateways();
+    status.installation := nullif(keyring ->> 'installation', '');
     -- What waits in memory, and what waits in its table.
     status.audit_mode := audit ->> 'mode';
     status.audit_writer := audit ->> 'writer';
@@ -212,6 +230,20 @@ CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, re
     OR (g.name = 'auto_explain.log_parameter_max_length' AND g.setting <> '0' AND EXISTS (
         SELECT FROM statements s WHERE s.name LIKE 'auto\_explain.%'
     ))
+    UNION ALL
+    SELECT 'the keyring names no installation, so a database of another server with the same root keys may not be told from this one',
+        'installation', 'Give the keyring a line installation: <name>, another on each server, before there is a key; later call adopt_database() in every database.'
+    WHERE hftok_private.keyring_state()::jsonb ->> 'installation' = ''
+    UNION ALL
+    -- Superusers can do it anyway.
+    SELECT 'this login role may read the files of the server, and so the keyring', r.rolname::text,
+        format('REVOKE %I FROM %I, or from the role through which it has it.', g.name, r.rolname)
+    FROM pg_roles r, (VALUES ('pg_read_server_files'), ('pg_execute_server_program')) g (name)
+    WHERE r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, g.name, 'MEMBER')
+    UNION ALL
+    SELECT 'the key file is in the data directory, and so in every base backup', 'hftok.key_file',
+        'Move it elsewhere, and give hftok.key_file its whole path.'
+    WHERE (hftok_private.keyring_state()::jsonb ->> 'is_in_data_directory')::boolean
     UNION ALL
     SELECT 'utility statements are kept with the literals in them', g.subject,
         'Pass secrets as parameters only, or turn it off.'

@@ -16,6 +16,7 @@ use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
 use crate::keys::state::{Reason, os_error};
+use crate::pg::caller;
 use crate::pg::gateway::Standing;
 use crate::pg::raise::Report;
 
@@ -176,6 +177,20 @@ pub enum Error {
         /// The data key.
         id: i32,
     },
+    /// The database was copied from another one, and is not yet one of its own.
+    #[error("copy")]
+    Copy {
+        /// What it was when its keys were made.
+        original: String,
+        /// What it is.
+        here: String,
+    },
+    /// It was made one of its own by the transaction that is running.
+    #[error("not yet adopted")]
+    NotYetAdopted,
+    /// There are keys, and nothing says which database they are for.
+    #[error("identity missing")]
+    IdentityMissing,
     /// The audit cannot take the event, so nothing is done.
     #[error("audit")]
     Audit(Trouble),
@@ -321,7 +336,9 @@ impl From<Error> for Report {
                     .to_string(),
                 )
                 .hint("It, or what it is bound to, was changed outside hftok. hftok.verify() lists all such secrets."),
-            Error::Sealed(reason) => report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(ASK),
+            Error::Sealed(reason) => report(b"53HF1", "hftok is sealed")
+                .detail(sentence(&reason.text()))
+                .hint(if caller::is_operator() { reason.remedy() } else { ASK }),
             Error::Operator(reason) => {
                 report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(reason.remedy())
             }
@@ -347,6 +364,14 @@ impl From<Error> for Report {
             Error::DataKeyMissing { id } => report(b"53HF1", "a data key of this database is missing")
                 .detail(format!("There is no data key {id}."))
                 .hint("Restore its row in hftok_private.data_keys from a backup."),
+            Error::Copy { original, here } => report(b"53HF1", "this is a copy")
+                .detail(format!("It was copied from {original}, and is {here}."))
+                .hint("A superuser makes it a database of its own: SELECT hftok.adopt_database(). Nothing was written."),
+            Error::NotYetAdopted => report(b"53HF1", "this is a copy")
+                .detail("hftok.adopt_database() was called in this transaction.".to_owned())
+                .hint("Commit it first."),
+            Error::IdentityMissing => report(b"53HF1", "which database the data keys are for is missing or damaged")
+                .hint("Restore the rows of hftok_private.database_identity from a backup."),
             Error::Audit(trouble) => report(b"53HF2", "the audit cannot take the event")
                 .detail(trouble.text().to_owned())
                 .hint(trouble.remedy()),
@@ -392,6 +417,9 @@ impl Report {
 
 /// A few words as a sentence.
 fn sentence(words: &str) -> String {
+    if words.starts_with("hftok") {
+        return format!("{words}.");
+    }
     let mut letters = words.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}.", letters.as_str())

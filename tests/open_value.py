@@ -1,8 +1,9 @@
 """Opens a sealed value without hftok, as docs/sealed-format.md says: proof that the format is what is written there.
 
-Reads JSON: the text of the keyring, and the rows of data_keys and secrets (or secret_versions) as row_to_json gives them.
+Reads JSON: the text of the keyring, and the rows of data_keys, database_identity and secrets (or secret_versions) as
+row_to_json gives them.
 """
-import json, sys
+import hashlib, json, sys
 from datetime import datetime, timedelta, timezone
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,11 +25,16 @@ def open_envelope(envelope, key, associated):
 
 given = json.load(sys.stdin)
 lines = [line.split("#")[0].strip() for line in given["keyring"].splitlines()]
-roots = {int(line.split(":")[0]): bytes.fromhex(line.split(":")[1]) for line in lines if line}
+roots = {int(line.split(":")[0]): bytes.fromhex(line.split(":")[1]) for line in lines if line[:1].isdigit()}
+identity = bytes(32)
+for row in given["generations"]:
+    identity = hashlib.sha256(field("hftok:database") + identity + field(row["installation"]) + number(row["database_oid"])
+        + bytes.fromhex(row["id"].replace("-", "")) + field(row["database_name"]) + number(row["continues"], 8)
+        + bytes.fromhex(row["chain_hash"][2:])).digest()
 key, row = given["data_key"], given["row"]
 wrapped, sealed = bytes.fromhex(key["wrapped"][2:]), bytes.fromhex(row["sealed"][2:])
 ids = b"\x01" + wrapped[1:5] + number(key["id"])
-data_key = open_envelope(wrapped, roots[key["root_key_id"]], field("hftok:data-key") + ids + field(key["purpose"]))
+data_key = open_envelope(wrapped, roots[key["root_key_id"]], field("hftok:data-key") + ids + field(key["purpose"]) + identity)
 secret_id = bytes.fromhex((row.get("id") or row["secret_id"]).replace("-", ""))
 bound = b"".join(field(row[name]) for name in ("scope", "scope_id", "provider", "model", "name"))
 hosts, end = row["allowed_hosts"], row["expires_at"]

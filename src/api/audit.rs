@@ -32,6 +32,7 @@ entry! {
         let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
         audit::record(Kind::Audit, outcome, Object::default())?;
         let (number, reason) = verdict.first_bad.unzip();
+        let reason = reason.or(verdict.continued);
         Composite::new("hftok.verified_audit")?
             .set("checked", verdict.checked)?
             .set("unprotected", verdict.unprotected)?

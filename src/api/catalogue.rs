@@ -25,7 +25,12 @@ entry! {
             let (definition, is_builtin) = match entry {
                 Ok(Entry::Builtin(provider)) => (builtin.iter().find(|entry| entry["id"] == *provider.id).cloned(), true),
                 Ok(Entry::Registered(described)) => (Some(described.whole.clone()), false),
-                Err(Error::ProviderUnusable { .. } | Error::Sealed(_) | Error::WrongRoot { .. }) => (None, false),
+                Err(
+                    Error::ProviderUnusable { .. }
+                    | Error::Sealed(_)
+                    | Error::WrongRoot { .. }
+                    | Error::Copy { .. },
+                ) => (None, false),
                 Err(error) => return Err(error),
             };
             rows.push(json!({"name": name, "definition": definition, "builtin": is_builtin}));

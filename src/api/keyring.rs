@@ -3,11 +3,14 @@
 use hftok_core::audit::event::{Kind, Object};
 use serde_json::json;
 
-use crate::audit;
+use crate::audit::{self, adopt};
+use crate::error::Error;
 use crate::keys;
 use crate::keys::state::State;
+use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::key_pages;
+use crate::pg::owner::AsOwner;
 
 entry! {
     /// Forgets all keys, now and over a restart.
@@ -17,9 +20,20 @@ entry! {
     }
 
     /// Reads the keyring again, also when not sealed.
-    fn read_keyring() -> () {
-        keys::unseal()?;
-        audit::record(Kind::Key, "done", Object::default())
+    fn read_keyring(p_replace: bool) -> () {
+        let insists = p_replace.unwrap_or(false);
+        keys::unseal(insists)?;
+        audit::record(Kind::Key, "done", Object { level: insists.then_some("replace"), ..Object::default() })
+    }
+
+    /// Makes a copy a database of its own.
+    fn adopt_database() -> () {
+        let caller = Caller::current();
+        if !caller.is_superuser() {
+            return Err(Error::NotAllowed("adopt_database() is for superusers"));
+        }
+        let _owner = AsOwner::switch(&caller)?;
+        adopt::adopt()
     }
 
     /// The state of the keyring as JSON: open or not and why not, ids and fingerprints. Never a key, a path or a
@@ -31,8 +45,11 @@ entry! {
             State::Loading => Some(keys::state::Reason::Loading.text()),
             State::Sealed(reason) => Some(reason.text()),
         };
-        let keys: Vec<_> = key_pages::look(|_, pages| {
-            pages.keyring.iter().map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()})).collect()
+        let (keys, installation, kept) = key_pages::look(|_, pages| {
+            let keys = pages.keyring.iter();
+            let keys = keys.map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()}));
+            let name = pages.keyring.installation().as_str().to_owned();
+            (keys.collect::<Vec<_>>(), name, pages.databases().count())
         })
         .unwrap_or_default();
         Ok(json!({
@@ -40,6 +57,9 @@ entry! {
             "reason": reason,
             "primary": keys.last().map(|key| key["id"].clone()),
             "keys": keys,
+            "installation": installation,
+            "data_keys_kept": kept,
+            "is_in_data_directory": keys::source::is_in_data_directory(),
         })
         .to_string())
     }

@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::pg::entry::{Stored, entry};
 use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::texts::Texts;
-use crate::store::data_keys::{self, WrappedKey};
+use crate::store::data_keys;
+use crate::store::identity;
 use crate::store::row::SealedRow;
 use crate::store::versions;
+use crate::store::wrapped_keys::WrappedKey;
 
 entry! {
     /// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
@@ -60,7 +62,7 @@ entry! {
         let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
         let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref()))) {
             Some(Ok(fits)) => fits,
-            Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. }))) => return fault(error),
+            Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. } | Error::Copy { .. }))) => return fault(error),
             Some(Err(_)) | None => false,
         };
         if !fits {
@@ -120,7 +122,7 @@ entry! {
             root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
             wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
         };
-        key.unwrap().map_or_else(fault, |()| Ok(None))
+        identity::home().and_then(|home| key.unwrap(&home)).map_or_else(fault, |()| Ok(None))
     }
 }
 
@@ -133,6 +135,7 @@ pub(super) fn fault(error: Error) -> Result<Option<String>, Error> {
         Error::WrongRoot { id, fingerprint, .. } => {
             Ok(Some(format!("root key {id} with fingerprint {fingerprint} is missing from the keyring")))
         }
+        Error::IdentityMissing => Ok(Some("nothing says which database it is for".into())),
         error => Err(error),
     }
 }

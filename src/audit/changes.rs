@@ -13,7 +13,7 @@ use crate::pg::key_pages::database;
 use crate::pg::session::{self, Session};
 use crate::pg::transaction::{self, End};
 use crate::pg::{audit_queue, statement};
-use crate::store::data_keys;
+use crate::store::{data_keys, identity};
 
 /// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
 /// them.
@@ -78,14 +78,30 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
         let protect = |key: AuditKey<'_>| key.protect(transaction, event);
         match data_keys::audit_key().and_then(|key| data_keys::auditing_with(key, protect)) {
             Ok(link) => return Ok(Some(link)),
-            Err(Error::Sealed(_) | Error::WrongRoot { .. } | Error::DataKeyDamaged { .. }) => {}
+            Err(
+                Error::Sealed(_)
+                | Error::WrongRoot { .. }
+                | Error::DataKeyDamaged { .. }
+                | Error::IdentityMissing
+                | Error::Copy { .. }
+                | Error::NotYetAdopted,
+            ) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(rows::protection_of_run(transaction, event))
 }
 
+/// Has the writer called when the transaction that adopts the database is committed: what waited in the copy can be chained.
+pub fn adopting() {
+    transaction::tell(ended);
+}
+
 fn ended(end: End) {
+    let is_whole = matches!(end, End::Committed | End::Prepared | End::RolledBack);
+    if is_whole && identity::was_adopting() && end == End::Committed {
+        call_writer();
+    }
     OPEN.with_borrow_mut(|open| match end {
         End::PartKept(depth) => {
             let kept = open.iter().position(|change| change.depth >= depth).unwrap_or(open.len());

@@ -18,6 +18,7 @@
 
 mod accept;
 mod action;
+pub mod adopt;
 mod batch;
 pub mod changes;
 mod follow_up;

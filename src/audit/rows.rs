@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::pg::append::Append;
 use crate::pg::key_pages::{database, run_key};
 use crate::pg::relations::{self, Relation};
-use crate::pg::session;
 use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::{session, transaction};
 use crate::store::data_keys;
 
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
@@ -191,7 +191,7 @@ pub struct Pending {
     /// What protects it, if anything does.
     pub protection: Option<Link>,
     /// The transaction that put it there.
-    pub transaction: u32,
+    pub transaction: u64,
 }
 
 /// Takes events out of `audit_pending`, the oldest first.
@@ -205,11 +205,11 @@ impl Pending {
     }
 
     /// What a row of the table says.
-    pub fn new(event: Vec<u8>, protection: Option<&[u8]>, transaction: i64) -> Self {
+    pub fn new(event: Vec<u8>, protection: Option<&[u8]>, xmin: i64) -> Self {
         Self {
             event,
             protection: protection.and_then(|bytes| Link::try_from(bytes).ok()),
-            transaction: u32::try_from(transaction).unwrap_or_default(),
+            transaction: transaction::whole_id(u32::try_from(xmin).unwrap_or_default()),
         }
     }
 
@@ -230,7 +230,7 @@ impl Pending {
 }
 
 /// What protects an event in the table while there is no data key for it.
-pub fn protection_of_run(transaction: u32, event: &[u8]) -> Option<Link> {
+pub fn protection_of_run(transaction: u64, event: &[u8]) -> Option<Link> {
     run_key()?.protect(database(), transaction, event)
 }
 

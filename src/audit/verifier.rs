@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use hftok_core::audit::chain::{self, Head, Link, START};
+use hftok_core::identity::Identity;
 
 use super::rows::{self, Stored};
 use crate::error::Error;
 use crate::pg::server_log;
-use crate::store::data_keys;
+use crate::store::{data_keys, identity};
 
 /// How often it is told how far the verification is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -21,6 +22,8 @@ pub struct Verdict {
     pub unprotected: i64,
     /// The first that does not, with what is wrong.
     pub first_bad: Option<(i64, String)>,
+    /// Whose chain it was up to which event, where this one continues another database's.
+    pub continued: Option<String>,
 }
 
 /// The end of the chain.
@@ -44,14 +47,20 @@ pub fn verify(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Resul
 
 fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Result<Verdict, Error> {
     let last = rows::last()?.0;
-    let mut walk = match Walk::begin(from)? {
+    let eras = Eras::known()?;
+    let continued = eras.continued.clone();
+    let mut walk = match Walk::begin(from, eras)? {
         Ok(walk) => walk,
-        Err(bad) => return Ok(Verdict { first_bad: Some(bad), ..Verdict::default() }),
+        Err(bad) => return Ok(Verdict { first_bad: Some(bad), continued, ..Verdict::default() }),
     };
     let begin = walk.number;
     walk.run(to.unwrap_or(last).min(last))?;
-    let mut verdict =
-        Verdict { checked: walk.number - begin, unprotected: walk.unprotected, first_bad: walk.bad };
+    let (checked, unprotected) = (walk.number - begin, walk.unprotected);
+    let mut verdict = Verdict { checked, unprotected, first_bad: walk.bad, continued };
+    if verdict.first_bad.is_none() && last < walk.eras.first_own() {
+        let bad = "the newest events are missing, with that of adopt_database()";
+        verdict.first_bad = Some((last + 1, bad.into()));
+    }
     if let (None, Some(pinned)) = (&verdict.first_bad, pinned) {
         verdict.first_bad = against(&pinned)?;
     }
@@ -81,8 +90,49 @@ fn against(pinned: &Head) -> Result<Option<(i64, String)>, Error> {
     })
 }
 
+/// The identities that the database had, one after the other.
+struct Eras {
+    /// Each with the event after which it begins.
+    identities: Vec<(i64, Identity)>,
+    continued: Option<String>,
+}
+
+impl Eras {
+    /// From the stored generations. Fails in a copy: it has no key to verify with.
+    fn known() -> Result<Self, Error> {
+        // Before the first key there is nothing that could be chained.
+        if data_keys::existing_audit_key()?.is_none() && identity::stored()?.is_none() {
+            return Ok(Self { identities: Vec::new(), continued: None });
+        }
+        let home = identity::home()?;
+        home.refuse_copy()?;
+        let told: Vec<String> = home
+            .lineage()
+            .former()
+            .map(|(former, last)| format!("up to event {last} it is that of {}", identity::place(former)))
+            .collect();
+        let continued = (!told.is_empty()).then(|| told.join("; "));
+        Ok(Self { identities: home.lineage().identities(), continued })
+    }
+
+    /// The identity under which an event was chained.
+    fn at(&self, number: i64) -> Option<Identity> {
+        self.identities.iter().rev().find(|(after, _)| *after < number).map(|(_, identity)| *identity)
+    }
+
+    /// The first event of the newest generation that must be there: one that continues another begins with the event that says
+    /// so. The generations are authentic if the keys unwrap, so nobody can cut off more than what comes after.
+    fn first_own(&self) -> i64 {
+        match self.identities.as_slice() {
+            [_, .., (after, _)] => after + 1,
+            _ => 0,
+        }
+    }
+}
+
 /// A way along the chain.
 struct Walk {
+    eras: Eras,
     /// The last event that fitted, and its link.
     number: i64,
     link: Link,
@@ -94,7 +144,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn begin(from: Option<i64>) -> Result<Result<Self, (i64, String)>, Error> {
+    fn begin(from: Option<i64>, eras: Eras) -> Result<Result<Self, (i64, String)>, Error> {
         let stub = rows::stub()?;
         let start = stub.as_ref().map_or(0, |stub| stub.number);
         let from = from.unwrap_or(start + 1).max(start + 1);
@@ -122,7 +172,7 @@ impl Walk {
         Ok(match link.map(|link| Link::try_from(link.as_slice())) {
             Some(Ok(link)) => {
                 let (number, told) = (from - 1, Instant::now());
-                Ok(Self { number, link, unprotected: 0, bad: None, suspect: None, told })
+                Ok(Self { eras, number, link, unprotected: 0, bad: None, suspect: None, told })
             }
             Some(Err(_)) => Err((from - 1, "its hash is none".into())),
             None => Err((from - 1, "it is missing".into())),
@@ -162,7 +212,7 @@ impl Walk {
         if let Some(suspect) = self.suspect.take() {
             let link = Link::try_from(suspect.link.as_slice()).ok();
             let fits = match link {
-                Some(link) => fits(&link, row.number, &row)?,
+                Some(link) => self.fits(&link, &row)?,
                 None => false,
             };
             let what = if fits {
@@ -185,7 +235,7 @@ impl Walk {
             self.bad = Some((first, what));
         } else if row.number <= self.number {
             self.bad = Some((row.number, "it is there twice".into()));
-        } else if fits(&self.link, row.number, &row)? {
+        } else if self.fits(&self.link, &row)? {
             self.number = row.number;
             self.unprotected += i64::from(!row.is_protected());
             self.link = Link::try_from(row.link.as_slice()).unwrap_or(START);
@@ -194,14 +244,15 @@ impl Walk {
         }
         Ok(())
     }
-}
 
-/// Whether a row is what hftok wrote after this link.
-fn fits(before: &Link, number: i64, row: &Stored) -> Result<bool, Error> {
-    let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
-        return Ok(false);
-    };
-    data_keys::was_made(&stored, |key| key.link(before, number, &event))
+    /// Whether a row is what hftok wrote after this link.
+    fn fits(&self, before: &Link, row: &Stored) -> Result<bool, Error> {
+        let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
+            return Ok(false);
+        };
+        let Some(identity) = self.eras.at(row.number) else { return Ok(false) };
+        data_keys::was_made(&stored, |key| key.under(identity).link(before, row.number, &event))
+    }
 }
 
 fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> {

@@ -3,12 +3,16 @@
 //! A worker of ours loads it ([`worker`]), because the postmaster can neither take locks nor wait for a command, and
 //! a user's backend must not. Everybody else looks at what it left in the key pages.
 
+pub mod dropped;
+pub mod in_use;
 pub mod marker;
 pub mod source;
 pub mod state;
 pub mod worker;
 
 use std::time::{Duration, Instant};
+
+use hftok_core::identity::Installation;
 
 use crate::error::Error;
 use crate::pg::key_pages::{self, Header, KeyPages};
@@ -63,15 +67,21 @@ pub fn seal() -> Result<(), Error> {
     }
 }
 
-/// Has the keyring read again, and waits until it was. Keys that are there stay in use when that fails.
-pub fn unseal() -> Result<(), Error> {
+/// The name of the installation.
+pub fn installation() -> Result<Installation, Error> {
+    with(|pages| Ok(*pages.keyring.installation()))
+}
+
+/// Has the keyring read again, and waits until it was. Keys that are there stay in use when that fails, or when it lacks what
+/// is in use, unless the caller insists.
+pub fn unseal(insists: bool) -> Result<(), Error> {
     let request = key_pages::by_hand(|| {
         marker::clear()?;
         Ok(key_pages::change(|header, _| {
             if matches!(header.state, State::Sealed(_)) {
                 header.state = State::Loading;
             }
-            header.request()
+            header.request(insists)
         }))
     });
     let request = match request {

@@ -50,6 +50,14 @@ fn read_file(path: &str) -> Result<Zeroizing<Vec<u8>>, Reason> {
     Ok(text)
 }
 
+/// Whether the key file lies in the data directory, which is the current one: also by a relative path or a link.
+pub fn is_in_data_directory() -> bool {
+    let Some(path) = settings::key_file() else { return false };
+    let Ok(data) = std::fs::canonicalize(".") else { return false };
+    let path = data.join(path);
+    std::fs::canonicalize(&path).unwrap_or(path).starts_with(data)
+}
+
 /// The user that the server runs as owns its data directory, which is the current one.
 fn own_user() -> std::io::Result<u32> {
     Ok(std::fs::metadata(".")?.uid())

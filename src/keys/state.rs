@@ -1,6 +1,8 @@
 //! Whether hftok has its root keys, and every reason why it may not.
 
+use hftok_core::identity::Installation;
 use hftok_core::keyring::KeyringError;
+use hftok_core::root_key::{RootFingerprint, RootKeyId};
 
 use crate::pg::command::CommandError;
 
@@ -43,6 +45,17 @@ pub enum Reason {
     Command(CommandError),
     /// The mark that keeps hftok sealed over a restart cannot be looked for.
     MarkerUnreadable(i32),
+    /// What was read lacks a root key that is in use.
+    RootInUse {
+        /// Its number.
+        id: RootKeyId,
+        /// What it is recognised by.
+        fingerprint: RootFingerprint,
+        /// Whether another key goes by that number.
+        is_changed: bool,
+    },
+    /// What was read names another installation than this one, whose keys are in use.
+    NameInUse(Installation),
 }
 
 impl Reason {
@@ -71,6 +84,17 @@ impl Reason {
             Self::MarkerUnreadable(code) => {
                 format!("whether it was sealed by hand cannot be read: {}", os_error(code))
             }
+            Self::RootInUse { id, fingerprint, is_changed } => {
+                let what = if is_changed { "has another" } else { "lacks" };
+                format!(
+                    "the keyring {what} root key {}: the one in use has fingerprint {fingerprint}",
+                    id.get()
+                )
+            }
+            Self::NameInUse(name) => match name.as_str() {
+                "" => "the keyring names an installation, and the one in use has no name".into(),
+                name => format!("the keyring no longer names the installation {name}, which is in use"),
+            },
         }
     }
 
@@ -93,12 +117,18 @@ impl Reason {
                 "Give the file that hftok.key_file names to the user that the server runs as."
             }
             Self::Malformed(_) => {
-                "Mend what hftok.key_file or hftok.key_command gives: one key a line, <id>:<64 hex digits>, # starts a comment, the last key is the primary."
+                "Mend what hftok.key_file or hftok.key_command gives: one key a line, <id>:<64 hex digits>, # starts a comment, the last key is the primary; installation: <name> may be one line."
             }
             Self::Command(_) => {
                 "Run the command of hftok.key_command by hand, as the user that the server runs as."
             }
             Self::MarkerUnreadable(_) => "Mend that, and call hftok.unseal().",
+            Self::RootInUse { .. } => {
+                "Give the keyring that key again, or insist on what it has now: hftok.unseal(p_replace => true)."
+            }
+            Self::NameInUse(_) => {
+                "Give the keyring its former name again, or insist: hftok.unseal(p_replace => true), and then hftok.adopt_database() in every database."
+            }
         }
     }
 

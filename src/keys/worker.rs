@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use hftok_core::keyring::Keyring;
 
+use super::dropped::Sweep;
+use super::in_use::InUse;
 use super::state::{Reason, State};
 use super::{marker, source};
 use crate::pg::worker::{self, worker_main};
@@ -47,6 +49,7 @@ fn main() {
 }
 
 fn serve_keys() {
+    let mut sweep = Sweep::begin();
     loop {
         let retry = match load() {
             Some(State::Sealed(reason) | State::Open { trouble: Some(reason) }) if reason.may_pass() => {
@@ -57,7 +60,8 @@ fn serve_keys() {
         loop {
             let rest = retry.map(|at| at.saturating_duration_since(Instant::now()));
             let duty = DUTY.get().and_then(|duty| (duty.serve)());
-            let Some(wakeup) = worker::wait(rest.into_iter().chain(duty).min()) else { return };
+            let sweep = sweep.go_on();
+            let Some(wakeup) = worker::wait(rest.into_iter().chain(duty).chain(sweep).min()) else { return };
             // Other things wake a process too.
             if wakeup.reloaded || is_requested() || retry.is_some_and(|at| Instant::now() >= at) {
                 break;
@@ -98,10 +102,17 @@ fn admitted(state: State) -> Result<(), Reason> {
     }
 }
 
-/// Makes the outcome known. A seal that came meanwhile wins; a failure leaves the keys that are there in use.
+/// Makes the outcome known. A seal that came meanwhile wins; a failure, and a keyring that lacks what is in use, leave the keys
+/// that are there in use.
 fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State> {
+    let loaded = outcome.as_deref().map(description).ok();
     let (before, after) = key_pages::change(|header, pages| {
         let before = header.state;
+        let insists = header.answered < header.insisted && header.insisted <= request;
+        let outcome = outcome.and_then(|keyring| match header.in_use.objection(&keyring) {
+            Some(reason) if !insists => Err(reason),
+            _ => Ok(keyring),
+        });
         header.state = match (before, outcome) {
             (State::Sealed(Reason::ByHand), _) => before,
             // The mark was seen before an unseal() that has come since took it away.
@@ -109,6 +120,9 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
             (_, Ok(keyring)) => {
                 pages.wipe();
                 pages.keyring.replace_by(&keyring);
+                if insists {
+                    header.in_use = InUse::NOTHING;
+                }
                 State::Open { trouble: None }
             }
             (State::Open { .. }, Err(reason)) => State::Open { trouble: Some(reason) },
@@ -117,6 +131,10 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
         header.answered = request;
         (before, header.state)
     })?;
+    let is_loaded = after == State::Open { trouble: None };
+    if let Some(loaded) = loaded.filter(|_| is_loaded) {
+        server_log::log(&format!("hftok: keyring loaded: {loaded}"));
+    }
     if before != after {
         report(after);
         if matches!(after, State::Open { .. }) {
@@ -127,10 +145,20 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
     Some(after)
 }
 
+/// What a keyring has, without a key.
+fn description(keyring: &Keyring) -> String {
+    let name = match keyring.installation().as_str() {
+        "" => "no installation named",
+        name => name,
+    };
+    let keys: Vec<String> =
+        keyring.iter().map(|key| format!("{} ({})", key.id().get(), key.fingerprint())).collect();
+    format!("{name}; root keys {}", keys.join(", "))
+}
+
 fn report(state: State) {
     match state {
-        State::Loading => {}
-        State::Open { trouble: None } => server_log::log("hftok: keyring loaded"),
+        State::Loading | State::Open { trouble: None } => {}
         State::Open { trouble: Some(reason) } => {
             let text = reason.text();
             server_log::log(&format!(

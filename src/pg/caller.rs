@@ -34,6 +34,12 @@ impl Caller {
         role_id(group).is_some_and(|group| has_rights_of(self.role, group))
     }
 
+    /// Whether the role is a superuser.
+    pub fn is_superuser(&self) -> bool {
+        // SAFETY: looks a role up in the catalog.
+        unsafe { pg_sys::superuser_arg(self.role) }
+    }
+
     /// The identity that hftok gives this caller: the `sub` of a JWT under a gateway, `role:<name>` elsewhere.
     pub fn identity(&self) -> Result<String, Error> {
         match (request::claims(), gateway::standing(self.role)) {
@@ -84,6 +90,20 @@ pub(super) fn can_become(login: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: as above.
     #[cfg(not(feature = "pg15"))]
     return unsafe { pg_sys::member_can_set_role(login, role) };
+}
+
+/// Whether whoever began the call runs the server or looks after hftok, and so is told of settings and remedies. For nothing
+/// else: a function that runs as its owner may have been called on somebody else's behalf.
+pub fn is_operator() -> bool {
+    let is_in = |role, group| {
+        // SAFETY: looks up memberships of two roles in the catalog.
+        role_id(group).is_some_and(|group| unsafe { pg_sys::is_member_of_role(role, group) })
+    };
+    // SAFETY: reads a variable of this process, and looks a role up in the catalog.
+    unsafe {
+        let role = pg_sys::GetOuterUserId();
+        pg_sys::superuser_arg(role) || is_in(role, "hftok_admin") || is_in(role, "hftok_auditor")
+    }
 }
 
 /// Fails where code of somebody else than the current user's choice may be running.

@@ -24,6 +24,7 @@ use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
 use super::{mapping, server_log};
+use crate::keys::in_use::InUse;
 use crate::keys::state::State;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
@@ -40,6 +41,10 @@ pub struct Header {
     pub requested: u64,
     /// The last request that was answered.
     pub answered: u64,
+    /// The last request that insisted on whatever keyring there is.
+    pub insisted: u64,
+    /// What of the keyring has been used since the server's start. Outlives a seal.
+    pub in_use: InUse,
     worker: *mut pg_sys::Latch,
 }
 
@@ -134,9 +139,13 @@ impl Header {
         self.worker = unsafe { pg_sys::MyLatch };
     }
 
-    /// Asks the worker to read the keyring; the answer has come when `answered` reaches what this returns.
-    pub fn request(&mut self) -> u64 {
+    /// Asks the worker to read the keyring; the answer has come when `answered` reaches what this returns. `insists`: also one
+    /// that lacks what is in use.
+    pub fn request(&mut self, insists: bool) -> u64 {
         self.requested += 1;
+        if insists {
+            self.insisted = self.requested;
+        }
         if !self.worker.is_null() {
             // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. Should the worker have
             // ended, whoever has its place wakes up once for nothing.
@@ -147,8 +156,7 @@ impl Header {
 }
 
 impl KeyPages {
-    const EMPTY: Self =
-        Self { keyring: Keyring::EMPTY, data: [const { Slot { database: 0, key: DataKey::EMPTY } }; SLOTS] };
+    const EMPTY: Self = Self { keyring: Keyring::EMPTY, data: [const { Slot::EMPTY }; SLOTS] };
 
     /// Forgets every key and overwrites all of the pages.
     pub fn wipe(&mut self) {
@@ -165,6 +173,20 @@ impl KeyPages {
     /// The unwrapped data key with this id.
     pub fn data_key(&self, database: u32, id: DataKeyId) -> Option<&DataKey> {
         places(id).map(|at| &self.data[at]).find(|slot| slot.holds(database, id)).map(|slot| &slot.key)
+    }
+
+    /// Forgets those data keys of a database that are not to be kept.
+    pub fn retain(&mut self, database: u32, is_kept: impl Fn(&DataKey) -> bool) {
+        for slot in &mut self.data {
+            if slot.database == database && !is_kept(&slot.key) {
+                *slot = Slot::EMPTY;
+            }
+        }
+    }
+
+    /// The databases that a data key is kept of, each as often as it has keys.
+    pub fn databases(&self) -> impl Iterator<Item = u32> {
+        self.data.iter().map(|slot| slot.database).filter(|database| *database != 0)
     }
 
     /// Has an unwrapped data key filled in, in place of another if there is no room. `fill` is given the root keys.
@@ -187,6 +209,8 @@ impl KeyPages {
 }
 
 impl Slot {
+    const EMPTY: Self = Self { database: 0, key: DataKey::EMPTY };
+
     fn holds(&self, database: u32, id: DataKeyId) -> bool {
         self.database == database && self.key.id() == id
     }
@@ -226,5 +250,12 @@ fn start() -> Header {
     if let Some(pages) = unsafe { PAGES.load(Ordering::Relaxed).as_mut() } {
         pages.keys.wipe();
     }
-    Header { state: State::Loading, requested: 0, answered: 0, worker: std::ptr::null_mut() }
+    Header {
+        state: State::Loading,
+        requested: 0,
+        answered: 0,
+        insisted: 0,
+        in_use: InUse::NOTHING,
+        worker: std::ptr::null_mut(),
+    }
 }

@@ -9,33 +9,40 @@ use std::cell::{Cell, RefCell};
 use pgrx::{pg_guard, pg_sys};
 
 thread_local! {
-    static GENERATION: Cell<Option<u64>> = const { Cell::new(None) };
-    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+    static GENERATIONS: [Cell<u64>; 2] = const { [Cell::new(0), Cell::new(0)] };
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    static WATCHED: [RefCell<Vec<pg_sys::Oid>>; 2] = const { [RefCell::new(Vec::new()), RefCell::new(Vec::new())] };
+}
+
+/// What a session remembers; each has relations of its own that it depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    /// What the walk knows of levels and providers, and which keys are active.
+    Levels,
+    /// That the data keys that are kept unwrapped are still those of the tables.
+    Keys,
 }
 
 /// A relation of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relation(pub(super) pg_sys::Oid);
 
-/// Moves when a relation that is watched may have changed. Takes in what others have told first.
-pub fn generation() -> u64 {
-    // SAFETY: as Postgres does it whenever it locks a relation; calls `on_change`, which only sets a number.
+/// Moves when a relation that is watched for this may have changed. Takes in what others have told first.
+pub fn generation(matter: Matter) -> u64 {
+    // SAFETY: as Postgres does it whenever it locks a relation; calls `on_change`, which only sets numbers.
     unsafe { pg_sys::AcceptInvalidationMessages() };
-    GENERATION.get().unwrap_or_else(|| {
-        GENERATION.set(Some(0));
+    if !IS_TOLD.replace(true) {
         // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
         unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0_usize)) };
-        0
-    })
+    }
+    GENERATIONS.with(|generations| generations[matter as usize].get())
 }
 
-/// Finds relations of schema hftok_private, and watches them instead of others.
-pub fn watch<const N: usize>(names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
+/// Finds relations of schema hftok_private, and watches them for this instead of others.
+pub fn watch<const N: usize>(matter: Matter, names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
     let found = names.map(|name| named(name).unwrap_or(Relation(pg_sys::InvalidOid)));
-    WATCHED.with_borrow_mut(|watched| {
-        watched.clear();
-        watched.extend(found.map(|relation| relation.0));
-    });
+    WATCHED
+        .with(|watched| *watched[matter as usize].borrow_mut() = found.map(|relation| relation.0).to_vec());
     found.iter().all(|relation| relation.0 != pg_sys::InvalidOid).then_some(found)
 }
 
@@ -78,10 +85,18 @@ pub fn touch(relation: Relation) {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
-    let concerns_us = relation == pg_sys::InvalidOid
-        // Not to be borrowed only while it is being filled, which asks the catalog before.
-        || WATCHED.try_with(|watched| watched.try_borrow().map_or(true, |watched| watched.contains(&relation))).unwrap_or(true);
-    if concerns_us {
-        GENERATION.set(GENERATION.get().map(|generation| generation + 1));
-    }
+    let concerns = |watched: &RefCell<Vec<pg_sys::Oid>>| {
+        relation == pg_sys::InvalidOid
+            // Not to be borrowed only while it is being filled, which asks the catalog before.
+            || watched.try_borrow().map_or(true, |watched| watched.contains(&relation))
+    };
+    let _ = WATCHED.try_with(|all| {
+        GENERATIONS.with(|generations| {
+            for (watched, generation) in all.iter().zip(generations) {
+                if concerns(watched) {
+                    generation.set(generation.get() + 1);
+                }
+            }
+        });
+    });
 }

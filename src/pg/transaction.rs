@@ -56,10 +56,20 @@ pub fn depth() -> i32 {
     unsafe { bare::GetCurrentTransactionNestLevel() }
 }
 
-/// The id that rows which are written now will have in xmin.
-pub fn row_id() -> u32 {
+/// The id that rows which are written now will have: xmin is its lower half.
+pub fn row_id() -> u64 {
     // SAFETY: inside a transaction that may write, as everything that writes is; gives it an id if it has none.
-    unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()
+    unsafe { pg_sys::GetCurrentFullTransactionId() }.value
+}
+
+/// The id of the transaction that wrote a row with this xmin. One that was written 2^32 transactions ago is taken for a newer
+/// one.
+pub fn whole_id(xmin: u32) -> u64 {
+    // SAFETY: asks shared memory.
+    let next = unsafe { pg_sys::ReadNextFullTransactionId() }.value;
+    let whole = next & !u64::from(u32::MAX) | u64::from(xmin);
+    // It was given out before the next one.
+    if whole < next { whole } else { whole.wrapping_sub(1 << 32) }
 }
 
 #[pg_guard]

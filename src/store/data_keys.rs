@@ -1,89 +1,42 @@
-//! Data keys: wrapped in their table, unwrapped in the key pages, made when they are first needed.
+//! Data keys: unwrapped in the key pages, made when they are first needed. Their rows are in [`wrapped_keys`].
 //!
 //! What must stay true: nothing is sealed before the keyring has proved to be the one of this database; no key is
-//! made where one of its purpose is active; a key is only used after its row was read, or kept from such a reading.
+//! made where one of its purpose is active; a key is only used after its row was read, or kept from such a reading, and kept
+//! only while its row is there and the database is the one it was unwrapped for.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use hftok_core::audit::chain::{self, AuditKey, Link};
 use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
-use hftok_core::keyring::Keyring;
-use hftok_core::root_key::RootKeyId;
-use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
+use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
-use crate::keys::{
-    self,
-    state::{Reason, State},
-};
+use crate::keys::{self, state::Reason};
 use crate::pg::key_pages::{self, database};
+use crate::pg::relations::{self, Matter};
 use crate::pg::sql::{Run, Statement};
+use crate::store::identity;
 use crate::store::known::{self, Known};
+use crate::store::wrapped_keys::{self, Ids};
 
 const ACTIVE: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
 const ALL_OF: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
 const ALL_ACTIVE: &CStr = c"SELECT k.id, k.purpose FROM hftok_private.data_keys k WHERE k.state = 'active'";
-const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
-    FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
-const TAKEN: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
 const LOCK: &CStr = c"LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
-const INSERT: &CStr = c"INSERT INTO hftok_private.data_keys
-    (id, purpose, state, root_key_id, root_fingerprint, wrapped) VALUES ($1, $2, 'active', $3, $4, $5)";
 
 thread_local! {
     static FIND_ACTIVE: Statement = const { Statement::new(ACTIVE, &[TEXTOID]) };
     static FIND_ALL_OF: Statement = const { Statement::new(ALL_OF, &[TEXTOID]) };
     static FIND_ALL_ACTIVE: Statement = const { Statement::new(ALL_ACTIVE, &[]) };
-    static FIND_WRAPPED: Statement = const { Statement::new(WRAPPED, &[INT4OID]) };
-    static FIND_TAKEN: Statement = const { Statement::new(TAKEN, &[INT4OID]) };
     static LOCK_TABLE: Statement = const { Statement::new(LOCK, &[]) };
-    static INSERT_KEY: Statement =
-        const { Statement::new(INSERT, &[INT4OID, TEXTOID, INT4OID, BYTEAOID, BYTEAOID]) };
-}
-
-/// A data key as it is stored.
-pub struct WrappedKey {
-    /// Its id.
-    pub id: DataKeyId,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// The root key that wrapped it.
-    pub root: RootKeyId,
-    /// What that root key is recognised by.
-    pub root_fingerprint: Vec<u8>,
-    /// The envelope.
-    pub wrapped: Vec<u8>,
-}
-
-impl WrappedKey {
-    /// Unwraps the key into its place in the key pages, or says what is in the way.
-    pub fn unwrap(&self) -> Result<(), Error> {
-        let unwrapped = key_pages::change(|header, pages| match header.state {
-            State::Open { .. } => pages.keep(database(), self.id, |ring, place| self.unwrap_by(ring, place)),
-            State::Loading => Err(Error::Sealed(Reason::Loading)),
-            State::Sealed(reason) => Err(Error::Sealed(reason)),
-        });
-        unwrapped.unwrap_or(Err(Error::Sealed(Reason::NotPreloaded)))
-    }
-
-    fn unwrap_by(&self, ring: &Keyring, place: &mut DataKey) -> Result<(), Error> {
-        let root = ring.find(self.root);
-        match root {
-            Some(root) if root.fingerprint().fits(&self.root_fingerprint) => root
-                .unwrap(&self.wrapped, self.id, self.purpose, place)
-                .map_err(|_| Error::DataKeyDamaged { id: self.id.get() }),
-            _ => Err(Error::WrongRoot {
-                id: self.root.get(),
-                fingerprint: self.root_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
-                id_taken: root.is_some(),
-            }),
-        }
-    }
+    // Up to where this session has taken care that nothing is kept that the tables no longer have.
+    static HEEDED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Seals with the active key for values, which is made if there is none.
@@ -160,6 +113,7 @@ fn using_after<R, G>(
     before: impl Fn() -> Result<G, Error>,
     f: impl FnOnce(&DataKey) -> Result<R, Error>,
 ) -> Result<R, Error> {
+    heed(&before)?;
     let database = database();
     let mut f = Some(f);
     let mut attempt =
@@ -170,7 +124,7 @@ fn using_after<R, G>(
             Ok(Some(done)) => return done,
             Ok(None) => {
                 let _guard = before()?;
-                stored(id)?.unwrap()?;
+                wrapped_keys::stored(id)?.unwrap(&identity::home()?)?;
             }
             Err(Error::Sealed(Reason::Loading)) => keys::ready()?,
             Err(error) => return Err(error),
@@ -179,18 +133,28 @@ fn using_after<R, G>(
     Err(Error::Sealed(Reason::Loading))
 }
 
-fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
-    let damaged = || Error::DataKeyDamaged { id: id.get() };
-    let rows = FIND_WRAPPED.read(&[id.get().into()], |row| {
-        Ok(WrappedKey {
-            id,
-            purpose: Purpose::parse(&row.must::<String>(1)?).ok_or_else(damaged)?,
-            root: RootKeyId::new(row.must(2)?).ok_or_else(damaged)?,
-            root_fingerprint: row.must(3)?,
-            wrapped: row.must(4)?,
-        })
-    })?;
-    rows.into_iter().next().ok_or(Error::DataKeyMissing { id: id.get() })
+/// Has keys forgotten that were destroyed or removed, or unwrapped for another identity, since this session looked. Every
+/// session does it, because whoever changes the tables is not the last to use the keys: others may do so until it commits, and
+/// on a standby nobody changes anything. Postgres tells all of them.
+fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
+    if HEEDED.get() == Some(relations::generation(Matter::Keys)) {
+        return Ok(());
+    }
+    let _guard = before()?;
+    relations::watch(Matter::Keys, [c"data_keys", c"database_identity"])
+        .ok_or(Error::Internal("a table of hftok does not exist"))?;
+    // Read before what follows: a change that comes meanwhile makes it old.
+    let generation = relations::generation(Matter::Keys);
+    let ids = wrapped_keys::ids()?;
+    let identity = match (keys::installation(), identity::stored()?) {
+        (Ok(installation), Some(lineage)) => Some(lineage.here(database(), &installation)),
+        _ => None,
+    };
+    key_pages::change(|_, pages| {
+        pages.retain(database(), |key| ids.contains(&key.id()) && identity.as_ref() == Some(key.identity()));
+    });
+    HEEDED.set(Some(generation));
+    Ok(())
 }
 
 fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
@@ -211,53 +175,28 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     if let Some(id) = FIND_ACTIVE.with_ids(&[purpose.as_str().into()])?.first() {
         return Ok(*id);
     }
+    let home = identity::home_or_first()?;
     // A keyring that is not this database's must be noticed before a row is written, not after.
     for (_, id) in active_keys()? {
-        stored(id)?.unwrap()?;
+        wrapped_keys::stored(id)?.unwrap(&home)?;
     }
-    let id = free_id()?;
-    let key = DataKey::random(id, purpose)?;
-    let (root, fingerprint, wrapped) = keys::with(|pages| {
-        let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;
-        Ok((root.id(), root.fingerprint(), root.wrap(&key)?))
-    })?;
-    INSERT_KEY.execute(&[
-        id.get().into(),
-        purpose.as_str().into(),
-        root.get().into(),
-        fingerprint.as_bytes().as_slice().into(),
-        wrapped.as_slice().into(),
-    ])?;
+    home.refuse_copy()?;
+    let id = wrapped_keys::draw(purpose, &home.identity())?;
+    record_made(purpose, id)?;
+    Ok(id)
+}
+
+fn record_made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
     let purpose = Some(purpose.as_str());
     changes::record_as(
         Kind::Key,
         "create_data_key",
         1,
         Object { version: Some(id.get()), level: purpose, ..Object::default() },
-    )?;
-    Ok(id)
+    )
 }
 
-/// An id that no row has, nor a key that is kept: that one may belong to a row that was rolled back.
-fn free_id() -> Result<DataKeyId, Error> {
-    loop {
-        let id = DataKeyId::random()?;
-        let kept = keys::with(|pages| Ok(pages.data_key(database(), id).is_some()))?;
-        if !kept && FIND_TAKEN.with_ids(&[id.get().into()])?.is_empty() {
-            return Ok(id);
-        }
-    }
-}
-
-/// Statements that give ids.
-trait Ids {
-    fn with_ids(&'static self, parameters: &[crate::pg::sql::Parameter]) -> Result<Vec<DataKeyId>, Error>;
-}
-
-impl Ids for std::thread::LocalKey<Statement> {
-    fn with_ids(&'static self, parameters: &[crate::pg::sql::Parameter]) -> Result<Vec<DataKeyId>, Error> {
-        self.read(parameters, |row| {
-            DataKeyId::new(row.must(1)?).ok_or(Error::Internal("a data key has an id that none can have"))
-        })
-    }
+/// Until the end of the transaction nobody else makes keys.
+pub fn lock() -> Result<(), Error> {
+    LOCK_TABLE.execute(&[]).map(|_| ())
 }

@@ -16,7 +16,7 @@ use pgrx::pg_sys::{BOOLOID, TEXTOID};
 use super::data_keys;
 use super::providers::{self, Registration};
 use crate::error::Error;
-use crate::pg::relations::{self, Relation};
+use crate::pg::relations::{self, Matter, Relation};
 use crate::pg::scan::Address;
 use crate::pg::sql::{Run, Statement};
 
@@ -97,7 +97,7 @@ impl Known {
 
 /// What is known now.
 pub fn known() -> Result<Rc<Known>, Error> {
-    let generation = relations::generation();
+    let generation = relations::generation(Matter::Levels);
     let kept =
         KNOWN.with_borrow(|known| known.as_ref().filter(|known| known.generation == generation).cloned());
     if let Some(known) = kept {
@@ -105,9 +105,9 @@ pub fn known() -> Result<Rc<Known>, Error> {
     }
     let names = [c"secrets", c"secrets_binding_key_key", c"providers", c"data_keys", c"kinds"];
     let [table, index, ..] =
-        relations::watch(names).ok_or(Error::Internal("a table of hftok does not exist"))?;
+        relations::watch(Matter::Levels, names).ok_or(Error::Internal("a table of hftok does not exist"))?;
     // Read before what follows: a change that comes meanwhile makes it old.
-    let generation = relations::generation();
+    let generation = relations::generation(Matter::Levels);
     let columns =
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();

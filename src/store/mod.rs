@@ -3,6 +3,7 @@
 
 pub mod candidate;
 pub mod data_keys;
+pub mod identity;
 pub mod integrations;
 pub mod known;
 pub mod owners;
@@ -10,3 +11,4 @@ pub mod providers;
 pub mod row;
 pub mod secrets;
 pub mod versions;
+pub mod wrapped_keys;

@@ -99,6 +99,12 @@ pub fn get(client: &mut impl GenericClient, name: &str) -> Result<String, postgr
     client.query_one("SELECT hftok.get_secret($1)", &[&name]).map(|row| row.get(0))
 }
 
+/// Makes a copy a database of its own, as a superuser.
+#[track_caller]
+pub fn adopt(client: &mut Client) {
+    client.batch_execute("SELECT hftok.adopt_database()").expect("adopt_database()");
+}
+
 /// Whether hftok is sealed, and what is the matter.
 #[track_caller]
 pub fn sealed_reason(client: &mut Client) -> (bool, Option<String>) {

@@ -111,22 +111,29 @@ impl Setup {
         cluster
     }
 
+    /// Makes another server of a base backup, which does not follow the first, with the text of a keyring, and starts it.
+    #[track_caller]
+    pub fn clone_of(original: &Cluster, keyring: &str) -> Cluster {
+        let cluster = Self::base_backup_of(original, &[]);
+        cluster.write_file("keyring", keyring, 0o600);
+        cluster.configure(&format!("hftok.key_file = '{}'", cluster.keyring().display()));
+        cluster.start();
+        cluster
+    }
+
+    fn base_backup_of(original: &Cluster, options: &[&str]) -> Cluster {
+        let cluster = Cluster::in_new_folder(&[], None);
+        let mut copy = cluster.program("pg_basebackup");
+        copy.args(options).args(["--checkpoint=fast", "--no-sync", "-U", "postgres", "-p", "5432"]);
+        run(copy.arg("-h").arg(original.folder()).arg("-D").arg(cluster.data()));
+        cluster.configure(&format!("unix_socket_directories = '{}'", cluster.folder().display()));
+        cluster
+    }
+
     /// Makes a hot standby of another cluster, with its settings and its keyring, and starts it.
     #[track_caller]
     pub fn standby_of(primary: &Cluster) -> Cluster {
-        let cluster = Cluster::in_new_folder(&[], None);
-        let mut copy = cluster.program("pg_basebackup");
-        copy.args([
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-            "--no-sync",
-            "-U",
-            "postgres",
-            "-p",
-            "5432",
-        ]);
-        run(copy.arg("-h").arg(primary.folder()).arg("-D").arg(cluster.data()));
-        cluster.configure(&format!("unix_socket_directories = '{}'", cluster.folder().display()));
+        let cluster = Self::base_backup_of(primary, &["--write-recovery-conf"]);
         cluster.start();
         cluster
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hftok_tests::answer::one;
+use hftok_tests::answer::{adopt, one};
 use hftok_tests::audit::{
     global_token, lines, resolve, revealed_to, settled, verified, without_writer, writer,
 };
@@ -74,6 +74,7 @@ fn moved_about(cluster: &Cluster, operator: &mut Client, base: &str) {
         operator.batch_execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     }
     assert!(begin.elapsed() < Duration::from_secs(4), "nobody was waited for: {:?}", begin.elapsed());
+    adopt(&mut cluster.client("postgres", base));
     // Both go on with the chain that they have in common.
     for name in [base, &format!("{base}_renamed")] {
         let mut client = cluster.client("postgres", name);
@@ -164,6 +165,7 @@ fn databases_that_come_and_go_leave_room_for_others() {
         let name = format!("passing{number}");
         operator.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE base")).expect("CREATE DATABASE");
         let mut client = cluster.client("postgres", &name);
+        adopt(&mut client);
         resolve(&mut client, &name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         operator.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).expect("DROP DATABASE");
     }

@@ -1,9 +1,10 @@
 //! Backup and restore with Postgres' own tools, and copies of databases.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use hftok_tests::answer::{column, create, get, one, put, refused, row_counts};
+use hftok_tests::answer::{adopt, column, create, get, one, put, refused, row_counts};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::root_key::{RootKey, hex};
 use hftok_tests::setup::{Setup, run};
@@ -106,11 +107,18 @@ fn dump(cluster: &Cluster, user: &str, database: &str) -> PathBuf {
     file
 }
 
-/// Restores in one transaction into a new database, as a superuser.
+/// Restores in one transaction into a new database, as a superuser. What was restored is a copy until it is adopted.
 fn restore(cluster: &Cluster, file: &std::path::Path, database: &str) -> Client {
     let client = cluster.empty_database(database);
     cluster.psql(database, &["--single-transaction", "--file", file.to_str().expect("a path")]);
     client
+}
+
+/// How many rows each table has, but for those that adopting adds.
+fn carried(client: &mut Client) -> BTreeMap<String, i64> {
+    let mut counts = row_counts(client);
+    counts.retain(|table, _| !table.ends_with(".data_keys") && !table.ends_with(".database_identity"));
+    counts
 }
 
 fn assert_same(original: &mut Client, copy: &mut Client) {
@@ -118,7 +126,7 @@ fn assert_same(original: &mut Client, copy: &mut Client) {
     let (resolved, expected) = (column::<String>(copy, RESOLVED), column::<String>(original, RESOLVED));
     assert_eq!(expected.len(), 6);
     assert_eq!(resolved, expected);
-    assert_eq!(row_counts(copy), row_counts(original));
+    assert_eq!(carried(copy), carried(original));
     let failed: Vec<Option<i64>> = column(copy, "SELECT failed FROM hftok.verify()");
     assert_eq!(failed, [Some(0)]);
 }
@@ -143,6 +151,7 @@ fn a_dump_restored_on_another_server_with_the_same_keyring_has_everything() {
         let text = std::fs::read_to_string(&file).expect("the dump");
         assert!(!text.contains("line\\nbreak"), "the dump holds no plaintext");
         let mut copy = restore(target, &file, database);
+        adopt(&mut copy);
         assert_same(&mut source.client("postgres", "app"), &mut copy);
 
         // Privileges that a DBA gave, and no others.
@@ -171,6 +180,7 @@ fn a_dump_restored_beside_its_origin_lives_its_own_life() {
     let Servers { source, .. } = servers();
     let file = dump(source, "postgres", "app");
     let mut copy = restore(source, &file, "beside");
+    adopt(&mut copy);
     let mut original = source.client("postgres", "app");
     assert_same(&mut original, &mut copy);
     assert_goes_on(&mut copy);
@@ -209,6 +219,7 @@ fn under_another_keyring_every_read_names_the_root_key_that_is_missing() {
 
     elsewhere.write_keyring(&[key.clone(), other]);
     copy.batch_execute("SELECT hftok.unseal()").expect("unseal");
+    adopt(&mut copy);
     assert_same(&mut source.client("postgres", "app"), &mut copy);
     assert_goes_on(&mut copy);
 }
@@ -261,6 +272,7 @@ fn a_database_with_secrets_can_be_a_template_and_be_dropped_at_once() {
     let mut operator = cluster.client("postgres", "postgres");
     operator.batch_execute("CREATE DATABASE copy TEMPLATE app").expect("nothing of hftok stays connected");
     let mut copy = cluster.client("postgres", "copy");
+    adopt(&mut copy);
     assert_eq!(everything(&mut copy), original);
     assert_goes_on(&mut copy);
     drop(copy);

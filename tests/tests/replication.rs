@@ -1,13 +1,13 @@
 //! Logical replication into another database with hftok and the same keyring, as for an upgrade to another major version.
 
-use hftok_tests::answer::{column, create, get, one, put};
+use hftok_tests::answer::{adopt, column, create, get, one, put, refused};
 use hftok_tests::question::ask;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
 
 /// What there is to replicate. Not the audit, which has one writer and one chain in each database.
-const TABLES: &str = "hftok_private.data_keys, hftok_private.secrets, hftok_private.secret_versions,
+const TABLES: &str = "hftok_private.data_keys, hftok_private.database_identity, hftok_private.secrets, hftok_private.secret_versions,
     hftok_private.user_api_keys, hftok_private.members, hftok_private.administrators, hftok_private.integrations,
     hftok_private.integration_shares, hftok_private.providers";
 
@@ -47,6 +47,8 @@ fn a_logical_replica_opens_what_it_was_sent() {
     wait_until("the copy is there", 60, || {
         column::<i64>(&mut there, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == [0]
     });
+    assert_eq!(refused(get(&mut there, "name"), "53HF1").message(), "this is a copy");
+    adopt(&mut there);
     assert_eq!(get(&mut there, "name").expect("opens there"), "before");
     assert_eq!(resolved(&mut there, "alice").as_deref(), Some("hf_aliceAliceAliceAliceAliceAlice0001"));
     assert_eq!(one::<String>(&mut there, "SELECT user_id FROM hftok.members", &[]), "alice");

@@ -39,6 +39,13 @@ impl Canonical {
         self
     }
 
+    /// A number of 64 bits without a sign.
+    #[must_use]
+    pub fn u64(mut self, value: u64) -> Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
     /// A number of 64 bits.
     #[must_use]
     pub fn i64(mut self, value: i64) -> Self {

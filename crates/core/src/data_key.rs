@@ -17,6 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::audit::chain::AuditKey;
 use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
+use crate::identity::{Identity, NOBODY};
 use crate::plaintext::{Plaintext, PlaintextRef};
 use crate::{NoRandomness, random, without_trace};
 
@@ -93,12 +94,15 @@ impl Purpose {
 pub struct DataKey {
     pub(crate) id: DataKeyId,
     pub(crate) purpose: Purpose,
+    /// The database that it was unwrapped for.
+    pub(crate) identity: Identity,
     pub(crate) bytes: [u8; 32],
 }
 
 impl DataKey {
     /// A place for a key.
-    pub const EMPTY: Self = Self { id: DataKeyId(0), purpose: Purpose::Values, bytes: [0; 32] };
+    pub const EMPTY: Self =
+        Self { id: DataKeyId(0), purpose: Purpose::Values, identity: NOBODY, bytes: [0; 32] };
 
     /// Draws a new key.
     pub fn random(id: DataKeyId, purpose: Purpose) -> Result<Box<Self>, NoRandomness> {
@@ -110,6 +114,11 @@ impl DataKey {
     /// The key's id; that of an empty place is no key's.
     pub fn id(&self) -> DataKeyId {
         self.id
+    }
+
+    /// The identity of the database that it was unwrapped for; nobody's, for one that was just drawn.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The key, if it is one for values.

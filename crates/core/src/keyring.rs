@@ -1,9 +1,10 @@
 //! The keyring: every root key that can still unwrap, and the one that wraps.
 //!
-//! One key a line, `<id>:<64 hex digits>`; `#` starts a comment; the last key is the primary. Errors name the line
-//! and never quote it. A keyring is plain bytes that are filled in and wiped where they lie, so that it can lie in
-//! shared memory.
+//! One key a line, `<id>:<64 hex digits>`; the last key is the primary. One line may say `installation: <name>`. `#` starts
+//! a comment. Errors name the line and never quote it. A keyring is plain bytes that are filled in and wiped where they lie,
+//! so that it can lie in shared memory.
 
+use crate::identity::Installation;
 use crate::root_key::{RootKey, RootKeyId};
 
 /// As many root keys as a keyring can hold: a fixed number, because it lies in shared memory.
@@ -39,17 +40,34 @@ pub enum KeyringError {
         /// Counted from 1.
         line: u32,
     },
+    /// A line that names the installation, by what is no name.
+    #[error("line {line} of the keyring is not `installation: <up to 63 of A-Z a-z 0-9 . - _>`")]
+    Name {
+        /// Counted from 1.
+        line: u32,
+    },
+    /// A second name.
+    #[error("line {line} of the keyring names the installation again")]
+    Renamed {
+        /// Counted from 1.
+        line: u32,
+    },
 }
 
-/// Root keys in the order of their lines.
+/// Begins the line that names the installation.
+const INSTALLATION: &str = "installation:";
+
+/// Root keys in the order of their lines, and the name of the installation.
 pub struct Keyring {
     keys: [RootKey; MAX_ROOT_KEYS],
     len: usize,
+    installation: Installation,
 }
 
 impl Keyring {
     /// No keys.
-    pub const EMPTY: Self = Self { keys: [RootKey::EMPTY; MAX_ROOT_KEYS], len: 0 };
+    pub const EMPTY: Self =
+        Self { keys: [RootKey::EMPTY; MAX_ROOT_KEYS], len: 0, installation: Installation::UNNAMED };
 
     /// Reads the text of a keyring.
     pub fn parse(text: &[u8]) -> Result<Box<Self>, KeyringError> {
@@ -60,11 +78,21 @@ impl Keyring {
         let mut ring = Box::new(Self::EMPTY);
         for (line, content) in (1..).zip(text.lines()) {
             let content = content.split('#').next().unwrap_or_default().trim();
-            if !content.is_empty() {
+            if let Some(name) = content.strip_prefix(INSTALLATION) {
+                ring.name(line, name.trim())?;
+            } else if !content.is_empty() {
                 ring.add(line, content)?;
             }
         }
         if ring.len == 0 { Err(KeyringError::Empty) } else { Ok(ring) }
+    }
+
+    fn name(&mut self, line: u32, name: &str) -> Result<(), KeyringError> {
+        if self.installation != Installation::UNNAMED {
+            return Err(KeyringError::Renamed { line });
+        }
+        self.installation = Installation::parse(name).ok_or(KeyringError::Name { line })?;
+        Ok(())
     }
 
     /// Decodes a key into its place, without a copy elsewhere.
@@ -91,6 +119,12 @@ impl Keyring {
             place.bytes.copy_from_slice(&key.bytes);
         }
         self.len = other.len;
+        self.installation = other.installation;
+    }
+
+    /// The name of the installation.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     /// The key with this id.
@@ -129,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_the_installation_may_stand_anywhere() {
+        let name =
+            |text: &str| Keyring::parse(text.as_bytes()).map(|ring| ring.installation().as_str().to_owned());
+        assert_eq!(name(&format!("1:{A}")).as_deref(), Ok(""));
+        assert_eq!(name(&format!("installation: prod.eu-1 # ours\n1:{A}")).as_deref(), Ok("prod.eu-1"));
+        assert_eq!(name(&format!("1:{A}\n  installation:b_2\r\n2:{B}")).as_deref(), Ok("b_2"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_by_line() {
         let line = |text: &str| parse(&format!("1:{A}\n{text}"));
         for bad in [
@@ -147,6 +190,15 @@ mod tests {
             assert_eq!(line(bad), Err(KeyringError::Line { line: 2 }), "{bad}");
         }
         assert_eq!(line(&format!("1:{B}")), Err(KeyringError::Repeated { line: 2 }));
+        let longest = "a".repeat(63);
+        for bad in ["", "two words", "zoë", "a/b", "'", &format!("{longest}a")] {
+            let found = line(&format!("installation: {bad}"));
+            assert_eq!(found, Err(KeyringError::Name { line: 2 }), "{bad}");
+        }
+        assert_eq!(line("Installation: a"), Err(KeyringError::Line { line: 2 }));
+        let twice = line("installation: a\ninstallation: a");
+        assert_eq!(twice, Err(KeyringError::Renamed { line: 3 }));
+        assert_eq!(parse("installation: a"), Err(KeyringError::Empty));
         assert_eq!(parse("\n# nothing\n"), Err(KeyringError::Empty));
         assert_eq!(Keyring::parse(b"\xff").err(), Some(KeyringError::NotText));
         assert_eq!(parse(&"#".repeat(64 * 1024 + 1)), Err(KeyringError::TooLong));

@@ -11,6 +11,7 @@
 //! | [`envelope`] | the stored form: format, key id, nonce, ciphertext, tag |
 //! | [`binding`] | who a secret belongs to and what it is for, and the hash that finds it |
 //! | [`data_key`] | keys that seal values and fingerprint them |
+//! | [`identity`] | which database keys and links belong to |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
 //! | [`audit`] | events, the chain that ties them together, the queue they wait in |
 //! | [`preview`] | what may be shown of a secret |
@@ -24,6 +25,7 @@ pub mod binding;
 pub mod canonical;
 pub mod data_key;
 pub mod envelope;
+pub mod identity;
 pub mod keyring;
 pub mod plaintext;
 pub mod preview;

@@ -10,6 +10,7 @@ use zeroize::Zeroize;
 use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, Purpose, hmac};
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
+use crate::identity::Identity;
 use crate::plaintext::PlaintextRef;
 use crate::without_trace;
 
@@ -34,7 +35,7 @@ impl RootKeyId {
 }
 
 /// Recognises a root key without revealing it, so that a wrong one is noticed before anything is written.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootFingerprint([u8; 8]);
 
 impl RootFingerprint {
@@ -77,26 +78,27 @@ impl RootKey {
         RootFingerprint(fingerprint)
     }
 
-    /// Wraps a data key, bound to its id and purpose.
-    pub fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, SealError> {
-        let associated = self.associated_data(key.id, key.purpose);
+    /// Wraps a data key, bound to its id, its purpose and a database.
+    pub fn wrap(&self, key: &DataKey, database: &Identity) -> Result<Vec<u8>, SealError> {
+        let associated = self.associated_data(key.id, key.purpose, database);
         let bytes = PlaintextRef::from_bytes(&key.bytes);
         without_trace(|| envelope::seal(&self.cipher(), self.id.to_u32(), &bytes, &associated))
     }
 
-    /// Unwraps a data key that was wrapped by this key, for this id and purpose, into the place where it is to lie.
+    /// Unwraps a data key that was wrapped by this key, for this id, purpose and database, into the place where it is to lie.
     pub fn unwrap(
         &self,
         wrapped: &[u8],
         id: DataKeyId,
         purpose: Purpose,
+        database: &Identity,
         place: &mut DataKey,
     ) -> Result<(), OpenError> {
         let envelope = Envelope::parse(wrapped)?;
         if envelope.key_id() != self.id.to_u32() {
             return Err(OpenError::Refused);
         }
-        let associated = self.associated_data(id, purpose);
+        let associated = self.associated_data(id, purpose, database);
         let opened = without_trace(|| envelope.open(&self.cipher(), &associated))?;
         if opened.expose().len() != place.bytes.len() {
             return Err(OpenError::Malformed);
@@ -104,6 +106,7 @@ impl RootKey {
         place.bytes.copy_from_slice(opened.expose());
         place.id = id;
         place.purpose = purpose;
+        place.identity = *database;
         Ok(())
     }
 
@@ -111,12 +114,13 @@ impl RootKey {
         Xaes256Gcm::new((&self.bytes).into())
     }
 
-    fn associated_data(&self, id: DataKeyId, purpose: Purpose) -> Vec<u8> {
+    fn associated_data(&self, id: DataKeyId, purpose: Purpose, database: &Identity) -> Vec<u8> {
         Canonical::new("hftok:data-key")
             .byte(FORMAT)
             .u32(self.id.to_u32())
             .u32(id.to_u32())
             .field(purpose.as_str())
+            .fixed(database)
             .finish()
     }
 }

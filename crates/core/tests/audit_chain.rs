@@ -7,9 +7,12 @@ use hftok_core::audit::chain::{Head, Link, START, key_of, same};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::canonical::Canonical;
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
+use hftok_core::identity::Identity;
 use hftok_core::keyring::Keyring;
 use proptest::prelude::*;
 use xaes_256_gcm::Xaes256Gcm;
+
+const DATABASE: Identity = [9; 32];
 
 /// A data key with these bytes: there is no way in for them but through a root key.
 fn key(id: i32, bytes: [u8; 32], purpose: Purpose) -> Box<DataKey> {
@@ -19,13 +22,15 @@ fn key(id: i32, bytes: [u8; 32], purpose: Purpose) -> Box<DataKey> {
         .u32(1)
         .u32(id.unsigned_abs())
         .field(purpose.as_str())
+        .fixed(&DATABASE)
         .finish();
     let nonce = (*b"ABCDEFGHIJKLMNOPQRSTUVWX").into();
     let sealed =
         Xaes256Gcm::new(&[7; 32].into()).encrypt(&nonce, Payload { msg: &bytes, aad: &associated }).unwrap();
     let wrapped = [&[1, 0, 0, 0, 1][..], &nonce, &sealed].concat();
     let mut place = Box::new(DataKey::EMPTY);
-    ring.primary().unwrap().unwrap(&wrapped, DataKeyId::new(id).unwrap(), purpose, &mut place).unwrap();
+    let id = DataKeyId::new(id).unwrap();
+    ring.primary().unwrap().unwrap(&wrapped, id, purpose, &DATABASE, &mut place).unwrap();
     place
 }
 
@@ -99,16 +104,16 @@ fn the_hashes_are_those_of_the_layout() {
         2e302e310000ffff";
     assert_eq!(hex::encode(FIRST.encode()), bytes);
     let one = key.link(&START, 1, &FIRST);
-    assert_eq!(hex::encode(one), "00000102b9caa2a66dddf5c87a402bc68c779cb39685fb5c7268c6af27ecac3fb97b624c");
+    assert_eq!(hex::encode(one), "000001028d4bdec3a5cc61b64d2a8486d28d49208ea99c9e1f6d4f01faabd87f22171feb");
     let two = key.link(&one, 2, &SECOND);
-    assert_eq!(hex::encode(two), "00000102d4210b7dda18a31a2dcec9721ec31cc92086dd6bc19facc4b0372cc7f1e20540");
+    assert_eq!(hex::encode(two), "00000102c8856e8ac915de110d28b8967a9b5988ae2a6a9b3e1222ef72b60dbacd3c08e5");
     let protection = key.protect(77, &FIRST.encode());
     assert_eq!(
         hex::encode(protection),
-        "00000102bb02abf3e2e54ba4c4c4abf62e6233d7ed939aea842b3504053a308232501564"
+        "00000102332e5d6bb8dd45de17c2b87efcdcc435feb4b78aa855264399d58f07b1b7fc6d"
     );
     let stub = key.stub(2, &two);
-    assert_eq!(hex::encode(stub), "000001028a59cfb4215858149d7b3c9e6ab90f952d1f67f130bb68de610c48f11b2b81c3");
+    assert_eq!(hex::encode(stub), "000001024d00237cc30ffb23e78f9c2cb7c010864570123f31435906fe23e463d001618f");
     for link in [one, two, protection, stub] {
         assert_eq!(key_of(&link).map(DataKeyId::get), Some(258));
     }
@@ -202,15 +207,29 @@ proptest! {
     }
 
     #[test]
-    fn what_waits_is_protected_for_its_transaction_only(one in any::<u32>(), other in any::<u32>()) {
+    fn what_waits_is_protected_for_its_transaction_only(one in any::<u64>(), other in any::<u64>()) {
         let key = numbered();
         let key = key.for_audit().unwrap();
         let bytes = FIRST.encode();
         let protection = key.protect(one, &bytes);
         prop_assert_eq!(one == other, same(&protection, &key.protect(other, &bytes)));
         prop_assert!(!same(&protection, &key.protect(one, &SECOND.encode())));
-        prop_assert!(!same(&protection, &key.link(&START, one.into(), &FIRST)));
-        prop_assert!(!same(&key.stub(one.into(), &protection), &key.link(&protection, one.into(), &FIRST)));
+        let number = i64::from_be_bytes(one.to_be_bytes());
+        prop_assert!(!same(&protection, &key.link(&START, number, &FIRST)));
+        prop_assert!(!same(&key.stub(number, &protection), &key.link(&protection, number, &FIRST)));
+    }
+
+    #[test]
+    fn nothing_made_in_one_database_fits_in_another(other in any::<Identity>(), number in any::<i64>()) {
+        prop_assume!(other != DATABASE);
+        let key = numbered();
+        let here = || key.for_audit().unwrap();
+        let there = || here().under(other);
+        prop_assert_eq!(here().database(), DATABASE);
+        prop_assert!(!same(&here().link(&START, number, &FIRST), &there().link(&START, number, &FIRST)));
+        prop_assert!(!same(&here().stub(number, &START), &there().stub(number, &START)));
+        prop_assert!(!same(&here().protect(1, &FIRST.encode()), &there().protect(1, &FIRST.encode())));
+        prop_assert!(same(&here().stub(number, &START), &there().under(DATABASE).stub(number, &START)));
     }
 
     #[test]

@@ -5,10 +5,13 @@
 use hftok_core::binding::{Binding, Context, Scope};
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::envelope::{Envelope, OpenError};
+use hftok_core::identity::{Identity, NOBODY};
 use hftok_core::keyring::Keyring;
 use hftok_core::plaintext::PlaintextRef;
 use hftok_core::preview::{MASK, WIDTH, preview};
 use proptest::prelude::*;
+
+const HERE: Identity = [3; 32];
 
 /// The fields of a context, owned, so that they can be drawn and changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,19 +141,23 @@ proptest! {
 }
 
 #[test]
-fn a_wrapped_key_opens_only_for_its_id_purpose_and_root() {
+fn a_wrapped_key_opens_only_for_its_id_purpose_root_and_database() {
     let ring = |digits: &str| Keyring::parse(format!("1:{}", digits.repeat(32)).as_bytes()).unwrap();
     let (ours, theirs) = (ring("a1"), ring("b2"));
     let (ours, theirs) = (ours.primary().unwrap(), theirs.primary().unwrap());
     let id = |id| DataKeyId::new(id).unwrap();
-    let wrapped = ours.wrap(&value_key(5)).unwrap();
+    let wrapped = ours.wrap(&value_key(5), &HERE).unwrap();
     let mut place = DataKey::EMPTY;
-    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values, &mut place).is_err());
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints, &mut place).is_err());
-    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values, &HERE, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints, &HERE, &mut place).is_err());
+    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values, &HERE, &mut place).is_err());
+    for other in [NOBODY, [7; 32]] {
+        assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &other, &mut place).is_err());
+    }
     assert!(!theirs.fingerprint().fits(ours.fingerprint().as_bytes()));
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &mut place).is_ok());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &HERE, &mut place).is_ok());
     assert_eq!(place.id(), id(5));
+    assert_eq!(place.identity(), &HERE);
 }
 
 #[test]
@@ -161,7 +168,7 @@ fn a_key_comes_out_as_it_went_in() {
     let sealed = seal(&key, "hf_value", &fields);
     let mut place = DataKey::EMPTY;
     let root = ring.primary().unwrap();
-    root.unwrap(&root.wrap(&key).unwrap(), key.id(), Purpose::Values, &mut place).unwrap();
+    root.unwrap(&root.wrap(&key, &HERE).unwrap(), key.id(), Purpose::Values, &HERE, &mut place).unwrap();
     assert_eq!(open(&place, &sealed, &fields).unwrap(), b"hf_value");
 }
 

@@ -191,10 +191,10 @@ CREATE TEMP VIEW faults AS
     SELECT 'definer that hides its caller', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE p.prosecdef AND p.oid NOT IN (SELECT d.oid FROM definers d)
     UNION ALL
-    -- Only Rust records: a definer comes to it by way of a function of ours, and import_line() is none that leads there.
+    -- Only Rust records: a definer comes to it by way of a function of ours. import_line() leads nowhere, and keyring_state() only looks.
     SELECT 'definer that may lead to what is recorded', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
-    WHERE p.prosecdef AND replace(p.prosrc, 'hftok_private.import_line(', '') ~ 'hftok(_private)?[.]\w+\('
+    WHERE p.prosecdef AND regexp_replace(p.prosrc, 'hftok_private[.](import_line|keyring_state)[(]', '', 'g') ~ 'hftok(_private)?[.]\w+\('
     UNION ALL
     SELECT 'work of a guarded function, by somebody else or of no function', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace

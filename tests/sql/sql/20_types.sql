@@ -19,7 +19,7 @@ INSERT INTO calls (call) VALUES
     ('hftok.find_secret(p_value => ''value''::text)'),
     ('hftok.delete_secret(p_secret_id => :id)'),
     ('hftok.status()'),
-    ('hftok.unseal()'),
+    ('hftok.unseal(p_replace => false::boolean)'),
     ('hftok.verify()'),
     ('hftok.logging_risks()'),
     ('hftok.whoami()'),
@@ -34,7 +34,7 @@ INSERT INTO calls (call) VALUES
         p_root_fingerprint => ''''::bytea, p_wrapped => ''''::bytea)'),
     ('hftok_private.fingerprints(p_value => ''value''::text)'),
     ('hftok_private.keyring_state()'),
-    ('hftok_private.read_keyring()'),
+    ('hftok_private.read_keyring(p_replace => false::boolean)'),
     ('hftok_private.missing_key(p_sealing => 7::bigint, p_marking => 2::bigint, p_present => ''{1,2}''::bigint[])'),
     ('hftok_private.data_key_id(p_sealed => :sealed)'),
     ('hftok.save_credential(p_provider => ''openai''::text, p_secret => :key, p_model => ''gpt''::text, p_user_id => ''alice''::text,
@@ -201,7 +201,7 @@ SELECT pg_typeof(version) AS version, pg_typeof(sealed) AS sealed, pg_typeof(rea
     pg_typeof(secrets) AS secrets, pg_typeof(secrets_on_old_keys) AS on_old_keys, pg_typeof(gateways) AS gateways
 FROM hftok.status();
 SELECT pg_typeof(audit_mode) AS audit_mode, pg_typeof(audit_writer) AS audit_writer, pg_typeof(audit_waiting) AS audit_waiting,
-    pg_typeof(audit_lag) AS audit_lag FROM hftok.status();
+    pg_typeof(audit_lag) AS audit_lag, pg_typeof(installation) AS installation FROM hftok.status();
 SELECT pg_typeof(checked) AS checked, pg_typeof(ok) AS ok, pg_typeof(first_bad) AS first_bad, pg_typeof(reason) AS reason
 FROM hftok.verify_audit();
 SELECT primary_key_id = key_ids[cardinality(key_ids)] AS primary_is_last,

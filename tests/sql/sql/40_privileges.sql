@@ -52,7 +52,7 @@ INSERT INTO attempts (statement) VALUES
     ('UPDATE hftok.secrets SET description = ''x'''), ('INSERT INTO hftok.secrets (id) VALUES (gen_random_uuid())'),
     ('TRUNCATE hftok_private.secrets'), ('SELECT FROM hftok_private.secrets'), ('SELECT FROM hftok_private.secret_versions'),
     ('SELECT FROM hftok_private.data_keys'), ('INSERT INTO hftok_private.data_keys DEFAULT VALUES'),
-    ('SELECT hftok_private.keyring_state()'), ('SELECT hftok_private.read_keyring()'), ('SELECT hftok_private.fingerprints(''value'')'),
+    ('SELECT hftok_private.keyring_state()'), ('SELECT hftok_private.read_keyring(false)'), ('SELECT hftok_private.fingerprints(''value'')'),
     ('SELECT hftok_private.open_vault_row(''hftok'', $ID, 1, '''', '''', '''', ''secret'', NULL, NULL, '''')'),
     ('SELECT hftok_private.set_rpc(true, ''regress_nobody'', ''hftok_service'')'), ('CREATE TABLE hftok.strange ()'),
     ('CREATE TABLE hftok_private.strange ()'), ('DROP VIEW hftok.secrets'), ('ALTER FUNCTION hftok.seal OWNER TO regress_nobody'),

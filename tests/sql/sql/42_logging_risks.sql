@@ -94,6 +94,15 @@ SELECT * FROM pg_temp.found();
 CREATE ROLE regress_reporting NOLOGIN;
 GRANT pg_read_all_data TO regress_reporting;
 SELECT * FROM pg_temp.found();
+-- A login that reads the server's files reads the keyring, by whatever way it may; a superuser can anyway.
+ALTER ROLE regress_backup NOSUPERUSER BYPASSRLS;
+GRANT pg_read_server_files TO regress_reporting;
+GRANT pg_execute_server_program TO regress_backup;
+SELECT * FROM pg_temp.found();
+GRANT regress_reporting TO regress_backup;
+SELECT * FROM pg_temp.found();
+ALTER ROLE regress_backup SUPERUSER;
+SELECT * FROM pg_temp.found();
 -- The auditor sees the same.
 SET ROLE hftok_auditor;
 SELECT count(*) FROM hftok.logging_risks() WHERE subject ~ '^log_';

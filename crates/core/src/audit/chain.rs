@@ -1,7 +1,8 @@
 //! How each event is tied to the one before it: a keyed hash over the hash before, the number and the event.
 //!
-//! Who can write to the table but has no key can change, remove, insert or move a row, and cannot make the hashes fit
-//! again. Each hash names its key, so a chain goes on over a change of keys. Cutting off the newest rows leaves a chain
+//! Somebody who can write to the table but has no key can change, remove, insert or move a row, and cannot make the hashes
+//! fit again. Each hash names its key, so a chain goes on over a change of keys; and each is made over the identity of the
+//! database, so nothing that a copy has chained fits in its original. Cutting off the newest rows leaves a chain
 //! that fits: that is noticed only against a [`Head`] that was kept elsewhere.
 
 use subtle::ConstantTimeEq;
@@ -9,6 +10,7 @@ use subtle::ConstantTimeEq;
 use super::event::Event;
 use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, hmac};
+use crate::identity::Identity;
 use crate::{NoRandomness, without_trace};
 
 /// Which key made it, then an HMAC-SHA256.
@@ -23,34 +25,50 @@ pub fn key_of(link: &Link) -> Option<DataKeyId> {
     DataKeyId::new(i32::from_be_bytes([a, b, c, d]))
 }
 
-/// A key that ties events together.
-pub struct AuditKey<'a>(&'a DataKey);
+/// A key that ties events together, in the database that it was unwrapped for.
+pub struct AuditKey<'a> {
+    key: &'a DataKey,
+    database: Identity,
+}
 
 impl<'a> AuditKey<'a> {
     pub(crate) fn new(key: &'a DataKey) -> Self {
-        Self(key)
+        Self { key, database: key.identity }
+    }
+
+    /// The same key, to verify what was made while the database had another identity.
+    #[must_use]
+    pub fn under(self, database: Identity) -> Self {
+        Self { database, ..self }
+    }
+
+    /// The identity of the database.
+    pub fn database(&self) -> Identity {
+        self.database
     }
 
     /// The link of the event with this number, after the one before.
     pub fn link(&self, before: &Link, number: i64, event: &Event<'_>) -> Link {
-        let bytes =
-            Canonical::new("hftok audit event").fixed(before).i64(number).field(event.encode()).finish();
-        self.sign(&bytes)
+        self.sign(self.over("hftok audit event").fixed(before).i64(number).field(event.encode()))
     }
 
     /// What protects an event that waits in a table, from the transaction that put it there until it is linked: in another
     /// transaction's row it is not valid.
-    pub fn protect(&self, transaction: u32, event: &[u8]) -> Link {
-        self.sign(&Canonical::new("hftok audit pending").u32(transaction).field(event).finish())
+    pub fn protect(&self, transaction: u64, event: &[u8]) -> Link {
+        self.sign(self.over("hftok audit pending").u64(transaction).field(event))
     }
 
     /// What stands in for everything up to this number, once that was removed.
     pub fn stub(&self, number: i64, link: &Link) -> Link {
-        self.sign(&Canonical::new("hftok audit stub").i64(number).fixed(link).finish())
+        self.sign(self.over("hftok audit stub").i64(number).fixed(link))
     }
 
-    pub(super) fn sign(&self, bytes: &[u8]) -> Link {
-        signed(self.0.id.to_u32(), &self.0.bytes, bytes)
+    fn over(&self, label: &str) -> Canonical {
+        Canonical::new(label).fixed(&self.database)
+    }
+
+    pub(super) fn sign(&self, content: Canonical) -> Link {
+        signed(self.key.id.to_u32(), &self.key.bytes, &content.finish())
     }
 }
 
@@ -77,9 +95,9 @@ impl RunKey {
     }
 
     /// What protects an event of a database that waits in a table, as [`AuditKey::protect`] does.
-    pub fn protect(&self, database: u32, transaction: u32, event: &[u8]) -> Option<Link> {
+    pub fn protect(&self, database: u32, transaction: u64, event: &[u8]) -> Option<Link> {
         let bytes =
-            Canonical::new("hftok audit pending in this run").u32(database).u32(transaction).field(event);
+            Canonical::new("hftok audit pending in this run").u32(database).u64(transaction).field(event);
         self.is_drawn.then(|| signed(Self::ID, &self.bytes, &bytes.finish()))
     }
 

@@ -7,13 +7,13 @@ use crate::canonical::Canonical;
 impl AuditKey<'_> {
     /// The mark of what an operator said of a provider.
     pub fn registration(&self, provider: &str, said: &str) -> Link {
-        self.sign(&Canonical::new("hftok provider").field(provider).field(said).finish())
+        self.sign(Canonical::new("hftok provider").field(provider).field(said))
     }
 
     /// The mark of when a version of a secret was replaced, in microseconds since 2000-01-01 UTC. The value cannot be bound to
     /// it: it was sealed before, and is not opened for being replaced.
     pub fn superseded(&self, secret: &[u8; 16], version: i32, at: i64) -> Link {
         let version = version.unsigned_abs();
-        self.sign(&Canonical::new("hftok superseded").fixed(secret).u32(version).i64(at).finish())
+        self.sign(Canonical::new("hftok superseded").fixed(secret).u32(version).i64(at))
     }
 }

@@ -1,0 +1,48 @@
+//! Keys of databases that were dropped. No session comes into such a database again to have them forgotten, so the worker
+//! does it. It is connected to no database and so cannot ask the catalog: a database that was dropped has no folder.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::pg::key_pages;
+
+/// How often it looks while there are keys.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Takes care of it now and then.
+pub struct Sweep {
+    looked: Instant,
+}
+
+impl Sweep {
+    /// From now on.
+    pub fn begin() -> Self {
+        Self { looked: Instant::now() }
+    }
+
+    /// Looks if it is time to. Says when it will be; `None` when there are no keys.
+    pub fn go_on(&mut self) -> Option<Duration> {
+        let databases: BTreeSet<u32> =
+            key_pages::look(|_, pages| pages.databases().collect()).unwrap_or_default();
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            for database in databases.iter().filter(|database| !has_folder(**database)) {
+                key_pages::change(|_, pages| pages.retain(*database, |_| false));
+            }
+        }
+        (!databases.is_empty()).then(|| LOOK.saturating_sub(self.looked.elapsed()))
+    }
+}
+
+/// Whether the data directory, which is the current one, has a folder of this database; what cannot be looked for counts as there.
+fn has_folder(database: u32) -> bool {
+    let name = database.to_string();
+    let exists = |folder: &Path| folder.join(&name).try_exists().unwrap_or(true);
+    // A tablespace has a folder for each version of the server.
+    let Ok(tablespaces) = fs::read_dir("pg_tblspc") else { return true };
+    let versions = |tablespace: fs::DirEntry| fs::read_dir(tablespace.path()).into_iter().flatten().flatten();
+    exists(Path::new("base"))
+        || tablespaces.flatten().flat_map(versions).any(|version| exists(&version.path()))
+}

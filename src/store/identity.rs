@@ -1,0 +1,153 @@
+//! Which database this is: its generations as they are stored, held against where the database is now.
+//!
+//! What must stay true: nothing is unwrapped, linked or protected under an identity that the database does not have here and
+//! now, nor under one that may still be rolled back.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use hftok_core::audit::chain::Link;
+use hftok_core::identity::{Generation, Identity, Installation, Lineage};
+use hftok_core::random;
+use pgrx::datum::Uuid;
+use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
+
+use crate::error::Error;
+use crate::keys;
+use crate::pg::key_pages::database;
+use crate::pg::sql::{Row, Run, Statement};
+
+const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash
+    FROM hftok_private.database_identity i ORDER BY i.generation";
+const ADD: &CStr = c"INSERT INTO hftok_private.database_identity
+    (generation, id, database_oid, installation, database_name, continues, chain_hash)
+    SELECT coalesce(max(i.generation), 0) + 1, $1, $2, $3, $4, $5, $6 FROM hftok_private.database_identity i";
+const NAME: &CStr = c"SELECT pg_catalog.current_database()::text";
+
+thread_local! {
+    static FIND_ALL: Statement = const { Statement::new(ALL, &[]) };
+    static ADD_GENERATION: Statement =
+        const { Statement::new(ADD, &[UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, BYTEAOID]) };
+    static ASK_NAME: Statement = const { Statement::new(NAME, &[]) };
+    // The transaction that is running has added a generation to others.
+    static IS_ADOPTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The database where it is now.
+pub struct Home {
+    installation: Installation,
+    lineage: Lineage,
+}
+
+/// Every generation that is stored, or `None` before the first key is made.
+pub fn stored() -> Result<Option<Lineage>, Error> {
+    Ok(Lineage::of(FIND_ALL.read(&[], generation)?))
+}
+
+fn generation(row: &Row<'_>) -> Result<Generation, Error> {
+    let link = Link::try_from(row.must::<Vec<u8>>(6)?.as_slice()).map_err(|_| Error::IdentityMissing)?;
+    Ok(Generation {
+        id: *row.must::<Uuid>(1)?.as_bytes(),
+        database: u32::try_from(row.must::<i64>(2)?).map_err(|_| Error::IdentityMissing)?,
+        installation: row.must(3)?,
+        name: row.must(4)?,
+        continues: row.must(5)?,
+        link,
+    })
+}
+
+/// The database where it is now; there must be a generation, because there are keys.
+pub fn home() -> Result<Home, Error> {
+    if IS_ADOPTING.get() {
+        return Err(Error::NotYetAdopted);
+    }
+    let installation = keys::installation()?;
+    let lineage = stored()?.ok_or(Error::IdentityMissing)?;
+    Ok(Home { installation, lineage })
+}
+
+/// The same for the first key, which begins with the first generation.
+pub fn home_or_first() -> Result<Home, Error> {
+    if stored()?.is_some() {
+        return home();
+    }
+    let installation = keys::installation()?;
+    let lineage = Lineage::begin(random()?, database(), &installation, name()?);
+    add(lineage.last())?;
+    Ok(Home { installation, lineage })
+}
+
+/// Adds a generation to others. Until the transaction is committed no key can be used in it.
+pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error> {
+    let installation = keys::installation()?;
+    let next = Generation {
+        id: random()?,
+        database: database(),
+        installation: installation.as_str().to_owned(),
+        name: name()?,
+        continues,
+        link,
+    };
+    add(&next)?;
+    IS_ADOPTING.set(true);
+    Ok(Home { installation, lineage: lineage.followed_by(next) })
+}
+
+/// Told at the end of every transaction: whether it was one that adopted the database.
+pub fn was_adopting() -> bool {
+    IS_ADOPTING.replace(false)
+}
+
+fn add(generation: &Generation) -> Result<(), Error> {
+    ADD_GENERATION.execute(&[
+        Uuid::from_bytes(generation.id).into(),
+        i64::from(generation.database).into(),
+        generation.installation.as_str().into(),
+        generation.name.as_str().into(),
+        generation.continues.into(),
+        generation.link.as_slice().into(),
+    ])?;
+    Ok(())
+}
+
+fn name() -> Result<String, Error> {
+    ASK_NAME.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("the database has no name"))
+}
+
+impl Home {
+    /// Its identity.
+    pub fn identity(&self) -> Identity {
+        self.lineage.here(database(), &self.installation)
+    }
+
+    /// The name of the installation that this is about.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// The generations.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// Fails where the newest generation means another database.
+    pub fn refuse_copy(&self) -> Result<(), Error> {
+        if self.lineage.is(database(), &self.installation) {
+            return Ok(());
+        }
+        Err(Error::Copy {
+            original: place(self.lineage.last()),
+            here: format!("database {} of {}", database(), installation_called(self.installation.as_str())),
+        })
+    }
+}
+
+/// A generation in words.
+pub fn place(generation: &Generation) -> String {
+    let Generation { name, database, installation, .. } = generation;
+    format!("database \"{name}\" ({database}) of {}", installation_called(installation))
+}
+
+fn installation_called(name: &str) -> String {
+    if name.is_empty() { "an installation without a name".into() } else { format!("installation \"{name}\"") }
+}

@@ -1,0 +1,205 @@
+//! Data keys as they are stored: wrapped by a root key, for this database.
+
+use std::ffi::CStr;
+
+use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
+use hftok_core::identity::Identity;
+use hftok_core::keyring::Keyring;
+use hftok_core::root_key::{RootFingerprint, RootKey, RootKeyId};
+use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
+
+use crate::error::Error;
+use crate::keys::{
+    self,
+    state::{Reason, State},
+};
+use crate::pg::key_pages::{self, database};
+use crate::pg::sql::{Parameter, Run, Statement};
+use crate::store::identity::Home;
+
+const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
+    FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
+const KEPT: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
+const TAKEN: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
+const INSERT: &CStr = c"INSERT INTO hftok_private.data_keys
+    (id, purpose, state, root_key_id, root_fingerprint, wrapped) VALUES ($1, $2, 'active', $3, $4, $5)";
+const REPLACE: &CStr =
+    c"UPDATE hftok_private.data_keys k SET root_key_id = $2, root_fingerprint = $3, wrapped = $4
+    WHERE k.id = $1";
+const RETIRE: &CStr =
+    c"UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'";
+
+thread_local! {
+    static FIND_WRAPPED: Statement = const { Statement::new(WRAPPED, &[INT4OID]) };
+    static FIND_KEPT: Statement = const { Statement::new(KEPT, &[]) };
+    static FIND_TAKEN: Statement = const { Statement::new(TAKEN, &[INT4OID]) };
+    static INSERT_KEY: Statement =
+        const { Statement::new(INSERT, &[INT4OID, TEXTOID, INT4OID, BYTEAOID, BYTEAOID]) };
+    static REPLACE_KEY: Statement =
+        const { Statement::new(REPLACE, &[INT4OID, INT4OID, BYTEAOID, BYTEAOID]) };
+    static RETIRE_KEYS: Statement = const { Statement::new(RETIRE, &[TEXTOID]) };
+}
+
+/// A data key as it is stored.
+pub struct WrappedKey {
+    /// Its id.
+    pub id: DataKeyId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The root key that wrapped it.
+    pub root: RootKeyId,
+    /// What that root key is recognised by.
+    pub root_fingerprint: Vec<u8>,
+    /// The envelope.
+    pub wrapped: Vec<u8>,
+}
+
+impl WrappedKey {
+    /// Unwraps the key into its place in the key pages, or says what is in the way.
+    pub fn unwrap(&self, home: &Home) -> Result<(), Error> {
+        let identity = home.identity();
+        let unwrapped = key_pages::change(|header, pages| match header.state {
+            State::Open { .. } => {
+                let in_use = &mut header.in_use;
+                pages.keep(database(), self.id, |ring, place| {
+                    let root = self.root_in(ring)?;
+                    home.refuse_copy()?;
+                    // The keyring was replaced while the identity was looked up.
+                    if ring.installation() != home.installation() {
+                        return Err(Error::Sealed(Reason::Loading));
+                    }
+                    self.unwrap_by(root, &identity, place)?;
+                    in_use.note(root.id(), root.fingerprint(), ring.installation());
+                    Ok(())
+                })
+            }
+            State::Loading => Err(Error::Sealed(Reason::Loading)),
+            State::Sealed(reason) => Err(Error::Sealed(reason)),
+        });
+        unwrapped.unwrap_or(Err(Error::Sealed(Reason::NotPreloaded)))
+    }
+
+    fn root_in<'a>(&self, ring: &'a Keyring) -> Result<&'a RootKey, Error> {
+        let root = ring.find(self.root);
+        root.filter(|root| root.fingerprint().fits(&self.root_fingerprint)).ok_or_else(|| Error::WrongRoot {
+            id: self.root.get(),
+            fingerprint: self.root_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id_taken: root.is_some(),
+        })
+    }
+
+    fn unwrap_by(&self, root: &RootKey, database: &Identity, place: &mut DataKey) -> Result<(), Error> {
+        root.unwrap(&self.wrapped, self.id, self.purpose, database, place)
+            .map_err(|_| Error::DataKeyDamaged { id: self.id.get() })
+    }
+}
+
+/// A key, if its row is there.
+pub fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
+    let damaged = || Error::DataKeyDamaged { id: id.get() };
+    let rows = FIND_WRAPPED.read(&[id.get().into()], |row| {
+        Ok(WrappedKey {
+            id,
+            purpose: Purpose::parse(&row.must::<String>(1)?).ok_or_else(damaged)?,
+            root: RootKeyId::new(row.must(2)?).ok_or_else(damaged)?,
+            root_fingerprint: row.must(3)?,
+            wrapped: row.must(4)?,
+        })
+    })?;
+    rows.into_iter().next().ok_or(Error::DataKeyMissing { id: id.get() })
+}
+
+/// Every key that is not destroyed.
+pub fn ids() -> Result<Vec<DataKeyId>, Error> {
+    FIND_KEPT.with_ids(&[])
+}
+
+/// Draws a key, and stores it as the active one.
+pub fn draw(purpose: Purpose, database: &Identity) -> Result<DataKeyId, Error> {
+    let id = free_id()?;
+    let key = DataKey::random(id, purpose)?;
+    let (root, fingerprint, wrapped) = wrap(&key, database)?;
+    INSERT_KEY.execute(&[
+        id.get().into(),
+        purpose.as_str().into(),
+        root.get().into(),
+        fingerprint.as_bytes().as_slice().into(),
+        wrapped.as_slice().into(),
+    ])?;
+    Ok(id)
+}
+
+fn wrap(key: &DataKey, database: &Identity) -> Result<(RootKeyId, RootFingerprint, Vec<u8>), Error> {
+    keys::with(|pages| {
+        let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;
+        Ok((root.id(), root.fingerprint(), root.wrap(key, database)?))
+    })
+}
+
+/// Unwraps a key by the first identity that it is wrapped for, into memory of this process alone.
+pub fn unwrap_into(place: &mut DataKey, id: DataKeyId, identities: &[Identity]) -> Result<(), Error> {
+    let key = stored(id)?;
+    let mut tried = Err(Error::DataKeyDamaged { id: id.get() });
+    for identity in identities {
+        tried = keys::with(|pages| key.unwrap_by(key.root_in(&pages.keyring)?, identity, place));
+        if !matches!(tried, Err(Error::DataKeyDamaged { .. })) {
+            break;
+        }
+    }
+    tried
+}
+
+/// The same of every key that is not destroyed.
+pub fn unwrap_all(identities: &[Identity]) -> Result<Vec<DataKey>, Error> {
+    let ids = ids()?;
+    // Never moved: that would leave copies.
+    let mut keys: Vec<DataKey> = ids.iter().map(|_| DataKey::EMPTY).collect();
+    for (place, id) in keys.iter_mut().zip(ids) {
+        unwrap_into(place, id, identities)?;
+    }
+    Ok(keys)
+}
+
+/// Wraps keys anew, for another identity. Values are sealed and the audit is signed by new keys from now on: the former are also
+/// those of the original, where what they seal and sign here would be taken for its own.
+pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
+    for key in all {
+        let (root, fingerprint, wrapped) = wrap(key, database)?;
+        REPLACE_KEY.execute(&[
+            key.id().get().into(),
+            root.get().into(),
+            fingerprint.as_bytes().as_slice().into(),
+            wrapped.as_slice().into(),
+        ])?;
+    }
+    for purpose in [Purpose::Values, Purpose::Audit] {
+        RETIRE_KEYS.execute(&[purpose.as_str().into()])?;
+        draw(purpose, database)?;
+    }
+    Ok(())
+}
+
+/// An id that no row has, nor a key that is kept: that one may belong to a row that was rolled back.
+fn free_id() -> Result<DataKeyId, Error> {
+    loop {
+        let id = DataKeyId::random()?;
+        let kept = keys::with(|pages| Ok(pages.data_key(database(), id).is_some()))?;
+        if !kept && FIND_TAKEN.with_ids(&[id.get().into()])?.is_empty() {
+            return Ok(id);
+        }
+    }
+}
+
+/// Statements that give ids.
+pub trait Ids {
+    /// The ids that it gives.
+    fn with_ids(&'static self, parameters: &[Parameter]) -> Result<Vec<DataKeyId>, Error>;
+}
+
+impl Ids for std::thread::LocalKey<Statement> {
+    fn with_ids(&'static self, parameters: &[Parameter]) -> Result<Vec<DataKeyId>, Error> {
+        self.read(parameters, |row| {
+            DataKeyId::new(row.must(1)?).ok_or(Error::Internal("a data key has an id that none can have"))
+        })
+    }
+}
