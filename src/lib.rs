@@ -32,10 +32,7 @@ fn init(preloading: bool) {
         pg::audit_queue::init();
         pg::shortcuts::init();
         pg::server_log::tell_denials(audit::denied);
-        keys::worker::init(keys::worker::Duty {
-            begin: audit::launcher::begin,
-            serve: audit::launcher::serve,
-            end: audit::launcher::end,
-        });
+        keys::worker::init();
+        audit::launcher::init();
     }
 }

@@ -189,6 +189,11 @@ pub fn audit_flush_interval() -> Duration {
     milliseconds(&AUDIT_FLUSH_INTERVAL)
 }
 
+/// How old an event may be that waits, for others to be accepted: what a crash can take is younger than that.
+pub fn audit_bound() -> Duration {
+    (5 * audit_flush_interval()).max(Duration::from_secs(1))
+}
+
 /// How many events of each database may wait.
 pub fn audit_queue_size() -> u32 {
     AUDIT_QUEUE_SIZE.get().unsigned_abs()

@@ -146,9 +146,10 @@ entry! {
                     0 if lane.failures > 1 => "failing",
                     0 if lane.has_work() => "starting",
                     0 => "idle",
+                    _ if lane.is_blocked => "blocked",
                     _ => "running",
                 };
-                (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::now() - oldest))
+                (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::steady() - oldest))
             })
         });
         let (writer, waiting, age) = match state {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind, Object};
-use hftok_core::audit::queue::{Full, Header};
+use hftok_core::audit::queue::{Full, Header, Queue};
 use pgrx::datum::TimestampWithTimeZone;
 use serde_json::json;
 
@@ -37,9 +37,9 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return log(event);
     }
-    let (lane, number) = push(&tag::event(event), event.at)?;
+    let (lane, number) = push(&tag::event(event))?;
     if settings::audit_is_sync() {
-        audit_queue::wake(lane);
+        audit_queue::hurry(lane);
         if !audit_queue::wait_written(lane, number, settings::audit_timeout()) {
             return Err(Error::Audit(Trouble::NotWritten));
         }
@@ -48,15 +48,16 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
 }
 
 /// Puts a record into the queue, waiting for room if need be.
-pub(super) fn push(record: &[u8], at: i64) -> Result<(usize, u64), Error> {
+pub(super) fn push(record: &[u8]) -> Result<(usize, u64), Error> {
     patiently(|| {
         audit_queue::with(|queue| {
-            let lane = queue.header.claim(database())?;
-            let number = queue.push(lane, record, at)?;
+            let now = session::steady();
+            let lane = admit(queue, now)?;
+            let number = queue.push(lane, record, now)?;
             let state = &queue.header.lanes[lane];
             // A writer comes by itself; one that has much to do is better called early.
             let is_wanted =
-                state.lacks_writer(at) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
+                state.lacks_writer(now) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
             Ok((lane, number, is_wanted))
         })
     })
@@ -68,6 +69,13 @@ pub(super) fn push(record: &[u8], at: i64) -> Result<(usize, u64), Error> {
     })
 }
 
+/// The lane of this database, unless what waits there has waited for too long.
+pub(super) fn admit(queue: &mut Queue<'_>, now: i64) -> Result<usize, Full> {
+    let lane = queue.header.claim(database())?;
+    let bound = i64::try_from(settings::audit_bound().as_micros()).unwrap_or(i64::MAX);
+    if queue.is_late(lane, now - bound) { Err(Full) } else { Ok(lane) }
+}
+
 /// Tries until there is room in the queue, for as long as callers wait.
 pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>) -> Result<R, Error> {
     let mut try_once = || attempt().ok_or(Error::Sealed(Reason::NotPreloaded));
@@ -76,9 +84,12 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
     }
     let end = Instant::now() + settings::audit_timeout();
     let done = loop {
+        if audit_queue::is_closed() {
+            break Err(Error::Audit(Trouble::Closed));
+        }
         match audit_queue::look(|header| header.lane(database())).flatten() {
             Some(lane) => {
-                audit_queue::wake(lane);
+                audit_queue::hurry(lane);
                 audit_queue::wait_released(lane);
             }
             // There is no lane to be had now.
@@ -104,11 +115,12 @@ pub fn settle() {
         Some((lane, queue.header.lanes[lane].call()))
     });
     let Some(Some((lane, asked))) = asked else { return };
-    audit_queue::wake(lane);
+    audit_queue::hurry(lane);
     let end = Instant::now() + settings::audit_timeout();
     let is_waiting = || audit_queue::look(|header| header.lanes[lane].answered < asked).unwrap_or(false);
     while is_waiting() && Instant::now() < end {
         wait::nap(Duration::from_millis(2));
+        audit_queue::hurry_if_alone(lane);
     }
 }
 
@@ -163,12 +175,13 @@ fn refuse(
     (constant.at, constant.who.request, constant.who.application) = (0, None, None);
     constant.encode().hash(&mut alike);
     let record = tag::event(&event);
+    let now = session::steady();
     let lane = audit_queue::with(|queue| {
         let lane = lane(queue.header, database()).ok()?;
-        if queue.push_or_count(lane, alike.finish(), &record, at).is_err() {
+        if queue.push_or_count(lane, alike.finish(), &record, now).is_err() {
             queue.header.lanes[lane].left_out += 1;
         }
-        queue.header.lanes[lane].lacks_writer(at).then_some(lane)
+        queue.header.lanes[lane].lacks_writer(now).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

@@ -56,7 +56,9 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
         Error::WrongRoot { .. } | Error::DataKeyDamaged { .. } | Error::DataKeyMissing { .. } => "no_key",
         Error::Copy { .. } | Error::NotYetAdopted => "copy",
         Error::IdentityMissing => "no_key",
-        Error::Audit(Trouble::Full | Trouble::LogTooQuiet | Trouble::Standby) => return None,
+        Error::Audit(Trouble::Full | Trouble::Closed | Trouble::LogTooQuiet | Trouble::Standby) => {
+            return None;
+        }
         Error::Audit(Trouble::NotWritten | Trouble::SyncOnStandby) => "not_written",
         _ => return None,
     })

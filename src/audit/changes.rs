@@ -135,7 +135,7 @@ fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
         let record = tag::event(&event);
         audit_queue::with(|queue| {
             let Ok(lane) = queue.header.claim(database()) else { return };
-            if queue.push_if_room(lane, &record, at).is_err() {
+            if queue.push_if_room(lane, &record, session::steady()).is_err() {
                 queue.header.lanes[lane].left_out += 1;
             }
         });
@@ -149,7 +149,7 @@ fn call_writer() {
         let lane = queue.header.claim(database()).ok()?;
         let state = &mut queue.header.lanes[lane];
         state.call();
-        state.lacks_writer(session::now()).then_some(lane)
+        state.lacks_writer(session::steady()).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

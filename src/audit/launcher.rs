@@ -1,4 +1,5 @@
-//! Starts writers: done by the worker that loads the keyring, between its other duties.
+//! Starts writers: the one process of the audit that is always there. It reads no key, so that a keyring that cannot be read, or
+//! lies on a file system that hangs, stops no audit.
 
 use std::time::{Duration, Instant};
 
@@ -6,28 +7,37 @@ use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::LANES;
 
 use super::writer::{self, Errand};
-use crate::pg::{audit_queue, server_log, session, worker};
+use crate::pg::worker::{self, worker_main};
+use crate::pg::{audit_queue, server_log, session};
 
 /// How soon a launch that found no place is tried again.
 const SOON: Duration = Duration::from_millis(50);
 /// After so many launches in a row that led to nothing it is asked whether there is still such a database.
 const DOUBTS: u32 = 3;
-/// How long a server that shuts down is given to write what waits.
+/// How long writers are given to write what waits, once nobody else is there.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The file in which the postmaster says what it is doing.
 const STATE_FILE: &str = "postmaster.pid";
 
-/// Makes this process the launcher.
-pub fn begin() {
+/// Registers the launcher; from `_PG_init`, while preloading.
+pub fn init() {
+    worker::register("hftok audit launcher", "hftok_audit_launcher");
+}
+
+worker_main!(hftok_audit_launcher, main);
+
+fn main() {
     audit_queue::serve();
+    while worker::wait(serve()).is_some() {}
+    end();
 }
 
 /// Starts a writer for every lane that needs one. Says when to look again; `None` when somebody will call.
-pub fn serve() -> Option<Duration> {
+fn serve() -> Option<Duration> {
     if session::is_standby() {
         return None;
     }
-    let now = session::now();
+    let now = session::steady();
     let due = audit_queue::with(|queue| {
         let is_due = |at: &usize| {
             let lane = &queue.header.lanes[*at];
@@ -78,27 +88,31 @@ fn launch(errand: Errand) -> bool {
     worker::launch(&name, "hftok audit writer", "hftok_audit_writer", errand.pack())
 }
 
-/// What the launcher does last: a server that shuts down still writes what waits, and what nobody can write any more goes
-/// to its log.
-pub fn end() {
+/// What the launcher does last, when the server shuts down: it stays until nobody can record anything any more, writes what no
+/// writer writes into the server's log, and closes the queue. A value whose event would come after that is not handed out.
+fn end() {
     if session::is_standby() || !is_server_stopping() {
         return;
     }
-    let end = Instant::now() + LAST_WORDS;
-    let is_done = || {
-        audit_queue::look(|header| header.lanes.iter().all(|lane| lane.waiting() == 0 && lane.writer == 0))
-            .unwrap_or(true)
-    };
-    while !is_done() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-        if audit_queue::look(|header| header.lanes.iter().all(|lane| lane.writer == 0)).unwrap_or(true) {
-            writer::forsake_all();
-        }
-    }
-    if !is_done() {
-        server_log::write("hftok: the server stops before all of the audit is written");
+    audit_queue::begin_end();
+    let mut alone_since = None;
+    loop {
         writer::forsake_all();
+        let writers: Vec<i32> =
+            audit_queue::look(|header| header.lanes.iter().map(|lane| lane.writer).collect())
+                .unwrap_or_default();
+        if worker::others_in_databases(&writers) > 0 {
+            alone_since = None;
+        } else if audit_queue::close_if_done() {
+            return;
+        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
+    server_log::write("hftok: the server stops before all of the audit is written");
+    audit_queue::close();
+    writer::forsake_all();
 }
 
 fn is_server_stopping() -> bool {

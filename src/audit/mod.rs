@@ -11,7 +11,7 @@
 //! - A change is as durable as itself: its event lies in a table that the writer empties, written in the same transaction.
 //!   That outlives a crash between commit and event, works with two-phase commit, and has no limit for a bulk of changes.
 //!   What is rolled back is an event too, by way of the queue.
-//! - One writer a database ([`writer`]), started by the worker that loads the keyring ([`launcher`]) when there is something
+//! - One writer a database ([`writer`]), started by a worker that is always there ([`launcher`]) when there is something
 //!   to write. While hftok is sealed there is no key to chain with: events go to `audit_pending`, protected by a key of the
 //!   server's run, and are chained after.
 //! - On a standby events are lines of the server's log.

@@ -9,10 +9,9 @@
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Growing;
 
-use super::accept::{accept, patiently};
+use super::accept::{accept, admit, patiently};
 use super::{action, tag};
 use crate::error::Error;
-use crate::pg::key_pages::database;
 use crate::pg::session::{self, Session};
 use crate::pg::{audit_queue, statement};
 use crate::settings;
@@ -70,7 +69,12 @@ impl Handed {
         if let Some(many) = &mut self.many
             && many.count < MANY
             && many.alike == self.next
-            && patiently(|| audit_queue::with(|queue| queue.grow(&mut many.growing, &id)))?
+            && patiently(|| {
+                audit_queue::with(|queue| {
+                    admit(queue, session::steady())?;
+                    queue.grow(&mut many.growing, &id)
+                })
+            })?
         {
             many.count += 1;
             return Ok(());
@@ -81,9 +85,10 @@ impl Handed {
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
         let (growing, is_alone) = patiently(|| {
             audit_queue::with(|queue| {
-                let lane = queue.header.claim(database())?;
-                let growing = queue.begin(lane, &record, at)?;
-                Ok((growing, queue.header.lanes[lane].lacks_writer(at)))
+                let now = session::steady();
+                let lane = admit(queue, now)?;
+                let growing = queue.begin(lane, &record, now)?;
+                Ok((growing, queue.header.lanes[lane].lacks_writer(now)))
             })
         })?;
         if is_alone {

@@ -34,6 +34,7 @@ pub fn write(
     left_out: u64,
     has_look: bool,
 ) -> Result<(Consequences, bool), Error> {
+    rows::hold_tables()?;
     let mut later = Consequences::default();
     for (id, at) in &batch.many {
         later.count(*id, 1, *at);

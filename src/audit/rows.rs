@@ -12,6 +12,7 @@ use super::purge::PURGE;
 use crate::error::Error;
 use crate::pg::append::Append;
 use crate::pg::key_pages::{database, run_key};
+use crate::pg::lock;
 use crate::pg::relations::{self, Relation};
 use crate::pg::sql::{Row, Run, Statement};
 use crate::pg::{session, transaction};
@@ -241,6 +242,13 @@ pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Link>)>) -
         new.row([time(session::now())?.into(), event.into(), protection.map(|link| link.to_vec()).into()])?;
     }
     new.finish()
+}
+
+/// Locks the tables of the audit against whoever rebuilds or indexes them, and waits for those as long as this process waits for
+/// a lock.
+pub fn hold_tables() -> Result<(), Error> {
+    lock::hold_for_rows(table(c"audit")?, table(c"audit_pending")?);
+    Ok(())
 }
 
 fn table(name: &CStr) -> Result<Relation, Error> {

@@ -73,12 +73,12 @@ pub fn report(usage: Usage<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return Err(Error::Audit(Trouble::Standby));
     }
-    push(&[&[tag::USAGE][..], &usage.encode()].concat(), usage.at).map(|_| ())
+    push(&[&[tag::USAGE][..], &usage.encode()].concat()).map(|_| ())
 }
 
 /// Whether it is to be looked for credentials that are about to expire: at most once an hour in a database.
 pub fn is_time_to_look_out(lane: usize) -> bool {
-    let now = session::now();
+    let now = session::steady();
     audit_queue::with(|queue| {
         let lane = &mut queue.header.lanes[lane];
         let is_time = now >= lane.look_out_at;

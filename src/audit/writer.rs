@@ -39,6 +39,8 @@ const ROUND_BYTES: usize = 16 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(250);
 /// When so many wait, or something lies in the table, it goes on without a pause.
 const MUCH: u64 = 256;
+/// So long a wait for a lock is told in the server's log.
+const LONG: Duration = Duration::from_secs(1);
 /// How long one that is told to end waits for sessions that are ending too.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -46,7 +48,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const SETTINGS: &[(&CStr, &CStr)] = &[
     // The answers that wait for it are about this server's disk.
     (c"synchronous_commit", c"local"),
-    (c"lock_timeout", c"500ms"),
+    // Waiting for longer it would not notice that it is told to end.
+    (c"lock_timeout", c"250ms"),
     (c"statement_timeout", c"0"),
     (c"idle_in_transaction_session_timeout", c"0"),
     (c"default_transaction_read_only", c"off"),
@@ -96,7 +99,9 @@ fn main(argument: u64) {
     }
     if errand.is_inquest {
         worker::connect(0, &[]);
-        if !worker::database_exists(errand.database) {
+        if worker::database_exists(errand.database) {
+            audit_queue::acquit(errand.lane);
+        } else {
             forsake(errand);
         }
         return;
@@ -111,6 +116,7 @@ fn main(argument: u64) {
         has_left: false,
         looked: Instant::now(),
         has_passed: false,
+        blocked: None,
     }
     .work();
 }
@@ -169,6 +175,8 @@ struct Writer {
     /// When it looked there last, and whether it came by since without looking.
     looked: Instant,
     has_passed: bool,
+    /// Since when somebody holds its tables, and whether that was told.
+    blocked: Option<(Instant, bool)>,
 }
 
 /// What a round found.
@@ -176,6 +184,8 @@ struct Writer {
 enum Found {
     Something,
     Nothing,
+    /// Somebody holds its tables.
+    Blocked,
 }
 
 impl Writer {
@@ -189,6 +199,7 @@ impl Writer {
             match self.round() {
                 Ok(Found::Something) => idle_since = Instant::now(),
                 Ok(Found::Nothing) => {}
+                Ok(Found::Blocked) => self.tell_of_lock(),
                 Err(()) => return,
             }
             self.after.go_on(self.is_behind(), audit_queue::is_scarce());
@@ -222,6 +233,18 @@ impl Writer {
                 // Half, so that what comes just after a round is on disk in time.
                 worker::wait(Some((settings::audit_flush_interval() / 2).min(PATIENCE / 4)));
             }
+        }
+    }
+
+    /// Once a wait, and not before it is a long one.
+    fn tell_of_lock(&mut self) {
+        let (since, is_told) = *self.blocked.get_or_insert_with(|| (Instant::now(), false));
+        if !is_told && since.elapsed() > LONG {
+            self.blocked = Some((since, true));
+            server_log::write(&format!(
+                "hftok: the audit of database {} waits for a lock on its tables that somebody holds (see pg_locks)",
+                self.database
+            ));
         }
     }
 
@@ -269,7 +292,15 @@ impl Writer {
                 });
                 later.usage = batch.usage;
                 self.after.gather(later);
+                if self.blocked.take().is_some() {
+                    audit_queue::set_blocked(self.lane, false);
+                }
                 Ok(Found::Something)
+            }
+            // It holds nothing meanwhile, and is better placed to go on at once than another that would be started.
+            Err(report) if report.sqlstate == *b"55P03" => {
+                audit_queue::set_blocked(self.lane, true);
+                Ok(Found::Blocked)
             }
             Err(report) => {
                 if matches!(transaction::run(rows::is_installed), Ok(false)) {

@@ -5,6 +5,8 @@
 pub enum Trouble {
     /// Too many events of this database wait to be written.
     Full,
+    /// The server is shutting down, and nobody writes events any more.
+    Closed,
     /// It was accepted, but is not on disk in time.
     NotWritten,
     /// On a standby it would go to the log, which would swallow it.
@@ -18,7 +20,8 @@ pub enum Trouble {
 impl Trouble {
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::Full => "Too many events of this database wait to be written.",
+            Self::Full => "Events of this database wait to be written, too many or for too long.",
+            Self::Closed => "The server is shutting down, and no event is written any more.",
             Self::NotWritten => "The event could not be written in time.",
             Self::LogTooQuiet => {
                 "On a standby events go to the server log, and its level would swallow them."
@@ -33,6 +36,7 @@ impl Trouble {
             Self::Full | Self::NotWritten => {
                 "Try again. hftok.status() shows the writer, and the server's log what stops it."
             }
+            Self::Closed => "Try again when the server is back.",
             Self::LogTooQuiet => "An operator lowers log_min_messages.",
             Self::SyncOnStandby | Self::Standby => "Call the primary server.",
         }

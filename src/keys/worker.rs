@@ -1,8 +1,7 @@
 //! The worker that loads the keyring: at the start, on SIGHUP, when `unseal()` asks, and again by itself while what
-//! stood in the way may pass (a file system not yet mounted, a key service not yet reachable). It is the only process of
-//! ours that is always there, so it has another [`Duty`] besides.
+//! stood in the way may pass (a file system not yet mounted, a key service not yet reachable). It does nothing else, because a
+//! file system that hangs keeps it for as long as it likes.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hftok_core::keyring::Keyring;
@@ -17,21 +16,8 @@ use crate::pg::{audit_queue, key_pages, server_log};
 /// How long until a failed load is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// What the worker does besides loading the keyring, and while it waits for it.
-pub struct Duty {
-    /// Once, at the start.
-    pub begin: fn(),
-    /// Whenever it is woken; says when it wants to be called again.
-    pub serve: fn() -> Option<Duration>,
-    /// Last.
-    pub end: fn(),
-}
-
-static DUTY: OnceLock<Duty> = OnceLock::new();
-
 /// Registers the worker; from `_PG_init`, while preloading.
-pub fn init(duty: Duty) {
-    let _ = DUTY.set(duty);
+pub fn init() {
     worker::register("hftok keyring", "hftok_keyring_worker");
 }
 
@@ -39,16 +25,6 @@ worker_main!(hftok_keyring_worker, main);
 
 fn main() {
     key_pages::change(|header, _| header.serve());
-    if let Some(duty) = DUTY.get() {
-        (duty.begin)();
-    }
-    serve_keys();
-    if let Some(duty) = DUTY.get() {
-        (duty.end)();
-    }
-}
-
-fn serve_keys() {
     let mut sweep = Sweep::begin();
     loop {
         let retry = match load() {
@@ -59,9 +35,8 @@ fn serve_keys() {
         };
         loop {
             let rest = retry.map(|at| at.saturating_duration_since(Instant::now()));
-            let duty = DUTY.get().and_then(|duty| (duty.serve)());
             let sweep = sweep.go_on();
-            let Some(wakeup) = worker::wait(rest.into_iter().chain(duty).chain(sweep).min()) else { return };
+            let Some(wakeup) = worker::wait(rest.into_iter().chain(sweep).min()) else { return };
             // Other things wake a process too.
             if wakeup.reloaded || is_requested() || retry.is_some_and(|at| Instant::now() >= at) {
                 break;
@@ -77,15 +52,7 @@ fn is_requested() -> bool {
 /// Reads the keyring, unless hftok was sealed by hand.
 fn load() -> Option<State> {
     let (state, request) = key_pages::look(|header, _| (header.state, header.requested))?;
-    publish(request, admitted(state).and_then(|()| source::read(give_up)))
-}
-
-/// Asked again and again while a command is waited for, which must not keep anything else waiting.
-fn give_up() -> bool {
-    if let Some(duty) = DUTY.get() {
-        (duty.serve)();
-    }
-    worker::is_ending()
+    publish(request, admitted(state).and_then(|()| source::read(worker::is_ending)))
 }
 
 /// Whether hftok was sealed by hand: shared memory knows it, but at the server's start only the mark does. While it

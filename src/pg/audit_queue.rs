@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use hftok_core::audit::queue::{Header, LANES, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
-use super::mapping;
+use super::{mapping, session};
 use crate::settings;
 
 /// The state of the queue, without the events.
@@ -28,6 +28,7 @@ pub struct Shared {
     header: Header,
     launcher: *mut pg_sys::Latch,
     is_scarce: bool,
+    is_ending: bool,
 }
 
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
@@ -50,6 +51,9 @@ enum For {
 
 /// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
 const SLEEP: Duration = Duration::from_millis(100);
+
+/// How soon a writer is tried again for somebody who waits, in microseconds.
+const HASTE: i64 = 1_000_000;
 
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
@@ -112,23 +116,75 @@ pub fn wake(lane: usize) {
     }
 }
 
+/// Wakes the writer of a lane for somebody who waits for it, or has one started within a second, however often that failed.
+pub fn hurry(lane: usize) {
+    with(|queue| queue.header.lanes[lane].hurry(session::steady() + HASTE));
+    wake(lane);
+}
+
+/// The same where a writer may well be at work.
+pub fn hurry_if_alone(lane: usize) {
+    if look(|header| header.lanes[lane].writer == 0) == Some(true) {
+        hurry(lane);
+    }
+}
+
 /// Makes the calling process the writer of a lane, if it still belongs to this database and has none.
 pub fn attend(lane: usize, database: u32) -> bool {
     // SAFETY: called when this process ends in any way but by being killed; the function is there as long as the library is.
     unsafe { pg_sys::before_shmem_exit(Some(leave_on_exit), pg_sys::Datum::from(0_usize)) };
+    if !exists() {
+        return false;
+    }
+    let mut shared = LOCK.exclusive();
+    let is_ending = shared.is_ending;
+    let lane = &mut shared.header.lanes[lane];
+    if is_ending || lane.database != database || lane.writer != 0 {
+        return false;
+    }
+    // SAFETY: variables of this process.
+    unsafe {
+        lane.writer = pg_sys::MyProcPid;
+        lane.latch = pg_sys::MyLatch.expose_provenance();
+    }
+    true
+}
+
+/// Leaves a lane whose database is there, and can have a writer at once.
+pub fn acquit(lane: usize) {
+    with(|queue| queue.header.lanes[lane].not_before = 0);
+}
+
+/// Says whether the writer of a lane waits for somebody's lock.
+pub fn set_blocked(lane: usize, is_blocked: bool) {
+    with(|queue| queue.header.lanes[lane].is_blocked = is_blocked);
+}
+
+/// No writer begins any more: the server is shutting down.
+pub fn begin_end() {
+    if exists() {
+        LOCK.exclusive().is_ending = true;
+    }
+}
+
+/// Closes the queue if nothing waits and no writer is at work: from then on nothing is accepted.
+pub fn close_if_done() -> bool {
     with(|queue| {
-        let lane = &mut queue.header.lanes[lane];
-        if lane.database != database || lane.writer != 0 {
-            return false;
-        }
-        // SAFETY: variables of this process.
-        unsafe {
-            lane.writer = pg_sys::MyProcPid;
-            lane.latch = pg_sys::MyLatch.expose_provenance();
-        }
-        true
+        let is_done = queue.header.lanes.iter().all(|lane| lane.waiting() == 0 && lane.writer == 0);
+        queue.header.is_closed |= is_done;
+        is_done
     })
-    .unwrap_or(false)
+    .unwrap_or(true)
+}
+
+/// Closes the queue, whatever waits.
+pub fn close() {
+    with(|queue| queue.header.is_closed = true);
+}
+
+/// Whether nothing is accepted any more.
+pub fn is_closed() -> bool {
+    look(|header| header.is_closed).unwrap_or(false)
 }
 
 /// Leaves a lane if it has nothing to do, or says that it has.
@@ -143,9 +199,15 @@ pub fn leave_if_idle(lane: usize) -> bool {
     .unwrap_or(true)
 }
 
-/// Leaves a lane to the next writer, and has that started when its turn comes.
+/// Leaves a lane to the next writer, and has that started when its turn comes; when this one could do nothing, others come
+/// first.
 pub fn leave(lane: usize) {
-    with(|queue| queue.header.lanes[lane].desert());
+    with(|queue| {
+        let lane = &mut queue.header.lanes[lane];
+        let later = if lane.is_blocked { session::steady() + HASTE } else { 0 };
+        lane.desert();
+        lane.not_before = later;
+    });
     call_launcher();
 }
 
@@ -170,7 +232,7 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
             if lane.has_work() {
                 // Not deserted: one that fails again and again is to be waited for longer and longer.
-                (lane.writer, lane.latch) = (0, 0);
+                (lane.writer, lane.latch, lane.is_blocked) = (0, 0, false);
                 is_left = true;
             } else {
                 // The next event is the first to call the launcher again.
@@ -235,6 +297,7 @@ pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
         if rest.is_zero() {
             break false;
         }
+        hurry_if_alone(lane);
         let milliseconds = i64::try_from(rest.min(SLEEP).as_millis().max(1)).unwrap_or(1);
         // SAFETY: lies in shared memory for as long as the server runs. The first call for a variable only registers, so that
         // what is written between it and the next look wakes the second.
@@ -280,6 +343,7 @@ fn start() -> Shared {
         header: Header::new(SHARE.load(Ordering::Relaxed)),
         launcher: std::ptr::null_mut(),
         is_scarce: false,
+        is_ending: false,
     }
 }
 

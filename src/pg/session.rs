@@ -156,6 +156,14 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// Microseconds by a clock that nobody sets, and that is the same for all processes of a machine.
+pub fn steady() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills in a variable on this stack.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+}
+
 /// Whether this server replays another's changes and cannot write.
 pub fn is_standby() -> bool {
     // SAFETY: asks shared memory.

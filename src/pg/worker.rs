@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
-use pgrx::pg_sys;
+use pgrx::{PgMemoryContexts, pg_sys};
 
 /// What a worker is told when it wakes up.
 pub struct Wakeup {
@@ -29,16 +29,18 @@ pub fn register(name: &str, function: &str) {
 /// another. It is not started again by itself.
 pub fn launch(name: &str, kind: &str, function: &str, argument: u64) -> bool {
     let argument = usize::try_from(argument).unwrap_or_default();
-    BackgroundWorkerBuilder::new(name)
+    let worker = BackgroundWorkerBuilder::new(name)
         .set_type(kind)
         .set_library("hftok")
         .set_function(function)
         .set_argument(Some(pg_sys::Datum::from(argument)))
         .set_start_time(BgWorkerStartTime::RecoveryFinished)
         .set_restart_time(None)
-        .enable_spi_access()
-        .load_dynamic()
-        .is_ok()
+        .enable_spi_access();
+    let mut context = PgMemoryContexts::new("hftok launch");
+    // SAFETY: Postgres leaves a handle of the new worker in the current memory context, and nobody frees it. It is not used, and
+    // goes with this context.
+    unsafe { context.switch_to(|_| worker.load_dynamic().is_ok()) }
 }
 
 /// Connects the calling worker to a database, or, for 0, to the catalogs that all databases share. Its own settings come
@@ -85,6 +87,32 @@ pub fn database_exists(database: u32) -> bool {
 pub fn sessions(database: u32) -> i32 {
     // SAFETY: asks shared memory.
     unsafe { pg_sys::CountDBConnections(pg_sys::Oid::from(database)) }
+}
+
+/// How many processes could still have something recorded: sessions of clients, and workers in a database but for these.
+pub fn others_in_databases(but: &[i32]) -> usize {
+    // SAFETY: copies what shared memory says of all processes into memory of this one, and looks at the copy; the first call drops
+    // the copy that was made before.
+    unsafe {
+        pg_sys::pgstat_clear_backend_activity_snapshot();
+        (1..=pg_sys::pgstat_fetch_stat_numbackends())
+            .filter_map(|at| {
+                #[cfg(feature = "pg15")]
+                let entry = pg_sys::pgstat_fetch_stat_local_beentry(at);
+                #[cfg(not(feature = "pg15"))]
+                let entry = pg_sys::pgstat_get_local_beentry_by_index(at);
+                entry.as_ref()
+            })
+            .map(|entry| &entry.backendStatus)
+            .filter(|entry| {
+                use pg_sys::BackendType::{B_BACKEND, B_BG_WORKER};
+                // A walsender stays until all others are gone.
+                matches!(entry.st_backendType, B_BACKEND | B_BG_WORKER)
+                    && entry.st_databaseid != pg_sys::InvalidOid
+                    && !but.contains(&entry.st_procpid)
+            })
+            .count()
+    }
 }
 
 /// Defines the function that Postgres starts a worker with; its argument, if it takes one, is handed on.

@@ -104,7 +104,7 @@ fn a_database_that_is_idle_can_be_copied_renamed_and_dropped() {
 
 /// The worker that starts writers, which does not for as long as it sleeps.
 fn launcher(cluster: &Cluster) -> u32 {
-    titled(cluster, "hftok keyring").expect("the launcher")
+    titled(cluster, "hftok audit launcher").expect("the launcher")
 }
 
 /// What cannot be a row any more is a line of the log, and stops nobody else.

@@ -124,8 +124,10 @@ fn workers_that_are_told_to_end_lose_nothing() {
     }
     // Postgres does not list a worker without a database; the operating system does.
     for _ in 0..3 {
-        wait_until("the keyring's worker", 10, || titled(&cluster, "hftok keyring").is_some());
-        titled(&cluster, "hftok keyring").into_iter().for_each(|process| signal(process, "TERM"));
+        for title in ["hftok keyring", "hftok audit launcher"] {
+            wait_until(title, 10, || titled(&cluster, title).is_some());
+            titled(&cluster, title).into_iter().for_each(|process| signal(process, "TERM"));
+        }
         sleep(Duration::from_millis(700));
     }
     sleep(Duration::from_millis(500));

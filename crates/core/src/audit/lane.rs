@@ -18,10 +18,12 @@ pub struct Lane {
     pub asked: u64,
     /// The last of them whose round is over.
     pub answered: u64,
-    /// A launch has been tried, and nothing before this time is to be tried again.
+    /// A launch has been tried, and nothing before this time (of the steady clock) is to be tried again.
     pub not_before: i64,
-    /// When what is not in the queue is to be looked at again.
+    /// When what is not in the queue is to be looked at again, by the same clock.
     pub look_out_at: i64,
+    /// Its writer waits for a lock that somebody holds on its tables.
+    pub is_blocked: bool,
     /// Launches in a row that led to nothing.
     pub failures: u32,
     /// Records that found no room and could be left out: counted, so that this is told.
@@ -54,6 +56,7 @@ impl Lane {
         answered: 0,
         not_before: 0,
         look_out_at: 0,
+        is_blocked: false,
         failures: 0,
         left_out: 0,
         first: NONE,
@@ -81,6 +84,12 @@ impl Lane {
     /// Is without a writer from now on, and may have another at once.
     pub fn desert(&mut self) {
         (self.writer, self.latch, self.not_before, self.failures) = (0, 0, 0, 0);
+        self.is_blocked = false;
+    }
+
+    /// Somebody waits for a writer: the next attempt to start one is to come by this time at the latest.
+    pub fn hurry(&mut self, by: i64) {
+        self.not_before = self.not_before.min(by);
     }
 
     /// Whether a writer would find something to do.

@@ -45,6 +45,8 @@ pub struct Header {
     common: u32,
     share: u32,
     guarantee: u32,
+    /// Nobody will fetch anything any more, so nothing is accepted.
+    pub is_closed: bool,
     /// The lanes.
     pub lanes: [Lane; LANES],
 }
@@ -125,6 +127,7 @@ impl Header {
             common: 4 * share,
             share,
             guarantee: Self::guarantee(share),
+            is_closed: false,
             lanes: [Lane::EMPTY; LANES],
         }
     }
@@ -160,7 +163,7 @@ impl Header {
     fn grant(&mut self, lane: usize, slots: u32) -> Result<(), Full> {
         let used = self.lanes[lane].used;
         let beyond = (used + slots).saturating_sub(used.max(self.guarantee));
-        if used + slots > self.share || beyond > self.common {
+        if self.is_closed || used + slots > self.share || beyond > self.common {
             return Err(Full);
         }
         self.common -= beyond;
@@ -298,6 +301,11 @@ impl Queue<'_> {
     pub fn oldest(&self, lane: usize) -> Option<i64> {
         let first = self.header.lanes[lane].first;
         (first != NONE).then(|| self.slots[first as usize].at)
+    }
+
+    /// Whether the oldest record of a lane was accepted before this time: then what is accepted now may be lost with it.
+    pub fn is_late(&self, lane: usize, before: i64) -> bool {
+        self.oldest(lane).is_some_and(|oldest| oldest < before)
     }
 
     /// Puts a record into slots that were granted.

@@ -1,0 +1,151 @@
+//! What stands in the audit's way: as long as it does, loss is bounded; when it is gone, callers are served at once; and a server
+//! that stops loses nothing that it handed out.
+
+use std::time::{Duration, Instant};
+
+use hftok_tests::answer::{create, get, one, refused};
+use hftok_tests::audit::{count, global_token, lines, resolve, rows, settled, verified, without_writer};
+use hftok_tests::cluster::{Cluster, Stop, signal};
+use hftok_tests::process::titled;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+use postgres::fallible_iterator::FallibleIterator as _;
+
+/// A call that no signal interrupts for some seconds, and that reveals a value at its end.
+const LONG_CALL: &str =
+    "SELECT length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b))
+        + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)),
+        hftok.get_secret('late')
+    FROM (SELECT convert_to(repeat('x', 100000000), 'UTF8') AS b OFFSET 0) s";
+
+#[test]
+fn a_value_that_is_revealed_while_the_server_stops_is_told() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    create(&mut client, "late", "value");
+    assert_eq!(get(&mut client, "late").expect("opens"), "value");
+    settled(&mut client);
+    without_writer(&cluster);
+    let caller = std::thread::spawn(move || {
+        let begin = Instant::now();
+        let Ok(mut answer) = client.query_raw(LONG_CALL, std::iter::empty::<i32>()) else {
+            return (0, begin.elapsed());
+        };
+        let mut rows = 0;
+        while let Ok(Some(_)) = answer.next() {
+            rows += 1;
+        }
+        (rows, begin.elapsed())
+    });
+    std::thread::sleep(Duration::from_millis(700));
+    let stopping = Instant::now();
+    cluster.stop(Stop::Fast);
+    let (given, took) = caller.join().expect("the caller");
+    assert!(stopping.elapsed() > Duration::from_millis(300), "it was stopped meanwhile: {took:?}");
+    cluster.start();
+    let mut client = cluster.client("postgres", "app");
+    let told = count(&mut client, "kind = 'reveal' AND action = 'get_secret'") - 1;
+    let lines = lines(&cluster).iter().filter(|line| line.contains("\"reveal\"")).count();
+    println!("{given} given after {took:?}, {told} rows and {lines} lines tell of it");
+    assert_eq!(usize::try_from(told).expect("a count") + lines, given, "what was given is told");
+    verified(&mut client);
+}
+
+fn with_token(setting: &str) -> (Cluster, Client) {
+    let cluster = Setup::default().setting(setting).setting("hftok.audit_timeout = 400ms").start();
+    let mut client = cluster.database("app");
+    global_token(&mut client);
+    (cluster, client)
+}
+
+/// What CREATE INDEX holds, for as long as it is held.
+#[test]
+fn nothing_is_revealed_on_top_of_events_that_have_waited_for_long() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    held.batch_execute("LOCK TABLE hftok_private.audit IN SHARE MODE").expect("LOCK");
+    let begin = Instant::now();
+    let mut accepted = 0;
+    let refusal = loop {
+        match resolve(&mut client, &format!("user {accepted}")) {
+            Ok(()) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(begin.elapsed() < Duration::from_secs(8), "values go on being handed out");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    refused(Err::<(), _>(refusal), "53HF2");
+    assert!(accepted > 5, "within the bound they are: {accepted}");
+    // A second, and the time that the call waited.
+    assert!(begin.elapsed() < Duration::from_secs(3), "after {:?}", begin.elapsed());
+    let state = "SELECT audit_writer FROM hftok.status()";
+    assert_eq!(one::<String>(&mut client, state, &[]), "blocked");
+    wait_until("the server's log says why", 5, || cluster.log().contains("waits for a lock on its tables"));
+    held.commit().expect("COMMIT");
+    resolve(&mut client, "after").expect("resolves");
+    settled(&mut client);
+    assert_eq!(rows(&mut client, "kind = 'reveal'"), accepted + 1);
+    verified(&mut client);
+}
+
+/// From the end of what stood in the way to the first answer, asking again and again.
+#[track_caller]
+fn until_served(client: &mut Client) -> Duration {
+    let begin = Instant::now();
+    while let Err(error) = resolve(client, "after") {
+        refused(Err::<(), _>(error), "53HF2");
+        assert!(begin.elapsed() < Duration::from_secs(20), "still refused");
+    }
+    begin.elapsed()
+}
+
+#[test]
+fn callers_are_served_as_soon_as_a_lock_is_gone() {
+    let (cluster, mut client) = with_token("hftok.audit_queue_size = 256");
+    client.batch_execute("SET hftok.audit = 'sync'").expect("SET");
+    let mut holder = cluster.client("postgres", "app");
+    let mut held = holder.transaction().expect("BEGIN");
+    held.batch_execute("LOCK TABLE hftok_private.audit IN SHARE MODE").expect("LOCK");
+    let end = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < end {
+        refused(resolve(&mut client, "meanwhile"), "53HF2");
+    }
+    held.commit().expect("COMMIT");
+    let took = until_served(&mut client);
+    assert!(took < Duration::from_millis(1500), "it took {took:?}");
+}
+
+/// A writer that fails at once, and is started again after longer and longer pauses, unless somebody waits.
+#[test]
+fn callers_are_served_as_soon_as_a_writer_can_write_again() {
+    let (_cluster, mut client) = with_token("hftok.audit_queue_size = 256");
+    let mut dba = _cluster.client("postgres", "app");
+    client.batch_execute("SET hftok.audit = 'sync'").expect("SET");
+    dba.batch_execute("ALTER TABLE hftok_private.audit RENAME TO elsewhere").expect("ALTER");
+    let end = Instant::now() + Duration::from_secs(12);
+    while Instant::now() < end {
+        refused(resolve(&mut client, "meanwhile"), "53HF2");
+    }
+    dba.batch_execute("ALTER TABLE hftok_private.elsewhere RENAME TO audit").expect("ALTER");
+    let took = until_served(&mut client);
+    assert!(took < Duration::from_millis(2500), "it took {took:?}");
+    settled(&mut client);
+    verified(&mut client);
+}
+
+/// As a key file does that lies on a file system that does not answer.
+#[test]
+fn a_keyring_that_is_read_for_ever_stops_no_audit() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    settled(&mut client);
+    without_writer(&cluster);
+    let keyring = titled(&cluster, "hftok keyring").expect("the keyring's worker");
+    signal(keyring, "STOP");
+    client.batch_execute("SET hftok.audit = 'sync'").expect("SET");
+    let answer = resolve(&mut client, "meanwhile");
+    signal(keyring, "CONT");
+    answer.expect("a writer was started");
+    assert_eq!(rows(&mut client, "kind = 'reveal' AND actor_user = 'meanwhile'"), 1);
+}
