@@ -77,6 +77,7 @@ export type CompositeTypes = {
     audit_writer: string | null;
     audit_waiting: number | null;
     audit_lag: string | null;
+    installation: string | null;
   };
   /** What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
   verified_audit: {

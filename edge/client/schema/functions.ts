@@ -10,6 +10,11 @@ export type Functions = {
     Args: { p_org_id: string; p_user_id: string; p_role?: string };
     Returns: undefined;
   };
+  /** Makes a copy (of a template, from a dump, from a base backup under another installation) a database of its own, with an event that says whose audit it continues. For superusers. */
+  adopt_database: {
+    Args: Record<PropertyKey, never>;
+    Returns: undefined;
+  };
   /** Gives what is kept for role:<name> to the role that has this name now, where the former was dropped. */
   adopt_role: {
     Args: { p_role: string };
@@ -270,9 +275,9 @@ export type Functions = {
     Args: { p_provider: string };
     Returns: boolean;
   };
-  /** Reads the keyring again, also when not sealed. */
+  /** Reads the keyring again, also when not sealed. One that lacks what is in use replaces nothing, unless p_replace insists. */
   unseal: {
-    Args: Record<PropertyKey, never>;
+    Args: { p_replace?: boolean };
     Returns: CompositeTypes["keyring"];
   };
   /** No longer lets them. */
