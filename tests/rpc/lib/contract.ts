@@ -142,6 +142,7 @@ export const operation: Record<string, Group[]> = {
   public_key: everybody,
   whoami: everybody,
   adopt_role: ["admin"],
+  adopt_database: [],
   enable_rpc: [],
   disable_rpc: [],
   install_api: ["admin"],
