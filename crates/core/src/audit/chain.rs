@@ -101,6 +101,14 @@ impl RunKey {
         self.is_drawn.then(|| signed(Self::ID, &self.bytes, &bytes.finish()))
     }
 
+    /// What a name is known by while the server runs: nobody without the key can find another one that is known by the same.
+    pub fn digest_of_name(&self, name: &str) -> [u8; 8] {
+        let mac = hmac(&self.bytes, &Canonical::new("hftok name in this run").field(name).finish());
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&mac[..8]);
+        digest
+    }
+
     /// Whether a link names this key, or that of another run.
     pub fn is_named_by(link: &Link) -> bool {
         link[..4] == Self::ID.to_be_bytes()
