@@ -13,6 +13,10 @@ static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>:
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static VERSION_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MAX_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_ORG_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_INTEGRATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
+static MAX_MEMBERS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+static MAX_BYTES: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024 * 1024);
 static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
 static ENVIRONMENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(
     c"huggingface=HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGING_FACE_ACCESS_TOKEN",
@@ -74,16 +78,6 @@ pub fn init() {
         GucFlags::UNIT_BYTE,
     );
     GucRegistry::define_int_guc(
-        c"hftok.max_credentials_per_user",
-        c"Most credentials that a user can have.",
-        c"",
-        &MAX_CREDENTIALS,
-        1,
-        1_000_000,
-        GucContext::Sighup,
-        GucFlags::empty(),
-    );
-    GucRegistry::define_int_guc(
         c"hftok.overlap",
         c"How long the previous version of a credential can still be read by the backend.",
         c"",
@@ -119,8 +113,44 @@ pub fn init() {
         GucContext::Sighup,
         GucFlags::empty(),
     );
+    init_quotas();
     init_audit();
     crate::pg::init::reserve_setting_prefix();
+}
+
+fn init_quotas() {
+    let counts = [
+        (c"hftok.max_credentials_per_user", c"Most credentials that a user can have.", &MAX_CREDENTIALS),
+        (
+            c"hftok.max_credentials_per_org",
+            c"Most credentials that an organisation can have.",
+            &MAX_ORG_CREDENTIALS,
+        ),
+        (c"hftok.max_integrations_per_user", c"Most integrations that a user can have.", &MAX_INTEGRATIONS),
+        (c"hftok.max_members_per_org", c"Most members that an organisation can have.", &MAX_MEMBERS),
+    ];
+    for (name, meaning, setting) in counts {
+        GucRegistry::define_int_guc(
+            name,
+            meaning,
+            c"",
+            setting,
+            1,
+            1_000_000,
+            GucContext::Sighup,
+            GucFlags::empty(),
+        );
+    }
+    GucRegistry::define_int_guc(
+        c"hftok.max_bytes_per_user",
+        c"Most bytes that all values of a user or an organisation can have, with their previous versions.",
+        c"",
+        &MAX_BYTES,
+        64 * 1024,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
+    );
 }
 
 fn init_audit() {
@@ -246,6 +276,26 @@ pub fn shortcut_memory() -> usize {
 /// The size in bytes of the largest secret.
 pub fn max_secret_size() -> usize {
     usize::try_from(MAX_SECRET_SIZE.get()).unwrap_or_default()
+}
+
+/// How many credentials an organisation can have.
+pub fn max_credentials_per_org() -> i32 {
+    MAX_ORG_CREDENTIALS.get()
+}
+
+/// How many integrations a user can have.
+pub fn max_integrations_per_user() -> i32 {
+    MAX_INTEGRATIONS.get()
+}
+
+/// How many members an organisation can have.
+pub fn max_members_per_org() -> i32 {
+    MAX_MEMBERS.get()
+}
+
+/// How many bytes an owner's values can have, with their previous versions.
+pub fn max_bytes_per_user() -> i64 {
+    MAX_BYTES.get().into()
 }
 
 /// How many credentials a user can have.

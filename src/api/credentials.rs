@@ -19,10 +19,9 @@ use crate::pg::json;
 use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::owner::AsOwner;
 use crate::pg::{server_log, session};
-use crate::settings;
 use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
-use crate::store::{integrations, providers};
+use crate::store::{integrations, providers, quotas};
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -68,7 +67,7 @@ impl Saving<'_> {
             let mut saved = match found {
                 Some(found) => found,
                 None => {
-                    admit_another(owner)?;
+                    quotas::admit_secret(owner.scope, &owner.id)?;
                     let mut new = Secret::new(&binding)?;
                     new.row.id = self.id.unwrap_or(new.row.id);
                     new
@@ -76,6 +75,7 @@ impl Saving<'_> {
             };
             self.describe(&mut saved, &checked);
             saved.set_value(&value)?;
+            quotas::admit_bytes(owner.scope, &owner.id, saved.row.sealed.len())?;
             if former > 0 {
                 saved.update(former)?;
                 return Ok(saved);
@@ -109,14 +109,6 @@ pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Err
 
 fn lock(owner: &Owner) -> Result<(), Error> {
     if owner.scope == Scope::User { secrets::lock_user(&owner.id) } else { Ok(()) }
-}
-
-fn admit_another(owner: &Owner) -> Result<(), Error> {
-    let most = settings::max_credentials_per_user();
-    if owner.scope == Scope::User && secrets::count(owner.scope, &owner.id)? >= most {
-        return Err(Error::TooMany { whose: "A user", most, what: "credentials" });
-    }
-    Ok(())
 }
 
 /// `stop` or `continue`.

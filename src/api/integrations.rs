@@ -28,8 +28,8 @@ use crate::pg::owner::AsOwner;
 use crate::pg::statement;
 use crate::settings;
 use crate::store::integrations::{self, Integration};
-use crate::store::secrets::Secret;
-use crate::store::{owners, providers};
+use crate::store::secrets::{self, Secret};
+use crate::store::{owners, providers, quotas};
 
 entry! {
     /// Makes an integration with its credentials.
@@ -54,7 +54,10 @@ entry! {
             Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
         let mut new = Secret::new(&binding)?;
         new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
+        secrets::lock_user(&user)?;
+        quotas::admit_secret(Scope::Integration, &user)?;
         new.set_value(&secret(checked.value)?)?;
+        quotas::admit_bytes(Scope::Integration, &user, new.row.sealed.len())?;
         if !new.insert()? {
             return Err(Error::Internal("a new integration's binding is taken"));
         }
@@ -125,6 +128,7 @@ entry! {
         let checked = checked(&provider, given)?;
         found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         found.set_value(&secret(checked.value)?)?;
+        quotas::admit_bytes(Scope::Integration, &reached.owner, found.row.sealed.len())?;
         found.update(former)?;
         reached.renew()
     }

@@ -8,6 +8,7 @@ pub mod integrations;
 pub mod known;
 pub mod owners;
 pub mod providers;
+pub mod quotas;
 pub mod row;
 pub mod secrets;
 pub mod versions;

@@ -9,7 +9,7 @@ use pgrx::pg_sys::TEXTOID;
 use crate::audit::changes;
 use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
-use crate::store::integrations;
+use crate::store::{integrations, quotas};
 
 const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
 const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
@@ -77,6 +77,9 @@ pub fn lock_owners(org_id: &str) -> Result<Vec<String>, Error> {
 
 /// Makes a user a member, or gives a member another role.
 pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
+    if self::role(org_id, user_id)?.is_none() {
+        quotas::admit_member(org_id)?;
+    }
     PUT_MEMBER.execute(&[org_id.into(), user_id.into(), role.as_str().into()])?;
     record(org_id, user_id, Some(role))
 }

@@ -80,8 +80,6 @@ const REPORT: &CStr = c"WITH former AS (
     FROM former WHERE s.id = former.id
     RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
     s.verdict IS DISTINCT FROM former.verdict, s.verdict";
-const COUNT: &CStr =
-    c"SELECT count(*)::int FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
 
 thread_local! {
     static LOCK: Statement = const { Statement::new(select!("s.binding_key = $1 FOR UPDATE"), &[UUIDOID]) };
@@ -100,7 +98,6 @@ thread_local! {
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID, TEXTOID]) };
     static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
     static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID, INT4OID]) };
-    static COUNT_ROWS: Statement = const { Statement::new(COUNT, &[TEXTOID, TEXTOID]) };
     static FIND_ID: Statement = const { Statement::new(select!("s.id = $1"), &[UUIDOID]) };
     static LOCK_ID: Statement = const { Statement::new(select!("s.id = $1 FOR UPDATE"), &[UUIDOID]) };
 }
@@ -334,12 +331,6 @@ fn record_row(row: &Row<'_>, state: Option<i32>) -> Result<(), Error> {
         digest: state.as_deref(),
         ..Object::owned(&scope, &owner, &provider)
     })
-}
-
-/// How many secrets an owner has.
-pub fn count(scope: Scope, scope_id: &str) -> Result<i32, Error> {
-    let counts = COUNT_ROWS.read(&[scope.as_str().into(), scope_id.into()], |row| row.must(1))?;
-    counts.into_iter().next().ok_or(Error::Internal("a count gave no row"))
 }
 
 /// A random UUID of version 4.

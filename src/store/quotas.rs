@@ -1,0 +1,83 @@
+//! How much anybody may have. Counted by index, and only where something is added.
+
+use std::ffi::CStr;
+
+use hftok_core::binding::Scope;
+use pgrx::pg_sys::TEXTOID;
+
+use crate::error::Error;
+use crate::pg::sql::{Row, Run, Statement};
+use crate::settings;
+
+const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
+const MEMBERS: &CStr = c"SELECT count(*) FROM hftok_private.members m WHERE m.org_id = $1";
+// Lengths of what is stored apart are known without fetching it.
+const BYTES: &CStr = c"SELECT pg_catalog.int8(coalesce(sum(pg_catalog.octet_length(s.sealed)), 0) + coalesce(sum((
+        SELECT sum(pg_catalog.octet_length(v.sealed)) FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
+    )), 0))
+    FROM hftok_private.secrets s WHERE s.scope IN ($1, $2) AND s.scope_id = $3";
+
+thread_local! {
+    static COUNT_SECRETS: Statement = const { Statement::new(SECRETS, &[TEXTOID, TEXTOID]) };
+    static COUNT_MEMBERS: Statement = const { Statement::new(MEMBERS, &[TEXTOID]) };
+    static SUM_BYTES: Statement = const { Statement::new(BYTES, &[TEXTOID, TEXTOID, TEXTOID]) };
+}
+
+/// Fails when an owner has as many secrets of this scope as they may.
+pub fn admit_secret(scope: Scope, id: &str) -> Result<(), Error> {
+    let Some((whose, most, what)) = quota(scope) else { return Ok(()) };
+    let counts = COUNT_SECRETS.read(&[scope.as_str().into(), id.into()], one)?;
+    admit(counts, whose, most, what)
+}
+
+/// Fails when an organisation has as many members as it may.
+pub fn admit_member(org: &str) -> Result<(), Error> {
+    let counts = COUNT_MEMBERS.read(&[org.into()], one)?;
+    admit(counts, "An organisation", settings::max_members_per_org(), "members")
+}
+
+/// Fails when what an owner has, previous versions included, would be too long with so many bytes more.
+pub fn admit_bytes(scope: Scope, id: &str, more: usize) -> Result<(), Error> {
+    let scopes = match scope {
+        Scope::User | Scope::Integration => [Scope::User, Scope::Integration],
+        Scope::Org => [Scope::Org; 2],
+        Scope::Global | Scope::Vault => return Ok(()),
+    };
+    let most = settings::max_bytes_per_user();
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    let [first, second] = scopes;
+    // All that anybody may have of values as short as a key fits: they are not worth a sum, and at worst double it.
+    let secrets: i64 = if first == second { &scopes[..1] } else { &scopes }
+        .iter()
+        .filter_map(|scope| quota(*scope))
+        .map(|(_, most, _)| i64::from(most))
+        .sum();
+    if more.saturating_mul(secrets).saturating_mul(i64::from(settings::version_history()) + 1) <= most {
+        return Ok(());
+    }
+    let parameters = [first.as_str().into(), second.as_str().into(), id.into()];
+    let sum = SUM_BYTES.read(&parameters, one)?.first().copied().unwrap_or_default();
+    if sum.saturating_add(more) > most {
+        let most = usize::try_from(most).unwrap_or_default();
+        return Err(Error::TooLarge { what: "All values of an owner, with their previous versions,", most });
+    }
+    Ok(())
+}
+
+fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
+    match scope {
+        Scope::User => Some(("A user", settings::max_credentials_per_user(), "credentials")),
+        Scope::Org => Some(("An organisation", settings::max_credentials_per_org(), "credentials")),
+        Scope::Integration => Some(("A user", settings::max_integrations_per_user(), "integrations")),
+        Scope::Global | Scope::Vault => None,
+    }
+}
+
+fn one(row: &Row<'_>) -> Result<i64, Error> {
+    row.must(1)
+}
+
+fn admit(counts: Vec<i64>, whose: &'static str, most: i32, what: &'static str) -> Result<(), Error> {
+    let count = counts.first().copied().unwrap_or_default();
+    if count >= i64::from(most) { Err(Error::TooMany { whose, most, what }) } else { Ok(()) }
+}

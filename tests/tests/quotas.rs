@@ -1,0 +1,90 @@
+//! What nobody may have more of than an operator allows.
+
+use hftok_tests::answer::refused;
+use hftok_tests::cluster::Cluster;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+
+const KEY: &str = "sk-0123456789abcdef0123456789";
+
+fn cluster() -> Cluster {
+    Setup::default()
+        .setting("hftok.max_integrations_per_user = 2")
+        .setting("hftok.max_members_per_org = 3")
+        .setting("hftok.max_credentials_per_org = 2")
+        .setting("hftok.max_bytes_per_user = 200kB")
+        .start()
+}
+
+/// The DETAIL of a call that must be refused by a quota.
+#[track_caller]
+fn quota(client: &mut Client, sql: &str) -> String {
+    refused(client.query(sql, &[]), "PT413").detail().unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn done(client: &mut Client, sql: &str) {
+    client.query(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+}
+
+#[test]
+fn integrations_members_and_models_of_an_organisation_are_counted() {
+    let cluster = cluster();
+    let mut client = cluster.database("app");
+    let integration =
+        format!("SELECT hftok.create_integration_with_vault('n', 'openai', '{KEY}', p_user_id => 'alice')");
+    done(&mut client, &integration);
+    done(&mut client, &integration);
+    assert_eq!(quota(&mut client, &integration), "A user may have 2 integrations.");
+    done(&mut client, &integration.replace("alice", "bob"));
+    done(
+        &mut client,
+        "SELECT hftok.delete_integration_with_vault(id, user_id) FROM hftok.integrations WHERE user_id = 'alice'",
+    );
+    done(&mut client, &integration);
+
+    for (user, role) in [("alice", "owner"), ("bob", "member"), ("carol", "member")] {
+        done(&mut client, &format!("SELECT hftok.add_member('acme', '{user}', '{role}')"));
+    }
+    assert_eq!(
+        quota(&mut client, "SELECT hftok.add_member('acme', 'dave')"),
+        "An organisation may have 3 members."
+    );
+    // Another role is no other member.
+    done(&mut client, "SELECT hftok.add_member('acme', 'carol', 'admin')");
+
+    let model =
+        |n: u32| format!("SELECT hftok.save_credential('openai', '{KEY}', 'm{n}', p_org_id => 'acme')");
+    done(&mut client, &model(1));
+    done(&mut client, &model(2));
+    assert_eq!(quota(&mut client, &model(3)), "An organisation may have 2 credentials.");
+    done(&mut client, &model(2));
+}
+
+#[test]
+fn bytes_are_summed_up_with_previous_versions() {
+    let cluster = cluster();
+    let mut client = cluster.database("app");
+    let save = |client: &mut Client, user: &str, length: usize| {
+        client.query(
+            "SELECT hftok.save_credential('openai', 'sk-' || repeat('a', $1::int), p_user_id => $2)",
+            &[&i32::try_from(length).expect("short"), &user],
+        )
+    };
+    for _ in 0..3 {
+        save(&mut client, "alice", 60_000).expect("180 kB");
+    }
+    let refusal = refused(save(&mut client, "alice", 60_000), "PT413");
+    assert_eq!(
+        refusal.detail(),
+        Some("All values of an owner, with their previous versions, may have 204800 bytes.")
+    );
+    let integration = "SELECT hftok.create_integration_with_vault('n', 'openai', 'sk-' || repeat('a', 60000), p_user_id => 'alice')";
+    assert!(quota(&mut client, integration).starts_with("All values"));
+    save(&mut client, "bob", 60_000).expect("of another user");
+    // A key of the usual length is never in the way of who has it replaced.
+    client.batch_execute("ALTER SYSTEM SET hftok.max_bytes_per_user = '10MB'").expect("raised");
+    client.batch_execute("SELECT pg_reload_conf()").expect("reload");
+    wait_until("the session knows", 10, || save(&mut client, "alice", 60).is_ok());
+}
