@@ -75,9 +75,18 @@ DECLARE
     s hftok.imported_source := hftok.import_source(p_table, p_column, p_key);
     is_opened_apart boolean := p_is_strangers AND p_open IS NOT NULL;
     foreign_part regclass;
+    missing name;
     others text := '';
     names text;
 BEGIN
+    -- A name that is no column may be that of the row as a whole, or of a column that is in no list of privileges.
+    SELECT n.name INTO missing FROM unnest(ARRAY[p_provider_column, p_owner_column, p_model_column]) AS n (name)
+    WHERE n.name IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped
+    ) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no column "%" in "%"', missing, p_table USING ERRCODE = '42703';
+    END IF;
     -- The parts of a superuser's table, or of the caller's, would be read as the caller.
     IF NOT p_is_strangers THEN
         SELECT t.relid INTO foreign_part FROM pg_partition_tree(p_table) t JOIN pg_class c ON c.oid = t.relid

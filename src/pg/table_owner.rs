@@ -8,6 +8,7 @@
 //! runs as the owner; and nothing of the owner's is left behind to run later.
 
 use std::cell::Cell;
+use std::ffi::CString;
 use std::marker::PhantomData;
 
 use pgrx::pg_sys;
@@ -54,16 +55,21 @@ impl Admitted {
             return Err(Error::Internal("a caller was admitted and another one acts"));
         }
         let Some(owner) = self.owner else { return work() };
-        let before = open_cursors()?;
+        let before = Cursor::all_open()?;
+        if !before.iter().all(Cursor::is_out_of_reach) {
+            return Err(Error::NotAllowed(
+                "close your cursors first: code of the table's owner could read or replace them",
+            ));
+        }
         let done = {
             let _owner = AsTableOwner::switch(caller, owner);
             work()?
         };
-        // A cursor that a procedural language keeps open would be read to its end at the operator's next COMMIT, as the operator.
-        if open_cursors()? == before {
+        // A cursor that the owner's code opened would be read later, as the operator.
+        if Cursor::all_open()? == before {
             Ok(done)
         } else {
-            Err(Error::NotAllowed("code of the table's owner left a cursor open"))
+            Err(Error::NotAllowed("code of the table's owner opened, moved or closed a cursor"))
         }
     }
 }
@@ -115,12 +121,50 @@ fn may(caller: &Caller, relation: pg_sys::Oid, columns: &[i16], privilege: u32) 
 }
 
 thread_local! {
-    static CURSORS: Statement = const { Statement::new(c"SELECT count(*) FROM pg_catalog.pg_cursors", &[]) };
+    static CURSORS: Statement = const { Statement::new(c"SELECT c.name, c.statement FROM pg_catalog.pg_cursors c", &[]) };
 }
 
-fn open_cursors() -> Result<i64, Error> {
-    let count = CURSORS.read(&[], |row| row.must::<i64>(1))?.pop();
-    count.ok_or(Error::Internal("a statement that gives one row gave none"))
+/// A cursor that is open in this session, and how far it was read.
+#[derive(PartialEq)]
+struct Cursor {
+    name: String,
+    statement: String,
+    portal: pg_sys::Portal,
+    position: u64,
+    is_at_end: bool,
+    is_pinned: bool,
+    is_running: bool,
+}
+
+impl Cursor {
+    fn all_open() -> Result<Vec<Self>, Error> {
+        let mut open = CURSORS.read(&[], |row| Ok((row.must(1)?, row.must(2)?)))?;
+        open.sort();
+        open.into_iter().map(|(name, statement)| Self::find(name, statement)).collect()
+    }
+
+    fn find(name: String, statement: String) -> Result<Self, Error> {
+        const GONE: Error = Error::Internal("a cursor that is open cannot be found");
+        let text = CString::new(name.as_str()).map_err(|_| GONE)?;
+        // SAFETY: looks for a C string; a portal that is found lives until something else is run.
+        let portal = unsafe { pg_sys::SPI_cursor_find(text.as_ptr()) };
+        // SAFETY: as above, or null.
+        let found = unsafe { portal.as_ref() }.ok_or(GONE)?;
+        Ok(Self {
+            name,
+            statement,
+            portal,
+            position: found.portalPos,
+            is_at_end: found.atEnd,
+            is_pinned: found.portalPinned,
+            is_running: found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,
+        })
+    }
+
+    /// SQL and PL/pgSQL can neither close nor replace a cursor of a FOR loop, nor one that is running.
+    fn is_out_of_reach(&self) -> bool {
+        self.is_pinned || self.is_running
+    }
 }
 
 /// While this lives, the current user is the owner of a table, in a restricted operation, and what is set is forgotten after it.

@@ -160,6 +160,70 @@ RESET request.method;
 RESET SESSION AUTHORIZATION;
 SELECT DISTINCT place, as_whom, got FROM regress_m.trace ORDER BY place;
 
+-- A name that is no column is that of the row as a whole, or of a column that no privilege is asked for.
+SET SESSION AUTHORIZATION regress_mover;
+SELECT hftok.import_row('regress_m.rule', 'token', 'id', '5', p_provider_column => 'rule');
+SELECT hftok.import_row('regress_m.rule', 'token', 'id', '5', p_model_column => 'tableoid');
+CALL hftok.import_column('regress_m.rule', 'token', 'id', 'huggingface', p_owner_column => 'rule');
+RESET SESSION AUTHORIZATION;
+
+-- Cursors of whoever looks: the owner's code could read them, or put others in their place.
+CREATE TABLE regress_m.salaries (pay text);
+INSERT INTO regress_m.salaries VALUES ('boss 1000000');
+SET SESSION AUTHORIZATION regress_mallory;
+TRUNCATE regress_m.trace;
+CREATE FUNCTION regress_m.swap() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    taken refcursor;
+    name text;
+    got text;
+BEGIN
+    FOR name IN SELECT c.name FROM pg_cursors c WHERE c.name !~ 'unnamed' LOOP
+        taken := name;
+        IF name = 'salaries' THEN
+            FETCH taken INTO got;
+            INSERT INTO regress_m.trace VALUES (name, current_user, got);
+        ELSE
+            CLOSE taken;
+            OPEN taken FOR EXECUTE 'SELECT regress_m.evil(''swapped'')::text FROM generate_series(1, 3)';
+        END IF;
+    END LOOP;
+    RETURN true;
+END
+$$;
+CREATE FUNCTION regress_m.swap_cast(regress_m.token) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN regress_m.swap() THEN $1.value END $$;
+DROP CAST (regress_m.token AS text);
+CREATE CAST (regress_m.token AS text) WITH FUNCTION regress_m.swap_cast(regress_m.token) AS IMPLICIT;
+RESET SESSION AUTHORIZATION;
+BEGIN;
+DECLARE keys CURSOR FOR SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k;
+FETCH 1 FROM keys;
+DECLARE salaries CURSOR FOR SELECT pay FROM regress_m.salaries;
+SELECT hftok.import_row('regress_m.cast', 'token', 'id', '2');
+ROLLBACK;
+DO $$
+DECLARE
+    keys CURSOR FOR SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k;
+    found text;
+BEGIN
+    OPEN keys;
+    FETCH keys INTO found;
+    PERFORM hftok.import_row('regress_m.cast', 'token', 'id', found);
+END
+$$;
+-- One of a FOR loop is out of their reach.
+DO $$
+DECLARE
+    found text;
+BEGIN
+    FOR found IN SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k LOOP
+        RAISE NOTICE 'read %', found;
+        PERFORM hftok.import_row('regress_m.cast', 'token', 'id', found);
+    END LOOP;
+END
+$$;
+SELECT place, as_whom, got FROM regress_m.trace ORDER BY place;
+
 -- A part of a superuser's table that is a stranger's.
 CREATE TABLE regress_m.parts (id int PRIMARY KEY, token text) PARTITION BY RANGE (id);
 CREATE TABLE regress_m.part PARTITION OF regress_m.parts FOR VALUES FROM (1) TO (9);
