@@ -64,7 +64,7 @@ GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
 -- Called by views, policies and functions with the privileges of whoever reads or calls: executable, checks for itself, and lies in a schema that
 -- nobody has USAGE on.
 GRANT EXECUTE ON FUNCTION
-    hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.caller_is_in,
+    hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.is_caller, hftok_private.caller_is_in,
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,

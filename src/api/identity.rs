@@ -30,6 +30,11 @@ entry! { anywhere:
         Ok(identity_if_any(&Caller::current()))
     }
 
+    /// Whether this identity is the caller's.
+    fn is_caller(p_user_id: &str) -> bool {
+        Ok(p_user_id.is_some() && identity_if_any(&Caller::current()).as_deref() == p_user_id)
+    }
+
     /// Whether the caller is a member of one of these group roles.
     fn caller_is_in(p_groups: Array<&str>) -> bool {
         if refuse_in_restricted_operation().is_err() {

@@ -35,7 +35,7 @@ pub fn name(function: &'static str) -> &'static str {
             "verify"
         }
         "report_usage" => "record_usage",
-        "caller_id" | "caller_is_in" | "caller_orgs" | "caller_is_administrator" => "whoami",
+        "caller_id" | "is_caller" | "caller_is_in" | "caller_orgs" | "caller_is_administrator" => "whoami",
         other => other,
     }
 }

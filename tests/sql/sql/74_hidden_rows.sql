@@ -200,6 +200,17 @@ RESET request.jwt.claims;
 RESET plan_cache_mode;
 DEALLOCATE ALL;
 
+-- Whoever keeps Postgres from using the index has their own condition tried on no row of others either: ours is the first.
+SET SESSION AUTHORIZATION regress_direct;
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+SET enable_indexonlyscan = off;
+EXPLAIN (COSTS OFF) SELECT k.id FROM hftok.user_api_keys k WHERE k.api_key = 'hf_•••••••••••••09ZZ';
+RESET enable_indexscan;
+RESET enable_bitmapscan;
+RESET enable_indexonlyscan;
+RESET SESSION AUTHORIZATION;
+
 SELECT sum(f.credentials) FROM (SELECT 'beholder' UNION SELECT 'aloof ' || n FROM generate_series(0, 9) n) AS u (u), hftok.forget_user(u) f;
 SELECT sum(f.credentials) FROM unnest('{hidden,beheld}'::text[]) o, hftok.forget_org(o) f;
 SELECT hftok.delete_credential('mistral', p_global => true);
