@@ -26,7 +26,7 @@ static AUDIT: GucSetting<AuditMode> = GucSetting::<AuditMode>::new(AuditMode::As
 static AUDIT_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
 static AUDIT_QUEUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static AUDIT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
-static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
+static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60 * 60);
 static SHORTCUT_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(32 * 1024);
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
@@ -195,7 +195,7 @@ fn init_audit() {
     GucRegistry::define_int_guc(
         c"hftok.audit_retention",
         c"Age below which purge_audit() removes nothing.",
-        c"0 leaves it to whoever calls purge_audit(); by itself hftok never removes an event.",
+        c"0 leaves it to whoever calls purge_audit(), but for their own reveals; by itself hftok never removes an event.",
         &AUDIT_RETENTION,
         0,
         i32::MAX,

@@ -8,10 +8,11 @@ use std::ffi::CStr;
 use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Kind, Object};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 
 use super::{changes, rows, verifier};
 use crate::error::Error;
+use crate::pg::session::Session;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::settings;
 use crate::store::data_keys;
@@ -33,6 +34,10 @@ const NEWEST: &CStr =
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL
         AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
         AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
+// Of a gateway's login everybody who came through it is the same, so that their role and their identity tell who they are.
+const OWN: &CStr = c"SELECT 1 FROM hftok_private.audit a
+    WHERE a.id <= $1 AND a.kind = 'reveal' AND a.at > pg_catalog.clock_timestamp() - interval '90 days'
+    AND (a.role_name = $2 OR a.actor_user = $3 OR a.login_role = $4) LIMIT 1";
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
 const PUT_STUB: &CStr =
@@ -45,6 +50,7 @@ thread_local! {
     static ASK_AGE: Statement = const { Statement::new(IS_YOUNG, &[TIMESTAMPTZOID, INT4OID]) };
     static FIND_CUT: Statement = const { Statement::new(CUT, &[TIMESTAMPTZOID]) };
     static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[INT8OID]) };
+    static FIND_OWN: Statement = const { Statement::new(OWN, &[INT8OID, TEXTOID, TEXTOID, TEXTOID]) };
     static REMOVE_ROWS: Statement = const { Statement::new(REMOVE, &[INT8OID, INT8OID]) };
     static REMOVE_ALL_STUBS: Statement = const { Statement::new(REMOVE_STUBS, &[]) };
     static INSERT_STUB: Statement = const { Statement::new(PUT_STUB, &[INT8OID, BYTEAOID, BYTEAOID]) };
@@ -61,6 +67,11 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     let cut: Option<i64> = one(FIND_CUT.read(&[before.into()], |row| Ok(row.get(1)))?)?;
     let Some(cut) = cut else { return Ok(0) };
     let Some(first) = rows::first_until(cut)? else { return Ok(0) };
+    if holds_own_reveals(cut)? {
+        return Err(Error::NotAllowed(
+            "what is to be purged holds reveals of your own that are younger than 90 days: let somebody else purge",
+        ));
+    }
     // What does not verify is evidence; a stub in its place would say that all was well.
     if verifier::verify(None, Some(cut), None)?.first_bad.is_some() {
         return Err(Error::NotAllowed("what is to be purged does not verify: see hftok.verify_audit()"));
@@ -77,6 +88,15 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     let removed = cut - first + 1;
     changes::record_as(Kind::Audit, PURGE, removed, Object { digest: Some(&link), ..Object::default() })?;
     Ok(removed)
+}
+
+/// Whether the events up to this one tell of values that went to whoever purges: nobody wipes their own slate.
+fn holds_own_reveals(cut: i64) -> Result<bool, Error> {
+    let session = Session::acting_for(None);
+    let who = session.as_who();
+    let login = who.login.filter(|_| !session.is_through_gateway());
+    let parameters = [cut.into(), who.role.into(), who.user.into(), login.into()];
+    Ok(!FIND_OWN.read(&parameters, |_| Ok(()))?.is_empty())
 }
 
 /// Puts a signed stub in the place of everything up to an event, and gives its link.

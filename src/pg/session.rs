@@ -71,6 +71,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether the login is one that many users share.
+    pub fn is_through_gateway(&self) -> bool {
+        self.names.is_gateway
+    }
+
     /// As a part of an event.
     pub fn as_who(&self) -> Who<'_> {
         Who {

@@ -4,11 +4,16 @@
 \set VERBOSITY sqlstate
 \encoding UTF8
 SET timezone = 'UTC';
+SELECT current_user AS me \gset
+CREATE ROLE regress_reader LOGIN;
+ALTER SYSTEM SET hftok.audit_retention = 0;
+SELECT pg_reload_conf();
 \i tests/sql/include/await.sql
 SET client_min_messages = warning;
 CALL pg_temp.await_audit();
 DROP EXTENSION hftok;
 CREATE EXTENSION hftok;
+GRANT hftok_service TO regress_reader;
 SELECT hftok.put_secret('kept', 'value') AS kept \gset
 CALL pg_temp.await_audit();
 SELECT hftok.put_secret('deleted', 'value') AS deleted \gset
@@ -21,12 +26,24 @@ SELECT hftok.grant_administrator('alice'), hftok.grant_administrator('olga'), hf
 SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset
 SELECT hftok.update_integration_status(:'integration', 'connected', p_user_id => 'alice');
 SELECT hftok.share_integration(:'integration', 'acme', 'alice'), hftok.share_integration(:'integration', 'acme', 'alice');
+\c - regress_reader
 SELECT hftok.get_secret('kept');
+\c - :me
+\set VERBOSITY sqlstate
+SET timezone = 'UTC';
+SET client_min_messages = warning;
+\i tests/sql/include/await.sql
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS early \gset
 SELECT max(id) AS cut FROM hftok.audit_events \gset
 SELECT pg_sleep(0.01);
+\c - regress_reader
 SELECT hftok.get_secret('kept'), hftok.put_secret('young', 'value') AS young \gset
+\c - :me
+\set VERBOSITY sqlstate
+SET timezone = 'UTC';
+SET client_min_messages = warning;
+\i tests/sql/include/await.sql
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS late \gset
 SELECT at AS young_at FROM hftok.audit_events WHERE id = :cut + 1 \gset
@@ -59,7 +76,7 @@ SELECT hftok.purge_audit(now());
 SELECT hftok.purge_audit(now() - interval '59 min');
 SELECT hftok.purge_audit('infinity');
 SELECT hftok.purge_audit(now() - interval '61 min');
-ALTER SYSTEM RESET hftok.audit_retention;
+ALTER SYSTEM SET hftok.audit_retention = 0;
 SELECT pg_reload_conf();
 SELECT pg_sleep(1);
 SHOW hftok.audit_retention;
@@ -175,7 +192,13 @@ SELECT hftok.purge_audit('infinity') > 0 AS purged;
 CALL pg_temp.await_audit();
 SELECT action, count(*) FROM hftok.audit_events WHERE action IN ('purge_audit', 'carried_over') GROUP BY 1 ORDER BY 1;
 SELECT count(*) AS stubs FROM hftok_private.audit_stub;
+\c - regress_reader
 SELECT hftok.get_secret('kept');
+\c - :me
+\set VERBOSITY sqlstate
+SET timezone = 'UTC';
+SET client_min_messages = warning;
+\i tests/sql/include/await.sql
 SELECT ok, first_bad, reason FROM hftok.verify_audit();
 SELECT kind, reason, failed FROM hftok.verify();
 SELECT hftok.purge_audit('infinity') > 0 AS purged;
@@ -201,3 +224,16 @@ SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, f
 SELECT hftok.purge_audit('infinity') > 0 AS purged;
 CALL pg_temp.await_audit();
 SELECT action, provider, level FROM hftok.audit_events WHERE action = 'carried_over' AND id > (SELECT id FROM hftok_private.audit_stub);
+
+-- Nobody wipes their own slate, whatever the setting says.
+\set VERBOSITY terse
+SELECT hftok.put_secret('kept', 'value') IS NOT NULL AS put;
+SET ROLE hftok_admin;
+SELECT hftok.get_secret('kept');
+RESET ROLE;
+SELECT hftok.purge_audit('infinity');
+DELETE FROM hftok.decrypted_secrets;
+ALTER SYSTEM RESET hftok.audit_retention;
+SELECT pg_reload_conf();
+DROP OWNED BY regress_reader;
+DROP ROLE regress_reader;
