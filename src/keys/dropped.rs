@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::pg::key_pages;
 
-/// How often it looks while there are keys.
+/// How often it looks. Nobody wakes the worker when a session keeps the first key.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Takes care of it now and then.
@@ -22,17 +22,17 @@ impl Sweep {
         Self { looked: Instant::now() }
     }
 
-    /// Looks if it is time to. Says when it will be; `None` when there are no keys.
-    pub fn go_on(&mut self) -> Option<Duration> {
-        let databases: BTreeSet<u32> =
-            key_pages::look(|_, pages| pages.databases().collect()).unwrap_or_default();
+    /// Looks if it is time to, and says when it will be again.
+    pub fn go_on(&mut self) -> Duration {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
+            let databases: BTreeSet<u32> =
+                key_pages::look(|_, pages| pages.databases().collect()).unwrap_or_default();
             for database in databases.iter().filter(|database| !has_folder(**database)) {
                 key_pages::change(|_, pages| pages.retain(*database, |_| false));
             }
         }
-        (!databases.is_empty()).then(|| LOOK.saturating_sub(self.looked.elapsed()))
+        LOOK.saturating_sub(self.looked.elapsed())
     }
 }
 

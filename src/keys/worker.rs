@@ -36,7 +36,7 @@ fn main() {
         loop {
             let rest = retry.map(|at| at.saturating_duration_since(Instant::now()));
             let sweep = sweep.go_on();
-            let Some(wakeup) = worker::wait(rest.into_iter().chain(sweep).min()) else { return };
+            let Some(wakeup) = worker::wait(Some(rest.map_or(sweep, |rest| rest.min(sweep)))) else { return };
             // Other things wake a process too.
             if wakeup.reloaded || is_requested() || retry.is_some_and(|at| Instant::now() >= at) {
                 break;

@@ -108,7 +108,7 @@ ROLLBACK;
 -- Purged, the audit still knows.
 SET client_min_messages = error;
 CALL pg_temp.await_audit();
-SELECT hftok.purge_audit(now() + interval '1 second') > 0 AS purged;
+\i tests/sql/include/purge.sql
 RESET client_min_messages;
 SELECT kind, id, reason, failed FROM hftok.verify();
 -- Sealed, nothing is registered, and nothing that was is believed; what is built in goes on.

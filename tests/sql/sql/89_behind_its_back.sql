@@ -101,7 +101,7 @@ ROLLBACK;
 -- Purged, the audit still knows of integrations and of versions.
 SET client_min_messages = error;
 CALL pg_temp.await_audit();
-SELECT hftok.purge_audit(now() + interval '1 second') > 0 AS purged;
+\i tests/sql/include/purge.sql
 RESET client_min_messages;
 SELECT kind, reason, failed FROM hftok.verify();
 SELECT hftok.delete_integration_with_vault(:'other', 'bob');
