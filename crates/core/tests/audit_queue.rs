@@ -109,7 +109,7 @@ impl Model {
     fn repeat(&mut self, database: u32, key: u64, bytes: &[u8]) -> Result<u64, Full> {
         let lane = self.0.entry(database).or_default();
         if let Some((_, number)) =
-            lane.recent.iter().find(|(one, number)| *one == key && *number > lane.taken)
+            lane.recent.iter().rev().find(|(one, number)| *one == key && *number > lane.taken)
         {
             let record = lane.waiting.iter_mut().find(|record| record.number == *number).unwrap();
             record.count += 1;

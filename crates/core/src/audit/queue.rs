@@ -205,9 +205,9 @@ impl Queue<'_> {
     /// The same for one that may be repeated, too: while an equal one (by `key`) waits, that one is counted up.
     pub fn push_or_count(&mut self, lane: usize, key: u64, bytes: &[u8], at: i64) -> Result<u64, Full> {
         let Lane { recent, taken, .. } = self.header.lanes[lane];
-        if let Some(found) =
-            recent.iter().find(|one| one.key == key && one.slot != NONE && one.number > taken)
-        {
+        // The newest: a writer that failed, and then takes fewer, has an older one in hand again.
+        let waits = |one: &&Recent| one.key == key && one.slot != NONE && one.number > taken;
+        if let Some(found) = recent.iter().filter(waits).max_by_key(|one| one.number) {
             let slot = &mut self.slots[found.slot as usize];
             slot.count = slot.count.saturating_add(1);
             return Ok(found.number);
