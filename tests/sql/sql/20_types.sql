@@ -159,6 +159,8 @@ BEGIN
         END IF;
         -- So that there is something to answer.
         INSERT INTO hftok_private.administrators (user_id) SELECT 'mallory' WHERE call ~ 'audit_faults';
+        INSERT INTO hftok_private.usage_daily (day, secret_id, currency, provider, scope, scope_id)
+        SELECT '2026-01-01', credential, 'XTS', 'openai', 'user', 'alice' WHERE call ~ 'usage_of';
         call := replace(call, ':id', quote_nullable(id) || '::uuid');
         call := replace(call, ':sealed', format('%L::bytea',
             (SELECT v.sealed FROM hftok_private.secret_versions v WHERE v.secret_id = id)));
