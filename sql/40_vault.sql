@@ -49,7 +49,7 @@ COMMENT ON FUNCTION hftok.restore_secret IS 'Makes a previous version the next o
 
 CREATE FUNCTION hftok_private.secret_history_as_owner(p_secret_id uuid)
     RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF p_secret_id IS NULL THEN
@@ -75,7 +75,7 @@ CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
 COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
 
 CREATE FUNCTION hftok_private.find_secret_as_owner(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH wanted AS MATERIALIZED (SELECT hftok_private.fingerprints(p_value) AS fingerprints)
     SELECT s.id, s.version, true
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION hftok_private.refuse_write IS 'Refuses to write through a vi
 
 -- Whether it may be done was decided by the privilege on the view that was named.
 CREATE FUNCTION hftok_private.delete_vault_row_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     gone hftok_private.secrets;

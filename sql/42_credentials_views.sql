@@ -57,7 +57,7 @@ COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other
 
 -- Whether the caller may write was decided by the view, which ran as them.
 CREATE FUNCTION hftok_private.write_credential_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     stored hftok_private.secrets;

@@ -64,7 +64,7 @@ CREATE FUNCTION hftok_private.identifier(p_id text) RETURNS text
 COMMENT ON FUNCTION hftok_private.identifier IS 'An identifier as it is stored; an error for one that cannot be.';
 
 CREATE FUNCTION hftok_private.grant_administrator_as_owner(p_user_id text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     INSERT INTO hftok_private.administrators (user_id) VALUES (hftok_private.identifier(p_user_id)) ON CONFLICT DO NOTHING;
@@ -80,7 +80,7 @@ CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
 COMMENT ON FUNCTION hftok.grant_administrator IS 'Makes a user of the application an administrator.';
 
 CREATE FUNCTION hftok_private.revoke_administrator_as_owner(p_user_id text) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     DELETE FROM hftok_private.administrators a WHERE a.user_id = hftok_private.identifier(p_user_id);
@@ -98,7 +98,7 @@ CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
 COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an administrator; false when they were none.';
 
 CREATE FUNCTION hftok_private.adopt_role_as_owner(p_role name) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     adopted oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = p_role);
@@ -120,7 +120,7 @@ COMMENT ON FUNCTION hftok.adopt_role IS
 
 CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     owner text := hftok_private.identifier(p_id);
@@ -195,7 +195,7 @@ COMMENT ON FUNCTION hftok_private.forget IS 'Deletes everything of a user or an 
 
 CREATE FUNCTION hftok_private.forget_user_as_owner(p_user_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('user', p_user_id) $$;
 COMMENT ON FUNCTION hftok_private.forget_user_as_owner IS 'The work of forget_user(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.forget_user(p_user_id text)
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION hftok.forget_user IS 'Deletes everything of a user, and coun
 
 CREATE FUNCTION hftok_private.forget_org_as_owner(p_org_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('org', p_org_id) $$;
 COMMENT ON FUNCTION hftok_private.forget_org_as_owner IS 'The work of forget_org(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.forget_org(p_org_id text)

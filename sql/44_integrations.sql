@@ -93,7 +93,7 @@ CREATE FUNCTION hftok_private.record_usage_as_owner(
     p_secret_id uuid, p_requests bigint, p_units bigint, p_cost numeric,
     p_currency text
 ) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF p_requests < 0 OR p_units < 0 OR p_cost < 0 OR p_cost IN ('NaN', 'Infinity') OR p_currency !~ '^[A-Z]{3}$' THEN

@@ -19,7 +19,7 @@ CREATE FUNCTION hftok_private.clear_staged() RETURNS void
 COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
 
 CREATE FUNCTION hftok_private.user_api_keys_statement_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     PERFORM hftok_private.clear_staged();
@@ -32,7 +32,7 @@ CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
 COMMENT ON FUNCTION hftok_private.user_api_keys_statement IS 'Begins a statement with nothing kept.';
 
 CREATE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
@@ -55,7 +55,7 @@ CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
 COMMENT ON FUNCTION hftok_private.user_api_keys_insert IS 'Seals a key before there is a row. Ids and times of the client are ignored.';
 
 CREATE FUNCTION hftok_private.user_api_keys_update_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service <> OLD.service THEN
@@ -86,7 +86,7 @@ CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask t
 COMMENT ON FUNCTION hftok_private.is_staged IS 'Whether a key with this mask is kept for this user and provider.';
 
 CREATE FUNCTION hftok_private.user_api_keys_written_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     IF hftok_private.is_staged(NEW.user_id, NEW.service, NEW.api_key) THEN
@@ -110,7 +110,7 @@ COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once it
 -- Updates and deletes of clients, through the view. The key is locked before any row: ON CONFLICT comes to the row in that
 -- order too, and one that locked the row first would wait for it crosswise.
 CREATE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     stored hftok_private.secrets;

@@ -8,7 +8,7 @@ COMMENT ON FUNCTION hftok_private.import_fingerprints IS
     'The keyed fingerprints of what a source holds, white space around it left out as when it is saved.';
 
 CREATE FUNCTION hftok_private.import_line(p_line hftok_private.import_rows) RETURNS text
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     INSERT INTO hftok_private.import_rows AS r SELECT p_line.*
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION hftok_private.import_line IS 'Writes what became of a row.';
 
 -- What is remembered of a row is not that it holds what the same bytes open to now.
 CREATE FUNCTION hftok_private.import_forget(p_source text, p_key text, p_stored text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     UPDATE hftok_private.import_rows r SET secret_id = NULL, version = NULL, fingerprints = NULL
     WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION hftok.import_note IS
 -- Emptying the column destroys what may be the only other copy: so hftok's own is opened first. Not recorded in the audit: what
 -- it compares with is what the column held, and is forgotten once that is emptied.
 CREATE FUNCTION hftok_private.import_holds_as_owner(p_source text, p_key text, p_column text) RETURNS boolean
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     -- Asked first, also when there is no such row: it refuses GET.
     WITH given AS MATERIALIZED (SELECT hftok_private.import_fingerprints(coalesce(p_column, '')) AS fingerprints)
@@ -124,7 +124,7 @@ COMMENT ON FUNCTION hftok.import_holds IS
     'Whether a column still holds what was imported from it, and hftok has a secret for it that opens.';
 
 CREATE FUNCTION hftok_private.import_saw_as_owner(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH given AS MATERIALIZED (SELECT hftok_private.import_fingerprints(coalesce(p_column, '')) AS fingerprints)
     SELECT p_column IS NOT NULL AND EXISTS (

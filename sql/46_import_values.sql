@@ -29,7 +29,7 @@ CREATE FUNCTION hftok_private.import_check(
     p_value text, p_stored text, p_provider text, p_fully boolean,
     OUT provider text, OUT skipped int, OUT is_blank boolean, OUT reason text, OUT is_judged boolean, OUT warnings text[]
 )
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     value text;
@@ -73,7 +73,7 @@ CREATE FUNCTION hftok_private.import_step_as_owner(
     p_column text, p_run uuid, p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
 )
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     looked_at record;
@@ -248,7 +248,7 @@ COMMENT ON FUNCTION hftok_private.import_step IS 'Decides what becomes of a valu
 CREATE FUNCTION hftok_private.import_saved_as_owner(
     p_line hftok_private.import_rows, p_value text, p_column text, p_saved hftok.saved_credential
 ) RETURNS text
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
     p_line.secret_id := p_saved.secret_id;

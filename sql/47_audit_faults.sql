@@ -2,7 +2,7 @@
 
 CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
     -- VOLATILE: sees what the writer chained since the statement began.
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH newest AS (
         SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest, c.is_protected
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not w
 
 -- Masks are made from the secrets, so these are what they are held against.
 CREATE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text, id text, version int, reason text)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     SELECT 'mask', format('%s of %s', coalesce(k.service, s.provider), coalesce(k.user_id, s.scope_id)), NULL::int,
         CASE

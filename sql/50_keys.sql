@@ -27,7 +27,7 @@ CREATE FUNCTION hftok.seal() RETURNS void
 COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
 
 CREATE FUNCTION hftok_private.unseal_as_owner(p_replace boolean) RETURNS hftok.keyring
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     state jsonb;
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION hftok.adopt_database IS
     'Makes a copy (of a template, from a dump, from a base backup under another installation) a database of its own, with an event that says whose audit it continues. For superusers.';
 
 CREATE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     keyring jsonb := hftok_private.keyring_state()::jsonb;
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION hftok.status IS
 
 CREATE FUNCTION hftok_private.verify_as_owner()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH present AS MATERIALIZED (
         SELECT ARRAY(SELECT k.id::bigint FROM hftok_private.data_keys k WHERE k.state <> 'destroyed') AS ids
