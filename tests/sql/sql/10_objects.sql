@@ -198,7 +198,7 @@ CREATE TEMP VIEW faults AS
     UNION ALL
     SELECT 'work of a guarded function, by somebody else or of no function', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
-    WHERE p.proname LIKE '%\_as\_owner' AND (p.prosecdef OR p.proconfig IS NOT NULL OR NOT EXISTS (
+    WHERE p.proname LIKE '%\_as\_owner' AND (p.prosecdef OR 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(p.proconfig, '{""}')) OR NOT EXISTS (
         SELECT FROM pg_proc g JOIN ours m ON m.oid = g.pronamespace
         WHERE g.proname || '_as_owner' = p.proname AND g.proargtypes = p.proargtypes AND g.prosrc = 'hftok_' || g.proname
         AND g.provolatile = p.provolatile AND g.prorettype = p.prorettype AND g.proretset = p.proretset))
@@ -352,7 +352,7 @@ CALL pg_temp.break('ALTER FUNCTION hftok.import_note OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER FUNCTION hftok.previous_token SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on');
 CALL pg_temp.break('CREATE OR REPLACE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text) LANGUAGE sql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS ''SELECT hftok.get_secret(NULL), NULL, NULL''');
-CALL pg_temp.break('ALTER FUNCTION hftok_private.verify_as_owner SET row_security = on');
+CALL pg_temp.break('ALTER FUNCTION hftok_private.verify_as_owner RESET search_path');
 CALL pg_temp.break('ALTER FUNCTION hftok_private.verify_as_owner VOLATILE');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER VIEW hftok.secrets RESET (security_barrier)');
