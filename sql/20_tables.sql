@@ -60,6 +60,7 @@ CREATE TABLE hftok_private.secrets (
     allowed_hosts text[],
     expires_at timestamptz,
     version int NOT NULL,
+    oldest_version int NOT NULL DEFAULT 1,
     preview text NOT NULL,
     warnings text[] NOT NULL DEFAULT '{}',
     verdict text,
@@ -93,6 +94,7 @@ COMMENT ON COLUMN hftok_private.secrets.on_unusable IS 'Whether the walk goes on
 COMMENT ON COLUMN hftok_private.secrets.allowed_hosts IS 'The hosts the value may be sent to; bound. NULL for no restriction.';
 COMMENT ON COLUMN hftok_private.secrets.expires_at IS 'When the value ends; bound.';
 COMMENT ON COLUMN hftok_private.secrets.version IS 'Counts the values it has had, from 1; bound.';
+COMMENT ON COLUMN hftok_private.secrets.oldest_version IS 'The first version that is kept; all from there on are.';
 COMMENT ON COLUMN hftok_private.secrets.preview IS 'What may be shown of the value: always as wide, a prefix and four characters at most.';
 COMMENT ON COLUMN hftok_private.secrets.warnings IS 'What may be wrong with the value, told when it was stored.';
 COMMENT ON COLUMN hftok_private.secrets.verdict IS 'What the provider says of the current version, when it has been asked.';

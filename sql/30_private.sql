@@ -83,25 +83,16 @@ CREATE FUNCTION hftok_private.record_refusal(p_action text, p_outcome text, p_ob
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_refusal';
 COMMENT ON FUNCTION hftok_private.record_refusal IS 'Has the audit tell that a function in SQL refuses.';
 
-CREATE FUNCTION hftok_private.versions_of(p_secret_id uuid) RETURNS bytea
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
-    RETURN (
-        SELECT pg_catalog.sha256(pg_catalog.string_agg(
-            pg_catalog.int4send(v.version) || pg_catalog.timestamptz_send(v.superseded_at), '\x' ORDER BY v.version))
-        FROM hftok_private.secret_versions v WHERE v.secret_id = p_secret_id
-    );
-COMMENT ON FUNCTION hftok_private.versions_of IS 'A hash over which previous versions a secret has, and when each was replaced.';
-
 -- What decides what becomes of a secret, but for its value, which is bound to the version. Keyed by being in the chain.
 CREATE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
     RETURN pg_catalog.sha256(
         pg_catalog.uuid_send(p_secret.binding_key) || pg_catalog.int4send(p_secret.version)
+        || pg_catalog.int4send(p_secret.oldest_version)
         || pg_catalog.boolsend(p_secret.enabled)
         || coalesce(pg_catalog.timestamptz_send(p_secret.expires_at), '\x')
         || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_secret.on_unusable, p_secret.allowed_hosts,
             p_secret.verdict, p_secret.label, p_secret.description)::text, 'UTF8')
-        || CASE WHEN p_secret.version > 1 THEN coalesce(hftok_private.versions_of(p_secret.id), '\x') ELSE '\x' END
     );
 COMMENT ON FUNCTION hftok_private.state_of IS 'A hash over everything of a secret that the audit vouches for.';
 

@@ -28,6 +28,10 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
         SELECT DISTINCT ON (c.provider) c.provider, c.digest, c.is_protected
         FROM hftok_private.changes c WHERE c.owner_scope = 'catalogue'
         ORDER BY c.provider, c.is_carried, c.id DESC, c.at DESC
+    ), kept AS (
+        -- What a previous version says is sealed or marked. Here it is seen whether all are there, and no others.
+        SELECT v.secret_id, count(*) AS count, min(v.version) AS first, max(v.version) AS last
+        FROM hftok_private.secret_versions v GROUP BY v.secret_id
     )
     SELECT 'secret', coalesce(s.id, n.object_id)::text, coalesce(s.version, n.version),
         CASE
@@ -35,11 +39,14 @@ CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, 
             WHEN s.id IS NULL THEN 'it was deleted outside hftok'
             WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
             WHEN s.version <> n.version THEN format('the audit tells of version %s', n.version)
-            ELSE 'what is said of it (switched on, hosts, end, verdict, label, previous versions) was changed outside hftok'
+            WHEN n.digest <> hftok_private.state_of(s)
+                THEN 'what is said of it (switched on, hosts, end, verdict, label, history) was changed outside hftok'
+            ELSE 'previous versions were deleted or put back outside hftok'
         END
-    FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id
+    FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id LEFT JOIN kept k ON k.secret_id = s.id
     WHERE CASE WHEN s.id IS NULL THEN n.digest IS NOT NULL
-        ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s) END
+        ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s)
+            OR coalesce(k.count, 0) <> s.version - s.oldest_version OR k.first < s.oldest_version OR k.last >= s.version END
     UNION ALL
     SELECT 'integration', coalesce(i.id::text, s.id::text), NULL,
         CASE

@@ -17,6 +17,7 @@ use crate::error::{self, Error};
 use crate::pg::sql::{Row, Run, Statement};
 use crate::pg::texts::Texts;
 use crate::pg::{lock, relations};
+use crate::settings;
 
 macro_rules! columns {
     () => {
@@ -52,6 +53,7 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     verdict_message = CASE WHEN version = $8 THEN verdict_message END,
     refusals = CASE WHEN version = $8 THEN refusals ELSE 0 END,
     last_verified_at = CASE WHEN version = $8 THEN last_verified_at END,
+    oldest_version = CASE WHEN version = $8 THEN oldest_version ELSE greatest(oldest_version, $8 - $14) END,
     version = $8, updated_at = pg_catalog.now(),
     label = $9, on_unusable = CASE WHEN $10 THEN 'continue' ELSE 'stop' END, allowed_hosts = $11, expires_at = $12,
     warnings = $13
@@ -91,7 +93,7 @@ thread_local! {
     ]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[
         UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, BYTEAOID, INT4OID,
-        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
+        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID, INT4OID,
     ]) };
     static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
     static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
@@ -249,6 +251,7 @@ impl Secret {
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
             self.warnings.clone().into(),
+            settings::version_history().into(),
         ];
         UPDATE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?)).map(|_| ())
     }

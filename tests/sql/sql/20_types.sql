@@ -108,7 +108,6 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.audit_faults()'),
     ('hftok_private.mask_faults()'),
     ('hftok_private.superseded_fault(p_secret_id => :credential, p_version => 1::int, p_superseded_at => now()::timestamptz, p_mark => ''\x00''::bytea)'),
-    ('hftok_private.versions_of(p_secret_id => :credential)'),
     ('hftok_private.state_of_integration(p_integration => (SELECT i FROM hftok_private.integrations i WHERE i.id = :integration))'),
     ('hftok_private.audit_state()'),
     ('hftok_private.pending_event(p_event => (SELECT p.event FROM hftok_private.audit_pending p ORDER BY p.at DESC LIMIT 1),

@@ -65,6 +65,9 @@ INSERT INTO acts (what, act) VALUES
     ('a host of it that is NULL', $$UPDATE hftok_private.secret_versions SET allowed_hosts = '{NULL}' WHERE secret_id = $S$$),
     ('hosts and warnings that are NULL', $$UPDATE hftok_private.secrets SET allowed_hosts = '{NULL}', warnings = '{NULL}'$$),
     ('history deleted', $$DELETE FROM hftok_private.secret_versions WHERE secret_id = $S AND version = 1$$),
+    ('history deleted as if it were too old', $$DELETE FROM hftok_private.secret_versions WHERE secret_id = $S AND version = 1;
+        UPDATE hftok_private.secrets SET oldest_version = 2 WHERE id = $S$$),
+    ('a version in the place of another', $$UPDATE hftok_private.secret_versions SET version = 3 WHERE secret_id = $S AND version = 1$$),
     ('all history deleted', $$DELETE FROM hftok_private.secret_versions$$),
     ('a version twice', $$INSERT INTO hftok_private.secret_versions SELECT v.secret_id, 7, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.preview,
         v.fingerprint, v.sealed, v.sealed_at, v.superseded_at, v.superseded_mark FROM hftok_private.secret_versions v WHERE v.secret_id = $S AND v.version = 1$$),
