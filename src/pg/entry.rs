@@ -76,6 +76,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// The next argument, `None` when it is NULL.
+    #[inline]
     pub fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
         let at = self.at;
         self.at += 1;
@@ -83,15 +84,20 @@ impl Arguments {
         // sql/ gives each the type that the entry names. The memory of an argument outlives the call.
         unsafe {
             if T::HAS_ANY_LENGTH {
-                let most = settings::max_secret_size() + BESIDE_VALUE;
-                let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at);
-                if given.is_some_and(|given| length(given) > most) {
-                    return Err(Error::TooLarge { what: "An argument", most });
+                let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at).map_or(0, |given| length(given));
+                if given > BESIDE_VALUE {
+                    admit_long(given)?;
                 }
             }
             Ok(pgrx::fcinfo::pg_getarg(self.fcinfo, at))
         }
     }
+}
+
+#[cold]
+fn admit_long(given: usize) -> Result<(), Error> {
+    let most = settings::max_secret_size() + BESIDE_VALUE;
+    if given > most { Err(Error::TooLarge { what: "An argument", most }) } else { Ok(()) }
 }
 
 /// So many bytes may surround a value of the largest size that is stored: white space, the other fields of a document.
@@ -125,6 +131,7 @@ impl FromDatum for Stored<'_> {
 }
 
 /// The length of a value of variable length once it is detoasted, found without doing so.
+#[inline]
 unsafe fn length(value: pg_sys::Datum) -> usize {
     let header = value.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: the caller's: such a value begins with a header that says how it is stored.

@@ -81,11 +81,13 @@ static RESERVE: Reserve = Reserve {
 };
 
 impl Reserve {
+    #[inline]
     fn holds(&self, block: *mut u8) -> bool {
         block.addr().wrapping_sub(self.memory.get().addr()) < UNITS * UNIT
     }
 
     /// A block, or null when there is none so large.
+    #[cold]
     fn take(&self, layout: Layout) -> *mut u8 {
         if layout.size() > BLOCK_BYTES_MAX || layout.align() > UNIT {
             return ptr::null_mut();
@@ -112,6 +114,7 @@ impl Reserve {
         }
     }
 
+    #[cold]
     fn give_back(&self, block: *mut u8, layout: Layout) {
         let first = block.addr().wrapping_sub(self.memory.get().addr()) / UNIT;
         self.looking(|used| mark(used, first, layout.size().div_ceil(UNIT)));
@@ -145,6 +148,7 @@ static ALLOCATOR: Allocator = Allocator;
 // SAFETY: every block comes from the system or from the reserve, is as large and aligned as was asked for, and goes back to
 // where it came from, which its address tells. Nothing here unwinds or allocates.
 unsafe impl GlobalAlloc for Allocator {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's.
         let block = unsafe { System.alloc(layout) };
@@ -166,6 +170,7 @@ unsafe impl GlobalAlloc for Allocator {
         }
     }
 
+    #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if RESERVE.holds(block) {
             RESERVE.give_back(block, layout);

@@ -35,6 +35,11 @@ pub fn generation(matter: Matter) -> u64 {
         // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
         unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0_usize)) };
     }
+    generation_told(matter)
+}
+
+/// The same, by what this session has taken in already. Whoever locked a relation since has taken in what was told of it.
+pub fn generation_told(matter: Matter) -> u64 {
     GENERATIONS.with(|generations| generations[matter as usize].get())
 }
 

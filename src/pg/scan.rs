@@ -52,12 +52,13 @@ impl Found<'_> {
 
     /// The same for a column that is declared NOT NULL.
     pub fn must<T: FromDatum>(&self, column: i16) -> Result<T, Error> {
-        self.get(column).ok_or(MISSING)
+        let Some(value) = self.get(column) else { return Err(MISSING) };
+        Ok(value)
     }
 
     /// What a text or a bytea says, where it lies if that can be; a column that is declared NOT NULL.
     pub fn bytes(&self, column: i16) -> Result<Cow<'_, [u8]>, Error> {
-        let datum = self.datum(column).ok_or(MISSING)?;
+        let Some(datum) = self.datum(column) else { return Err(MISSING) };
         // SAFETY: a varlena in the page, which stays pinned as long as this lives. What is compressed or lies elsewhere is
         // copied.
         unsafe {

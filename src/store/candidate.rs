@@ -96,7 +96,7 @@ impl Moment {
             && !self.reader.is_open()
         {
             self.reader.open(&table.address);
-            let known = known::known()?;
+            let known = known::known_under_lock()?;
             if !Rc::ptr_eq(&known, &self.known) {
                 self.reader = Reader::default();
                 self.known = known;

@@ -137,7 +137,8 @@ fn using_after<R, G>(
 /// session does it, because whoever changes the tables is not the last to use the keys: others may do so until it commits, and
 /// on a standby nobody changes anything. Postgres tells all of them.
 fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
-    if HEEDED.get() == Some(relations::generation(Matter::Keys)) {
+    // Whoever opens or seals a value has locked its table just now.
+    if HEEDED.get() == Some(relations::generation_told(Matter::Keys)) {
         return Ok(());
     }
     let _guard = before()?;

@@ -97,7 +97,15 @@ impl Known {
 
 /// What is known now.
 pub fn known() -> Result<Rc<Known>, Error> {
-    let generation = relations::generation(Matter::Levels);
+    known_in(relations::generation(Matter::Levels))
+}
+
+/// The same, for whoever has locked the table of secrets since anything was asked.
+pub fn known_under_lock() -> Result<Rc<Known>, Error> {
+    known_in(relations::generation_told(Matter::Levels))
+}
+
+fn known_in(generation: u64) -> Result<Rc<Known>, Error> {
     let kept =
         KNOWN.with_borrow(|known| known.as_ref().filter(|known| known.generation == generation).cloned());
     if let Some(known) = kept {
