@@ -148,10 +148,15 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
-/// The folder with the programs of the Postgres under test, which PG_CONFIG names.
-pub(crate) fn programs() -> PathBuf {
+/// A folder of the Postgres under test, which PG_CONFIG names, by the option that pg_config tells it for.
+pub fn installed(option: &str) -> PathBuf {
     let pg_config = std::env::var("PG_CONFIG").unwrap_or_else(|_| "pg_config".into());
-    run(Command::new(pg_config).arg("--bindir")).trim().into()
+    run(Command::new(pg_config).arg(option)).trim().into()
+}
+
+/// The folder with its programs.
+pub(crate) fn programs() -> PathBuf {
+    installed("--bindir")
 }
 
 /// The account, looked up before anything is made.

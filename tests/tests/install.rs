@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use hftok_tests::answer::{column, create, get, one, refused};
 use hftok_tests::cluster::Cluster;
-use hftok_tests::setup::Setup;
+use hftok_tests::setup::{Setup, installed};
 use postgres::Client;
 
 const CREATE: &str = "CREATE EXTENSION hftok";
@@ -169,4 +169,49 @@ fn loading_the_library_without_preload_defines_nothing_and_harms_nobody() {
         hftok_tests::process::titled(&cluster, "hftok keyring").is_none(),
         "no worker among {workers} processes"
     );
+}
+
+/// An operator who may not write to the server's own folders puts extensions elsewhere: the library where
+/// `dynamic_library_path` says, and on 18 and later its control file where `extension_control_path` says.
+#[test]
+fn it_is_installed_under_a_prefix() {
+    const CONTROL: &str =
+        "comment = 'under a prefix'\ndefault_version = '0.1.0'\nschema = 'hftok'\nrelocatable = false\n";
+    let cluster = Setup::default().without_preload().make();
+    let prefix = cluster.folder().join("prefix");
+    let extension = prefix.join("extension");
+    std::fs::create_dir_all(&extension).expect("a folder");
+    let library = prefix.join("hftok.so");
+    std::fs::copy(installed("--pkglibdir").join("hftok.so"), &library).expect("a copy of the library");
+    let shipped = installed("--sharedir").join("extension");
+    let control = std::fs::read_to_string(shipped.join("hftok.control")).expect("a control file");
+    let module = control.lines().find(|line| line.starts_with("module_pathname")).expect("a library");
+    std::fs::write(extension.join("hftok.control"), format!("{CONTROL}{module}\n")).expect("a control file");
+    std::fs::copy(shipped.join("hftok--0.1.0.sql"), extension.join("hftok--0.1.0.sql")).expect("a script");
+    cluster.configure(&format!("dynamic_library_path = '{}'", prefix.display()));
+    cluster.configure("shared_preload_libraries = 'hftok'");
+    cluster.start();
+    let mut client = cluster.empty_database("app");
+    let finds_control_files: bool =
+        one(&mut client, "SELECT current_setting('server_version_num')::int >= 180000", &[]);
+    if finds_control_files {
+        let set = format!("ALTER SYSTEM SET extension_control_path = '{}:$system'", prefix.display());
+        client.batch_execute(&set).expect("a path");
+        cluster.restart();
+        client = cluster.client("postgres", "app");
+        let comment: String =
+            one(&mut client, "SELECT comment FROM pg_available_extensions WHERE name = 'hftok'", &[]);
+        assert_eq!(comment, "under a prefix");
+    }
+    client.batch_execute(CREATE).expect("the extension");
+    create(&mut client, "name", "a value");
+    assert_eq!(get(&mut client, "name").expect("the value"), "a value");
+    let process: i32 = one(&mut client, "SELECT pg_backend_pid()", &[]);
+    let mapped = std::fs::read_to_string(format!("/proc/{process}/maps")).expect("a process");
+    let loaded: Vec<&str> = mapped
+        .lines()
+        .filter(|line| line.contains("hftok.so"))
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert!(!loaded.is_empty() && loaded.iter().all(|path| *path == library.to_string_lossy()), "{loaded:?}");
 }
