@@ -19,7 +19,7 @@ use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::identity::{Identity, NOBODY};
 use crate::plaintext::{Plaintext, PlaintextRef};
-use crate::{NoRandomness, random, without_trace};
+use crate::{NoRandomness, fill_random, random, without_trace};
 
 /// The id of a data key: random, positive, never used again in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +107,7 @@ impl DataKey {
     /// Draws a new key.
     pub fn random(id: DataKeyId, purpose: Purpose) -> Result<Box<Self>, NoRandomness> {
         let mut key = Box::new(Self { id, purpose, ..Self::EMPTY });
-        getrandom::fill(&mut key.bytes).map_err(|_| NoRandomness)?;
+        fill_random(&mut key.bytes)?;
         Ok(key)
     }
 

@@ -34,16 +34,26 @@ pub mod remark;
 pub mod root_key;
 pub mod walk;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
+
 /// The operating system gave no random bytes. Nothing can be sealed without them, and nothing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no random bytes")]
 pub struct NoRandomness;
 
-/// Random bytes from the operating system, asked for anew each time: a generator kept in memory would be copied
-/// into every process that Postgres forks, and repeat itself in each.
+/// Fills a buffer with random bytes from the operating system.
+///
+/// Not from a generator that is seeded once: Postgres forks a process for each session, every one would have a copy of the
+/// generator's state, and two sessions would draw the same nonce.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    SysRng.try_fill_bytes(bytes).map_err(|_| NoRandomness)
+}
+
+/// Random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }
 

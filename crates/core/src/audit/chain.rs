@@ -11,7 +11,7 @@ use super::event::Event;
 use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, hmac};
 use crate::identity::Identity;
-use crate::{NoRandomness, without_trace};
+use crate::{NoRandomness, fill_random, without_trace};
 
 /// Which key made it, then an HMAC-SHA256.
 pub type Link = [u8; 36];
@@ -88,7 +88,7 @@ impl RunKey {
     /// Draws the key, once.
     pub fn draw(&mut self) -> Result<(), NoRandomness> {
         if !self.is_drawn {
-            getrandom::fill(&mut self.bytes).map_err(|_| NoRandomness)?;
+            fill_random(&mut self.bytes)?;
             self.is_drawn = true;
         }
         Ok(())
