@@ -38,7 +38,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build install installcheck clippy doc unit-tests bench bench-growth test-matrix package clean postgres FORCE
+.PHONY: help try test build install installcheck clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ clippy: postgres ## the lints, as `make test` runs them
 doc: postgres ## what the comments of the code say, as pages; a link that leads nowhere is an error
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links" \
 		$(CARGO) doc --workspace --no-deps --document-private-items $(cargo_pg)
+
+deny: ## the crates of Cargo.lock against deny.toml: licences, sources, doubles, known holes
+	@tools/deny.sh
 
 unit-tests: postgres # of the extension itself: what needs no server
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) test --lib -p hftok $(cargo_pg)
