@@ -3,7 +3,7 @@
 
 use hftok_core::binding::Scope;
 use hftok_core::data_key::{DataKeyId, Purpose};
-use hftok_core::preview::preview;
+use hftok_core::preview;
 use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -68,7 +68,7 @@ entry! {
         if !fits {
             return Ok(Some("its fingerprint is that of another value".into()));
         }
-        if p_preview.is_none_or(|Stored(stored)| stored != preview(&value.as_ref())) {
+        if p_preview.is_none_or(|Stored(stored)| !preview::fits(stored, &value.as_ref())) {
             return Ok(Some("its preview is that of another value".into()));
         }
         Ok(None)

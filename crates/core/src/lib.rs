@@ -14,9 +14,10 @@
 //! | [`identity`] | which database keys and links belong to |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
 //! | [`audit`] | events, the chain that ties them together, the queue they wait in |
-//! | [`preview`] | what may be shown of a secret |
 //! | [`walk`] | which credential a request may use |
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
+//! | [`preview`] | what may be shown of a secret |
+//! | [`remark`] | what others say of a credential, without it |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
 

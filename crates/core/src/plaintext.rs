@@ -8,6 +8,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+/// The character that stands for what is hidden of a secret.
+pub const MASK: char = '•';
+
 /// A secret on its way in, in memory that belongs to the caller.
 pub struct PlaintextRef<'a>(&'a [u8]);
 

@@ -4,44 +4,44 @@
 //! the provider's public prefix and four last characters, and of those only letters and digits; and it contains a
 //! bullet, which no HTTP client accepts in a header, so that a preview sent as a key by mistake goes nowhere.
 
-use crate::plaintext::PlaintextRef;
+use crate::plaintext::{MASK, PlaintextRef};
+use crate::provider;
 
 /// The width of every preview, in characters.
 pub const WIDTH: usize = 20;
-/// The character that stands for what is hidden.
-pub const MASK: char = '•';
 const TAIL: usize = 4;
 /// What must stay hidden between prefix and tail, or nothing is shown at all: 16 characters of a 62-letter alphabet
 /// are 95 bits.
 const LEAST_HIDDEN: usize = 16;
 
-/// Prefixes that providers publish and give to all their keys. A longer one stands before the one it begins with.
-pub(crate) const PREFIXES: [&str; 20] = [
-    "github_pat_",
-    "sk-ant-",
-    "sk-or-v1-",
-    "sk-proj-",
-    "sk-svcacct-",
-    "sk-admin-",
-    "sk-",
-    "hf_",
-    "api_org_",
-    "gsk_",
-    "r8_",
-    "xai-",
-    "nvapi-",
-    "pplx-",
-    "fw_",
-    "AIza",
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "ghs_",
-];
+/// A longer prefix is not shown: enough must be left for the mask to be seen.
+const PREFIX_MAX: usize = WIDTH - TAIL - 4;
+
+/// The prefix of a value that may be shown: one that a provider publishes and gives to all its keys.
+pub(crate) fn prefix_of(value: &[u8]) -> &'static str {
+    let known = provider::prefixes().iter().find(|prefix| value.starts_with(prefix.as_bytes()));
+    known.copied().filter(|prefix| prefix.len() <= PREFIX_MAX).unwrap_or_default()
+}
 
 /// The preview of a value.
 pub fn preview(value: &PlaintextRef<'_>) -> String {
     let (prefix, tail) = shown(value.expose()).unwrap_or_default();
+    masked(prefix, tail)
+}
+
+/// Whether this may be a preview of the value: it has the form of one, and shows no more than a preview of today would. So a
+/// prefix that becomes known makes no preview wrong that was made before.
+pub fn fits(text: &str, value: &PlaintextRef<'_>) -> bool {
+    let (prefix, tail) = shown(value.expose()).unwrap_or_default();
+    let (before, after) =
+        (text.split(MASK).next().unwrap_or_default(), text.rsplit(MASK).next().unwrap_or_default());
+    text.contains(MASK)
+        && prefix.starts_with(before)
+        && (after.is_empty() || after == tail)
+        && text == masked(before, after)
+}
+
+fn masked(prefix: &str, tail: &str) -> String {
     let mut text = String::with_capacity(WIDTH * MASK.len_utf8());
     text.push_str(prefix);
     text.extend(std::iter::repeat_n(MASK, WIDTH - prefix.len() - tail.len()));
@@ -50,7 +50,7 @@ pub fn preview(value: &PlaintextRef<'_>) -> String {
 }
 
 fn shown(value: &[u8]) -> Option<(&'static str, &str)> {
-    let prefix = PREFIXES.into_iter().find(|prefix| value.starts_with(prefix.as_bytes())).unwrap_or_default();
+    let prefix = prefix_of(value);
     let secret = &value[prefix.len()..];
     // A sentence, a PEM block or a JSON document is no key: its last characters would be part of what it says.
     if !secret.iter().all(|byte| byte.is_ascii_graphic()) || secret.starts_with(b"{") {
@@ -64,8 +64,9 @@ fn shown(value: &[u8]) -> Option<(&'static str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MASK, PREFIXES, WIDTH, preview};
-    use crate::plaintext::PlaintextRef;
+    use super::{WIDTH, fits, preview};
+    use crate::plaintext::{MASK, PlaintextRef};
+    use crate::provider::prefixes;
 
     fn of(value: &str) -> String {
         preview(&PlaintextRef::new(value))
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn always_as_wide_and_always_masked() {
-        for prefix in PREFIXES {
+        for prefix in prefixes() {
             for len in [0, 5, 20, 40, 4000] {
                 let text = of(&format!("{prefix}{}", "x1".repeat(len)));
                 assert_eq!(text.chars().count(), WIDTH);
@@ -110,9 +111,28 @@ mod tests {
     }
 
     #[test]
-    fn longer_prefixes_come_first() {
-        for (at, prefix) in PREFIXES.iter().enumerate() {
-            assert!(!PREFIXES[..at].iter().any(|earlier| prefix.starts_with(earlier)), "{prefix}");
+    fn what_shows_less_fits_and_what_shows_more_does_not() {
+        let key = "hf_oauth_abcdefghijklmnopqrstuvwxyzABCD1234";
+        assert_eq!(of(key), "hf_oauth_•••••••1234");
+        let fits = |text: &str| fits(text, &PlaintextRef::new(key));
+        for text in
+            [&of(key), "hf_•••••••••••••1234", "••••••••••••••••1234", "hf_•••••••••••••••••", &of("")]
+        {
+            assert!(fits(text), "{text}");
+        }
+        for text in [
+            "",
+            key,
+            "hf_oauth_••••••••1234",
+            "hf_oauth_••••••1234",
+            "hf_oauth_••••••D1234",
+            "hf_oauth_•••••••1235",
+            "hf_oauth_••••••••234",
+            "hf_oauth_a••••••1234",
+            "hf_oauth_••1••••1234",
+            "sk-•••••••••••••1234",
+        ] {
+            assert!(!fits(text), "{text}");
         }
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::plaintext::PlaintextRef;
-use crate::preview::{MASK, PREFIXES, WIDTH, preview};
+use crate::plaintext::{MASK, PlaintextRef};
+use crate::preview::{WIDTH, prefix_of, preview};
 use crate::provider::{self, Alphabet, Provider};
 
 /// So many characters of a value that stand together are the value.
@@ -17,7 +17,7 @@ const LEAST: usize = 8;
 /// Words are kept up to a thousand letters; what comes long after that is not looked at.
 const MOST: usize = 64 * 1024;
 
-/// Prefixes beyond those that previews show and the catalogue has: of access tokens that are bought with a credential, of other
+/// Prefixes beyond those that the catalogue has: of access tokens that are bought with a credential, of other
 /// services, and of stores of secrets.
 const OTHERS: [&str; 12] = [
     "eyJ",
@@ -154,8 +154,7 @@ impl Hidden<'_> {
             } else if whole == Some(words) {
                 text.push_str(&preview(&PlaintextRef::new(words)));
             } else {
-                let prefix =
-                    PREFIXES.into_iter().find(|prefix| words.starts_with(prefix)).unwrap_or_default();
+                let prefix = prefix_of(words.as_bytes());
                 text.push_str(prefix);
                 text.extend(std::iter::repeat_n(MASK, WIDTH - prefix.len()));
             }
@@ -192,13 +191,8 @@ fn is_long(text: &str) -> bool {
 /// Where credentials are in a run.
 fn shapes_in(run: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let formats = || {
-        provider::builtin()
-            .iter()
-            .flat_map(|it| it.formats.iter().chain(it.fields.iter().flat_map(|it| &it.formats)))
-    };
-    let known = formats().map(|format| format.prefix.as_str()).filter(|prefix| !prefix.is_empty());
-    for prefix in PREFIXES.into_iter().chain(OTHERS).chain(known) {
+    let formats = || provider::builtin().iter().flat_map(Provider::all_formats);
+    for prefix in provider::prefixes().iter().copied().chain(OTHERS) {
         for (at, _) in run.match_indices(prefix) {
             let is_start =
                 at == 0 || run.as_bytes().get(at - 1).is_none_or(|byte| !byte.is_ascii_alphanumeric());

@@ -7,8 +7,9 @@ use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::identity::{Identity, NOBODY};
 use hftok_core::keyring::Keyring;
+use hftok_core::plaintext::MASK;
 use hftok_core::plaintext::PlaintextRef;
-use hftok_core::preview::{MASK, WIDTH, preview};
+use hftok_core::preview::{WIDTH, preview};
 use proptest::prelude::*;
 
 const HERE: Identity = [3; 32];

@@ -115,7 +115,7 @@ impl Provider {
         if value.len() > BYTES_MAX {
             return Err(Rejection::TooLong);
         }
-        if value.contains(crate::preview::MASK) {
+        if value.contains(crate::plaintext::MASK) {
             return Err(Rejection::Masked);
         }
         let warnings = if self.has_several_fields() || value.starts_with('{') {
@@ -178,7 +178,7 @@ impl Field {
         if (self.uuid && !is_uuid(value)) || (self.not_uuid && is_uuid(value)) {
             return Err(Rejection::FieldWrong);
         }
-        if value.contains(crate::preview::MASK) {
+        if value.contains(crate::plaintext::MASK) {
             return Err(Rejection::Masked);
         }
         let is_pem = value.starts_with("-----BEGIN ");

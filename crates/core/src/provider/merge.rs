@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Rejection;
 use super::check::{BYTES_MAX, MEMBERS_MAX};
-use crate::preview::MASK;
+use crate::plaintext::MASK;
 
 /// Whether a text may hold a mask: as it is, or as JSON escapes it.
 pub fn may_be_masked(given: &str) -> bool {

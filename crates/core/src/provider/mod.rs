@@ -9,6 +9,7 @@ mod definition;
 mod format;
 mod merge;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -120,7 +121,25 @@ pub fn find(id: &str) -> Option<&'static Provider> {
     builtin().iter().find(|provider| provider.id == id)
 }
 
+/// How keys of the built-in providers begin. A longer prefix stands before the one that it begins with.
+pub fn prefixes() -> &'static [&'static str] {
+    static PREFIXES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    PREFIXES.get_or_init(|| {
+        let formats = builtin().iter().flat_map(Provider::all_formats);
+        let mut prefixes: Vec<_> =
+            formats.map(|format| format.prefix.as_str()).filter(|prefix| !prefix.is_empty()).collect();
+        prefixes.sort_unstable_by_key(|prefix| (Reverse(prefix.len()), *prefix));
+        prefixes.dedup();
+        prefixes
+    })
+}
+
 impl Provider {
+    /// The shapes of a key, or of each of its parts.
+    pub fn all_formats(&self) -> impl Iterator<Item = &Format> {
+        self.formats.iter().chain(self.fields.iter().flat_map(|field| &field.formats))
+    }
+
     /// Every variable of the environment that this provider names.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().flat_map(|field| &field.env);
