@@ -8,26 +8,45 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::pg::guc::{AuditMode, RequireUser};
 
+/// `hftok.key_file`
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// `hftok.key_command`
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// `hftok.gateways`
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// `hftok.version_history`
 static VERSION_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(10);
+/// `hftok.max_credentials_per_user`
 static MAX_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+/// `hftok.max_credentials_per_org`
 static MAX_ORG_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+/// `hftok.max_integrations_per_user`
 static MAX_INTEGRATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
+/// `hftok.max_members_per_org`
 static MAX_MEMBERS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+/// `hftok.max_bytes_per_user`
 static MAX_BYTES: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024 * 1024);
+/// `hftok.overlap`
 static OVERLAP: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
+/// `hftok.environment`
 static ENVIRONMENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(
     c"huggingface=HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGING_FACE_ACCESS_TOKEN",
 ));
+/// `hftok.require_user`
 static REQUIRE_USER: GucSetting<RequireUser> = GucSetting::<RequireUser>::new(RequireUser::Integrations);
+/// `hftok.audit`
 static AUDIT: GucSetting<AuditMode> = GucSetting::<AuditMode>::new(AuditMode::Async);
+/// `hftok.audit_flush_interval`
 static AUDIT_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(200);
+/// `hftok.audit_queue_size`
 static AUDIT_QUEUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
+/// `hftok.audit_timeout`
 static AUDIT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
+/// `hftok.audit_retention`
 static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60 * 60);
+/// `hftok.shortcut_memory`
 static SHORTCUT_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(32 * 1024);
+/// `hftok.max_secret_size`
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
@@ -118,6 +137,7 @@ pub fn init() {
     crate::pg::init::reserve_setting_prefix();
 }
 
+/// Limits for each user and organisation.
 fn init_quotas() {
     let counts = [
         (c"hftok.max_credentials_per_user", c"Most credentials that a user can have.", &MAX_CREDENTIALS),
@@ -153,6 +173,7 @@ fn init_quotas() {
     );
 }
 
+/// Settings of the audit.
 fn init_audit() {
     GucRegistry::define_enum_guc(
         c"hftok.audit",
@@ -239,6 +260,7 @@ pub fn audit_retention() -> i32 {
     AUDIT_RETENTION.get()
 }
 
+/// A setting in milliseconds, which is never negative.
 fn milliseconds(setting: &GucSetting<i32>) -> Duration {
     Duration::from_millis(setting.get().unsigned_abs().into())
 }
@@ -319,6 +341,7 @@ pub fn environment(provider: &str) -> Vec<String> {
     names.split('|').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
+/// A setting that is empty where it is not set.
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
     let text = setting.get()?.to_string_lossy().into_owned();
     (!text.is_empty()).then_some(text)

@@ -87,6 +87,7 @@ impl Saving<'_> {
         Err(Error::Conflict { expected: self.expected.unwrap_or_default(), current: 0 })
     }
 
+    /// Puts everything but the value into the row that is about to be stored.
     fn describe(&self, saved: &mut Secret, checked: &Checked<'_>) {
         saved.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         saved.row.expires_at = self.expires_at;
@@ -107,6 +108,7 @@ pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Err
     provider.check(value, providers::usable()?.iter().map(Deref::deref)).map_err(Error::Rejected)
 }
 
+/// A user's credentials are counted against a limit, so that two calls for one user must not count at once.
 fn lock(owner: &Owner) -> Result<(), Error> {
     if owner.scope == Scope::User { secrets::lock_user(&owner.id) } else { Ok(()) }
 }
@@ -121,6 +123,7 @@ pub fn may_continue(word: Option<&str>) -> Result<Option<bool>, Error> {
     }
 }
 
+/// The answer to a client: never the value.
 fn answer(saved: &Secret) -> Result<Composite, Error> {
     let mut warnings = saved.warnings.clone();
     // Only answered: as long as it is so, the status says it.

@@ -101,14 +101,18 @@ entry! {
 /// What a table is called by.
 #[derive(PartialEq)]
 struct Names {
+    /// The table that is moved in.
     table: pg_sys::Oid,
+    /// The column that holds the values.
     column: String,
+    /// The column that tells one row from another.
     key: String,
     /// The operator's expression, and the columns of provider, owner and model.
     others: [Option<String>; 4],
 }
 
 impl Names {
+    /// Missing names are refused before anything is looked up.
     fn new(
         table: Option<pg_sys::Oid>,
         column: Option<&str>,
@@ -127,18 +131,28 @@ impl Names {
 
 /// A table, and the statements over it.
 struct Source {
+    /// As the operator named them: another call that names the same may use what was made.
     names: Names,
+    /// The role it was made for, since others may see other rows.
     role: pg_sys::Oid,
+    /// Owner of the table where that is not the caller: its code is then not trusted.
     stranger: Option<pg_sys::Oid>,
+    /// Lists the keys of all rows.
     keys: String,
+    /// Lists the keys of the rows that hold a value.
     held_keys: String,
+    /// Reads one row.
     reading: Reading,
+    /// Takes the value out of one row.
     emptying: String,
+    /// Columns that are read: the caller needs SELECT on each.
     reads: Vec<i16>,
+    /// Columns that are written: the caller needs UPDATE on each.
     writes: Vec<i16>,
 }
 
 impl Source {
+    /// Makes the statements from the catalog, once.
     fn make(caller: &Caller, names: Names) -> Result<Self, Error> {
         let role = caller.role();
         let stranger = stranger(caller, names.table)?;
@@ -167,6 +181,7 @@ impl Source {
         Ok(Self { names, role, stranger, keys, held_keys, reading, emptying, reads, writes })
     }
 
+    /// Admission to read, which is asked for anew each time: privileges may have gone.
     fn to_read(&self, caller: &Caller) -> Result<Admitted, Error> {
         Admitted::to(caller, self.names.table, &self.reads, &[])
     }
@@ -193,6 +208,7 @@ impl Source {
     }
 }
 
+/// Statements for Supabase's Vault, whose view has a layout that is known.
 fn of_vault(caller: &Caller, view: pg_sys::Oid) -> Result<(String, String, Vec<i16>), Error> {
     let _owner = AsOwner::switch(caller)?;
     let made = OF_VAULT.read(&[view.into()], |row| Ok((row.must(1)?, row.must(2)?, row.must(3)?)))?.pop();

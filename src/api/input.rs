@@ -98,6 +98,7 @@ pub fn description(text: Option<&str>) -> Result<Option<&str>, Error> {
     text.map(|text| limited(Some(text), 64 * 1024, "a description may have 65536 bytes")).transpose()
 }
 
+/// A text that may be absent, but not be longer than is stored.
 fn limited<'a>(text: Option<&'a str>, most: usize, complaint: &'static str) -> Result<&'a str, Error> {
     let text = text.unwrap_or_default();
     if text.len() > most { Err(Error::BadInput(complaint)) } else { Ok(text) }

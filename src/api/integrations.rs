@@ -188,8 +188,11 @@ entry! {
     }
 }
 
+/// Named in errors that a configuration raises.
 const CONFIG: &str = "The configuration of an integration";
+/// The complaint when no integration is named.
 const NO_ID: &str = "p_integration_id must not be null";
+/// The complaint when a backend names nobody.
 const NO_USER: &str = "p_user_id must name the user on whose behalf this is done";
 
 /// The user on whose behalf something is made: the caller, or whom a backend names. It must name somebody: a client that

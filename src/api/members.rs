@@ -41,11 +41,14 @@ entry! {
 
 /// A change of one membership.
 struct Change {
+    /// The organisation that is changed.
     org: String,
+    /// The member it is about.
     user: String,
 }
 
 impl Change {
+    /// Both must be there, and be identifiers: a NULL would match nobody and answer as if all were well.
     fn parse(org: Option<&str>, user: Option<&str>) -> Result<Self, Error> {
         Ok(Self {
             org: owner::identifier(required(org, "p_org_id must not be null")?)?,

@@ -161,6 +161,7 @@ enum Viewer {
 }
 
 impl Viewer {
+    /// Decides once for all steps, so that one answer never mixes two views.
     fn of(caller: &Caller) -> Result<Self, Error> {
         if caller.is_in("hftok_auditor") {
             return Ok(Self::All);
@@ -197,6 +198,7 @@ impl Viewer {
         }
     }
 
+    /// A step as JSON, without the secret where the viewer may not know of it.
     fn row(&self, step: &Step) -> Result<serde_json::Value, Error> {
         let shown = match (self, step.level) {
             (Self::User(own), Level::Global | Level::GlobalModel) => owners::is_administrator(own)?,

@@ -72,6 +72,7 @@ entry! {
 struct Variables(Zeroizing<String>);
 
 impl Variables {
+    /// The variables of one provider; those that it wants unset become null.
     fn give(&mut self, provider: &Provider, value: &[u8]) -> Result<(), Error> {
         // Only text is ever sealed.
         let Ok(value) = std::str::from_utf8(value) else { return Ok(()) };
@@ -105,6 +106,7 @@ impl Variables {
         provider.environment.without.iter().try_for_each(|(name, value)| self.put(name, value.as_deref()))
     }
 
+    /// One member of the document.
     fn put(&mut self, name: &str, value: Option<&str>) -> Result<(), Error> {
         let separator = if self.0.is_empty() { "{" } else { "," };
         let name = json_string(name)?;
@@ -126,6 +128,7 @@ impl Variables {
         Ok(())
     }
 
+    /// Closes the document.
     fn finish(mut self) -> Result<Zeroizing<String>, Error> {
         self.add(if self.0.is_empty() { "{}" } else { "}" })?;
         Ok(self.0)

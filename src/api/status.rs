@@ -9,9 +9,11 @@ use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
 use crate::pg::sql::{HandedOn, Run, Statement};
 
+/// Groups whose members need not be administrators.
 const READERS: [&str; 3] = ["hftok_admin", "hftok_auditor", "hftok_service"];
 /// May call it because some of them are administrators. Whom it was granted to otherwise may see it.
 const USERS: &str = "hftok_user";
+/// Run as hftok_owner, whose tables it counts.
 const LOOK: &CStr = c"SELECT hftok_private.look_at_server()";
 
 thread_local! {

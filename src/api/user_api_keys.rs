@@ -20,6 +20,7 @@ thread_local! {
     static STAGED: RefCell<HashMap<(String, String), Secret>> = RefCell::new(HashMap::new());
 }
 
+/// The complaint when an INSERT leaves one out.
 const INCOMPLETE: &str = "user_id, service and api_key must not be null";
 
 entry! {
@@ -93,6 +94,7 @@ entry! {
     }
 }
 
+/// The two columns that name a key.
 fn address(user: Option<&str>, service: Option<&str>) -> Result<(String, String), Error> {
     Ok((required(user, INCOMPLETE)?.to_owned(), required(service, INCOMPLETE)?.to_owned()))
 }

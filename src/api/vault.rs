@@ -160,6 +160,7 @@ entry! {
     }
 }
 
+/// Creates a named secret; a name that exists is an error, as in Supabase's Vault.
 fn create(
     caller: &Caller,
     new_secret: Option<&str>,
@@ -174,6 +175,7 @@ fn create(
     stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
 }
 
+/// Changes what is given, and leaves what is NULL.
 fn update(
     caller: &Caller,
     secret_id: Option<Uuid>,
@@ -212,6 +214,7 @@ fn admit_to_vault(caller: &Caller, name: &'static str, types: &[Oid]) -> Result<
     Err(Error::NotAllowed("permission denied for a function of schema vault"))
 }
 
+/// One for each fingerprint key: rows that were written before a rotation have the older one.
 fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {
     let value = PlaintextRef::new(value);
     let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
@@ -219,6 +222,7 @@ fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {
     data_keys::fingerprint_keys()?.into_iter().map(one).collect()
 }
 
+/// None when the name has been taken since it was looked for.
 fn insert(name: &str, description: &str, value: &PlaintextRef<'_>) -> Result<Option<Uuid>, Error> {
     let mut new = Secret::new(&Binding::vault(name))?;
     description.clone_into(&mut new.description);

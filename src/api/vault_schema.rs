@@ -11,8 +11,10 @@ use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
 use crate::pg::sql::run_script;
 
+/// The schema belongs to hftok_owner, so that its views read as that role.
 const OPEN: &CStr = c"CREATE SCHEMA vault AUTHORIZATION hftok_owner;
     GRANT USAGE ON SCHEMA vault TO hftok_admin, hftok_service";
+/// The views and functions that Supabase's Vault has.
 const FILL: &str = concat!(include_str!("vault_schema.sql"), "\0");
 
 entry! {

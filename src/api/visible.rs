@@ -16,13 +16,21 @@ use crate::pg::owner::AsOwner;
 use crate::pg::row_set::RowSet;
 use crate::pg::sql::{Run, Statement};
 
+/// Credentials that one user may see.
 const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";
+/// Members of the user's organisations.
 const MEMBERS: &CStr = c"SELECT r.* FROM hftok_private.members_of($1) r";
+/// Administrators, for one of them.
 const ADMINISTRATORS: &CStr = c"SELECT r.* FROM hftok_private.administrators_of($1) r";
+/// The user's integrations, and those that are shared with them.
 const INTEGRATIONS: &CStr = c"SELECT r.* FROM hftok_private.integrations_of($1) r";
+/// Usage of the user's secrets.
 const USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_of($1) r";
+/// Events about what is the user's.
 const EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_events_of($1) r";
+/// Usage for those who may see all of it.
 const ALL_USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_rows r";
+/// Events for those who may see all of them.
 const ALL_EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_rows r";
 
 thread_local! {

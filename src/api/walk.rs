@@ -20,10 +20,15 @@ use crate::store::versions::Previous;
 
 /// What is asked for.
 pub struct Request {
+    /// The provider that a credential is wanted for.
     provider: Entry,
+    /// The user who asks, or for whom a backend asks.
     user: Option<String>,
+    /// The organisation in whose name they act.
     org: Option<String>,
+    /// The model, for credentials that are kept for one.
     model: Option<String>,
+    /// The host that the credential will be sent to; a credential that is not for it is passed over.
     host: Option<String>,
     /// All when none are named.
     levels: Option<Vec<Level>>,
@@ -247,6 +252,7 @@ impl Request {
         }
     }
 
+    /// A credential of an organisation serves its members only, and that is asked when it was found.
     fn found(&self, level: Level, secret: &Candidate<'_>) -> Result<Found, Error> {
         let is_member = match (level, &self.user, &self.org) {
             (Level::Org | Level::OrgModel, Some(user), Some(org)) => owners::role(org, user)?.is_some(),

@@ -54,12 +54,16 @@ pub fn adopt() -> Result<(), Error> {
 /// What is needed while it is being done. The keys are in memory of this process alone: nobody else may use them before the
 /// transaction is committed.
 struct Adopted {
+    /// Every data key that was wrapped for the former identity, wrapped anew.
     keys: Vec<DataKey>,
+    /// The identity that the rows were sealed under so far.
     former: Identity,
+    /// The identity that this database has taken.
     identity: Identity,
 }
 
 impl Adopted {
+    /// The key that signs from now on, opened under the new identity.
     fn audit_key(&self) -> Result<Box<DataKey>, Error> {
         let active = data_keys::active_keys()?.into_iter().find(|(purpose, _)| *purpose == Purpose::Audit);
         let (_, id) = active.ok_or(Error::Internal("there is no key for the audit"))?;
@@ -112,6 +116,7 @@ impl Adopted {
         key.is_some_and(|key| same(link, &make(key.under(self.former))))
     }
 
+    /// The event of the adoption. It links to the original's last, so that the chain has no gap where the two meet.
     fn chain(&self, audit: &DataKey, last: i64, before: &Link, original: &str) -> Result<(), Error> {
         let session = Session::acting_for(None);
         let event = Event {
@@ -138,6 +143,7 @@ impl Adopted {
     }
 }
 
+/// The key in the one purpose that it is used for here.
 fn for_audit(key: &DataKey) -> Result<AuditKey<'_>, Error> {
     key.for_audit().ok_or(Error::Internal("a data key was asked to do what it is not for"))
 }

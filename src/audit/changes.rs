@@ -21,6 +21,7 @@ const SINGLE: usize = 100;
 
 /// How changes can end without being committed here.
 const ROLLED_BACK: &str = "rolled_back";
+/// The outcome of an event whose transaction waits for COMMIT PREPARED.
 const PREPARED: &str = "prepared";
 
 thread_local! {
@@ -28,8 +29,11 @@ thread_local! {
     static OPEN: RefCell<Vec<Change>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Something that was changed by a transaction that has not ended.
 struct Change {
+    /// The level of (sub)transactions that it belongs to: a rollback of that level is the end of it.
     depth: i32,
+    /// Changes alike that it stands for.
     count: usize,
     /// Its event, as committed.
     event: Vec<u8>,
@@ -62,6 +66,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     Ok(())
 }
 
+/// Past a limit, changes of one level are counted instead of kept: a transaction may change a million rows.
 fn add(open: &mut Vec<Change>, change: Change) {
     let is_full = open.len() >= SINGLE;
     match open.last_mut() {
@@ -97,6 +102,7 @@ pub fn adopting() {
     transaction::tell(ended);
 }
 
+/// Called at the end of every (sub)transaction; nothing in it may fail, because Postgres has already decided.
 fn ended(end: End) {
     let is_whole = matches!(end, End::Committed | End::Prepared | End::RolledBack);
     if is_whole && identity::was_adopting() && end == End::Committed {
@@ -124,6 +130,7 @@ fn ended(end: End) {
     });
 }
 
+/// Puts into the queue how changes ended that left no row behind.
 fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
     if changes.len() == 0 {
         return;

@@ -25,10 +25,15 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What is still to be done.
 pub struct FollowUp {
+    /// The lane of the writer's database.
     lane: usize,
+    /// The writer's database, for the log.
     database: u32,
+    /// What could not be done yet.
     later: Consequences,
+    /// When uses were counted last; they are counted in batches.
     counted: Option<Instant>,
+    /// Since when uses wait for a table that others lock.
     behind: Option<Instant>,
     /// Something went wrong the last time.
     is_troubled: bool,

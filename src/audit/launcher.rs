@@ -26,6 +26,7 @@ pub fn init() {
 
 worker_main!(hftok_audit_launcher, main);
 
+/// Starts a writer wherever events wait, until the server stops.
 fn main() {
     audit_queue::serve();
     while worker::wait(serve()).is_some() {}
@@ -83,6 +84,7 @@ fn pause(failures: u32) -> i64 {
     500_000 << failures.min(6)
 }
 
+/// False when Postgres has no worker to give: max_worker_processes are all taken.
 fn launch(errand: Errand) -> bool {
     let name = format!("hftok audit writer for database {}", errand.database);
     worker::launch(&name, "hftok audit writer", "hftok_audit_writer", errand.pack())
@@ -115,6 +117,7 @@ fn end() {
     writer::forsake_all();
 }
 
+/// Whether the whole server stops, or this process alone was told to: only the former ends the audit.
 fn is_server_stopping() -> bool {
     std::fs::read_to_string(STATE_FILE).is_ok_and(|text| text.lines().any(|line| line.trim() == "stopping"))
 }

@@ -17,11 +17,14 @@ use crate::pg::sql::{Row, Run, Statement};
 use crate::settings;
 use crate::store::data_keys;
 
+/// One purge at a time; readers are not kept out.
 const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE MODE";
+/// The time that must be kept has not passed.
 const IS_YOUNG: &CStr = c"SELECT $1 > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)";
+/// The newest event that may go.
 const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.audit a WHERE a.at >= $1),
     (SELECT max(a.id) FROM hftok_private.audit a))";
-// The newest change of every object, of every membership, of every share and of every provider, where it says that there is something and is to be removed.
+/// The newest change of every object, of every membership, of every share and of every provider, where it says that there is something and is to be removed.
 const NEWEST: &CStr =
     c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
     FROM (
@@ -34,12 +37,15 @@ const NEWEST: &CStr =
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL
         AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
         AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
-// Of a gateway's login everybody who came through it is the same, so that their role and their identity tell who they are.
+/// Of a gateway's login everybody who came through it is the same, so that their role and their identity tell who they are.
 const OWN: &CStr = c"SELECT 1 FROM hftok_private.audit a
     WHERE a.id <= $1 AND a.kind = 'reveal' AND a.at > pg_catalog.clock_timestamp() - interval '90 days'
     AND (a.role_name = $2 OR a.actor_user = $3 OR a.login_role = $4) LIMIT 1";
+/// Removes a step's events.
 const REMOVE: &CStr = c"DELETE FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2";
+/// There is one stub at a time.
 const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
+/// Puts down where the chain begins now, signed.
 const PUT_STUB: &CStr =
     c"INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES ($1, $2, $3)";
 /// So many rows are removed at a time.
@@ -116,6 +122,7 @@ pub fn put_stub(number: i64, link: &Link, signature: &Link) -> Result<(), Error>
     Ok(())
 }
 
+/// Says again, at the end of the chain, what the newest event about an object had said.
 fn carry_over(row: &Row<'_>) -> Result<(), Error> {
     let digest: Option<Vec<u8>> = row.get(3);
     let text = |column| row.get::<String>(column);
@@ -139,6 +146,7 @@ pub const PURGE: &str = "purge_audit";
 /// What a change is called that is said anew because the event that said it was purged.
 pub const CARRIED_OVER: &str = "carried_over";
 
+/// The only row of a query that gives one.
 fn one<T>(rows: Vec<T>) -> Result<T, Error> {
     rows.into_iter().next().ok_or(Error::Internal("a query gave no row"))
 }

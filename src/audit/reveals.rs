@@ -24,7 +24,9 @@ const MANY: usize = 1000;
 /// What a place of a statement has handed out.
 #[derive(Default)]
 struct Handed {
+    /// Secrets that this statement has handed out so far.
     count: u64,
+    /// The event that further ones are counted into.
     many: Option<Many>,
     /// What the next is like, where that is written down.
     next: Vec<u8>,
@@ -32,7 +34,9 @@ struct Handed {
 
 /// An event that stands for many: all of the same owner, provider and level, by the same user.
 struct Many {
+    /// The event in the queue, as long as it can grow.
     growing: Growing,
+    /// Secrets that it stands for.
     count: usize,
     /// The event, of no time.
     alike: Vec<u8>,
@@ -45,6 +49,7 @@ pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
 }
 
 impl Handed {
+    /// An event for each secret while they are few, and one for many after that.
     fn record(&mut self, object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
         let session = Session::acting_for(acting);
         // On a standby there is no queue.
@@ -61,6 +66,7 @@ impl Handed {
         Ok(())
     }
 
+    /// Adds a secret to the event for many.
     fn record_among_many(&mut self, session: &Session<'_>, object: Object<'_>) -> Result<(), Error> {
         let Some(id) = object.id else { return accept_now(event(session, "used", object)) };
         let alike = event(session, "used", Object { id: None, version: None, ..object });
@@ -99,6 +105,7 @@ impl Handed {
     }
 }
 
+/// The time is that of acceptance, not of the statement.
 fn accept_now(event: Event<'_>) -> Result<(), Error> {
     accept(&Event { at: session::now(), ..event })
 }

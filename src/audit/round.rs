@@ -88,6 +88,7 @@ fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'
     }
 }
 
+/// Says in the chain itself that events are missing from it, and how many.
 fn left_out_event(count: u64) -> Option<Vec<u8>> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     (count > 0).then(|| own_event("audit_queue", "left_out", count).encode())

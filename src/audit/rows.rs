@@ -18,19 +18,25 @@ use crate::pg::sql::{Row, Run, Statement};
 use crate::pg::{session, transaction};
 use crate::store::data_keys;
 
+/// A database may have been created from one that had hftok, or have dropped it.
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
-// Beyond that number nobody gets by counting; a row there would leave no number for the next. With a lower bound near the end
-// no more is read of the index's last page than is needed.
+/// Beyond that number nobody gets by counting; a row there would leave no number for the next. With a lower bound near the end
+/// no more is read of the index's last page than is needed.
 const LAST: &CStr =
     c"SELECT a.id, a.chain_hash FROM hftok_private.audit a WHERE a.id >= $1 AND a.id < 4611686018427387904
     ORDER BY a.id DESC LIMIT 1";
+/// An event before the beginning of the chain was inserted by somebody.
 const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id <= $1";
+/// The first event after a gap.
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
+/// Where the chain begins since the last purge.
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
+/// Finds whether an adoption or a purge was told already, so that it is not told twice.
 const FIND_TOLD: &CStr =
     c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.protected AND a.action = $1
     AND a.outcome = 'committed' AND a.digest = $2";
+/// The link that a stub must fit.
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] = &[
@@ -58,16 +64,18 @@ const COLUMNS: &[Oid] = &[
     TEXTOID,
     BYTEAOID,
 ];
+/// In pieces: a chain of any length is verified in little memory.
 const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
     a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
     a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
     FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 10000";
-// What was taken is deleted in the same step; others' rows that are not committed yet are not seen.
+/// What was taken is deleted in the same step; others' rows that are not committed yet are not seen.
 const TAKE_PENDING: &CStr = c"WITH taken AS (
         DELETE FROM hftok_private.audit_pending p
         WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000))
         RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
     ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
+/// Reads without taking, for a verifier on a standby.
 const READ_PENDING: &CStr =
     c"SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
 
@@ -102,16 +110,25 @@ pub struct Stored {
     pub number: i64,
     /// Its link, or anything that stands in its place.
     pub link: Vec<u8>,
-    // What is never NULL may have been made so.
+    /// From here in the order of the table. Columns that are never NULL may have been made so.
     at: Option<TimestampWithTimeZone>,
+    /// The word of a [`Kind`].
     kind: Option<String>,
+    /// Equal events that it stands for.
     count: Option<i64>,
+    /// False for events that no key signed.
     is_protected: Option<bool>,
+    /// The object's id.
     id: Option<Uuid>,
+    /// The object's version.
     version: Option<i32>,
+    /// A fingerprint of what was changed.
     digest: Option<Vec<u8>>,
+    /// The name of the function.
     action: Option<String>,
+    /// How it ended.
     outcome: Option<String>,
+    /// The columns of text that remain, in their order.
     texts: [Option<String>; 12],
 }
 
@@ -201,6 +218,7 @@ pub fn take_pending() -> Result<Vec<Pending>, Error> {
 }
 
 impl Pending {
+    /// The event, with its protection and the transaction that wrote it.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self::new(row.must(1)?, row.get::<Vec<u8>>(2).as_deref(), row.must(3)?))
     }
@@ -251,10 +269,12 @@ pub fn hold_tables() -> Result<(), Error> {
     Ok(())
 }
 
+/// The id of a table that exists for as long as the extension does.
 fn table(name: &CStr) -> Result<Relation, Error> {
     relations::named(name).ok_or(Error::Internal("a table of the audit does not exist"))
 }
 
+/// Postgres' time, from the microseconds of the queue.
 fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
     TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
 }
@@ -306,6 +326,7 @@ impl NewRows {
 }
 
 impl Stored {
+    /// Columns are read even where a NULL would be damage: the verifier names the row.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         let mut column = 10;
         Ok(Self {

@@ -14,19 +14,22 @@ use crate::error::{Error, Trouble};
 use crate::pg::sql::{Run, Statement};
 use crate::pg::{audit_queue, session};
 
+/// Counting waits for nobody: an application's lock must not stop the audit.
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
-// What is lost here in a crash was not promised.
+/// What is lost here in a crash was not promised.
 const LOOSE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
     pg_catalog.set_config('synchronous_commit', 'off', true)";
-// Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
-// may have to be added.
+/// Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
+/// may have to be added.
 const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
     SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
     FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
+/// Begins to count for secrets that were never used.
 const BEGIN: &CStr = c"INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
     SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
     WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)
     AND EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = n.id)";
+/// Adds reports of a backend to the day's sums.
 const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
     SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
@@ -38,8 +41,11 @@ const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
     ON CONFLICT (day, secret_id, currency) DO UPDATE SET
         requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
         units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
+/// A secret that is gone leaves no counter.
 const FORGET: &CStr = c"DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
+/// Listeners get one NOTIFY for each change.
 const NOTIFY: &CStr = c"SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
+/// Credentials that expire soon are told of once, and marked in the same step.
 const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
     SELECT s.id, s.expires_at FROM hftok_private.secrets s
     WHERE s.scope IN ('user', 'org', 'global')
@@ -48,6 +54,7 @@ const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id
     ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
     RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
         FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
+/// The three arrays of a batch.
 const USES: &[Oid] = &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID];
 /// So many secrets are counted at a time.
 const PORTION: usize = 1000;
@@ -147,6 +154,7 @@ fn portion(later: &Consequences) -> usize {
     later.counting.len().saturating_sub(PORTION)
 }
 
+/// Tells of changes, and now and then of what expires.
 fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     let expiring: Vec<String> = if look_out {
         FIND_EXPIRING.write(&[], |row| Ok(row.get(1)))?.into_iter().flatten().collect()
@@ -160,6 +168,7 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
 }
 
+/// Adds the uses of a round, and forgets secrets that were deleted in it.
 fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), Error> {
     if !uses.is_empty() {
         let ids: Vec<Uuid> = uses.iter().map(|(id, _)| Uuid::from_bytes(*id)).collect();
@@ -178,6 +187,7 @@ fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), E
     Ok(())
 }
 
+/// Adds what backends reported.
 fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {
     let reports: Vec<_> = reports.iter().filter_map(|bytes| Usage::decode(bytes)).collect();
     if reports.is_empty() {

@@ -45,6 +45,7 @@ pub fn verify(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Resul
     Err(Error::Internal("the audit is purged again and again"))
 }
 
+/// Verifies once. The head that a caller pinned must be part of the chain.
 fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Result<Verdict, Error> {
     let last = rows::last()?.0;
     let eras = Eras::known()?;
@@ -94,6 +95,7 @@ fn against(pinned: &Head) -> Result<Option<(i64, String)>, Error> {
 struct Eras {
     /// Each with the event after which it begins.
     identities: Vec<(i64, Identity)>,
+    /// The identity that a database without a chain of its own continues.
     continued: Option<String>,
 }
 
@@ -132,18 +134,25 @@ impl Eras {
 
 /// A way along the chain.
 struct Walk {
+    /// The identities that events may have been signed under.
     eras: Eras,
     /// The last event that fitted, and its link.
     number: i64,
+    /// The link of the event before.
     link: Link,
+    /// Events so far that no key had signed.
     unprotected: i64,
+    /// The first event that is wrong, and why.
     bad: Option<(i64, String)>,
     /// The event that did not fit, until it is known whether the one after it fits to its link.
     suspect: Option<Stored>,
+    /// When progress was reported last.
     told: Instant,
 }
 
 impl Walk {
+    /// Where the walk begins: after the stub, or at the event that is asked for. A wrong beginning is a result, not an
+    /// error.
     fn begin(from: Option<i64>, eras: Eras) -> Result<Result<Self, (i64, String)>, Error> {
         let stub = rows::stub()?;
         let start = stub.as_ref().map_or(0, |stub| stub.number);
@@ -179,6 +188,7 @@ impl Walk {
         })
     }
 
+    /// Walks in pieces, until something is wrong.
     fn run(&mut self, to: i64) -> Result<(), Error> {
         let mut next = self.number + 1;
         while self.bad.is_none() && next <= to {
@@ -205,6 +215,7 @@ impl Walk {
         Ok(())
     }
 
+    /// Looks at one event, and at the one before it once this one tells what was wrong with that.
     fn step(&mut self, row: Stored, to: i64) -> Result<(), Error> {
         if self.bad.is_some() {
             return Ok(());
@@ -255,11 +266,13 @@ impl Walk {
     }
 }
 
+/// Whether a stub was signed by a key of this database.
 fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> {
     let Ok(signature) = Link::try_from(signature) else { return Ok(false) };
     data_keys::was_made(&signature, |key| key.stub(number, link))
 }
 
+/// In constant time, though links are public: one comparison for all.
 fn is_link(stored: &[u8], link: &Link) -> bool {
     Link::try_from(stored).is_ok_and(|stored| chain::same(&stored, link))
 }

@@ -81,6 +81,7 @@ impl Errand {
         u64::from(self.database) | lane << 32 | u64::from(self.is_inquest) << 62
     }
 
+    /// The way back from the number that a worker is started with.
     fn unpack(argument: u64) -> Self {
         Self {
             lane: usize::try_from(argument >> 32 & 0xff_ffff).unwrap_or_default(),
@@ -92,6 +93,7 @@ impl Errand {
 
 worker_main!(hftok_audit_writer, main, argument);
 
+/// Postgres calls it in a new process, connected to no database yet.
 fn main(argument: u64) {
     let errand = Errand::unpack(argument);
     if !audit_queue::attend(errand.lane, errand.database) {
@@ -164,16 +166,21 @@ fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<(Batch, u64), Error> {
     Ok((Batch::of(records(copy)), end))
 }
 
+/// One process for each database that has events.
 struct Writer {
+    /// Its database's lane of the queue.
     lane: usize,
+    /// Its database.
     database: u32,
     /// What was copied out of the queue.
     copy: Vec<Slot>,
+    /// What is done after the events are on disk.
     after: FollowUp,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
-    /// When it looked there last, and whether it came by since without looking.
+    /// When it looked there last.
     looked: Instant,
+    /// Whether it came by since without looking.
     has_passed: bool,
     /// Since when somebody holds its tables, and whether that was told.
     blocked: Option<(Instant, bool)>,
@@ -182,13 +189,16 @@ struct Writer {
 /// What a round found.
 #[derive(PartialEq, Eq)]
 enum Found {
+    /// It wrote, so that it looks again at once.
     Something,
+    /// Nothing waited.
     Nothing,
     /// Somebody holds its tables.
     Blocked,
 }
 
 impl Writer {
+    /// Writes until nothing has waited for a while.
     fn work(&mut self) {
         // What a crash or a seal left behind is found by whoever comes first.
         audit_queue::with(|queue| queue.header.lanes[self.lane].call());
@@ -259,6 +269,7 @@ impl Writer {
         self.looks(|lane| lane.waiting() >= MUCH)
     }
 
+    /// Looks at the lane without keeping others from it.
     fn looks(&self, holds: impl FnOnce(&Lane) -> bool) -> bool {
         audit_queue::look(|header| holds(&header.lanes[self.lane])).unwrap_or(false)
     }
@@ -313,6 +324,7 @@ impl Writer {
         }
     }
 
+    /// Into the log, since there is nobody else to tell.
     fn complain(&self, report: &Report) {
         server_log::write(&format!(
             "hftok: the audit of database {} could not be written and is tried again: {}",

@@ -14,6 +14,7 @@ use crate::keys::state::os_error;
 use crate::pg::caller;
 use crate::pg::raise::Report;
 
+/// Asked of somebody who may not read the log.
 const ASK: &str =
     "An operator finds the reason in hftok.status(), and the remedy in hftok.unseal() and the server's log.";
 
@@ -157,6 +158,7 @@ impl From<Error> for Report {
     }
 }
 
+/// Most messages are constant: nothing of a user's stands in them.
 fn report(sqlstate: &[u8; 5], message: &'static str) -> Report {
     Report { sqlstate: *sqlstate, message: Cow::Borrowed(message), detail: None, hint: None }
 }
@@ -176,15 +178,18 @@ fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
     }
 }
 
+/// The complaints that name a value's rule, never the value.
 fn bad_input(complaint: &dyn std::fmt::Display) -> Report {
     Report { sqlstate: *b"22023", message: Cow::Owned(complaint.to_string()), detail: None, hint: None }
 }
 
 impl Report {
+    /// Adds a detail.
     fn detail(self, detail: String) -> Self {
         Self { detail: Some(detail), ..self }
     }
 
+    /// Adds a hint.
     fn hint(self, hint: &'static str) -> Self {
         Self { hint: Some(Cow::Borrowed(hint)), ..self }
     }

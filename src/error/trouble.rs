@@ -18,6 +18,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// For the error's detail.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Full => "Events of this database wait to be written, too many or for too long.",
@@ -31,6 +32,7 @@ impl Trouble {
         }
     }
 
+    /// For the error's hint.
     pub(super) fn remedy(self) -> &'static str {
         match self {
             Self::Full | Self::NotWritten => {

@@ -13,6 +13,7 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Takes care of it now and then.
 pub struct Sweep {
+    /// When it was looked last.
     looked: Instant,
 }
 

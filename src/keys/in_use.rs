@@ -10,7 +10,9 @@ use super::state::Reason;
 /// Plain memory: it lies in shared memory.
 #[derive(Clone, Copy)]
 pub struct InUse {
+    /// One for each root key that a loaded keyring had.
     roots: [Option<(RootKeyId, RootFingerprint)>; MAX_ROOT_KEYS],
+    /// The name that the keyring gave this installation; None before one was loaded.
     installation: Option<Installation>,
 }
 

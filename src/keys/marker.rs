@@ -27,6 +27,7 @@ pub fn is_set() -> io::Result<bool> {
     std::fs::exists(PATH)
 }
 
+/// A new file survives a crash only when its directory does.
 fn sync_directory() -> io::Result<()> {
     File::open(".")?.sync_all()
 }

@@ -105,6 +105,7 @@ pub fn unseal(insists: bool) -> Result<(), Error> {
     }
 }
 
+/// The number of an error of the system, since its text may hold a path.
 fn code(error: &std::io::Error) -> i32 {
     error.raw_os_error().unwrap_or_default()
 }

@@ -30,6 +30,7 @@ pub fn read(give_up: impl FnMut() -> bool) -> Result<Box<Keyring>, Reason> {
     Keyring::parse(&text).map_err(Reason::Malformed)
 }
 
+/// Reads a regular file of limited size, at once or not at all.
 fn read_file(path: &str) -> Result<Zeroizing<Vec<u8>>, Reason> {
     let unreadable = |error: std::io::Error| Reason::Unreadable(error.raw_os_error().unwrap_or_default());
     // Opening a pipe would wait for somebody who writes into it.

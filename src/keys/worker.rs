@@ -23,6 +23,7 @@ pub fn init() {
 
 worker_main!(hftok_keyring_worker, main);
 
+/// Loads the keyring when the server starts, on request, and again while something that may pass is in its way.
 fn main() {
     key_pages::change(|header, _| header.serve());
     let mut sweep = Sweep::begin();
@@ -45,6 +46,7 @@ fn main() {
     }
 }
 
+/// Whether somebody waits for an answer.
 fn is_requested() -> bool {
     key_pages::look(|header, _| header.requested > header.answered).unwrap_or(false)
 }
@@ -123,6 +125,7 @@ fn description(keyring: &Keyring) -> String {
     format!("{name}; root keys {}", keys.join(", "))
 }
 
+/// Into the log: how the keyring is, and what is to be done.
 fn report(state: State) {
     match state {
         State::Loading | State::Open { trouble: None } => {}

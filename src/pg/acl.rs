@@ -34,6 +34,7 @@ pub fn may_select(caller: &Caller, schema: &str, view: &'static str, column: &'s
     })
 }
 
+/// Asks the catalog without SQL, for a column of a view.
 fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
     let [Ok(schema), Ok(view), Ok(column)] = [schema, view, column].map(CString::new) else {
         return false;
@@ -83,29 +84,35 @@ pub(super) fn names(function: pg_sys::Oid, role: pg_sys::Oid) -> bool {
 
 /// A row of a system catalog, held in its cache until it is dropped.
 pub(super) struct CatalogRow {
+    /// The cache that the row is released to.
     cache: i32,
+    /// Held until drop.
     tuple: pg_sys::HeapTuple,
 }
 
 impl CatalogRow {
+    /// A relation's row, by its id.
     pub(super) fn relation(id: pg_sys::Oid) -> Option<Self> {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::RELOID).ok()?;
         // SAFETY: a look-up with the one key that this cache takes.
         Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
     }
 
+    /// A column's row.
     fn attribute(relation: pg_sys::Oid, number: pg_sys::AttrNumber) -> Option<Self> {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::ATTNUM).ok()?;
         // SAFETY: a look-up with the two keys that this cache takes.
         Self::held(cache, unsafe { pg_sys::SearchSysCache2(cache, relation.into(), number.into()) })
     }
 
+    /// A function's row, by its id.
     fn function(id: pg_sys::Oid) -> Option<Self> {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCOID).ok()?;
         // SAFETY: a look-up with the one key that this cache takes.
         Self::held(cache, unsafe { pg_sys::SearchSysCache1(cache, id.into()) })
     }
 
+    /// A function's row, by its name and the types of its parameters.
     fn function_named(schema: &CStr, name: &CStr, types: &[pg_sys::Oid]) -> Option<Self> {
         let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP).ok()?;
         let count = i32::try_from(types.len()).ok()?;
@@ -118,11 +125,13 @@ impl CatalogRow {
         })
     }
 
+    /// None for a null pointer, which is no row.
     fn held(cache: i32, tuple: pg_sys::HeapTuple) -> Option<Self> {
         // Not then_some(): a row that is none would be made, and released.
         (!tuple.is_null()).then(|| Self { cache, tuple })
     }
 
+    /// A column; None when it is NULL.
     fn datum(&self, column: u32) -> Option<pg_sys::Datum> {
         let mut is_null = false;
         let column = pg_sys::AttrNumber::try_from(column).ok()?;
@@ -131,6 +140,7 @@ impl CatalogRow {
         (!is_null).then_some(datum)
     }
 
+    /// A column, as the type that the catalog gives it.
     pub(super) fn get<T: FromDatum>(&self, column: u32) -> Option<T> {
         // SAFETY: the caller names the type that the catalog gives the column.
         self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })

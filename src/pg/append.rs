@@ -24,10 +24,15 @@ thread_local! {
 
 /// Rows on their way into a table.
 pub struct Append {
+    /// Open, and locked for writing.
     table: pg_sys::Relation,
+    /// What an insertion may allocate lies in its memory.
     state: *mut pg_sys::EState,
+    /// Where rows and their index entries go.
     target: *mut pg_sys::ResultRelInfo,
+    /// Rows that wait to be written together.
     slots: Vec<*mut pg_sys::TupleTableSlot>,
+    /// Slots that hold a row.
     filled: usize,
 }
 
@@ -107,6 +112,7 @@ impl Append {
         Ok(())
     }
 
+    /// Writes the rows that wait, as COPY does.
     fn flush(&mut self) -> Result<(), Error> {
         let count = std::mem::take(&mut self.filled);
         let rows = i32::try_from(count).map_err(|_| Error::Internal("too many rows at a time"))?;

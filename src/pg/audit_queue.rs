@@ -25,9 +25,13 @@ use crate::settings;
 
 /// The state of the queue, without the events.
 pub struct Shared {
+    /// The part of the queue that is not slots.
     header: Header,
+    /// The launcher's latch; null while there is none.
     launcher: *mut pg_sys::Latch,
+    /// Set while Postgres has no worker left, so that idle writers make room for others.
     is_scarce: bool,
+    /// Set when the server stops: no writer begins any more.
     is_ending: bool,
 }
 
@@ -45,7 +49,9 @@ unsafe impl PGRXSharedMemory for Waiting {}
 /// What is waited for.
 #[derive(Clone, Copy)]
 enum For {
+    /// The round with this number.
     Round(u64),
+    /// Room in the queue.
     Room,
 }
 
@@ -55,13 +61,17 @@ const SLEEP: Duration = Duration::from_millis(100);
 /// How soon a writer is tried again for somebody who waits, in microseconds.
 const HASTE: i64 = 1_000_000;
 
+/// Taken for moments only: nothing that waits is done under it.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
+/// Lies in shared memory, so that every process finds the same variables.
 // SAFETY: the same. Only ever locked to learn where it lies.
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
-// Where its variables lie, once this process has asked.
+/// Where its variables lie, once this process has asked.
 static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
+/// Where the slots lie, mapped before the server has children.
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
+/// The most slots that a database may have; read without the lock.
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
 /// Reserves the slots and the lock; from `_PG_init`, while preloading, after the settings are defined.
@@ -246,6 +256,7 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
     }
 }
 
+/// Tells the launcher to look for lanes without a writer.
 fn call_launcher() {
     let latch = LOCK.share().launcher;
     if !latch.is_null() {
@@ -313,6 +324,7 @@ pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
     is_written
 }
 
+/// The variable that a wait of this kind sleeps on.
 fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
     let at = match what {
         For::Round(round) => usize::from(round % 2 == 1),

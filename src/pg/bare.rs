@@ -3,6 +3,7 @@
 
 use pgrx::pg_sys::*;
 
+/// Postgres 16 renamed it.
 #[cfg(feature = "pg15")]
 pub(super) type FileId = RelFileNode;
 #[cfg(not(feature = "pg15"))]

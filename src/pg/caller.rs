@@ -15,6 +15,7 @@ use crate::error::Error;
 
 /// The role that a call is made by. There is one only outside security-restricted operations.
 pub struct Caller {
+    /// The role at the call, before any definer of ours.
     role: pg_sys::Oid,
 }
 
@@ -136,6 +137,7 @@ pub(super) fn role_name(role: pg_sys::Oid) -> Option<String> {
     Some(String::from_utf8(name).unwrap_or_else(|error| error.as_bytes().escape_ascii().to_string()))
 }
 
+/// Bytes, since a name need not be in the encoding of this database.
 fn name_bytes(role: pg_sys::Oid) -> Option<Vec<u8>> {
     // SAFETY: gives a C string in the current memory context, or null when there is no such role.
     unsafe {

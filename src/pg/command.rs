@@ -72,6 +72,7 @@ pub fn output(
 /// How often the limit is looked at.
 const SLICE: Duration = Duration::from_millis(20);
 
+/// A command ends at its time, or as soon as nobody wants its answer.
 fn over(end: Instant, give_up: &mut impl FnMut() -> bool) -> Result<(), CommandError> {
     if give_up() {
         return Err(CommandError::Interrupted);
@@ -81,7 +82,9 @@ fn over(end: Instant, give_up: &mut impl FnMut() -> bool) -> Result<(), CommandE
 
 /// A command and what it started: all of it ends when this is dropped.
 struct Group {
+    /// The first process of the group.
     shell: Child,
+    /// Whether it was waited for: its id may be another's by now.
     is_over: bool,
 }
 
@@ -108,6 +111,7 @@ impl Group {
         self.shell.wait()
     }
 
+    /// The command's output, up to the size of a keyring.
     fn read(
         &mut self,
         end: Instant,

@@ -10,6 +10,7 @@ use super::owner::AsOwner;
 use super::sql::{Run, Statement};
 use crate::error::Error;
 
+/// The role that has stood for itself under a name.
 const FIND: &CStr = c"SELECT r.role FROM hftok_private.direct_roles r WHERE r.name = $1";
 
 thread_local! {

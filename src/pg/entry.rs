@@ -70,7 +70,9 @@ pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_ve
 
 /// The arguments of a call, taken one after the other.
 pub struct Arguments {
+    /// Postgres' own structure for the running call.
     fcinfo: pg_sys::FunctionCallInfo,
+    /// The argument that is taken next.
     at: usize,
 }
 
@@ -94,6 +96,7 @@ impl Arguments {
     }
 }
 
+/// Refuses an argument that is longer than anything that is stored, before it is looked at.
 #[cold]
 fn admit_long(given: usize) -> Result<(), Error> {
     let most = settings::max_secret_size() + BESIDE_VALUE;
@@ -109,6 +112,7 @@ pub trait Argument: FromDatum {
     const HAS_ANY_LENGTH: bool;
 }
 
+/// Types that are taken as Postgres hands them over.
 macro_rules! argument {
     ($has_any_length:literal: $($kind:ty),*) => {
         $(impl Argument for $kind { const HAS_ANY_LENGTH: bool = $has_any_length; })*

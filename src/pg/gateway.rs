@@ -66,8 +66,11 @@ impl Standing {
 /// What is known of a login holds for this.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Login {
+    /// The session's role.
     session: pg_sys::Oid,
+    /// When the configuration was last read: the list of gateways may differ from then on.
     configured: pg_sys::TimestampTz,
+    /// The generation of the catalog: its privileges may differ from then on.
     catalog: u64,
 }
 
@@ -126,6 +129,7 @@ pub(super) fn standing_if_known() -> Option<Standing> {
     known(login())
 }
 
+/// Everything that an answer is remembered for.
 fn login() -> Login {
     let catalog = catalog_generation();
     // SAFETY: reads variables of this process.
@@ -133,10 +137,12 @@ fn login() -> Login {
     Login { session, configured, catalog }
 }
 
+/// An answer that is still good.
 fn known(login: Login) -> Option<Standing> {
     KNOWN.get().filter(|(known, _)| *known == login).map(|(_, standing)| standing)
 }
 
+/// Asks the setting and the catalog, which have to agree.
 fn look(session: pg_sys::Oid) -> Standing {
     let is_listed = role_name(session).is_some_and(|login| settings::gateways().contains(&login));
     match is_listed {
@@ -155,6 +161,7 @@ fn may_stand_for(session: pg_sys::Oid, role: pg_sys::Oid) -> bool {
         || unsafe { pg_sys::superuser_arg(role) }
 }
 
+/// Whether this database names it a gateway as well.
 fn is_recorded(login: pg_sys::Oid) -> bool {
     relations::function(c"gateways").is_some_and(|function| acl::names(function, login))
 }

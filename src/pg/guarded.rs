@@ -98,11 +98,14 @@ struct Inner(*mut pg_sys::FmgrInfo);
 
 /// While this lives, a call is made of another function than Postgres named.
 struct Instead {
+    /// The call that goes on under another name.
     call: pg_sys::FunctionCallInfo,
+    /// The function that Postgres had called, which comes back on drop.
     named: *mut pg_sys::FmgrInfo,
 }
 
 impl Instead {
+    /// From here until drop the call is the other function's.
     fn of(call: pg_sys::FunctionCallInfo, function: *mut pg_sys::FmgrInfo) -> Result<Self, Error> {
         // SAFETY: the running call, or null.
         let call_ref = unsafe { call.as_mut() }.ok_or(NO_PLACE)?;
@@ -117,6 +120,7 @@ impl Drop for Instead {
     }
 }
 
+/// Every call by Postgres has a place; a direct call from C would have none.
 const NO_PLACE: Error = Error::Internal("a guarded function was called from nowhere");
 
 /// Finds the function in SQL: of this name, with the arguments that the running one has.

@@ -45,6 +45,7 @@ pub struct Header {
     pub insisted: u64,
     /// What of the keyring has been used since the server's start. Outlives a seal.
     pub in_use: InUse,
+    /// The worker's latch; null while there is none.
     worker: *mut pg_sys::Latch,
 }
 
@@ -55,25 +56,33 @@ unsafe impl PGRXSharedMemory for Header {}
 pub struct KeyPages {
     /// Root keys, when there are any.
     pub keyring: Keyring,
+    /// A table by number and database, with a reach of places for each.
     data: [Slot; SLOTS],
 }
 
 /// All that lies in the mapping.
 struct Pages {
+    /// Locked in memory and left out of core dumps, as all of the mapping is.
     keys: KeyPages,
+    /// Beside the keys, since it is as secret.
     run: RunKey,
 }
 
 /// A data key and its database; 0, which is no database's, in an empty one.
 struct Slot {
+    /// The database of the key; zero in an empty slot.
     database: u32,
+    /// The key, unwrapped.
     key: DataKey,
 }
 
+/// Taken for moments only: a key is copied out of the pages under it, or used.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
+/// Held by whoever seals or unseals by hand. What it guards lies elsewhere: see [`by_hand`].
 // SAFETY: the same.
 static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
+/// Where the pages lie, mapped before the server has children.
 static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the pages and the lock; from `_PG_init`, while preloading.
@@ -156,6 +165,7 @@ impl Header {
 }
 
 impl KeyPages {
+    /// Every key of zeroes.
     const EMPTY: Self = Self { keyring: Keyring::EMPTY, data: [const { Slot::EMPTY }; SLOTS] };
 
     /// Forgets every key and overwrites all of the pages.
@@ -209,13 +219,16 @@ impl KeyPages {
 }
 
 impl Slot {
+    /// No key.
     const EMPTY: Self = Self { database: 0, key: DataKey::EMPTY };
 
+    /// A number alone is not enough: two databases may have the same.
     fn holds(&self, database: u32, id: DataKeyId) -> bool {
         self.database == database && self.key.id() == id
     }
 }
 
+/// Where a key may lie. Few places: looking is under the lock.
 fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
     (0..REACH).map(move |step| (id.place(SLOTS) + step) % SLOTS)
 }

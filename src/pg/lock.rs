@@ -62,11 +62,14 @@ pub fn hold(relation: Relation, name: &str) {
 
 /// What a lock is known by. Names have an odd part, drawers have none.
 struct Tag {
+    /// Bytes of the name's digest, or the drawer's number.
     object: u32,
+    /// More of the digest, and odd; zero for a drawer.
     part: u16,
 }
 
 impl Tag {
+    /// Until the transaction ends.
     fn lock(&self, relation: Relation, mode: u32) {
         let mode = i32::try_from(mode).unwrap_or_default();
         // SAFETY: only a tag is locked, one that Postgres itself never uses: it stands for rows of catalogs, and this is none.

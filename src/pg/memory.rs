@@ -21,6 +21,7 @@ const UNITS: usize = 16 * 1024;
 const BLOCK_BYTES_MAX: usize = 256 * 1024;
 /// The end of the reserve is kept for blocks of a page at most, so that a few large ones cannot use it up.
 const UNITS_FOR_SMALL: usize = UNITS / 4;
+/// A block that is no larger may lie in the part that is kept for small ones.
 const SMALL: usize = 4096;
 
 /// Fails when memory was short since this was asked last.
@@ -62,17 +63,20 @@ pub fn note_need() {
 /// free there only.
 #[repr(C, align(64))]
 struct Reserve {
+    /// Reserved when the program is loaded, so that it is there when nothing else is.
     memory: UnsafeCell<[u8; UNITS * UNIT]>,
     /// A bit a unit: whether it is given out.
     used: UnsafeCell<[u64; UNITS / 64]>,
     /// Whoever looks at `used` holds this.
     is_held: AtomicBool,
+    /// Set when a block came from here, and reported by [`admit`].
     was_needed: AtomicBool,
 }
 
 // SAFETY: `used` is only touched by whoever holds `is_held`, and each unit of `memory` belongs to whom it was given.
 unsafe impl Sync for Reserve {}
 
+/// One for each process.
 static RESERVE: Reserve = Reserve {
     memory: UnsafeCell::new([0; UNITS * UNIT]),
     used: UnsafeCell::new([0; UNITS / 64]),
@@ -81,6 +85,7 @@ static RESERVE: Reserve = Reserve {
 };
 
 impl Reserve {
+    /// Whether a block came from here, which its address tells.
     #[inline]
     fn holds(&self, block: *mut u8) -> bool {
         block.addr().wrapping_sub(self.memory.get().addr()) < UNITS * UNIT
@@ -114,12 +119,14 @@ impl Reserve {
         }
     }
 
+    /// Makes a block's units free.
     #[cold]
     fn give_back(&self, block: *mut u8, layout: Layout) {
         let first = block.addr().wrapping_sub(self.memory.get().addr()) / UNIT;
         self.looking(|used| mark(used, first, layout.size().div_ceil(UNIT)));
     }
 
+    /// Alone with the map of units.
     fn looking<R>(&self, look: impl FnOnce(&mut [u64; UNITS / 64]) -> R) -> R {
         // Server processes have one thread, and nothing interrupts this one here: only tests ever wait.
         while self.is_held.swap(true, Ordering::Acquire) {
@@ -142,6 +149,7 @@ fn mark(used: &mut [u64; UNITS / 64], first: usize, count: usize) {
 /// What Rust allocates with.
 struct Allocator;
 
+/// Every allocation of Rust's goes this way; Postgres' own do not.
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 

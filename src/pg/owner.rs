@@ -50,6 +50,7 @@ pub(super) fn set_pinned() {
     set_until_level_ends(c"row_security", c"on");
 }
 
+/// Undone with the level of settings, whichever way that ends.
 fn set_until_level_ends(name: &CStr, value: &CStr) {
     // SAFETY: valid C strings, and a setting that everybody may change.
     unsafe {
@@ -81,10 +82,13 @@ impl Drop for Pinned {
 ///
 /// Made from a [`Caller`], so that nobody can switch before having asked who is calling.
 pub struct AsOwner<'a> {
+    /// The role that comes back on drop.
     user: pg_sys::Oid,
+    /// The security context that comes back on drop.
     context: i32,
+    /// Outlives this: who called is known before it is hidden.
     caller: PhantomData<&'a Caller>,
-    // Dropped after the user was restored.
+    /// Dropped after the user was restored.
     _pinned: Option<Pinned>,
 }
 

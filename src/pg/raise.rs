@@ -52,6 +52,7 @@ impl Report {
         }
     }
 
+    /// An error of Postgres', as a client may see it.
     fn of_postgres(error: &ErrorReportWithLevel) -> Self {
         match &unpack(error.sql_error_code() as isize) {
             // PostgREST repeats these for ever, without asking its client.
@@ -82,6 +83,7 @@ impl Report {
         }
     }
 
+    /// A panic: nothing of its message is shown, as it could hold a value.
     fn bug() -> Self {
         Self {
             sqlstate: *b"XX000",
@@ -163,6 +165,7 @@ pub(super) fn raise(report: Report) -> ! {
     unreachable!("Postgres returned from throwing an error")
 }
 
+/// Everything Postgres frees later lies in its memory.
 fn error_data(report: &Report) -> pg_sys::ErrorData {
     pg_sys::ErrorData {
         elevel: pgrx::PgLogLevel::ERROR as i32,
@@ -191,6 +194,7 @@ pub(super) const fn pack(sqlstate: [u8; 5]) -> i32 {
     code
 }
 
+/// The way back from [`pack`].
 fn unpack(mut code: isize) -> [u8; 5] {
     std::array::from_fn(|_| {
         let byte = u8::try_from(code & 0x3f).unwrap_or_default() + b'0';

@@ -68,6 +68,7 @@ pub(super) fn setting(name: &CStr) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
+/// A text with a zero byte cannot be a setting, and is left out.
 fn set_local(name: &CStr, value: &str) {
     let Ok(value) = CString::new(value) else { return };
     // SAFETY: as `set_config(name, value, is_local => true)` does it, with valid C strings.

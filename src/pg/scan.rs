@@ -30,11 +30,14 @@ pub struct Address {
 
 /// A row while it is being looked at, in the page where it lies.
 pub struct Found<'a> {
+    /// Holds the row, and keeps its page.
     slot: *mut pg_sys::TupleTableSlot,
+    /// The row is valid until the scan goes on.
     life: PhantomData<&'a ()>,
 }
 
 impl Found<'_> {
+    /// Read from the slot, without a copy.
     fn datum(&self, column: i16) -> Option<pg_sys::Datum> {
         let at = usize::try_from(column - 1).ok()?;
         // SAFETY: the slot holds a row that was taken apart up to `tts_nvalid`.
@@ -74,6 +77,7 @@ impl Found<'_> {
     }
 }
 
+/// The error for a column that is NULL where none may be.
 const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
 /// A table that is being looked into; its index is opened only when that is needed.
@@ -111,13 +115,18 @@ impl Reader {
 
 /// Relations that are open; what was not needed yet is null.
 struct Scan {
+    /// Open and locked.
     table: pg_sys::Relation,
+    /// Null until the index is needed.
     index: pg_sys::Relation,
+    /// Null until the index is needed.
     scan: pg_sys::IndexScanDesc,
+    /// Null until the first row.
     slot: *mut pg_sys::TupleTableSlot,
 }
 
 impl Scan {
+    /// Opens the table alone.
     fn open(table: Relation) -> Self {
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         // SAFETY: opens a relation by its id, or fails when it is gone; closed on drop, or by abort.

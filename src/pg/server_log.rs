@@ -70,7 +70,9 @@ fn report(level: PgLogLevel, message: &str, hint: Option<&str>) {
     }
 }
 
+/// The hook that was there before ours, which is called after it.
 static PREVIOUS: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+/// The function that is told.
 static LISTENER: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Has a function told of what Postgres itself refuses ("permission denied for function …"): the name of the function,
@@ -109,6 +111,7 @@ unsafe extern "C-unwind" fn on_log(data: *mut pg_sys::ErrorData) {
     }
 }
 
+/// The error of a privilege check.
 const INSUFFICIENT_PRIVILEGE: i32 = super::raise::pack(*b"42501");
 
 /// The function, view or schema that an error of Postgres' own privilege check names, without its schema.

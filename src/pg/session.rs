@@ -19,11 +19,17 @@ thread_local! {
 
 /// What changes only with the role that calls, with a role's name, or with the configuration.
 struct Names {
+    /// The names are true for as long as the key is the same.
     key: Key,
+    /// The role that called.
     role: Option<String>,
+    /// The role outside all definers: the one that SET ROLE chose, or the session's.
     outer: Option<String>,
+    /// The role that logged in.
     login: Option<String>,
+    /// The client's address; None for a local socket.
     address: Option<String>,
+    /// Whether the claims of a request are believed.
     is_gateway: bool,
     /// Whom the role stands for where nobody says it, unless it is a gateway.
     own: Option<String>,
@@ -32,18 +38,27 @@ struct Names {
 /// What the names depend on.
 #[derive(PartialEq, Eq)]
 struct Key {
+    /// The role that called.
     caller: pg_sys::Oid,
+    /// The role outside all definers.
     outer: pg_sys::Oid,
+    /// The session's role, which SET SESSION AUTHORIZATION may have changed.
     session: pg_sys::Oid,
+    /// The generation of the catalog, as roles may be renamed.
     catalog: u64,
+    /// When the configuration was last read, as gateways may change.
     configured: pg_sys::TimestampTz,
 }
 
 /// Who is calling, as the audit has it.
 pub struct Session<'a> {
+    /// Shared between calls, since they seldom change.
     names: Rc<Names>,
+    /// The user who acts, by the claims of a request or by what a backend names.
     user: Option<Cow<'a, str>>,
+    /// As the client names itself: anything may stand there.
     application: Option<String>,
+    /// An id that the request brought along.
     request: Option<String>,
 }
 
@@ -59,6 +74,7 @@ impl<'a> Session<'a> {
         Self::of(Names::current(false), None)
     }
 
+    /// The session of a call that may name a user.
     fn of(names: Rc<Names>, named: Option<&'a str>) -> Self {
         // Only PostgREST says something of a request, and only under a gateway it is believed.
         let claims = names.is_gateway.then(request::claims).flatten();
@@ -91,6 +107,7 @@ impl<'a> Session<'a> {
 }
 
 impl Names {
+    /// The names, asked anew only when something of the key has changed.
     fn current(may_ask: bool) -> Rc<Self> {
         let caller = if may_ask { statement::caller() } else { roles::current() };
         // SAFETY: reads variables of this process.
@@ -116,6 +133,7 @@ impl Names {
         names
     }
 
+    /// Asks for all names.
     fn of(key: Key, may_ask: bool) -> Self {
         let Key { caller, outer, session, .. } = key;
         let authorization = request::setting(c"session_authorization");
@@ -181,6 +199,7 @@ pub fn has_database() -> bool {
     unsafe { pg_sys::MyDatabaseId != pg_sys::InvalidOid }
 }
 
+/// Postgres' variable.
 fn application_name() -> *const c_char {
     // SAFETY: a variable of this process, null or a C string.
     unsafe { pg_sys::application_name }
@@ -192,6 +211,7 @@ fn login() -> Option<pg_sys::Oid> {
     unsafe { pg_sys::MyBEEntry.as_ref() }.map(|entry| entry.st_userid)
 }
 
+/// As a number, never looked up by name.
 fn address_of_client() -> Option<String> {
     // SAFETY: as above; the address is as long as its family says, and is read as such.
     unsafe {
@@ -211,6 +231,7 @@ fn address_of_client() -> Option<String> {
     }
 }
 
+/// A copy, lossy where the bytes are no text.
 fn text(from: *const c_char) -> Option<String> {
     // SAFETY: null or a C string of Postgres', copied at once.
     (!from.is_null()).then(|| unsafe { CStr::from_ptr(from) }.to_string_lossy().into_owned())

@@ -18,6 +18,7 @@ const WAYS: usize = 4;
 /// One look of so many goes by way of the index.
 const DETOUR: u8 = 64;
 
+/// One line of cache: a look-up touches one.
 #[repr(C, align(64))]
 struct Bucket([Entry; WAYS]);
 
@@ -33,12 +34,17 @@ struct Entry {
 /// Where a row may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
+    /// The block of the index's row.
     pub(super) block: u32,
+    /// The buffer that held the block, which may hold another by now.
     pub(super) buffer: u32,
+    /// The row's place in the block.
     pub(super) offset: u16,
 }
 
+/// Where the memory lies; null when there is none.
 static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
+/// Buckets that there are, a power of two.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Maps the memory; from `_PG_init`, while preloading, after the settings are defined. Failing leaves the index.
@@ -100,6 +106,7 @@ pub(super) fn keep(key: [u8; 16], place: Place) {
     entry.place.store(u64::from(place.buffer) << 32 | u64::from(place.offset), Relaxed);
 }
 
+/// Words of 32 bits, which are read and written at once on every machine.
 fn halves(whole: u64) -> [u32; 2] {
     [whole >> 32, whole & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0))
 }

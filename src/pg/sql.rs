@@ -24,8 +24,11 @@ use crate::error::Error;
 
 /// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process.
 pub struct Statement {
+    /// Constant: nothing of a user's is ever part of a statement.
     text: &'static CStr,
+    /// The types of its parameters.
     types: &'static [pg_sys::Oid],
+    /// Null before the first use in this process.
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
 
@@ -44,6 +47,7 @@ impl Parameter {
         Self(value)
     }
 
+    /// For code beside this file that runs statements of its own.
     pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
         self.0
     }
@@ -61,6 +65,7 @@ pub trait Owned: FromDatum {
     }
 }
 
+/// Types whose values outlive SPI.
 macro_rules! owned {
     ($($kind:ty),*) => { $(impl Owned for $kind {})* };
 }
@@ -85,8 +90,11 @@ impl Owned for Vec<u8> {
 
 /// A row, while it is being looked at.
 pub struct Row<'a> {
+    /// A row of SPI's result.
     tuple: pg_sys::HeapTuple,
+    /// The columns of that result.
     description: pg_sys::TupleDesc,
+    /// The row is gone when SPI is disconnected.
     life: PhantomData<&'a ()>,
 }
 
@@ -112,6 +120,7 @@ impl Row<'_> {
 pub struct HandedOn(pg_sys::Datum);
 
 impl Row<'_> {
+    /// The first column as a composite value, to be given on unchanged.
     fn hand_on(&self) -> Result<HandedOn, Error> {
         let mut is_null = false;
         // SAFETY: as in `get`; a composite value is of variable length and not passed by value. The copy lies in the memory
@@ -146,6 +155,7 @@ impl Statement {
         Self { text, types, plan: Cell::new(std::ptr::null_mut()) }
     }
 
+    /// Prepared once for a process, and kept.
     fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
         if self.plan.get().is_null() {
             let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
@@ -257,10 +267,12 @@ pub fn run_script(text: &'static CStr) -> Result<(), Error> {
 /// A connection to SPI, closed when it is dropped. While it lives the names in statements mean what they say, also where
 /// the function that is running doesn't pin the search_path itself.
 pub(super) struct Spi {
+    /// Names mean what they mean in pg_catalog while it is connected.
     _pinned: Pinned,
 }
 
 impl Spi {
+    /// Connections nest: SQL that we run may call us.
     pub(super) fn connect() -> Result<Self, Error> {
         let pinned = Pinned::set();
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
@@ -272,6 +284,7 @@ impl Spi {
         }
     }
 
+    /// The number of rows that it touched or gave.
     fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
         let plan = statement.plan()?;
         let (mut values, nulls) = statement.given(parameters)?;
@@ -302,6 +315,7 @@ impl Spi {
         if portal.is_null() { Err(Error::Internal("a statement could not be opened")) } else { Ok(portal) }
     }
 
+    /// Reads the result of the statement that was run just now.
     fn rows<T>(&self, mut each: impl FnMut(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         // SAFETY: the result of the statement just run, or null when it gives no rows. It lives until SPI is
         // disconnected, which `self` prevents; a nested statement would replace the pointer, not the result.

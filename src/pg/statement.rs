@@ -14,7 +14,9 @@ thread_local! {
 
 /// A call from SQL.
 struct Call {
+    /// The function as SQL names it.
     name: &'static str,
+    /// The call, for answers that Postgres wants in it.
     fcinfo: pg_sys::FunctionCallInfo,
     /// Whose privilege to call it was checked.
     caller: pg_sys::Oid,
@@ -31,6 +33,7 @@ struct Call {
 pub(super) struct InCall(usize);
 
 impl InCall {
+    /// From here until drop it is the running function.
     pub(super) fn enter(name: &'static str, fcinfo: pg_sys::FunctionCallInfo) -> Self {
         transaction::watch();
         let (current, depth) = (roles::current(), transaction::depth());
@@ -60,6 +63,7 @@ pub(super) fn forget_from(depth: i32) {
     });
 }
 
+/// The innermost call.
 fn with_current<R>(look: impl FnOnce(&mut Call) -> R) -> Option<R> {
     CALLS.with_borrow_mut(|calls| calls.last_mut().map(look))
 }

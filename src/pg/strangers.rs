@@ -19,6 +19,7 @@ use crate::error::Error;
 
 /// How many columns come before those that an expression of the operator's is over, and which of them it gives.
 const FIXED: usize = 5;
+/// The place of the value among the fixed columns.
 const VALUE: usize = 1;
 
 /// How a row is read: what its column holds, the value, provider, owner and model.
@@ -84,6 +85,7 @@ pub fn change_row(
     admitted.act(caller, || Ok(spi.run(&text_of(text)?, &given)?.count > 0))
 }
 
+/// Postgres' texts end with a zero byte, so that one within would hide the rest.
 fn text_of(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::BadInput("a text has a zero byte"))
 }
@@ -96,11 +98,14 @@ fn keep_text(value: Option<pg_sys::Datum>) -> Parameter {
 
 /// A value for a parameter of a type that is known when the statement runs.
 struct Given {
+    /// Its type.
     kind: pg_sys::Oid,
+    /// NULL when absent.
     value: Option<pg_sys::Datum>,
 }
 
 impl Given {
+    /// A parameter of type text.
     fn text(value: Option<&str>) -> Self {
         Self { kind: pg_sys::TEXTOID, value: value.and_then(IntoDatum::into_datum) }
     }
@@ -111,18 +116,23 @@ struct Spi(());
 
 /// What a statement gave. It lies in SPI's memory, which the connection keeps.
 struct Gave<'a> {
+    /// SPI's result.
     table: *mut pg_sys::SPITupleTable,
+    /// Its rows.
     count: u64,
+    /// The result is gone when SPI is disconnected.
     _life: PhantomData<&'a Spi>,
 }
 
 impl Spi {
+    /// Without a pinned path, unlike [`super::sql`]: names are the caller's here.
     fn connect() -> Result<Self, Error> {
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
         let code = unsafe { pg_sys::SPI_connect() };
         if code < 0 { Err(Error::Internal("SPI could not be connected")) } else { Ok(Self(())) }
     }
 
+    /// Runs a statement that was made from a caller's names, quoted.
     fn run(&self, text: &CStr, given: &[Given]) -> Result<Gave<'_>, Error> {
         let mut types: Vec<_> = given.iter().map(|it| it.kind).collect();
         let mut values: Vec<_> = given.iter().map(|it| it.value.unwrap_or(pg_sys::Datum::null())).collect();
@@ -156,6 +166,7 @@ impl Spi {
         if plan.is_null() { Err(Error::Internal("a statement could not be prepared")) } else { Ok(()) }
     }
 
+    /// Writes the result into a store instead of into memory.
     fn run_into(&self, text: &CStr, result: &RowsToGive) -> Result<(), Error> {
         // SAFETY: a destination is made in the current memory, and told a store that outlives it. None of this fails but for
         // want of memory.
@@ -211,17 +222,21 @@ impl Gave<'_> {
     }
 }
 
+/// Postgres counts with 32 bits and a sign.
 fn length(count: usize) -> Result<i32, Error> {
     i32::try_from(count).map_err(|_| Error::Internal("a statement has too many columns"))
 }
 
 /// Where the rows of the function that is running go. Spills to disk like any result: nothing but keys and names is for it.
 struct RowsToGive {
+    /// Filled by a statement, read by Postgres after the call.
     store: *mut pg_sys::Tuplestorestate,
+    /// The memory that outlives the call.
     memory: pg_sys::MemoryContext,
 }
 
 impl RowsToGive {
+    /// Refuses a caller that wants rows one by one.
     fn of_running_function() -> Result<Self, Error> {
         let info =
             statement::result().ok_or(Error::Internal("the function is called where it cannot give rows"))?;
@@ -242,4 +257,5 @@ impl RowsToGive {
     }
 }
 
+/// Postgres' flag, as the type of the field that holds it.
 const MATERIALIZED: i32 = pg_sys::SetFunctionReturnMode::SFRM_Materialize.cast_signed();

@@ -22,6 +22,7 @@ use crate::error::Error;
 /// A relation whose columns a caller may use, and as whom that is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Admitted {
+    /// The role that the rows are read and written as.
     role: pg_sys::Oid,
     /// None: as the caller, who trusts its owner.
     owner: Option<pg_sys::Oid>,
@@ -87,9 +88,11 @@ pub fn stranger(caller: &Caller, relation: pg_sys::Oid) -> Result<Option<pg_sys:
     Ok((!is_trusted).then_some(owner))
 }
 
+/// The lock of a SELECT.
 const ACCESS_SHARE: i32 = 1;
 const _: () = assert!(pg_sys::AccessShareLock == 1);
 
+/// USAGE on the schema: without it the caller could not name the table at all.
 fn has_usage(caller: &Caller, relation: pg_sys::Oid) -> bool {
     let schema = CatalogRow::relation(relation)
         .and_then(|row| row.get::<pg_sys::Oid>(pg_sys::Anum_pg_class_relnamespace));
@@ -106,6 +109,7 @@ fn has_usage(caller: &Caller, relation: pg_sys::Oid) -> bool {
     })
 }
 
+/// A privilege on the whole table, or on each of these columns.
 fn may(caller: &Caller, relation: pg_sys::Oid, columns: &[i16], privilege: u32) -> bool {
     let privilege = pg_sys::AclMode::from(privilege);
     // SAFETY: look-ups in the catalog; the relation is locked, and the columns were read from the catalog just now.
@@ -127,22 +131,31 @@ thread_local! {
 /// A cursor that is open in this session, and how far it was read.
 #[derive(PartialEq)]
 struct Cursor {
+    /// Its name.
     name: String,
+    /// The statement that opened it: another cursor of that name has another.
     statement: String,
+    /// Valid until something else is run.
     portal: pg_sys::Portal,
+    /// Rows that were fetched.
     position: u64,
+    /// Whether all rows were.
     is_at_end: bool,
+    /// Whether it is used by a loop.
     is_pinned: bool,
+    /// Whether its statement is running right now.
     is_running: bool,
 }
 
 impl Cursor {
+    /// In the order of names, so that two lists can be compared.
     fn all_open() -> Result<Vec<Self>, Error> {
         let mut open = CURSORS.read(&[], |row| Ok((row.must(1)?, row.must(2)?)))?;
         open.sort();
         open.into_iter().map(|(name, statement)| Self::find(name, statement)).collect()
     }
 
+    /// A cursor that pg_cursors named.
     fn find(name: String, statement: String) -> Result<Self, Error> {
         const GONE: Error = Error::Internal("a cursor that is open cannot be found");
         let text = CString::new(name.as_str()).map_err(|_| GONE)?;
@@ -169,15 +182,20 @@ impl Cursor {
 
 /// While this lives, the current user is the owner of a table, in a restricted operation, and what is set is forgotten after it.
 struct AsTableOwner<'a> {
+    /// The role that comes back on drop.
     user: pg_sys::Oid,
+    /// The security context that comes back on drop.
     context: i32,
+    /// The level of settings that is undone on drop.
     settings: i32,
+    /// Outlives this: who called is known before it is hidden.
     caller: PhantomData<&'a Caller>,
-    // Not to be sent to another thread.
+    /// Not to be sent to another thread.
     _local: PhantomData<Cell<()>>,
 }
 
 impl<'a> AsTableOwner<'a> {
+    /// Becomes the table's owner, in the restricted way of REFRESH MATERIALIZED VIEW.
     fn switch(_caller: &'a Caller, owner: pg_sys::Oid) -> Self {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // The caller sees every row, so their owner does too, also where policies are forced on owners.

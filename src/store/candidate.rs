@@ -19,6 +19,7 @@ use crate::pg::snapshot::LatestSnapshot;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::pg::texts::Texts;
 
+/// By the unique key of a binding.
 const FIND: &CStr = c"SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
     s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
     FROM hftok_private.secrets s WHERE s.binding_key = $1";
@@ -43,17 +44,21 @@ pub struct Candidate<'a> {
     pub may_continue: bool,
     /// The provider refused it.
     pub is_invalid: bool,
+    /// The binding that was asked for, under which alone the value opens.
     binding: Binding<'a>,
+    /// Copied out of the buffer only when it outlives the scan.
     sealed: Cow<'a, [u8]>,
+    /// The value's mask, shown where a walk is explained.
     preview: Cow<'a, [u8]>,
 }
 
 /// What is stored at a certain moment: what moves from one address to another meanwhile is at one of them.
 pub struct Moment {
-    // Dropped first: it reads what the snapshot shows.
+    /// Dropped first: it reads what the snapshot shows.
     reader: Reader,
-    // Taken first: what it shows and `known` does not say was not yet acknowledged to anybody.
+    /// Taken first: what it shows and `known` does not say was not yet acknowledged to anybody.
     now: LatestSnapshot,
+    /// Which levels hold anything at all; the others are not looked for.
     known: Rc<Known>,
 }
 
@@ -107,6 +112,7 @@ impl Moment {
 }
 
 impl<'a> Candidate<'a> {
+    /// A row that a scan without SQL found.
     fn scanned(binding: &Binding<'a>, table: &Table, row: &'a Found<'_>) -> Result<Self, Error> {
         let [
             _,
@@ -151,6 +157,7 @@ impl<'a> Candidate<'a> {
         })
     }
 
+    /// A row that SQL found.
     fn selected(binding: &Binding<'a>, row: &Row<'_>) -> Result<Self, Error> {
         let sealed = SealedRow::read(row)?;
         // That a row was found under a binding does not yet make it the one that is bound so.

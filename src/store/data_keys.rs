@@ -23,11 +23,15 @@ use crate::store::identity;
 use crate::store::known::{self, Known};
 use crate::store::wrapped_keys::{self, Ids};
 
+/// The key that new values are sealed with.
 const ACTIVE: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
+/// Every key that values may still be sealed with.
 const ALL_OF: &CStr =
     c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
+/// The active key of each purpose.
 const ALL_ACTIVE: &CStr = c"SELECT k.id, k.purpose FROM hftok_private.data_keys k WHERE k.state = 'active'";
+/// One maker at a time; readers are not kept out.
 const LOCK: &CStr = c"LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
 
 thread_local! {
@@ -101,6 +105,7 @@ pub fn was_made(link: &Link, make: impl FnOnce(AuditKey<'_>) -> Link) -> Result<
     }
 }
 
+/// A fault of this program, not of anybody's data.
 const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it is not for");
 
 /// Uses a data key, which is unwrapped first if it isn't kept.
@@ -108,6 +113,7 @@ fn using<R>(id: DataKeyId, f: impl FnOnce(&DataKey) -> Result<R, Error>) -> Resu
     using_after(id, || Ok(()), f)
 }
 
+/// Runs `before` ahead of each attempt to use the key, so that what it finds still holds when the key is used.
 fn using_after<R, G>(
     id: DataKeyId,
     before: impl Fn() -> Result<G, Error>,
@@ -158,6 +164,7 @@ fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The active key's number; the first use of a purpose makes its key.
 fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
     keys::ready()?;
     match known_active(&*known::known()?, purpose) {
@@ -166,6 +173,7 @@ fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
     }
 }
 
+/// Without a look at the table.
 fn known_active(known: &Known, purpose: Purpose) -> Option<DataKeyId> {
     known.active.iter().find(|(of, _)| *of == purpose).map(|(_, id)| *id)
 }
@@ -187,6 +195,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     Ok(id)
 }
 
+/// Making a key is an event, since values depend on it from then on.
 fn record_made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
     let purpose = Some(purpose.as_str());
     changes::record_as(

@@ -17,11 +17,14 @@ use crate::keys;
 use crate::pg::key_pages::database;
 use crate::pg::sql::{Row, Run, Statement};
 
+/// The lineage, from the first generation.
 const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash
     FROM hftok_private.database_identity i ORDER BY i.generation";
+/// The number is given here: two that are added at once collide.
 const ADD: &CStr = c"INSERT INTO hftok_private.database_identity
     (generation, id, database_oid, installation, database_name, continues, chain_hash)
     SELECT coalesce(max(i.generation), 0) + 1, $1, $2, $3, $4, $5, $6 FROM hftok_private.database_identity i";
+/// Only shown: a database may be renamed.
 const NAME: &CStr = c"SELECT pg_catalog.current_database()::text";
 
 thread_local! {
@@ -35,7 +38,9 @@ thread_local! {
 
 /// The database where it is now.
 pub struct Home {
+    /// The name that the keyring gives this installation.
     installation: Installation,
+    /// The generations of this database.
     lineage: Lineage,
 }
 
@@ -44,6 +49,7 @@ pub fn stored() -> Result<Option<Lineage>, Error> {
     Ok(Lineage::of(FIND_ALL.read(&[], generation)?))
 }
 
+/// A row that does not fit is a missing identity: nothing opens without one.
 fn generation(row: &Row<'_>) -> Result<Generation, Error> {
     let link = Link::try_from(row.must::<Vec<u8>>(6)?.as_slice()).map_err(|_| Error::IdentityMissing)?;
     Ok(Generation {
@@ -98,6 +104,7 @@ pub fn was_adopting() -> bool {
     IS_ADOPTING.replace(false)
 }
 
+/// Adds the newest generation.
 fn add(generation: &Generation) -> Result<(), Error> {
     ADD_GENERATION.execute(&[
         Uuid::from_bytes(generation.id).into(),
@@ -110,6 +117,7 @@ fn add(generation: &Generation) -> Result<(), Error> {
     Ok(())
 }
 
+/// The name of the database.
 fn name() -> Result<String, Error> {
     ASK_NAME.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("the database has no name"))
 }
@@ -148,6 +156,7 @@ pub fn place(generation: &Generation) -> String {
     format!("database \"{name}\" ({database}) of {}", installation_called(installation))
 }
 
+/// For an error that tells two installations apart.
 fn installation_called(name: &str) -> String {
     if name.is_empty() { "an installation without a name".into() } else { format!("installation \"{name}\"") }
 }

@@ -13,9 +13,10 @@ use crate::pg::json::Jsonb;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::store::secrets::{self, Secret};
 
+/// Gives its id and what the audit fingerprints.
 const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
     VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id, hftok_private.state_of_integration(integrations)";
-// Theirs, or shared with an organisation that both they and its owner belong to.
+/// Theirs, or shared with an organisation that both they and its owner belong to.
 const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.status = 'disabled'
     FROM hftok_private.integrations i
     WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
@@ -24,20 +25,24 @@ const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.statu
         JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
         WHERE s.integration_id = i.id
     ))";
+/// Whose it is, for calls that only its owner may make.
 const OWNER: &CStr = c"SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
+/// What is NULL stays.
 const UPDATE: &CStr =
     c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
     enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1
     RETURNING hftok_private.state_of_integration(integrations)";
+/// A backend's word about it.
 const STATUS: &CStr =
     c"UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
     last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
     updated_at = pg_catalog.now() WHERE id = $1
     RETURNING hftok_private.state_of_integration(integrations)";
-// What the backend switched off stays so.
+/// What the backend switched off stays so.
 const RENEW: &CStr = c"UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
     updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
     RETURNING hftok_private.state_of_integration(integrations)";
+/// The outcome of a test, told by whoever made it.
 const REPORT: &CStr = c"UPDATE hftok_private.integrations SET
     status = CASE $2 WHEN 'verified' THEN 'connected' ELSE 'error' END,
     error_message = CASE $2 WHEN 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
@@ -45,10 +50,13 @@ const REPORT: &CStr = c"UPDATE hftok_private.integrations SET
     updated_at = pg_catalog.now()
     WHERE secret_id = $1 AND status <> 'disabled'
     RETURNING id, user_id, type, status, hftok_private.state_of_integration(integrations)";
+/// Sharing twice is sharing once.
 const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
     ON CONFLICT DO NOTHING";
+/// Ends one share.
 const UNSHARE: &CStr =
     c"DELETE FROM hftok_private.integration_shares WHERE integration_id = $1 AND org_id = $2";
+/// A member who leaves takes along what they shared.
 const UNSHARE_ALL: &CStr =
     c"DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
     WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2 RETURNING i.id, i.type";
@@ -178,6 +186,7 @@ impl Integration {
         self.check(found)
     }
 
+    /// A secret that the row names but that is not of this integration was put there by somebody.
     fn check(&self, found: Secret) -> Result<Secret, Error> {
         let row = &found.row;
         let is_ours = row.scope == Scope::Integration.as_str()

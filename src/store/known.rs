@@ -20,8 +20,8 @@ use crate::pg::relations::{self, Matter, Relation};
 use crate::pg::scan::Address;
 use crate::pg::sql::{Run, Statement};
 
-// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
-// of something comes from an index.
+/// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
+/// of something comes from an index.
 const KINDS: &CStr = c"SELECT EXISTS (
         SELECT FROM hftok_private.kinds k WHERE k.scope = w.scope AND k.has_model = w.has_model
     ) OR CASE WHEN w.has_model
@@ -30,9 +30,10 @@ const KINDS: &CStr = c"SELECT EXISTS (
     END
     FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
         (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
+/// Notes that a kind exists. Never taken back: a look too many costs little.
 const NOTE: &CStr = c"INSERT INTO hftok_private.kinds (scope, has_model) VALUES ($1, $2)";
-// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
-// it need not.
+/// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
+/// it need not.
 const IS_DIRECT: &CStr = c"SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.polcmd = '*'
         AND p.polroles = ARRAY[c.relowner] AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true')
     AND pg_catalog.bool_and(p.polpermissive)
@@ -75,9 +76,11 @@ pub const COLUMNS: [&CStr; 15] = [
 
 /// What is known.
 pub struct Known {
+    /// The generation of the tables that it is true for.
     generation: u64,
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
+    /// Whether there is any credential of each kind, in the order of the walk.
     kinds: [bool; 6],
     /// What an operator registered of providers.
     pub registered: Vec<Registration>,
@@ -105,6 +108,7 @@ pub fn known_under_lock() -> Result<Rc<Known>, Error> {
     known_in(relations::generation_told(Matter::Levels))
 }
 
+/// Asked anew when the generation has changed.
 fn known_in(generation: u64) -> Result<Rc<Known>, Error> {
     let kept =
         KNOWN.with_borrow(|known| known.as_ref().filter(|known| known.generation == generation).cloned());

@@ -11,12 +11,17 @@ use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
 use crate::store::{integrations, quotas};
 
+/// The role of a member.
 const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
+/// Locked, so that of two owners who leave at once the second finds that they are the last.
 const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
     WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
+/// Adds a member, or changes their role.
 const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
     ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
+/// Removes a member.
 const REMOVE: &CStr = c"DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
+/// Whether a user administers what is global.
 const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
 
 thread_local! {

@@ -19,11 +19,15 @@ use crate::error::Error;
 use crate::keys;
 use crate::pg::sql::{Run, Statement};
 
+/// All registrations: there are few.
 const ALL: &CStr = c"SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
+/// Registers, or registers anew.
 const PUT: &CStr = c"INSERT INTO hftok_private.providers (id, definition, signature) VALUES ($1, $2, $3)
     ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, signature = excluded.signature,
     updated_at = pg_catalog.now()";
+/// Removes a registration; a built-in provider is then as in the catalogue.
 const DELETE: &CStr = c"DELETE FROM hftok_private.providers WHERE id = $1";
+/// A provider that credentials name cannot be removed.
 const IS_USED: &CStr = c"SELECT EXISTS (SELECT FROM hftok_private.secrets s WHERE s.provider = $1)";
 
 thread_local! {
@@ -57,8 +61,11 @@ impl Deref for Entry {
 
 /// A registration as it lies in its table.
 pub struct Registration {
+    /// The provider's name.
     id: String,
+    /// As it was given, in JSON.
     definition: String,
+    /// Over name and definition: an edited row is not believed.
     signature: Vec<u8>,
     /// Looked at once, and only when there is a key to look with.
     judged: OnceCell<Result<Rc<Described>, String>>,
@@ -86,6 +93,7 @@ impl Registration {
         }
     }
 
+    /// The outer error is ours; the inner one says what is wrong with the row.
     fn judge(&self) -> Result<Result<Rc<Described>, String>, Error> {
         let signed = Link::try_from(self.signature.as_slice());
         let is_signed = match &signed {

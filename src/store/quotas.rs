@@ -9,9 +9,11 @@ use crate::error::Error;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::settings;
 
+/// Credentials of one owner.
 const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
+/// Members of one organisation.
 const MEMBERS: &CStr = c"SELECT count(*) FROM hftok_private.members m WHERE m.org_id = $1";
-// Lengths of what is stored apart are known without fetching it.
+/// Lengths of what is stored apart are known without fetching it.
 const BYTES: &CStr = c"SELECT pg_catalog.int8(coalesce(sum(pg_catalog.octet_length(s.sealed)), 0) + coalesce(sum((
         SELECT sum(pg_catalog.octet_length(v.sealed)) FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
     )), 0))
@@ -64,6 +66,7 @@ pub fn admit_bytes(scope: Scope, id: &str, more: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// None where nothing is limited.
 fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
     match scope {
         Scope::User => Some(("A user", settings::max_credentials_per_user(), "credentials")),
@@ -73,10 +76,12 @@ fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
     }
 }
 
+/// The only column.
 fn one(row: &Row<'_>) -> Result<i64, Error> {
     row.must(1)
 }
 
+/// Counted under a lock that the caller holds, so that it still is so when a row is added.
 fn admit(counts: Vec<i64>, whose: &'static str, most: i32, what: &'static str) -> Result<(), Error> {
     let count = counts.first().copied().unwrap_or_default();
     if count >= i64::from(most) { Err(Error::TooMany { whose, most, what }) } else { Ok(()) }

@@ -19,6 +19,7 @@ use crate::pg::texts::Texts;
 use crate::pg::{lock, relations};
 use crate::settings;
 
+/// The columns that [`Secret::read`] takes, in its order.
 macro_rules! columns {
     () => {
         "s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, \
@@ -39,13 +40,14 @@ macro_rules! select {
     };
 }
 
+/// Gives what the audit fingerprints.
 const INSERT: &CStr = c"INSERT INTO hftok_private.secrets
     (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed,
      label, on_unusable, allowed_hosts, expires_at, warnings)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
      CASE WHEN $14 THEN 'continue' ELSE 'stop' END, $15, $16, $17)
     ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
-// Another version is another value: what was said of the former one is no longer true.
+/// Another version is another value: what was said of the former one is no longer true.
 const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     binding_key = $2, name = $3, description = $4, preview = $5, fingerprint = $6, sealed = $7,
     sealed_at = CASE WHEN version = $8 THEN sealed_at ELSE pg_catalog.now() END,
@@ -58,14 +60,18 @@ const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
     label = $9, on_unusable = CASE WHEN $10 THEN 'continue' ELSE 'stop' END, allowed_hosts = $11, expires_at = $12,
     warnings = $13
     WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
+/// The description alone, which needs no key.
 const DESCRIBE: &CStr = c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now()
     WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
+/// Whether a name is another's.
 const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
+/// By id, within a scope: an id of another scope is not there.
 const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = $2
     RETURNING id, scope, scope_id, provider, version";
+/// By binding.
 const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1
     RETURNING id, scope, scope_id, provider, version";
-// What changes nothing but the time of the last look is no event.
+/// What changes nothing but the time of the last look is no event.
 const REPORT: &CStr = c"WITH former AS (
         SELECT s.id, s.verdict FROM hftok_private.secrets s
         WHERE s.id = $1 AND s.scope <> 'vault' AND ($4 IS NULL OR s.version = $4) FOR UPDATE
@@ -118,7 +124,9 @@ pub struct Secret {
     pub may_continue: bool,
     /// What may be wrong with the value.
     pub warnings: Vec<String>,
+    /// As masked as it will ever be shown.
     preview: String,
+    /// Equal values have equal ones, under one key.
     fingerprint: Vec<u8>,
 }
 
@@ -267,10 +275,12 @@ impl Secret {
         changes::record(Object { digest: Some(state), ..self.row.object() })
     }
 
+    /// A binding that cannot be computed is a row that was damaged.
     fn binding_key(&self) -> Result<Uuid, Error> {
         self.row.binding_key().ok_or(Error::Internal("a secret has no binding"))
     }
 
+    /// In the order of `columns!`.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
             row: SealedRow::read(row)?,

@@ -14,18 +14,22 @@ use crate::pg::session;
 use crate::pg::sql::{Run, Statement};
 use crate::settings;
 
+/// The version that is about to be replaced, as it stands.
 const KEEP: &CStr = c"INSERT INTO hftok_private.secret_versions
     (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
      preview, fingerprint, sealed, sealed_at, superseded_at, superseded_mark)
     SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
      s.preview, s.fingerprint, s.sealed, s.sealed_at, $2, $3
     FROM hftok_private.secrets s WHERE s.id = $1";
+/// Drops versions past the number that is kept.
 const PRUNE: &CStr = c"DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
     WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
+/// A former version, by its number.
 const FIND: &CStr =
     c"SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 
+/// Whether a former version may still be used beside the present one.
 const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false),
     v.superseded_at, v.superseded_mark
     FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2

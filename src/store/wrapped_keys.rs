@@ -17,15 +17,21 @@ use crate::pg::key_pages::{self, database};
 use crate::pg::sql::{Parameter, Run, Statement};
 use crate::store::identity::Home;
 
+/// A key, wrapped, with the root key that opens it.
 const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
     FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
+/// Every key that could be wrapped anew.
 const KEPT: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
+/// Whether a number was ever given.
 const TAKEN: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
+/// A new key is the active one.
 const INSERT: &CStr = c"INSERT INTO hftok_private.data_keys
     (id, purpose, state, root_key_id, root_fingerprint, wrapped) VALUES ($1, $2, 'active', $3, $4, $5)";
+/// Wraps anew in place: number and values stay.
 const REPLACE: &CStr =
     c"UPDATE hftok_private.data_keys k SET root_key_id = $2, root_fingerprint = $3, wrapped = $4
     WHERE k.id = $1";
+/// The active key steps back; it still opens.
 const RETIRE: &CStr =
     c"UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'";
 
@@ -79,6 +85,7 @@ impl WrappedKey {
         unwrapped.unwrap_or(Err(Error::Sealed(Reason::NotPreloaded)))
     }
 
+    /// By number and fingerprint: a keyring may give another key the same number.
     fn root_in<'a>(&self, ring: &'a Keyring) -> Result<&'a RootKey, Error> {
         let root = ring.find(self.root);
         root.filter(|root| root.fingerprint().fits(&self.root_fingerprint)).ok_or_else(|| Error::WrongRoot {
@@ -88,6 +95,7 @@ impl WrappedKey {
         })
     }
 
+    /// Into a place of the pages, never through a copy.
     fn unwrap_by(&self, root: &RootKey, database: &Identity, place: &mut DataKey) -> Result<(), Error> {
         root.unwrap(&self.wrapped, self.id, self.purpose, database, place)
             .map_err(|_| Error::DataKeyDamaged { id: self.id.get() })
@@ -129,6 +137,7 @@ pub fn draw(purpose: Purpose, database: &Identity) -> Result<DataKeyId, Error> {
     Ok(id)
 }
 
+/// With the primary root key.
 fn wrap(key: &DataKey, database: &Identity) -> Result<(RootKeyId, RootFingerprint, Vec<u8>), Error> {
     keys::with(|pages| {
         let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;

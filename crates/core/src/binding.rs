@@ -21,6 +21,7 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// For finding a scope by its word.
     const ALL: [Self; 5] = [Self::Vault, Self::User, Self::Org, Self::Global, Self::Integration];
 
     /// The word that is stored.
@@ -87,6 +88,7 @@ impl<'a> Binding<'a> {
         key
     }
 
+    /// The order of the fields is part of the format: a sealed value opens only under the same.
     fn encode(&self, bytes: Canonical) -> Canonical {
         bytes
             .field(self.scope.as_str())

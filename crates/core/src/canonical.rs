@@ -90,6 +90,7 @@ impl Canonical {
     }
 }
 
+/// A length before each value keeps two different lists from having the same bytes.
 fn put(bytes: &mut Vec<u8>, value: &[u8]) {
     bytes.extend_from_slice(&length(value.len()).to_be_bytes());
     bytes.extend_from_slice(value);

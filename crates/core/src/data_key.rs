@@ -92,10 +92,13 @@ impl Purpose {
 
 /// A data key, unwrapped.
 pub struct DataKey {
+    /// Stands in front of each value that is sealed with it.
     pub(crate) id: DataKeyId,
+    /// Each key serves one purpose: `for_…` hands out nothing for another.
     pub(crate) purpose: Purpose,
     /// The database that it was unwrapped for.
     pub(crate) identity: Identity,
+    /// Wiped on drop; never copied out of the pages but into the registers of the cipher.
     pub(crate) bytes: [u8; 32],
 }
 
@@ -158,6 +161,7 @@ impl ValueKey<'_> {
         without_trace(|| envelope.open(&self.cipher(), &associated))
     }
 
+    /// Made for each use, and wiped after it.
     fn cipher(&self) -> Xaes256Gcm {
         Xaes256Gcm::new((&self.0.bytes).into())
     }
@@ -185,6 +189,7 @@ impl FingerprintKey<'_> {
     }
 }
 
+/// HMAC-SHA-256 whose padded key is wiped.
 pub(crate) fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     // HMAC takes a key as long as the hash's block; a shorter one counts as filled up with zeroes.
     let mut block = Zeroizing::new([0; 64]);

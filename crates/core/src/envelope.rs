@@ -12,8 +12,11 @@ use crate::{NoRandomness, random};
 
 /// The only format there is: XAES-256-GCM with a nonce of 192 bits and a tag of 128.
 pub const FORMAT: u8 = 1;
+/// XAES-256-GCM's: long enough to be drawn at random for ever.
 const NONCE: usize = 24;
+/// GCM's whole tag: none is ever cut.
 const TAG: usize = 16;
+/// Format, number of the key, nonce.
 const HEADER: usize = 1 + 4 + NONCE;
 
 /// Why a value could not be sealed.
@@ -47,9 +50,13 @@ pub enum OpenError {
 /// A stored value, taken apart but not opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
+    /// The key that opens it, not yet looked for.
     key_id: u32,
+    /// As it was drawn when the value was sealed.
     nonce: &'a [u8; NONCE],
+    /// As long as the value.
     ciphertext: &'a [u8],
+    /// Covers the associated data as well, so that a value opens only under its binding.
     tag: &'a [u8; TAG],
 }
 
@@ -71,6 +78,7 @@ impl<'a> Envelope<'a> {
         self.key_id
     }
 
+    /// Nothing of the value is given out before the tag was checked.
     pub(crate) fn open(&self, cipher: &Xaes256Gcm, associated: &[u8]) -> Result<Plaintext, OpenError> {
         let mut buffer = Zeroizing::new(Vec::new());
         // Running out of memory here would abort the process, and with it the server.
@@ -88,6 +96,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// A fresh nonce for each value: the same value sealed twice looks different.
 pub(crate) fn seal(
     cipher: &Xaes256Gcm,
     key_id: u32,

@@ -23,7 +23,9 @@ pub const NOBODY: Identity = [0; 32];
 /// The name of an installation; empty where the keyring has none. Plain bytes, so that it can lie in shared memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Installation {
+    /// Zero after the name: names compare and hash whole.
     bytes: [u8; MAX_NAME],
+    /// Bytes of the name.
     len: usize,
 }
 
@@ -90,7 +92,9 @@ impl Generation {
 /// Every generation of a database, as it stores them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lineage {
+    /// Generations from the first to the one before last.
     former: Vec<Generation>,
+    /// The one that the database has now. There always is one.
     last: Generation,
 }
 
@@ -148,6 +152,7 @@ impl Lineage {
         self
     }
 
+    /// The identity that the last generation continues; nobody's for the first.
     fn before_last(&self) -> Identity {
         self.former.iter().fold(NOBODY, |before, generation| generation.identity(&before))
     }

@@ -59,8 +59,11 @@ const INSTALLATION: &str = "installation:";
 
 /// Root keys in the order of their lines, and the name of the installation.
 pub struct Keyring {
+    /// In the file's order, empty ones after the last.
     keys: [RootKey; MAX_ROOT_KEYS],
+    /// Keys that there are; the first of them is the primary.
     len: usize,
+    /// Unnamed when the file has no line for it.
     installation: Installation,
 }
 
@@ -87,6 +90,7 @@ impl Keyring {
         if ring.len == 0 { Err(KeyringError::Empty) } else { Ok(ring) }
     }
 
+    /// A second line for the name is refused rather than the last believed.
     fn name(&mut self, line: u32, name: &str) -> Result<(), KeyringError> {
         if self.installation != Installation::UNNAMED {
             return Err(KeyringError::Renamed { line });

@@ -20,6 +20,7 @@ impl<'a> PlaintextRef<'a> {
         Self(text.as_bytes())
     }
 
+    /// Bytes that are text already, as the server handed them over.
     pub(crate) fn from_bytes(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -34,6 +35,7 @@ impl<'a> PlaintextRef<'a> {
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl Plaintext {
+    /// Takes a buffer over without copying it: a copy would be one more to wipe.
     pub(crate) fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }

@@ -9,6 +9,7 @@ use crate::provider;
 
 /// The width of every preview, in characters.
 pub const WIDTH: usize = 20;
+/// Characters shown at the end.
 const TAIL: usize = 4;
 /// What must stay hidden between prefix and tail, or nothing is shown at all: 16 characters of a 62-letter alphabet
 /// are 95 bits.
@@ -41,6 +42,7 @@ pub fn fits(text: &str, value: &PlaintextRef<'_>) -> bool {
         && text == masked(before, after)
 }
 
+/// One width for all, whatever is shown of it.
 fn masked(prefix: &str, tail: &str) -> String {
     let mut text = String::with_capacity(WIDTH * MASK.len_utf8());
     text.push_str(prefix);
@@ -49,6 +51,7 @@ fn masked(prefix: &str, tail: &str) -> String {
     text
 }
 
+/// The prefix and tail that may be seen, or nothing.
 fn shown(value: &[u8]) -> Option<(&'static str, &str)> {
     let prefix = prefix_of(value);
     let secret = &value[prefix.len()..];

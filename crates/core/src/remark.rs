@@ -59,12 +59,16 @@ fn cut(words: &str) -> &str {
     }
 }
 
+/// The words of a remark, and those of its bytes that will be blotted out.
 struct Hidden<'a> {
+    /// As they were given.
     words: &'a str,
+    /// One for each byte of `words`.
     bytes: Vec<bool>,
 }
 
 impl Hidden<'_> {
+    /// A range outside the words hides nothing.
     fn hide(&mut self, range: Range<usize>) {
         if let Some(bytes) = self.bytes.get_mut(range) {
             bytes.fill(true);
@@ -84,6 +88,7 @@ impl Hidden<'_> {
         }
     }
 
+    /// Hides every place where a window of the part occurs: a value that was cut or wrapped is still found.
     fn part(&mut self, part: &str) {
         let (part, words) = (part.as_bytes(), self.words.as_bytes());
         if part.len() < LEAST || part.starts_with(b"-----") {
@@ -163,6 +168,7 @@ impl Hidden<'_> {
     }
 }
 
+/// Characters of a word that could be a key.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-".contains(&byte)
 }
@@ -179,6 +185,7 @@ fn runs(words: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// Keys in Base64 and tokens with dots have these as well.
 fn is_key(byte: u8) -> bool {
     is_word(byte) || b"+/=~.".contains(&byte)
 }

@@ -29,6 +29,7 @@ impl RootKeyId {
         self.0
     }
 
+    /// For formats that store numbers without a sign. A number read from a keyring is never negative.
     fn to_u32(self) -> u32 {
         self.0.unsigned_abs()
     }
@@ -58,11 +59,14 @@ impl fmt::Display for RootFingerprint {
 
 /// A key that wraps data keys. Plain bytes that are filled in and wiped where they lie.
 pub struct RootKey {
+    /// Stands beside each data key that it wraps.
     pub(crate) id: RootKeyId,
+    /// Wiped on drop.
     pub(crate) bytes: [u8; 32],
 }
 
 impl RootKey {
+    /// The place of a key before one is loaded.
     pub(crate) const EMPTY: Self = Self { id: RootKeyId(0), bytes: [0; 32] };
 
     /// The key's number.
@@ -110,10 +114,12 @@ impl RootKey {
         Ok(())
     }
 
+    /// Made for each use, and wiped after it.
     fn cipher(&self) -> Xaes256Gcm {
         Xaes256Gcm::new((&self.bytes).into())
     }
 
+    /// A wrapped key opens only under its own number, purpose and database: rows cannot be exchanged.
     fn associated_data(&self, id: DataKeyId, purpose: Purpose, database: &Identity) -> Vec<u8> {
         Canonical::new("hftok:data-key")
             .byte(FORMAT)

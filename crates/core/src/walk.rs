@@ -176,6 +176,7 @@ pub fn host_covers(wide: &str, narrow: &str) -> bool {
     }
 }
 
+/// Letters, digits and hyphens: nothing that a client could take for the end of a host name.
 fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

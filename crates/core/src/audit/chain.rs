@@ -27,11 +27,15 @@ pub fn key_of(link: &Link) -> Option<DataKeyId> {
 
 /// A key that ties events together, in the database that it was unwrapped for.
 pub struct AuditKey<'a> {
+    /// Signs every link; its number stands in each signature.
     key: &'a DataKey,
+    /// Goes into every signature: a link of another database, or of this one before it was copied, does not verify
+    /// here.
     database: Identity,
 }
 
 impl<'a> AuditKey<'a> {
+    /// Signs for the database that the key was made for.
     pub(crate) fn new(key: &'a DataKey) -> Self {
         Self { key, database: key.identity }
     }
@@ -63,10 +67,12 @@ impl<'a> AuditKey<'a> {
         self.sign(self.over("hftok audit stub").i64(number).fixed(link))
     }
 
+    /// Begins every signed content alike, so that a signature of one kind never passes as another.
     fn over(&self, label: &str) -> Canonical {
         Canonical::new(label).fixed(&self.database)
     }
 
+    /// The number and the signature together: verifying needs to know by which key.
     pub(super) fn sign(&self, content: Canonical) -> Link {
         signed(self.key.id.to_u32(), &self.key.bytes, &content.finish())
     }
@@ -75,7 +81,9 @@ impl<'a> AuditKey<'a> {
 /// A key of the server's present run: drawn when it starts, stored nowhere, and gone when it stops. It opens nothing, so a
 /// seal leaves it where it is, and it protects what is put down while there is no other key.
 pub struct RunKey {
+    /// Drawn by [`RunKey::draw`]; zeroes before.
     bytes: [u8; 32],
+    /// False until then: nothing may be signed with zeroes.
     is_drawn: bool,
 }
 
@@ -115,6 +123,7 @@ impl RunKey {
     }
 }
 
+/// One layout for the keys that are stored and the one that is not: number first, then the MAC.
 fn signed(id: u32, key: &[u8; 32], bytes: &[u8]) -> Link {
     let mac = without_trace(|| hmac(key, bytes));
     let mut link = [0; 36];

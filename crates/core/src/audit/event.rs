@@ -27,6 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// For finding a kind by its byte or its word.
     const ALL: [Self; 5] = [Self::Reveal, Self::Change, Self::Refusal, Self::Key, Self::Audit];
 
     /// The word that is stored.
@@ -45,6 +46,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// Stored bytes: a number that was given once is never given to another kind.
     fn byte(self) -> u8 {
         match self {
             Self::Reveal => 1,
@@ -55,6 +57,7 @@ impl Kind {
         }
     }
 
+    /// None for a byte that no version has written.
     fn of_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.byte() == byte)
     }
@@ -235,6 +238,7 @@ pub fn digest_of(ids: &mut [[u8; 16]]) -> [u8; 32] {
     Sha256::digest(ids.as_flattened()).into()
 }
 
+/// Cuts at the end of a character: the table takes text only in whole characters.
 fn cut(text: &str) -> &str {
     let mut end = MAX_TEXT.min(text.len());
     while !text.is_char_boundary(end) {
@@ -243,6 +247,7 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
+/// A length before each field keeps two different events from having the same bytes.
 pub(super) fn put(bytes: &mut Vec<u8>, field: Option<&[u8]>) {
     // Texts are cut before, ids and digests are short: a length always fits.
     let fits = |field: &&[u8]| u16::try_from(field.len()).is_ok_and(|length| length != ABSENT);
@@ -252,15 +257,18 @@ pub(super) fn put(bytes: &mut Vec<u8>, field: Option<&[u8]>) {
     bytes.extend_from_slice(field.unwrap_or_default());
 }
 
+/// Reads in the order in which [`put`] wrote; None once the bytes do not fit.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// Bytes of a fixed number.
     pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(taken)
     }
 
+    /// A field, which may be absent.
     pub(super) fn field(&mut self) -> Option<Option<&'a [u8]>> {
         let length = u16::from_be_bytes(*self.take::<2>()?);
         if length == ABSENT {
@@ -271,6 +279,7 @@ impl<'a> Reader<'a> {
         Some(Some(field))
     }
 
+    /// A field that must be text.
     pub(super) fn text(&mut self) -> Option<Option<&'a str>> {
         self.field()?.map(std::str::from_utf8).transpose().ok()
     }

@@ -3,6 +3,7 @@
 
 /// How many records of a lane are remembered as ones that may be repeated.
 pub(super) const RECENT: usize = 8;
+/// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
 
 /// The queue of one database.
@@ -28,26 +29,39 @@ pub struct Lane {
     pub failures: u32,
     /// Records that found no room and could be left out: counted, so that this is told.
     pub left_out: u64,
+    /// The oldest slot that waits.
     pub(super) first: u32,
+    /// The newest slot that waits.
     pub(super) last: u32,
+    /// Slots that this database holds: what its share is measured by.
     pub(super) used: u32,
+    /// Number of the newest event that was accepted. Numbers never go back while the server runs.
     pub(super) accepted: u64,
+    /// Number of the newest event that a round has copied.
     pub(super) taken: u64,
+    /// Number of the newest event that is on disk: who waits for an event waits for this.
     pub(super) written: u64,
     /// How many times something was released.
     pub(super) rounds: u64,
+    /// The newest events that may be repeated, for [`super::queue::Queue::push_or_count`].
     pub(super) recent: [Recent; RECENT],
+    /// The place in `recent` that is overwritten next.
     pub(super) next_recent: u32,
 }
 
+/// An event that an equal one may still be counted into.
 #[derive(Clone, Copy)]
 pub(super) struct Recent {
+    /// A digest of the event without its time: equal events have equal keys.
     pub(super) key: u64,
+    /// Where the event lies, as long as it waits.
     pub(super) slot: u32,
+    /// The number of the event that lay there: another number says that the slot is somebody else's by now.
     pub(super) number: u64,
 }
 
 impl Lane {
+    /// A lane that nobody has.
     pub(super) const EMPTY: Self = Self {
         database: 0,
         writer: 0,
@@ -113,6 +127,7 @@ impl Lane {
         self.accepted - self.written
     }
 
+    /// Only an idle lane may be given to another database.
     pub(super) fn is_idle(&self) -> bool {
         self.used == 0 && self.writer == 0 && !self.has_work()
     }

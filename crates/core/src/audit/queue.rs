@@ -15,9 +15,11 @@ use super::lane::{Lane, RECENT, Recent};
 
 /// How many databases can have records waiting at the same time.
 pub const LANES: usize = LANE_COUNT as usize;
+/// As wide as the arithmetic of shares.
 const LANE_COUNT: u32 = 64;
 /// Bytes of a record in one slot: most take one.
 const ROOM: usize = 288;
+/// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
 
 /// A piece of the pool.
@@ -28,22 +30,31 @@ pub struct Slot {
     next: u32,
     /// Where the record goes on.
     more: u32,
+    /// As its lane has counted: a reader that finds another number knows that the slot was given on.
     number: u64,
+    /// When it was accepted, in Postgres' microseconds.
     at: i64,
+    /// How many equal events this one stands for.
     count: u32,
+    /// Bytes of the whole record, over all of its slots.
     length: u32,
+    /// This slot's part of the record.
     bytes: [u8; ROOM],
 }
 
 /// What all lanes share.
 pub struct Header {
+    /// Head of the list of slots that were given back.
     free: u32,
     /// Slots from here on were never used.
     fresh: u32,
+    /// Slots that there are, laid out by the server before any process may come.
     total: u32,
     /// What is left of the part that nobody is guaranteed.
     common: u32,
+    /// No lane may have more: one database cannot fill the queue of all.
     share: u32,
+    /// A lane has so many, whatever others take.
     guarantee: u32,
     /// Nobody will fetch anything any more, so nothing is accepted.
     pub is_closed: bool,
@@ -66,9 +77,13 @@ pub struct Full;
 /// A record that may grow for as long as it waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Growing {
+    /// The lane that it waits in.
     lane: usize,
+    /// Its number: an event that was taken meanwhile no longer grows.
     number: u64,
+    /// Its first slot.
     first: u32,
+    /// Its last slot, where the next bytes go.
     last: u32,
 }
 
@@ -155,6 +170,7 @@ impl Header {
         Ok(free)
     }
 
+    /// The guarantees of all lanes together are as much as is common: half of the slots.
     fn guarantee(share: u32) -> u32 {
         (share / 16).max(1)
     }
@@ -171,6 +187,7 @@ impl Header {
         Ok(())
     }
 
+    /// Slots beyond the guarantee go back to the common room; those within it were never part of it.
     fn give_back(&mut self, lane: usize, slots: u32) {
         let used = self.lanes[lane].used;
         let left = used.saturating_sub(slots);
@@ -198,6 +215,7 @@ impl Queue<'_> {
         self.push(lane, bytes, at)
     }
 
+    /// Events that may be left out never take the second half of a share.
     fn admit_spare(&self, lane: usize) -> Result<(), Full> {
         if self.header.lanes[lane].used >= self.header.share / 2 { Err(Full) } else { Ok(()) }
     }
@@ -352,6 +370,7 @@ impl Queue<'_> {
         Ok(at)
     }
 
+    /// Puts a record's slots back on the free list.
     fn free(&mut self, lane: usize, first: u32) {
         let mut at = first;
         while at != NONE {

@@ -126,6 +126,7 @@ impl Provider {
         Ok(Checked { value, warnings })
     }
 
+    /// A credential that is one word.
     fn check_key<'p>(
         &self,
         value: &str,
@@ -142,6 +143,7 @@ impl Provider {
         Ok(recognise(&self.formats, value))
     }
 
+    /// A credential that is a JSON object of fields.
     fn check_object<'p>(
         &self,
         value: &str,
@@ -171,6 +173,7 @@ impl Provider {
 }
 
 impl Field {
+    /// Rules about a single field, which no other field softens.
     fn check(&self, value: &str) -> Result<Vec<Warning>, Rejection> {
         if !self.equals.is_empty() && !self.equals.iter().any(|allowed| allowed == value) {
             return Err(Rejection::FieldWrong);
@@ -192,6 +195,7 @@ impl Field {
     }
 }
 
+/// Finds fault with a value that none of a provider's formats fits. A warning only: providers change their formats.
 fn recognise(formats: &[Format], value: &str) -> Vec<Warning> {
     if formats.is_empty() {
         return Vec::new();
@@ -237,6 +241,7 @@ fn is_assignment(value: &str) -> bool {
     is_name && !rest.is_empty() && !rest.starts_with('=') && (is_exported || is_variable || is_of_a_key)
 }
 
+/// Recognises what stands in examples, which somebody is sure to paste one day.
 fn is_placeholder(value: &str) -> bool {
     let lower = Zeroizing::new(value.to_ascii_lowercase());
     let body = lower.rsplit(['_', '-']).next().unwrap_or_default();

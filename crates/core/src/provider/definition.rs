@@ -14,10 +14,14 @@ use crate::walk::{host_allowed, host_covers, is_host_pattern};
 
 /// The members that a provider and its parts may have.
 const PROVIDER: [&str; 8] = ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment"];
+/// The members that a field may have. A misspelt one is refused, because it would say nothing.
 const FIELD: [&str; 9] =
     ["name", "label", "secret", "optional", "env", "formats", "equals", "uuid", "not_uuid"];
+/// The members of a format.
 const FORMAT: [&str; 8] = ["kind", "prefix", "alphabet", "least", "most", "contains", "own", "warning"];
+/// The members of a test.
 const TEST: [&str; 5] = ["method", "url", "headers", "answers", "body"];
+/// The members of an environment.
 const ENVIRONMENT: [&str; 3] = ["document", "unset", "without"];
 /// The members of a built-in provider's field that may be described otherwise.
 const FREE: [&str; 3] = ["label", "env", "formats"];
@@ -169,6 +173,7 @@ pub fn catalogue() -> &'static [Value] {
     PARSED.get_or_init(|| serde_json::from_str(CATALOGUE).unwrap_or_default())
 }
 
+/// A built-in provider as the catalogue has it.
 fn catalogued(id: &str) -> Option<&'static Map<String, Value>> {
     let mut entries = catalogue().iter().filter_map(Value::as_object);
     entries.find(|entry| entry.get("id").and_then(Value::as_str) == Some(id))
@@ -187,6 +192,7 @@ fn merge(builtin: &Map<String, Value>, said: &Map<String, Value>) -> Result<Map<
     Ok(whole)
 }
 
+/// Fields are described otherwise by name; a built-in provider gets no new ones.
 fn merge_fields(builtin: Option<&Value>, said: &Value) -> Result<Value, Fault> {
     let mut fields = builtin.and_then(Value::as_array).cloned().unwrap_or_default();
     for given in said.as_array().ok_or(Fault::Malformed)? {
@@ -234,6 +240,7 @@ fn admit_members(said: &Map<String, Value>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses a member that nothing here would read.
 fn admit_names(place: &'static str, given: &Map<String, Value>, known: &[&str]) -> Result<(), Fault> {
     match given.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(Fault::Unknown { place, name: name.clone() }),
@@ -301,6 +308,7 @@ fn begins_with_endpoint(url: &str, provider: &Provider) -> bool {
     })
 }
 
+/// A test sends the credential, so that its address has to be one of the provider's own hosts.
 fn is_address_within(url: &str, provider: &Provider) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
@@ -310,10 +318,12 @@ fn is_address_within(url: &str, provider: &Provider) -> bool {
     is_direct && host_allowed(Some(host), None, &provider.hosts)
 }
 
+/// Plain HTTP is for these alone.
 fn is_own_machine(host: &str) -> bool {
     OWN_MACHINE.contains(&host)
 }
 
+/// Lower case, so that two providers never differ by case only.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')

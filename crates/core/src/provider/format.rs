@@ -64,6 +64,7 @@ impl Format {
 }
 
 impl Alphabet {
+    /// ASCII only: keys are.
     fn has(self, byte: u8) -> bool {
         match self {
             Self::Alphanumeric => byte.is_ascii_alphanumeric(),
