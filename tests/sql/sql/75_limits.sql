@@ -39,3 +39,7 @@ INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('u', 'openai
 SELECT hftok.create_integration_with_vault('n', 'openai', 'sk-0123456789abcdef0123456789',
     jsonb_build_object('a', repeat('x', 65536)), p_user_id => 'u');
 SELECT hftok.register_provider(jsonb_build_object('name', 'long', 'label', repeat('x', 65536)));
+
+-- Rows of a bulk: refused before any is looked at.
+SELECT count(*) FROM hftok.save_credentials((SELECT jsonb_agg(n) FROM generate_series(1, 10001) n));
+SELECT count(*) FROM hftok.save_credentials((SELECT jsonb_agg(n) FROM generate_series(1, 10000) n));
