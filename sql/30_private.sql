@@ -67,10 +67,11 @@ CREATE FUNCTION hftok_private.missing_key(p_sealing bigint, p_marking bigint, p_
     END;
 COMMENT ON FUNCTION hftok_private.missing_key IS 'Says that a key is missing that a sealed value or its fingerprint was made with, or NULL.';
 
--- Writers of one user's credentials come one after the other, whichever of their rows they lock first.
-CREATE FUNCTION hftok_private.lock_user(p_user_id text) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_lock_user';
-COMMENT ON FUNCTION hftok_private.lock_user IS 'Waits until nobody else writes credentials of this user, until the transaction ends.';
+-- Writers for one owner come one after the other, whichever rows they lock first. A bulk does not hold all of its owners, so rows
+-- have an order of their own: the secret, if there is one, then its mask or integration.
+CREATE FUNCTION hftok_private.lock_owner(p_scope text, p_id text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_lock_owner';
+COMMENT ON FUNCTION hftok_private.lock_owner IS 'Waits until nobody else writes for this user or organisation, until the transaction ends.';
 
 CREATE FUNCTION hftok_private.record_change(
     p_action text, p_object uuid DEFAULT NULL, p_version int DEFAULT NULL, p_digest bytea DEFAULT NULL, p_scope text DEFAULT NULL,

@@ -67,9 +67,7 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP = 'DELETE' THEN
-        IF OLD.scope = 'user' THEN
-            PERFORM hftok_private.lock_user(OLD.scope_id);
-        END IF;
+        PERFORM hftok_private.lock_owner(OLD.scope, OLD.scope_id);
         DELETE FROM hftok_private.secrets s WHERE s.id = OLD.secret_id RETURNING s.* INTO stored;
         IF FOUND THEN
             PERFORM hftok_private.record_change('credentials', stored.id, stored.version, NULL, stored.scope,
@@ -84,9 +82,7 @@ BEGIN
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
     IF FOUND THEN
-        IF stored.scope = 'user' THEN
-            PERFORM hftok_private.lock_user(stored.scope_id);
-        END IF;
+        PERFORM hftok_private.lock_owner(stored.scope, stored.scope_id);
         SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id FOR UPDATE;
     END IF;
     IF NOT FOUND THEN

@@ -130,9 +130,9 @@ DECLARE
     share hftok_private.integrations;
     integration hftok_private.integrations;
 BEGIN
-    IF p_scope = 'user' THEN
-        PERFORM hftok_private.lock_user(owner);
-    END IF;
+    PERFORM hftok_private.lock_owner(p_scope, owner);
+    PERFORM FROM hftok_private.secrets s
+    WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user')) ORDER BY s.id FOR UPDATE;
     SELECT count(*) FILTER (WHERE s.scope = p_scope), count(*) FILTER (WHERE s.scope = 'integration')
     INTO credentials, integrations
     FROM hftok_private.secrets s

@@ -36,7 +36,9 @@ CREATE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
-    PERFORM hftok_private.lock_user(NEW.user_id);
+    PERFORM hftok_private.lock_owner('user', NEW.user_id);
+    PERFORM FROM hftok_private.secrets s
+    WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' FOR UPDATE;
     -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
     IF NEW.api_key IS NULL OR strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
@@ -115,7 +117,7 @@ CREATE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
 DECLARE
     stored hftok_private.secrets;
 BEGIN
-    PERFORM hftok_private.lock_user(OLD.user_id);
+    PERFORM hftok_private.lock_owner('user', OLD.user_id);
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.secrets s
         WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = ''
@@ -152,7 +154,7 @@ CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
-    -- Whoever has the row locked is waited for: writers hold lock_user() before any row, so it is nobody who waits for this one, and a
+    -- Whoever has the row locked is waited for: writers lock the secret before it, so it is nobody who waits for this one, and a
     -- row passed over would show a key that is gone.
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.scope_id AND k.service = OLD.provider;
@@ -166,12 +168,14 @@ BEGIN
         VALUES (NEW.id, NEW.scope_id, NEW.provider, NEW.preview, NEW.created_at, NEW.updated_at)
         ON CONFLICT (user_id, service) DO NOTHING;
     END IF;
-    RETURN NULL;
+    RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the secrets are.';
 
-CREATE TRIGGER inserted AFTER INSERT ON hftok_private.secrets FOR EACH ROW
+-- Before, because an upsert of clients has the row before there is a secret. What it waits for, and the secret of which it then turns
+-- out that there is one, are written anew.
+CREATE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW
     WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
 -- Only when the row would change: verdicts of the backend lock nothing else.
 CREATE TRIGGER updated AFTER UPDATE ON hftok_private.secrets FOR EACH ROW

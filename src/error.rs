@@ -78,6 +78,12 @@ pub enum Error {
         /// The quota in bytes.
         most: usize,
     },
+    /// All values of an owner together are longer than the quota allows.
+    #[error("too many bytes")]
+    TooManyBytes {
+        /// The quota in bytes.
+        most: i64,
+    },
     /// More of something than the quota allows.
     #[error("too many")]
     TooMany {

@@ -3,7 +3,6 @@
 
 use std::ops::Deref;
 
-use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 
@@ -19,9 +18,10 @@ use crate::pg::json;
 use crate::pg::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::owner::AsOwner;
 use crate::pg::{server_log, session};
+use crate::store::quotas::Counted;
 use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
-use crate::store::{integrations, providers, quotas};
+use crate::store::{integrations, owners, providers};
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -55,7 +55,7 @@ impl Saving<'_> {
             json::parse(checked.value)?;
         }
         let binding = owner.binding(self.provider, self.model);
-        lock(owner)?;
+        let counted = Counted::to_save(owner.scope, &owner.id)?;
         let expect = |current| match self.expected {
             Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
             _ => Ok(()),
@@ -67,7 +67,7 @@ impl Saving<'_> {
             let mut saved = match found {
                 Some(found) => found,
                 None => {
-                    quotas::admit_secret(owner.scope, &owner.id)?;
+                    counted.admit_secret()?;
                     let mut new = Secret::new(&binding)?;
                     new.row.id = self.id.unwrap_or(new.row.id);
                     new
@@ -75,7 +75,7 @@ impl Saving<'_> {
             };
             self.describe(&mut saved, &checked);
             saved.set_value(&value)?;
-            quotas::admit_bytes(owner.scope, &owner.id, saved.row.sealed.len())?;
+            counted.admit_bytes(saved.row.sealed.len())?;
             if former > 0 {
                 saved.update(former)?;
                 return Ok(saved);
@@ -106,11 +106,6 @@ impl Saving<'_> {
 /// Looks at a value as the provider's; one that cannot be a credential of it is an error that does not quote it.
 pub fn check<'a>(provider: &Provider, value: &'a str) -> Result<Checked<'a>, Error> {
     provider.check(value, providers::usable()?.iter().map(Deref::deref)).map_err(Error::Rejected)
-}
-
-/// A user's credentials are counted against a limit, so that two calls for one user must not count at once.
-fn lock(owner: &Owner) -> Result<(), Error> {
-    if owner.scope == Scope::User { secrets::lock_user(&owner.id) } else { Ok(()) }
 }
 
 /// `stop` or `continue`.
@@ -214,7 +209,7 @@ entry! {
             admitted => admitted?,
         }
         let provider = required(p_provider, "p_provider must not be null")?;
-        lock(&owner)?;
+        owners::lock(owner.scope, &owner.id)?;
         let model = short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default();
         secrets::delete(binding_key(&owner.binding(provider, model)))
     }

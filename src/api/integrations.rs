@@ -28,8 +28,9 @@ use crate::pg::owner::AsOwner;
 use crate::pg::statement;
 use crate::settings;
 use crate::store::integrations::{self, Integration};
-use crate::store::secrets::{self, Secret};
-use crate::store::{owners, providers, quotas};
+use crate::store::quotas::Counted;
+use crate::store::secrets::Secret;
+use crate::store::{owners, providers};
 
 entry! {
     /// Makes an integration with its credentials.
@@ -54,10 +55,10 @@ entry! {
             Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
         let mut new = Secret::new(&binding)?;
         new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        secrets::lock_user(&user)?;
-        quotas::admit_secret(Scope::Integration, &user)?;
+        let counted = Counted::to_save(Scope::Integration, &user)?;
+        counted.admit_secret()?;
         new.set_value(&secret(checked.value)?)?;
-        quotas::admit_bytes(Scope::Integration, &user, new.row.sealed.len())?;
+        counted.admit_bytes(new.row.sealed.len())?;
         if !new.insert()? {
             return Err(Error::Internal("a new integration's binding is taken"));
         }
@@ -112,7 +113,9 @@ entry! {
         let caller = Caller::current();
         let given = required(p_credentials, "p_credentials must not be null")?;
         let _owner = AsOwner::switch(&caller)?;
-        let reached = own(p_integration_id, &user_of(&caller, p_integration_id, p_user_id)?)?;
+        let user = user_of(&caller, p_integration_id, p_user_id)?;
+        let counted = Counted::to_save(Scope::Integration, &user)?;
+        let reached = own(p_integration_id, &user)?;
         let mut found = reached.credentials()?;
         let former = found.row.version;
         let merged;
@@ -128,7 +131,7 @@ entry! {
         let checked = checked(&provider, given)?;
         found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         found.set_value(&secret(checked.value)?)?;
-        quotas::admit_bytes(Scope::Integration, &reached.owner, found.row.sealed.len())?;
+        counted.admit_bytes(found.row.sealed.len())?;
         found.update(former)?;
         reached.renew()
     }
@@ -156,7 +159,11 @@ entry! {
     fn delete_integration(p_integration_id: Uuid, p_user_id: &str) -> bool {
         let caller = Caller::current();
         let _owner = AsOwner::switch(&caller)?;
-        match user_of(&caller, p_integration_id, p_user_id).and_then(|user| own(p_integration_id, &user)) {
+        let reach = |user: String| {
+            owners::lock(Scope::Integration, &user)?;
+            own(p_integration_id, &user)
+        };
+        match user_of(&caller, p_integration_id, p_user_id).and_then(reach) {
             Ok(reached) => reached.delete(),
             // Answered, and yet a refusal.
             Err(error @ Error::NotFound(_)) => {

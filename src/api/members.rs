@@ -1,5 +1,7 @@
 //! Organisations and their members, and the administrators of the application.
 
+use hftok_core::binding::Scope;
+
 use super::input::required;
 use super::owner::{self, Actor};
 use crate::error::{Error, Object};
@@ -7,6 +9,7 @@ use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
 use crate::store::owners::{self, Role};
+use crate::store::quotas::Counted;
 
 entry! {
     /// Makes a user a member of an organisation, or gives a member another role.
@@ -17,8 +20,9 @@ entry! {
         let caller = Caller::current();
         let actor = Actor::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
+        let counted = Counted::lock(Scope::Org, &change.org)?;
         change.admit(&actor, Some(role))?;
-        owners::put(&change.org, &change.user, role)
+        owners::put(&counted, &change.user, role)
     }
 
     /// Ends a membership; says whether there was one.
@@ -27,6 +31,7 @@ entry! {
         let caller = Caller::current();
         let actor = Actor::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
+        owners::lock(Scope::Org, &change.org)?;
         change.admit(&actor, None)?;
         owners::remove(&change.org, &change.user)
     }
@@ -36,6 +41,13 @@ entry! {
     /// An identifier as it is stored.
     fn identifier(p_id: &str) -> String {
         owner::identifier(required(p_id, "an identifier must not be null")?)
+    }
+
+    /// Waits until nobody else writes for this owner.
+    fn lock_owner(p_scope: &str, p_id: &str) -> () {
+        let scope = Scope::parse(required(p_scope, "p_scope must not be null")?)
+            .ok_or(Error::BadInput("p_scope must be a scope"))?;
+        owners::lock(scope, required(p_id, "p_id must not be null")?)
     }
 }
 

@@ -13,7 +13,7 @@ use super::owner::Owner;
 use crate::error::Error;
 use crate::pg::entry::entry;
 use crate::store::providers;
-use crate::store::secrets::{self, Secret};
+use crate::store::secrets::Secret;
 
 thread_local! {
     // By user and provider. Begins empty with every statement.
@@ -80,11 +80,6 @@ entry! {
         };
         saving.store(&Owner { scope: Scope::User, id: user })?;
         Ok(true)
-    }
-
-    /// Waits until nobody else writes a credential of this user.
-    fn lock_user(p_user_id: &str) -> () {
-        secrets::lock_user(required(p_user_id, INCOMPLETE)?)
     }
 
     /// Forgets what an earlier statement kept.

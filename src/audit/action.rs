@@ -22,7 +22,7 @@ pub fn name(function: &'static str) -> &'static str {
         | "staged_id"
         | "is_staged"
         | "save_staged"
-        | "lock_user"
+        | "lock_owner"
         | "clear_staged"
         | "user_api_keys_statement"
         | "user_api_keys_insert"

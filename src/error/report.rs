@@ -54,6 +54,13 @@ impl From<Error> for Report {
                 .hint("0 stands for a secret that does not exist."),
             Error::TooLarge { what, most } => report(b"PT413", "Content Too Large")
                 .detail(format!("{what} may have {most} bytes.")),
+            Error::TooManyBytes { most } => report(b"PT413", "Content Too Large")
+                .detail(format!("All values of an owner, with their previous versions, may have {most} bytes."))
+                .hint(if caller::is_operator() {
+                    "Delete one that is no longer needed, or raise hftok.max_bytes_per_user."
+                } else {
+                    "Delete one that is no longer needed."
+                }),
             Error::TooMany { whose, most, what } => report(b"PT413", "Content Too Large")
                 .detail(format!("{whose} may have {most} {what}."))
                 .hint("Delete one that is no longer needed."),

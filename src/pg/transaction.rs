@@ -8,7 +8,7 @@ use pgrx::{pg_guard, pg_sys};
 use super::caller::Caller;
 use super::owner::AsOwner;
 use super::raise::Report;
-use super::{bare, statement};
+use super::{bare, lock, statement};
 use crate::error::Error;
 
 /// How a transaction, or a part of one, ended.
@@ -81,6 +81,7 @@ unsafe extern "C-unwind" fn on_end(event: pg_sys::XactEvent::Type, _argument: *m
         XACT_EVENT_ABORT => End::RolledBack,
         _ => return,
     };
+    lock::end(end);
     if end == End::RolledBack {
         statement::forget_from(0);
     }
@@ -102,6 +103,7 @@ unsafe extern "C-unwind" fn on_end_of_part(
         SUBXACT_EVENT_COMMIT_SUB => End::PartKept(depth()),
         _ => return,
     };
+    lock::end(end);
     if let End::PartRolledBack(depth) = end {
         statement::forget_from(depth);
     }

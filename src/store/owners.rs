@@ -9,7 +9,9 @@ use pgrx::pg_sys::TEXTOID;
 use crate::audit::changes;
 use crate::error::Error;
 use crate::pg::sql::{Run, Statement};
-use crate::store::{integrations, quotas};
+use crate::pg::{lock, relations};
+use crate::store::integrations;
+use crate::store::quotas::Counted;
 
 /// The role of a member.
 const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
@@ -30,6 +32,20 @@ thread_local! {
     static PUT_MEMBER: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, TEXTOID]) };
     static REMOVE_MEMBER: Statement = const { Statement::new(REMOVE, &[TEXTOID, TEXTOID]) };
     static FIND_ADMINISTRATOR: Statement = const { Statement::new(ADMINISTRATOR, &[TEXTOID]) };
+}
+
+/// Waits until nobody else writes for this owner, until the transaction ends: writers count what the owner has, and lock rows in
+/// several tables and not all in the same order.
+pub fn lock(scope: Scope, id: &str) -> Result<(), Error> {
+    let scope = match scope {
+        // Their integrations are counted with what they have.
+        Scope::User | Scope::Integration => Scope::User,
+        Scope::Org => Scope::Org,
+        // Nothing is counted.
+        Scope::Global | Scope::Vault => return Ok(()),
+    };
+    let secrets = relations::named(c"secrets").ok_or(Error::Internal("a table of hftok does not exist"))?;
+    lock::hold(secrets, scope.as_str(), id)
 }
 
 /// What a member of an organisation may do there.
@@ -80,10 +96,11 @@ pub fn lock_owners(org_id: &str) -> Result<Vec<String>, Error> {
     LOCK_OWNERS.write(&[org_id.into()], |row| row.must(1))
 }
 
-/// Makes a user a member, or gives a member another role.
-pub fn put(org_id: &str, user_id: &str, role: Role) -> Result<(), Error> {
+/// Makes a user a member of the organisation that is counted for, or gives a member another role.
+pub fn put(counted: &Counted<'_>, user_id: &str, role: Role) -> Result<(), Error> {
+    let org_id = counted.id();
     if self::role(org_id, user_id)?.is_none() {
-        quotas::admit_member(org_id)?;
+        counted.admit_member()?;
     }
     PUT_MEMBER.execute(&[org_id.into(), user_id.into(), role.as_str().into()])?;
     record(org_id, user_id, Some(role))

@@ -1,4 +1,7 @@
 //! How much anybody may have. Counted by index, and only where something is added.
+//!
+//! What must stay true: whoever counts has locked the one for whom it counts first. So only [`Counted`] counts, and an owner is
+//! locked before any row.
 
 use std::ffi::CStr;
 
@@ -6,8 +9,11 @@ use hftok_core::binding::Scope;
 use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
+use crate::keys::state::Reason;
+use crate::pg::lock;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::settings;
+use crate::store::owners;
 
 /// Credentials of one owner.
 const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
@@ -25,45 +31,70 @@ thread_local! {
     static SUM_BYTES: Statement = const { Statement::new(BYTES, &[TEXTOID, TEXTOID, TEXTOID]) };
 }
 
-/// Fails when an owner has as many secrets of this scope as they may.
-pub fn admit_secret(scope: Scope, id: &str) -> Result<(), Error> {
-    let Some((whose, most, what)) = quota(scope) else { return Ok(()) };
-    let counts = COUNT_SECRETS.read(&[scope.as_str().into(), id.into()], one)?;
-    admit(counts, whose, most, what)
+/// An owner for whom is counted, and for whom nobody else writes meanwhile.
+pub struct Counted<'a> {
+    /// What kind of secrets is to be added.
+    scope: Scope,
+    /// Which owner.
+    id: &'a str,
 }
 
-/// Fails when an organisation has as many members as it may.
-pub fn admit_member(org: &str) -> Result<(), Error> {
-    let counts = COUNT_MEMBERS.read(&[org.into()], one)?;
-    admit(counts, "An organisation", settings::max_members_per_org(), "members")
-}
+impl<'a> Counted<'a> {
+    /// Waits until nobody else writes for this owner.
+    pub fn lock(scope: Scope, id: &'a str) -> Result<Self, Error> {
+        owners::lock(scope, id)?;
+        Ok(Self { scope, id })
+    }
 
-/// Fails when what an owner has, previous versions included, would be too long with so many bytes more.
-pub fn admit_bytes(scope: Scope, id: &str, more: usize) -> Result<(), Error> {
-    let scopes = match scope {
-        Scope::User | Scope::Integration => [Scope::User, Scope::Integration],
-        Scope::Org => [Scope::Org; 2],
-        Scope::Global | Scope::Vault => return Ok(()),
-    };
-    let most = settings::max_bytes_per_user();
-    let more = i64::try_from(more).unwrap_or(i64::MAX);
-    let [first, second] = scopes;
-    // All that anybody may have of values as short as a key fits: they are not worth a sum, and at worst double it.
-    let secrets: i64 = if first == second { &scopes[..1] } else { &scopes }
-        .iter()
-        .filter_map(|scope| quota(*scope))
-        .map(|(_, most, _)| i64::from(most))
-        .sum();
-    if more.saturating_mul(secrets).saturating_mul(i64::from(settings::version_history()) + 1) <= most {
-        return Ok(());
+    /// The same for a secret to be saved, which needs keys.
+    pub fn to_save(scope: Scope, id: &'a str) -> Result<Self, Error> {
+        if !lock::is_keyed() {
+            return Err(Error::Sealed(Reason::NotPreloaded));
+        }
+        Self::lock(scope, id)
     }
-    let parameters = [first.as_str().into(), second.as_str().into(), id.into()];
-    let sum = SUM_BYTES.read(&parameters, one)?.first().copied().unwrap_or_default();
-    if sum.saturating_add(more) > most {
-        let most = usize::try_from(most).unwrap_or_default();
-        return Err(Error::TooLarge { what: "All values of an owner, with their previous versions,", most });
+
+    /// Which owner.
+    pub fn id(&self) -> &str {
+        self.id
     }
-    Ok(())
+
+    /// Fails when the owner has as many secrets of this scope as they may.
+    pub fn admit_secret(&self) -> Result<(), Error> {
+        let Some((whose, most, what)) = quota(self.scope) else { return Ok(()) };
+        let counts = COUNT_SECRETS.read(&[self.scope.as_str().into(), self.id.into()], one)?;
+        admit(counts, whose, most, what)
+    }
+
+    /// Fails when an organisation has as many members as it may.
+    pub fn admit_member(&self) -> Result<(), Error> {
+        let counts = COUNT_MEMBERS.read(&[self.id.into()], one)?;
+        admit(counts, "An organisation", settings::max_members_per_org(), "members")
+    }
+
+    /// Fails when what the owner has, previous versions included, would be too long with so many bytes more.
+    pub fn admit_bytes(&self, more: usize) -> Result<(), Error> {
+        let scopes = match self.scope {
+            Scope::User | Scope::Integration => [Scope::User, Scope::Integration],
+            Scope::Org => [Scope::Org; 2],
+            Scope::Global | Scope::Vault => return Ok(()),
+        };
+        let most = settings::max_bytes_per_user();
+        let more = i64::try_from(more).unwrap_or(i64::MAX);
+        let [first, second] = scopes;
+        // All that anybody may have of values as short as a key fits: they are not worth a sum, and at worst double it.
+        let secrets: i64 = if first == second { &scopes[..1] } else { &scopes }
+            .iter()
+            .filter_map(|scope| quota(*scope))
+            .map(|(_, most, _)| i64::from(most))
+            .sum();
+        if more.saturating_mul(secrets).saturating_mul(i64::from(settings::version_history()) + 1) <= most {
+            return Ok(());
+        }
+        let parameters = [first.as_str().into(), second.as_str().into(), self.id.into()];
+        let sum = SUM_BYTES.read(&parameters, one)?.first().copied().unwrap_or_default();
+        if sum.saturating_add(more) > most { Err(Error::TooManyBytes { most }) } else { Ok(()) }
+    }
 }
 
 /// None where nothing is limited.

@@ -16,7 +16,6 @@ use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::sql::{Row, Run, Statement};
 use crate::pg::texts::Texts;
-use crate::pg::{lock, relations};
 use crate::settings;
 
 /// The columns that [`Secret::read`] takes, in its order.
@@ -293,14 +292,6 @@ impl Secret {
             warnings: row.must::<Texts>(17)?.0,
         })
     }
-}
-
-/// Waits until nobody else writes a credential of this user, until the transaction ends. Writers lock rows in two tables
-/// and not all in the same order, and they count what the user has.
-pub fn lock_user(user: &str) -> Result<(), Error> {
-    let secrets = relations::named(c"secrets").ok_or(Error::Internal("a table of hftok does not exist"))?;
-    lock::hold(secrets, user);
-    Ok(())
 }
 
 /// Deletes a secret of this scope with all its versions; `false` when there is none of this id.

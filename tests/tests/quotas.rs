@@ -80,6 +80,17 @@ fn bytes_are_summed_up_with_previous_versions() {
         refusal.detail(),
         Some("All values of an owner, with their previous versions, may have 204800 bytes.")
     );
+    assert_eq!(
+        refusal.hint(),
+        Some("Delete one that is no longer needed, or raise hftok.max_bytes_per_user.")
+    );
+    // To others than operators no setting is named.
+    client.batch_execute("CREATE ROLE backend IN ROLE hftok_service; SET ROLE backend").expect("a role");
+    assert_eq!(
+        refused(save(&mut client, "alice", 60_000), "PT413").hint(),
+        Some("Delete one that is no longer needed.")
+    );
+    client.batch_execute("RESET ROLE").expect("reset");
     let integration = "SELECT hftok.create_integration_with_vault('n', 'openai', 'sk-' || repeat('a', 60000), p_user_id => 'alice')";
     assert!(quota(&mut client, integration).starts_with("All values"));
     save(&mut client, "bob", 60_000).expect("of another user");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
-use hftok_core::audit::chain::{Head, Link, START, key_of, same};
+use hftok_core::audit::chain::{Head, Link, RunKey, START, key_of, same};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::canonical::Canonical;
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
@@ -118,6 +118,20 @@ fn the_hashes_are_those_of_the_layout() {
         assert_eq!(key_of(&link).map(DataKeyId::get), Some(258));
     }
     assert_eq!(key_of(&START), None, "the start is nobody's");
+}
+
+#[test]
+fn names_are_known_by_their_kind_and_by_a_key_that_was_drawn() {
+    let mut key = RunKey::EMPTY;
+    assert_eq!(key.digest_of_name("user", "name"), None, "zeroes would let anybody find a name");
+    key.draw().unwrap();
+    let of = |kind, name| key.digest_of_name(kind, name).unwrap();
+    assert_eq!(of("user", "name"), of("user", "name"));
+    assert_ne!(of("user", "name"), of("org", "name"));
+    assert_ne!(of("user", "name"), of("usern", "ame"));
+    let mut other = RunKey::EMPTY;
+    other.draw().unwrap();
+    assert_ne!(other.digest_of_name("user", "name"), key.digest_of_name("user", "name"));
 }
 
 #[test]

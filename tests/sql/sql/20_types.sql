@@ -98,7 +98,7 @@ INSERT INTO calls (call) VALUES
         p_host => ''evil.example''::text, p_levels => ''{user}''::text[])'),
     ('hftok_private.forget(p_scope => ''user''::text, p_id => ''alice''::text)'),
     ('hftok_private.identifier(p_id => ''6F9619FF-8B86-D011-B42D-00C04FC964FF''::text)'),
-    ('hftok_private.lock_user(p_user_id => ''bob''::text)'),
+    ('hftok_private.lock_owner(p_scope => ''user''::text, p_id => ''bob''::text)'),
     ('hftok_private.reseal(p_id => :credential, p_version => 2::int, p_scope => ''user''::text, p_scope_id => ''alice''::text,
         p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_sealed => :stored, p_old_hosts => NULL::text[],
         p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),

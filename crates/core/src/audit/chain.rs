@@ -109,12 +109,14 @@ impl RunKey {
         self.is_drawn.then(|| signed(Self::ID, &self.bytes, &bytes.finish()))
     }
 
-    /// What a name is known by while the server runs: nobody without the key can find another one that is known by the same.
-    pub fn digest_of_name(&self, name: &str) -> [u8; 8] {
-        let mac = hmac(&self.bytes, &Canonical::new("hftok name in this run").field(name).finish());
+    /// What a name of a kind is known by while the server runs: nobody without the key can find another one that is known by the
+    /// same. `None` when there is no key.
+    pub fn digest_of_name(&self, kind: &str, name: &str) -> Option<[u8; 8]> {
+        let mac =
+            hmac(&self.bytes, &Canonical::new("hftok name in this run").field(kind).field(name).finish());
         let mut digest = [0; 8];
         digest.copy_from_slice(&mac[..8]);
-        digest
+        self.is_drawn.then_some(digest)
     }
 
     /// Whether a link names this key, or that of another run.
