@@ -38,7 +38,7 @@ COMMENT ON COLUMN hftok_private.audit.id IS 'Counts from 1 without a gap.';
 COMMENT ON COLUMN hftok_private.audit.at IS 'When it was done.';
 COMMENT ON COLUMN hftok_private.audit.kind IS 'reveal, change, refusal, key or audit.';
 COMMENT ON COLUMN hftok_private.audit.action IS 'The function, view or operation.';
-COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed, rolled_back, prepared or unprotected; why it was refused; done.';
+COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed, rolled_back, prepared or unprotected; why it was refused; found or not_found of a comparison; done.';
 COMMENT ON COLUMN hftok_private.audit.count IS 'How many such events this one stands for.';
 COMMENT ON COLUMN hftok_private.audit.protected IS 'False: it lay in audit_pending without a protection that fits, so whoever can write there may have made it up.';
 COMMENT ON COLUMN hftok_private.audit.object_id IS 'The secret, or another object with an id. NULL where the event stands for several.';

@@ -10,7 +10,16 @@ COMMENT ON FUNCTION hftok_private.open_vault_row IS
 
 CREATE FUNCTION hftok_private.fingerprints(p_value text) RETURNS bytea[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_fingerprints';
-COMMENT ON FUNCTION hftok_private.fingerprints IS 'The fingerprints of a value under every key for fingerprints.';
+COMMENT ON FUNCTION hftok_private.fingerprints IS
+    'The fingerprints of a value under every key for fingerprints; so many a minute for each login (hftok.max_guesses_per_minute).';
+
+CREATE FUNCTION hftok_private.record_comparison(
+    p_action text, p_outcome text, p_secret_id uuid, p_version int DEFAULT NULL, p_scope text DEFAULT NULL,
+    p_scope_id text DEFAULT NULL, p_provider text DEFAULT NULL, p_is_again boolean DEFAULT false
+) RETURNS void
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_comparison';
+COMMENT ON FUNCTION hftok_private.record_comparison IS
+    'Records that somebody learns whether a secret has the value that they bring: found or not_found. p_is_again: an import found what it had brought, and may share an event with many such.';
 
 CREATE FUNCTION hftok_private.value_fault(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text,

@@ -74,21 +74,37 @@ CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_secret_history';
 COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
 
+-- Rows are given when all of them were recorded, and so is that there was none.
 CREATE FUNCTION hftok_private.find_secret_as_owner(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    WITH wanted AS MATERIALIZED (SELECT hftok_private.fingerprints(p_value) AS fingerprints)
-    SELECT s.id, s.version, true
-    FROM hftok_private.secrets s WHERE s.fingerprint = ANY ((SELECT w.fingerprints FROM wanted w)::bytea[])
-    UNION ALL
-    SELECT v.secret_id, v.version, false
-    FROM hftok_private.secret_versions v WHERE v.fingerprint = ANY ((SELECT w.fingerprints FROM wanted w)::bytea[])
+DECLARE
+    wanted bytea[] := hftok_private.fingerprints(p_value);
+    hit record;
+BEGIN
+    FOR hit IN
+        SELECT s.id, s.version, true AS is_current, s.scope, s.scope_id, s.provider
+        FROM hftok_private.secrets s WHERE s.fingerprint = ANY (wanted)
+        UNION ALL
+        SELECT v.secret_id, v.version, false, v.scope, v.scope_id, v.provider
+        FROM hftok_private.secret_versions v WHERE v.fingerprint = ANY (wanted)
+    LOOP
+        PERFORM hftok_private.record_comparison('find_secret', 'found', hit.id, hit.version, hit.scope, hit.scope_id, hit.provider);
+        secret_id := hit.id;
+        version := hit.version;
+        is_current := hit.is_current;
+        RETURN NEXT;
+    END LOOP;
+    IF NOT FOUND THEN
+        PERFORM hftok_private.record_comparison('find_secret', 'not_found', NULL);
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION hftok_private.find_secret_as_owner IS 'The work of find_secret(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_find_secret';
 COMMENT ON FUNCTION hftok.find_secret IS
-    'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened.';
+    'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and what it hits is recorded.';
 
 -- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
 -- hftok_owner, and a row that is edited no longer opens.

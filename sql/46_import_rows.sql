@@ -2,10 +2,10 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE FUNCTION hftok_private.import_fingerprints(p_text text) RETURNS bytea[]
+CREATE FUNCTION hftok_private.import_fingerprints(p_text text, p_is_named boolean DEFAULT false) RETURNS bytea[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_fingerprints';
 COMMENT ON FUNCTION hftok_private.import_fingerprints IS
-    'The keyed fingerprints of what a source holds, white space around it left out as when it is saved.';
+    'The keyed fingerprints of what a source holds, white space around it left out as when it is saved, unless it is a named secret.';
 
 CREATE FUNCTION hftok_private.import_line(p_line hftok_private.import_rows) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -43,11 +43,25 @@ COMMENT ON FUNCTION hftok_private.import_line IS 'Writes what became of a row.';
 
 -- What is remembered of a row is not that it holds what the same bytes open to now.
 CREATE FUNCTION hftok_private.import_forget(p_source text, p_key text, p_stored text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    UPDATE hftok_private.import_rows r SET secret_id = NULL, version = NULL, fingerprints = NULL
-    WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
-    AND r.fingerprints && hftok_private.import_fingerprints(p_stored)
+DECLARE
+    kept hftok_private.import_rows;
+    is_same boolean;
+BEGIN
+    SELECT r.* INTO kept FROM hftok_private.import_rows r
+    WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run AND r.fingerprints IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    is_same := kept.fingerprints && hftok_private.import_fingerprints(p_stored);
+    PERFORM hftok_private.record_comparison('import_value', CASE WHEN is_same THEN 'found' ELSE 'not_found' END,
+        kept.secret_id, kept.version, kept.scope, kept.scope_id, kept.provider, is_same);
+    IF is_same THEN
+        UPDATE hftok_private.import_rows r SET secret_id = NULL, version = NULL, fingerprints = NULL
+        WHERE r.source = kept.source AND r.key = kept.key AND NOT r.dry_run;
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION hftok_private.import_forget IS 'Forgets what was imported from a row, if it still holds the same.';
 
@@ -101,21 +115,29 @@ $$;
 COMMENT ON FUNCTION hftok.import_note IS
     'Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason.';
 
--- Emptying the column destroys what may be the only other copy: so hftok's own is opened first. Not recorded in the audit: what
--- it compares with is what the column held, and is forgotten once that is emptied.
+-- Emptying the column destroys what may be the only other copy: so hftok's own is opened first.
 CREATE FUNCTION hftok_private.import_holds_as_owner(p_source text, p_key text, p_column text) RETURNS boolean
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
+DECLARE
     -- Asked first, also when there is no such row: it refuses GET.
-    WITH given AS MATERIALIZED (SELECT hftok_private.import_fingerprints(coalesce(p_column, '')) AS fingerprints)
-    SELECT coalesce((
-        SELECT CASE WHEN p_column IS NOT NULL AND r.fingerprints && g.fingerprints THEN
-            hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts,
-                s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key) IS NULL END
-        FROM hftok_private.import_rows r JOIN hftok_private.secrets s ON s.id = r.secret_id
-        WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
-        AND r.fingerprints IS NOT NULL
-    ), false) FROM given g
+    given bytea[] := hftok_private.import_fingerprints(coalesce(p_column, ''));
+    kept hftok_private.import_rows;
+    held hftok_private.secrets;
+    is_same boolean;
+BEGIN
+    SELECT r.* INTO kept FROM hftok_private.import_rows r
+    WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run AND r.fingerprints IS NOT NULL;
+    SELECT s.* INTO held FROM hftok_private.secrets s WHERE s.id = kept.secret_id;
+    IF p_column IS NULL OR held.id IS NULL THEN
+        RETURN false;
+    END IF;
+    is_same := kept.fingerprints && given;
+    PERFORM hftok_private.record_comparison('import_holds', CASE WHEN is_same THEN 'found' ELSE 'not_found' END,
+        held.id, kept.version, kept.scope, kept.scope_id, kept.provider, is_same);
+    RETURN is_same AND hftok_private.value_fault(held.id, held.version, held.scope, held.scope_id, held.provider, held.model, held.name,
+        held.allowed_hosts, held.expires_at, held.sealed, held.preview, held.fingerprint, held.binding_key) IS NULL;
+END
 $$;
 COMMENT ON FUNCTION hftok_private.import_holds_as_owner IS 'The work of import_holds(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
@@ -124,14 +146,24 @@ COMMENT ON FUNCTION hftok.import_holds IS
     'Whether a column still holds what was imported from it, and hftok has a secret for it that opens.';
 
 CREATE FUNCTION hftok_private.import_saw_as_owner(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    WITH given AS MATERIALIZED (SELECT hftok_private.import_fingerprints(coalesce(p_column, '')) AS fingerprints)
-    SELECT p_column IS NOT NULL AND EXISTS (
-        SELECT FROM hftok_private.import_rows r
-        WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
-        AND r.outcome = ANY (p_outcomes) AND r.seen && g.fingerprints
-    ) FROM given g
+DECLARE
+    given bytea[] := hftok_private.import_fingerprints(coalesce(p_column, ''));
+    kept hftok_private.import_rows;
+    is_same boolean;
+BEGIN
+    SELECT r.* INTO kept FROM hftok_private.import_rows r
+    WHERE r.source = p_source COLLATE "default" AND r.key = p_key COLLATE "default" AND NOT r.dry_run
+    AND r.outcome = ANY (p_outcomes) AND r.seen IS NOT NULL;
+    IF p_column IS NULL OR kept.key IS NULL THEN
+        RETURN false;
+    END IF;
+    is_same := kept.seen && given;
+    PERFORM hftok_private.record_comparison('import_saw', CASE WHEN is_same THEN 'found' ELSE 'not_found' END,
+        kept.secret_id, kept.version, kept.scope, kept.scope_id, kept.provider, is_same);
+    RETURN is_same;
+END
 $$;
 COMMENT ON FUNCTION hftok_private.import_saw_as_owner IS 'The work of import_saw(), which calls it as hftok_owner.';
 CREATE FUNCTION hftok.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean

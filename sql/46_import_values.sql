@@ -4,10 +4,6 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE FUNCTION hftok_private.record_comparison(p_secret_id uuid) RETURNS void
-    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_comparison';
-COMMENT ON FUNCTION hftok_private.record_comparison IS 'Records that somebody learns whether a secret has the value that they bring.';
-
 -- What a program's default, a form's hint or a hurried hand leaves in a column; what providers' own checks find comes after.
 CREATE FUNCTION hftok_private.import_fault(p_value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER
@@ -86,6 +82,7 @@ DECLARE
     is_new boolean;
     same_version int;
     was_same boolean;
+    is_again boolean;
     -- What the column of the row holds.
     stored text := coalesce(p_column, p_value);
 BEGIN
@@ -167,10 +164,14 @@ BEGIN
             UNION ALL
             SELECT v.version, v.fingerprint FROM hftok_private.secret_versions v WHERE v.secret_id = held.id
         ) h;
-        -- That it is what was brought before tells nothing of what hftok has now.
-        IF (held.id = kept.secret_id AND kept.fingerprints && line.fingerprints AND (value = stored OR was_same)) IS NOT TRUE THEN
-            PERFORM hftok_private.record_comparison(held.id);
-        END IF;
+    END IF;
+    IF held.id IS NOT NULL OR kept.fingerprints IS NOT NULL THEN
+        -- That it is what was brought before tells nothing of what hftok has now, and is so of a whole table.
+        is_again := coalesce(kept.fingerprints && line.fingerprints
+            AND (held.id IS NULL OR (held.id = kept.secret_id AND (value = stored OR was_same))), false);
+        PERFORM hftok_private.record_comparison('import_value', CASE WHEN is_again OR same_version > 0 THEN 'found' ELSE 'not_found' END,
+            coalesce(held.id, kept.secret_id), coalesce(same_version, CASE WHEN is_again THEN kept.version ELSE held.version END),
+            coalesce(held.scope, kept.scope), coalesce(held.scope_id, kept.scope_id), coalesce(held.provider, kept.provider), is_again);
     END IF;
     -- Both what the column holds and what it opens to: p_open may have been another one.
     is_same_address := coalesce((kept.scope, kept.scope_id, kept.provider, kept.model)

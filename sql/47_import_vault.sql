@@ -39,6 +39,30 @@ CREATE FUNCTION hftok.import_vault_value(p_view regclass, p_id uuid) RETURNS hft
     AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
 COMMENT ON FUNCTION hftok.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
 
+CREATE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    given bytea[] := hftok_private.import_fingerprints(p_value, true);
+    held hftok_private.secrets;
+    is_same boolean;
+BEGIN
+    SELECT s.* INTO held FROM hftok_private.secrets s WHERE s.scope = 'vault' AND s.name = p_name AND p_name <> '';
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    is_same := held.fingerprint = ANY (given);
+    PERFORM hftok_private.record_comparison('import_vault', CASE WHEN is_same THEN 'found' ELSE 'not_found' END,
+        held.id, held.version, held.scope, held.scope_id, held.provider, is_same);
+    RETURN is_same;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_vault_holds_as_owner IS 'The work of import_vault_holds(), which calls it as hftok_owner.';
+CREATE FUNCTION hftok.import_vault_holds(p_name text, p_value text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_vault_holds';
+COMMENT ON FUNCTION hftok.import_vault_holds IS
+    'Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded.';
+
 CREATE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -81,10 +105,7 @@ BEGIN
                 outcome := 'rejected';
                 reason := 'the view does not show its value';
             ELSIF EXISTS (SELECT FROM hftok.secrets s WHERE s.name = given.name) THEN
-                outcome := CASE WHEN EXISTS (
-                    SELECT FROM hftok.find_secret(value) f JOIN hftok.secrets s ON s.id = f.secret_id
-                    WHERE s.name = given.name AND f.is_current
-                ) THEN 'unchanged' ELSE 'skipped' END;
+                outcome := CASE WHEN hftok.import_vault_holds(given.name, value) THEN 'unchanged' ELSE 'skipped' END;
                 reason := CASE outcome WHEN 'skipped' THEN 'hftok has another secret of this name' END;
             ELSE
                 PERFORM hftok.create_secret(value, given.name, given.description);

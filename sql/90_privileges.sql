@@ -141,7 +141,7 @@ GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admi
 GRANT EXECUTE ON FUNCTION
     hftok.import_source, hftok.import_value, hftok.import_note, hftok.import_holds, hftok.import_saw,
     hftok.import_keys, hftok.import_row, hftok.import_empty,
-    hftok.import_vault, hftok.import_vault_names, hftok.import_vault_value, hftok.install_api,
+    hftok.import_vault, hftok.import_vault_names, hftok.import_vault_value, hftok.import_vault_holds, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;

@@ -94,6 +94,14 @@ pub enum Error {
         /// Of what.
         what: &'static str,
     },
+    /// More often than the quota allows.
+    #[error("too often")]
+    TooOften {
+        /// How many values may be looked for in a minute.
+        most: u32,
+        /// In how many seconds the next may be.
+        wait: u64,
+    },
     /// A value that cannot be a credential of its provider.
     #[error(transparent)]
     Rejected(Rejection),

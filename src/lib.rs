@@ -30,6 +30,7 @@ fn init(preloading: bool) {
         settings::init();
         pg::key_pages::init();
         pg::audit_queue::init();
+        pg::guesses::init();
         pg::shortcuts::init();
         pg::server_log::tell_denials(audit::denied);
         keys::worker::init();

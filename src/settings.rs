@@ -24,6 +24,8 @@ static MAX_ORG_CREDENTIALS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_INTEGRATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
 /// `hftok.max_members_per_org`
 static MAX_MEMBERS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+/// `hftok.max_guesses_per_minute`
+static MAX_GUESSES: GucSetting<i32> = GucSetting::<i32>::new(100);
 /// `hftok.max_bytes_per_user`
 static MAX_BYTES: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024 * 1024);
 /// `hftok.overlap`
@@ -148,6 +150,11 @@ fn init_quotas() {
         ),
         (c"hftok.max_integrations_per_user", c"Most integrations that a user can have.", &MAX_INTEGRATIONS),
         (c"hftok.max_members_per_org", c"Most members that an organisation can have.", &MAX_MEMBERS),
+        (
+            c"hftok.max_guesses_per_minute",
+            c"Most values that a login can look for in a minute with find_secret().",
+            &MAX_GUESSES,
+        ),
     ];
     for (name, meaning, setting) in counts {
         GucRegistry::define_int_guc(
@@ -313,6 +320,11 @@ pub fn max_integrations_per_user() -> i32 {
 /// How many members an organisation can have.
 pub fn max_members_per_org() -> i32 {
     MAX_MEMBERS.get()
+}
+
+/// How many values a login can look for in a minute.
+pub fn max_guesses_per_minute() -> u32 {
+    MAX_GUESSES.get().unsigned_abs()
 }
 
 /// How many bytes an owner's values can have, with their previous versions.

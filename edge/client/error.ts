@@ -13,6 +13,7 @@ export type Kind =
   | "exists"
   | "conflict"
   | "too_large"
+  | "too_often"
   | "unusable"
   | "sealed"
   | "audit_full"
@@ -30,6 +31,7 @@ const MEANINGS: Record<Kind, string> = {
   exists: "There is one already",
   conflict: "It was changed by somebody else in the meantime",
   too_large: "It is larger, or there are more of them, than allowed",
+  too_often: "It was asked for too often: try again in a minute",
   unusable: "A credential is there, but it cannot be used",
   sealed: "The vault is sealed: an operator has to open it",
   audit_full: "The audit cannot take the event, so nothing is handed out",
@@ -47,6 +49,7 @@ const KINDS: Record<string, Kind> = {
   PT409: "conflict",
   PT413: "too_large",
   PT422: "unusable",
+  PT429: "too_often",
   "53HF1": "sealed",
   "53HF2": "audit_full",
 };

@@ -42,6 +42,8 @@ guarded! {
     fn import_holds;
     /// Whether a column still holds what was looked at.
     fn import_saw;
+    /// Whether a named secret has the value that a Supabase Vault has under its name.
+    fn import_vault_holds;
     /// Reads the keyring again.
     fn unseal;
     /// Opens everything, without showing it.

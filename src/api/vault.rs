@@ -1,7 +1,7 @@
 //! Named secrets of the operator: Supabase Vault's calls, and what its users ask for. For all of these EXECUTE is
 //! the permission. They reach secrets of scope `vault` and no others.
 
-use hftok_core::audit::event::{self, Kind};
+use hftok_core::audit::event;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
@@ -9,11 +9,12 @@ use pgrx::pg_sys::{Oid, TEXTOID, UUIDOID};
 
 use super::input::{admit_plaintext, binding_key, description, name, required, reserved, secret};
 use super::reveal::Revealed;
-use crate::audit::{self, reveals};
+use crate::audit::{self, comparisons, reveals};
 use crate::error::{Error, Object};
 use crate::pg::acl;
 use crate::pg::caller::Caller;
 use crate::pg::entry::entry;
+use crate::pg::guesses;
 use crate::pg::owner::AsOwner;
 use crate::store::candidate::Moment;
 use crate::store::data_keys;
@@ -139,24 +140,52 @@ entry! {
         Ok(found.row.version)
     }
 
-    /// The fingerprints that a value has under every key for fingerprints.
+    /// The fingerprints that a value has under every key for fingerprints: for somebody who guesses what is stored, and so may
+    /// not do it too often. find_secret() records what it hits.
     fn fingerprints(p_value: &str) -> Vec<Vec<u8>> {
         admit_plaintext()?;
-        audit::record(Kind::Audit, "done", event::Object::default())?;
-        fingerprints_of(required(p_value, "p_value must not be null")?)
+        let value = required(p_value, "p_value must not be null")?;
+        crate::keys::ready()?;
+        guesses::admit()?;
+        fingerprints_of(value)
     }
 
-    /// The same for an import, without white space around it, as credentials are saved. It records on its own when it
-    /// compares with what it has not brought.
-    fn import_fingerprints(p_value: &str) -> Vec<Vec<u8>> {
+    /// The same for an import, however often: it compares row by row. Without white space around it, as credentials are saved,
+    /// unless it is of a named secret. What it compares with is recorded by record_comparison().
+    fn import_fingerprints(p_text: &str, p_is_named: bool) -> Vec<Vec<u8>> {
         admit_plaintext()?;
-        fingerprints_of(required(p_value, "p_value must not be null")?.trim())
+        let value = required(p_text, "p_text must not be null")?;
+        crate::keys::ready()?;
+        fingerprints_of(if p_is_named == Some(true) { value } else { value.trim() })
     }
 
-    /// Somebody learns whether a secret has the value that they bring.
-    fn record_comparison(p_secret_id: Uuid) -> () {
-        let id = required(p_secret_id, "p_secret_id must not be null")?;
-        audit::record(Kind::Audit, "done", event::Object { id: Some(*id.as_bytes()), ..event::Object::default() })
+    /// Somebody learns whether a secret has the value that they bring. Once more, if a source still has what was imported from it.
+    fn record_comparison(
+        p_action: &str,
+        p_outcome: &str,
+        p_secret_id: Uuid,
+        p_version: i32,
+        p_scope: &str,
+        p_scope_id: &str,
+        p_provider: &str,
+        p_is_again: bool,
+    ) -> () {
+        let action = required(p_action, "an action must not be null")?;
+        let outcome = required(p_outcome, "an outcome must not be null")?;
+        let object = event::Object {
+            id: p_secret_id.map(|id| *id.as_bytes()),
+            version: p_version,
+            ..event::Object::owned(
+                p_scope.unwrap_or_default(),
+                p_scope_id.unwrap_or_default(),
+                p_provider.unwrap_or_default(),
+            )
+        };
+        if p_is_again == Some(true) {
+            comparisons::record_again(action, outcome, object)
+        } else {
+            comparisons::record(action, outcome, object)
+        }
     }
 }
 
@@ -218,7 +247,6 @@ fn admit_to_vault(caller: &Caller, name: &'static str, types: &[Oid]) -> Result<
 fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {
     let value = PlaintextRef::new(value);
     let one = |id| Ok(data_keys::fingerprinting_with(id, |key| key.fingerprint(&value))?.to_vec());
-    crate::keys::ready()?;
     data_keys::fingerprint_keys()?.into_iter().map(one).collect()
 }
 

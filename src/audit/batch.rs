@@ -16,7 +16,7 @@ pub struct Batch {
     pub events: Vec<Vec<u8>>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
-    /// Secrets that events for many stand for, and when.
+    /// Secrets that were used and that events for many stand for, and when.
     pub many: Vec<([u8; 16], i64)>,
 }
 
@@ -64,7 +64,8 @@ impl Batch {
         let (event, ids) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let event = Event::decode(event)?;
         let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
-        if ids.len() > 1 {
+        // Of a use alone: one that was compared was not used.
+        if ids.len() > 1 && event.kind == Kind::Reveal {
             self.many.extend(ids.iter().map(|id| (*id, event.at)));
         }
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);

@@ -21,6 +21,7 @@ mod action;
 pub mod adopt;
 mod batch;
 pub mod changes;
+pub mod comparisons;
 mod follow_up;
 pub mod launcher;
 pub mod purge;

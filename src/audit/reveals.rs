@@ -21,10 +21,21 @@ const SINGLE: u64 = 100;
 /// So many are in one event.
 const MANY: usize = 1000;
 
-/// What a place of a statement has handed out.
+/// What was done, but for what it was done to.
+#[derive(Clone, Copy)]
+pub(super) struct Deed<'a> {
+    /// Whether it is a use, say, or a comparison.
+    pub(super) kind: Kind,
+    /// The function.
+    pub(super) action: &'a str,
+    /// How it ended.
+    pub(super) outcome: &'a str,
+}
+
+/// What a place of a statement has told.
 #[derive(Default)]
-struct Handed {
-    /// Secrets that this statement has handed out so far.
+pub(super) struct Told {
+    /// What was told so far.
     count: u64,
     /// The event that further ones are counted into.
     many: Option<Many>,
@@ -45,31 +56,48 @@ struct Many {
 /// Records that a value is being handed out; `acting` is the user that the backend named. The caller hands it out only when
 /// this returns.
 pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
-    statement::kept(Handed::default, |handed| handed.record(object, acting))
+    let deed = Deed { kind: Kind::Reveal, action: action::name(statement::function()), outcome: "used" };
+    statement::kept(Told::default, |told| told.record(deed, object, acting))
 }
 
-impl Handed {
+impl Told {
+    /// Whether what comes next has no event of its own.
+    pub(super) fn is_among_many(&self) -> bool {
+        self.count >= SINGLE
+    }
+
     /// An event for each secret while they are few, and one for many after that.
-    fn record(&mut self, object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
+    pub(super) fn record(
+        &mut self,
+        deed: Deed<'_>,
+        object: Object<'_>,
+        acting: Option<&str>,
+    ) -> Result<(), Error> {
         let session = Session::acting_for(acting);
         // On a standby there is no queue.
         // Of an integration that is read the event names two things, so it is not among many.
-        if self.count < SINGLE || session::is_standby() || object.subject.is_some() {
-            accept_now(event(&session, "used", object))?;
+        if !self.is_among_many() || session::is_standby() || object.subject.is_some() {
+            accept_now(deed.event(&session, object))?;
         } else {
             if settings::audit_is_sync() && self.count == SINGLE {
-                accept_now(event(&session, "many_follow", Object::default()))?;
+                let many_follow = Deed { outcome: "many_follow", ..deed };
+                accept_now(many_follow.event(&session, Object::default()))?;
             }
-            self.record_among_many(&session, object)?;
+            self.record_among_many(deed, &session, object)?;
         }
         self.count += 1;
         Ok(())
     }
 
     /// Adds a secret to the event for many.
-    fn record_among_many(&mut self, session: &Session<'_>, object: Object<'_>) -> Result<(), Error> {
-        let Some(id) = object.id else { return accept_now(event(session, "used", object)) };
-        let alike = event(session, "used", Object { id: None, version: None, ..object });
+    fn record_among_many(
+        &mut self,
+        deed: Deed<'_>,
+        session: &Session<'_>,
+        object: Object<'_>,
+    ) -> Result<(), Error> {
+        let Some(id) = object.id else { return accept_now(deed.event(session, object)) };
+        let alike = deed.event(session, Object { id: None, version: None, ..object });
         self.next.clear();
         alike.encode_into(&mut self.next);
         if let Some(many) = &mut self.many
@@ -110,17 +138,18 @@ fn accept_now(event: Event<'_>) -> Result<(), Error> {
     accept(&Event { at: session::now(), ..event })
 }
 
-/// The event, of no time.
-fn event<'a>(session: &'a Session<'_>, outcome: &'a str, object: Object<'a>) -> Event<'a> {
-    let action = action::name(statement::function());
-    Event {
-        at: 0,
-        kind: Kind::Reveal,
-        is_protected: true,
-        action,
-        outcome,
-        count: 1,
-        who: session.as_who(),
-        object,
+impl<'a> Deed<'a> {
+    /// The event, of no time.
+    fn event(self, session: &'a Session<'_>, object: Object<'a>) -> Event<'a> {
+        Event {
+            at: 0,
+            kind: self.kind,
+            is_protected: true,
+            action: self.action,
+            outcome: self.outcome,
+            count: 1,
+            who: session.as_who(),
+            object,
+        }
     }
 }

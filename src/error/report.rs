@@ -64,6 +64,9 @@ impl From<Error> for Report {
             Error::TooMany { whose, most, what } => report(b"PT413", "Content Too Large")
                 .detail(format!("{whose} may have {most} {what}."))
                 .hint("Delete one that is no longer needed."),
+            Error::TooOften { most, wait } => report(b"PT429", "Too Many Requests")
+                .detail(format!("A login may look for {most} values a minute: the next in {wait} s. Nothing was compared."))
+                .hint(if caller::is_operator() { "hftok.max_guesses_per_minute says how many." } else { "Wait." }),
             Error::Rejected(Rejection::NoMemory) => Error::NoMemory.into(),
             Error::Rejected(Rejection::TooLong) => {
                 Error::TooLarge { what: "A credential", most: BYTES_MAX }.into()

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod gateway;
 pub mod guarded;
 pub mod guc;
+pub mod guesses;
 pub mod init;
 pub mod json;
 pub mod key_pages;

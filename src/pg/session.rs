@@ -179,6 +179,12 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// When the client sent the statement that is running, in the same. What that calls in turn has no time of its own.
+pub fn statement_began() -> i64 {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
 /// Microseconds by a clock that nobody sets, and that is the same for all processes of a machine.
 pub fn steady() -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -206,7 +212,7 @@ fn application_name() -> *const c_char {
 }
 
 /// The role that logged in: SET SESSION AUTHORIZATION does not change it.
-fn login() -> Option<pg_sys::Oid> {
+pub(super) fn login() -> Option<pg_sys::Oid> {
     // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry.
     unsafe { pg_sys::MyBEEntry.as_ref() }.map(|entry| entry.st_userid)
 }

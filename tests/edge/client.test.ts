@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { Hftok, HftokError, type Kind } from "../../edge/client/mod.ts";
 import { make } from "../rpc/lib/exchange.ts";
 import { jwt, operator, people, url } from "../rpc/lib/people.ts";
-import { until } from "../rpc/lib/server.ts";
+import { until, withSetting } from "../rpc/lib/server.ts";
 
 const { alice, bob, acme } = await people("client");
 const as = async (claims: object) => new Hftok({ url: `${url}/`, token: await jwt(claims) });
 const user = await as({ role: "authenticated", sub: alice.name });
 const stranger = await as({ role: "authenticated", sub: bob.name });
 const service = await as({ role: "service_role" });
+const reviewing = await as({ role: "reviewer" });
 
 /** A call that must fail in exactly this way, and say nothing of what was sent. */
 async function fails(kind: Kind, call: Promise<unknown>, ...unsaid: string[]): Promise<HftokError> {
@@ -114,6 +115,13 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
     "too_large",
     service.call("put_secret", { p_name: "client large", p_secret: "x".repeat(2 << 20) }),
   );
+
+  await withSetting("hftok.max_guesses_per_minute", "1", async () => {
+    const guess = () => reviewing.call("find_secret", { p_value: "guessed" });
+    // One is allowed, and what a session answers that has not yet heard of the setting.
+    await until(() => guess().then(() => false, () => true));
+    assert.equal((await fails("too_often", guess())).status, 429);
+  });
 
   await service.save("openai", make.openai(), { userId: alice.name, expiresAt: "2001-01-01T00:00:00Z" });
   const stopped = await fails("unusable", service.resolve("openai", { userId: alice.name }));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { make, plaintext } from "./lib/exchange.ts";
 import { ok, operator, type Person, reviewer, service } from "./lib/people.ts";
-import { nothingLeaked } from "./lib/server.ts";
+import { nothingLeaked, sql, until } from "./lib/server.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const notCached = (who: Person) =>
@@ -162,6 +162,30 @@ Deno.test("find_secret: ids of current and former values, for operator and revie
     }
   }
   await service.refused("find_secret", { p_value: current }, 403, "42501");
+});
+
+Deno.test("find_secret: so many guesses a minute for all who come through one login", async () => {
+  const value = make.text();
+  await operator.call("put_secret", { p_name: "vault guessed", p_secret: value });
+  const setting = async (to: string) => {
+    await sql(`ALTER SYSTEM SET hftok.max_guesses_per_minute = ${to}`);
+    await sql("SELECT pg_reload_conf()");
+    const now = "SELECT setting FROM pg_settings WHERE name = 'hftok.max_guesses_per_minute'";
+    await until(async () => await sql(now) === to);
+  };
+  try {
+    await setting("1");
+    // Sessions of PostgREST read the setting at their next statement, and what was used up before counts.
+    await until(async () => (await operator.raw("POST", "/rpc/find_secret", { p_value: value })).status === 429);
+    for (const who of [operator, reviewer]) {
+      const { details } = await who.refused("find_secret", { p_value: value }, 429, "PT429");
+      assert.match(details!, /^A login may look for 1 values a minute: the next in \d+ s\./);
+    }
+  } finally {
+    // What was used up is not in the way of the tests that follow.
+    await setting("1000000");
+  }
+  assert.equal((await reviewer.call("find_secret", { p_value: value })).length, 1);
 });
 
 Deno.test("the reviewer sees versions and names, and no value", async () => {

@@ -17,6 +17,7 @@
 //! | [`walk`] | which credential a request may use |
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //! | [`preview`] | what may be shown of a secret |
+//! | [`pace`] | how often something may be done |
 //! | [`remark`] | what others say of a credential, without it |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
@@ -28,6 +29,7 @@ pub mod data_key;
 pub mod envelope;
 pub mod identity;
 pub mod keyring;
+pub mod pace;
 pub mod plaintext;
 pub mod preview;
 pub mod provider;

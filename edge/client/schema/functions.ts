@@ -70,7 +70,7 @@ export type Functions = {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null }[];
   };
-  /** Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. */
+  /** Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and what it hits is recorded. */
   find_secret: {
     Args: { p_value: string };
     Returns: { secret_id: string | null; version: number | null; is_current: boolean | null }[];
@@ -144,6 +144,11 @@ export type Functions = {
   import_vault: {
     Args: { p_schema?: string };
     Returns: CompositeTypes["imported_vault"];
+  };
+  /** Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded. */
+  import_vault_holds: {
+    Args: { p_name: string; p_value: string };
+    Returns: boolean;
   };
   /** What secrets a Supabase Vault has. Its view is read as its owner, unless that is a superuser or the caller. */
   import_vault_names: {

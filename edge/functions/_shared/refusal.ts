@@ -37,6 +37,7 @@ const STATUS: Record<Kind, number> = {
   conflict: 409,
   too_large: 413,
   unusable: 422,
+  too_often: 429,
   unexpected: 502,
   unreachable: 502,
   sealed: 503,

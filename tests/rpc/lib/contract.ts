@@ -159,6 +159,7 @@ export const operation: Record<string, Group[]> = {
   import_empty: ["admin"],
   import_vault_names: ["admin"],
   import_vault_value: ["admin"],
+  import_vault_holds: ["admin"],
 };
 
 /** Who may call a function; undefined for one that is not written down here. */

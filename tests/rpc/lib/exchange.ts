@@ -23,6 +23,7 @@ const MESSAGES: Record<string, string> = {
   PT409: "Conflict",
   PT413: "Content Too Large",
   PT422: "Unprocessable Entity",
+  PT429: "Too Many Requests",
 };
 
 /** Sends a request and keeps the exchange. */

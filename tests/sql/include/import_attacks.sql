@@ -138,7 +138,7 @@ SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2'
 SELECT hftok.import_holds('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0') AS held;
 SELECT key, outcome, reason FROM hftok.import_report WHERE source = 'attack' ORDER BY key;
 
--- Who asks whether somebody's token is this one leaves a trace, also with a dry run; who imports the same again does not.
+-- Who asks whether somebody's token is this one leaves a trace, also with a dry run, and also when it is what was imported.
 CREATE FUNCTION pg_temp.asked() RETURNS bigint LANGUAGE sql AS $$
     SELECT coalesce(sum(count), 0) FROM hftok.audit_events WHERE action = 'import_value' AND kind = 'audit'
 $$;

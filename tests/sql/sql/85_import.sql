@@ -30,6 +30,7 @@ SELECT hftok.import_value('x', '1', 'hf_x', 'huggingface', p_user_id => 'a');
 SELECT hftok.import_note('x', '1', 'rejected');
 SELECT hftok.import_holds('x', '1', 'hf_x');
 SELECT hftok.import_saw('x', '1', 'hf_x', '{rejected}');
+SELECT hftok.import_vault_holds('x', 'hf_x');
 SELECT count(*) FROM hftok.import_report;
 SET ROLE hftok_service;
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'id', 'huggingface');

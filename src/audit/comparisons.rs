@@ -1,0 +1,48 @@
+//! Comparisons: somebody learns whether a value that they bring is one that is stored. What it was is named, or that it was none.
+//!
+//! What must stay true: the answer is given only after its event was accepted, and a hit names its secret. An import that finds
+//! again what it brought does so for each row of a table: of those a statement has an event each for the first hundred, and then
+//! one for many, as values that are handed out have.
+
+use std::cell::RefCell;
+
+use hftok_core::audit::event::{Event, Kind, Object};
+
+use super::accept::accept;
+use super::reveals::{Deed, Told};
+use crate::error::Error;
+use crate::pg::session::{self, Session};
+
+thread_local! {
+    // What the client's statement has found again, and when that began. An import has a statement of its own for each row.
+    static AGAIN: RefCell<(i64, Told)> = RefCell::default();
+}
+
+/// Records a comparison.
+pub fn record(action: &str, outcome: &str, object: Object<'_>) -> Result<(), Error> {
+    let session = Session::acting_for(None);
+    accept(&Event {
+        at: session::now(),
+        kind: Kind::Audit,
+        is_protected: true,
+        action,
+        outcome,
+        count: 1,
+        who: session.as_who(),
+        object,
+    })
+}
+
+/// Records that a source still holds what was imported from it.
+pub fn record_again(action: &str, outcome: &str, object: Object<'_>) -> Result<(), Error> {
+    let began = session::statement_began();
+    // Taken out meanwhile: nothing that waits or fails finds it borrowed.
+    let (of, told) = AGAIN.take();
+    let mut told = if of == began { told } else { Told::default() };
+    // Rows of a table have each another owner: one event for many of them names none.
+    let is_among_many = told.is_among_many() && object.id.is_some();
+    let object = if is_among_many { Object { id: object.id, ..Object::default() } } else { object };
+    let recorded = told.record(Deed { kind: Kind::Audit, action, outcome }, object, None);
+    AGAIN.set((began, told));
+    recorded
+}
