@@ -185,7 +185,7 @@ fn init_audit() {
     GucRegistry::define_enum_guc(
         c"hftok.audit",
         c"Whether a secret is handed out when its event is accepted (async) or when it is on disk (sync).",
-        c"On a standby, where rows cannot be written, events go to the server log, and sync hands out nothing.",
+        c"sync also waits for standbys, as synchronous_commit has it. On a standby, where rows cannot be written, events go to the server log, and sync hands out nothing.",
         &AUDIT,
         GucContext::Suset,
         GucFlags::empty(),

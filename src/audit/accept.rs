@@ -11,13 +11,14 @@ use serde_json::json;
 use super::{action, tag};
 use crate::error::{Error, Trouble};
 use crate::keys::state::Reason;
+use crate::pg::audit_wait::Outcome;
 use crate::pg::key_pages::database;
 use crate::pg::session::{self, Session};
-use crate::pg::{audit_queue, server_log, statement, wait};
+use crate::pg::{audit_queue, audit_wait, server_log, statement, wait};
 use crate::settings;
 
 /// Records something that was done, and that is not to be undone with the transaction: it is accepted when this returns, in
-/// `sync` on disk.
+/// `sync` as safe as the server has its commits.
 pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error> {
     let session = Session::acting_for(None);
     accept(&Event {
@@ -37,24 +38,30 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return log(event);
     }
-    let (lane, number) = push(&tag::event(event))?;
-    if settings::audit_is_sync() {
-        audit_queue::hurry(lane);
-        if !audit_queue::wait_written(lane, number, settings::audit_timeout()) {
-            return Err(Error::Audit(Trouble::NotWritten));
-        }
+    let is_sync = settings::audit_is_sync();
+    let (lane, number) = push(&tag::event(event), is_sync)?;
+    if !is_sync {
+        return Ok(());
     }
-    Ok(())
+    audit_queue::hurry(lane);
+    match audit_wait::wait_safe(lane, number, settings::audit_timeout()) {
+        Outcome::Safe => Ok(()),
+        Outcome::OnlyHere => Err(Error::Audit(Trouble::NoStandby)),
+        Outcome::Nowhere => Err(Error::Audit(Trouble::NotWritten)),
+    }
 }
 
-/// Puts a record into the queue, waiting for room if need be.
-pub(super) fn push(record: &[u8]) -> Result<(usize, u64), Error> {
+/// Puts a record into the queue, waiting for room if need be; `is_sync`: it will be waited for.
+pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> {
     patiently(|| {
         audit_queue::with(|queue| {
             let now = session::steady();
             let lane = admit(queue, now)?;
             let number = queue.push(lane, record, now)?;
-            let state = &queue.header.lanes[lane];
+            let state = &mut queue.header.lanes[lane];
+            if is_sync {
+                state.want(number, now);
+            }
             // A writer comes by itself; one that has much to do is better called early.
             let is_wanted =
                 state.lacks_writer(now) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
@@ -90,7 +97,7 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
         match audit_queue::look(|header| header.lane(database())).flatten() {
             Some(lane) => {
                 audit_queue::hurry(lane);
-                audit_queue::wait_released(lane);
+                audit_wait::wait_released(lane);
             }
             // There is no lane to be had now.
             None => wait::nap(Duration::from_millis(5)),
@@ -101,7 +108,7 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
             Err(_) => {}
         }
     };
-    audit_queue::stop_waiting();
+    audit_wait::stop_waiting();
     done
 }
 

@@ -42,7 +42,7 @@ fn serve() -> Option<Duration> {
     let due = audit_queue::with(|queue| {
         let is_due = |at: &usize| {
             let lane = &queue.header.lanes[*at];
-            lane.database != 0 && lane.writer == 0 && lane.has_work()
+            lane.database != 0 && lane.writer == 0 && lane.needs_writer(now)
         };
         let mut due: Vec<usize> = (0..LANES).filter(is_due).collect();
         // Who has waited longest comes first.

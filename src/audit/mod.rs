@@ -7,7 +7,8 @@
 //!             transaction of the change
 //! ```
 //!
-//! - A use is an event at once: its value is handed out when the event is accepted (`async`), or on disk (`sync`).
+//! - A use is an event at once: its value is handed out when the event is accepted (`async`), or on disk (`sync`), and where the
+//!   server's commits wait for standbys, when those have it, too ([`standbys`]).
 //! - A change is as durable as itself: its event lies in a table that the writer empties, written in the same transaction.
 //!   That outlives a crash between commit and event, works with two-phase commit, and has no limit for a bulk of changes.
 //!   What is rolled back is an event too, by way of the queue.
@@ -28,6 +29,7 @@ pub mod purge;
 pub mod reveals;
 mod round;
 pub mod rows;
+mod standbys;
 pub mod usage;
 pub mod verifier;
 pub mod writer;

@@ -80,7 +80,7 @@ pub fn report(usage: Usage<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return Err(Error::Audit(Trouble::Standby));
     }
-    push(&[&[tag::USAGE][..], &usage.encode()].concat()).map(|_| ())
+    push(&[&[tag::USAGE][..], &usage.encode()].concat(), false).map(|_| ())
 }
 
 /// Whether it is to be looked for credentials that are about to expire: at most once an hour in a database.

@@ -17,12 +17,13 @@ use hftok_core::audit::queue::{Slot, records};
 
 use super::batch::Batch;
 use super::follow_up::FollowUp;
+use super::standbys::Standbys;
 use super::{accept, round, rows};
 use crate::error::Error;
 use crate::keys::state::State;
 use crate::pg::raise::Report;
 use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, memory, server_log, transaction};
+use crate::pg::{audit_queue, audit_wait, memory, server_log, transaction};
 use crate::{keys, settings};
 
 /// How long a writer stays without work.
@@ -46,8 +47,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Its own settings: those of the database are made for clients.
 const SETTINGS: &[(&CStr, &CStr)] = &[
-    // The answers that wait for it are about this server's disk.
-    (c"synchronous_commit", c"local"),
     // Waiting for longer it would not notice that it is told to end.
     (c"lock_timeout", c"250ms"),
     (c"statement_timeout", c"0"),
@@ -115,6 +114,7 @@ fn main(argument: u64) {
         database: errand.database,
         copy: Vec::new(),
         after: FollowUp::new(errand.lane, errand.database),
+        standbys: Standbys::new(errand.lane, errand.database),
         has_left: false,
         looked: Instant::now(),
         has_passed: false,
@@ -137,7 +137,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         {
             server_log::write(&accept::line(database, &event));
         }
-        audit_queue::written(lane, end);
+        audit_wait::written(lane, end, true);
     }
     audit_queue::with(|queue| {
         let lane = &mut queue.header.lanes[lane];
@@ -176,6 +176,8 @@ struct Writer {
     copy: Vec<Slot>,
     /// What is done after the events are on disk.
     after: FollowUp,
+    /// What callers wait for that standbys do not have yet.
+    standbys: Standbys,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
     /// When it looked there last.
@@ -212,6 +214,8 @@ impl Writer {
                 Ok(Found::Blocked) => self.tell_of_lock(),
                 Err(()) => return,
             }
+            worker::read_configuration();
+            self.standbys.look();
             self.after.go_on(self.is_behind(), audit_queue::is_scarce());
             // The keys may have come just after they were asked for; and what was prepared is committed without a call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK;
@@ -241,7 +245,8 @@ impl Writer {
             }
             if !self.is_busy() {
                 // Half, so that what comes just after a round is on disk in time.
-                worker::wait(Some((settings::audit_flush_interval() / 2).min(PATIENCE / 4)));
+                let time = (settings::audit_flush_interval() / 2).min(PATIENCE / 4);
+                worker::wait(Some(self.standbys.again().unwrap_or(time).min(time)));
             }
         }
     }
@@ -293,7 +298,7 @@ impl Writer {
         match transaction::run(|| round::write(key, &batch, left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
-                audit_queue::written(self.lane, end);
+                self.standbys.written(end);
                 audit_queue::with(|queue| {
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.left_out -= left_out;

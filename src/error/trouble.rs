@@ -9,6 +9,8 @@ pub enum Trouble {
     Closed,
     /// It was accepted, but is not on disk in time.
     NotWritten,
+    /// It is on disk, but not in time where the server has its commits, too.
+    NoStandby,
     /// On a standby it would go to the log, which would swallow it.
     LogTooQuiet,
     /// On a standby nothing can be on disk.
@@ -24,6 +26,7 @@ impl Trouble {
             Self::Full => "Events of this database wait to be written, too many or for too long.",
             Self::Closed => "The server is shutting down, and no event is written any more.",
             Self::NotWritten => "The event could not be written in time.",
+            Self::NoStandby => "No synchronous standby had the event in time.",
             Self::LogTooQuiet => {
                 "On a standby events go to the server log, and its level would swallow them."
             }
@@ -37,6 +40,9 @@ impl Trouble {
         match self {
             Self::Full | Self::NotWritten => {
                 "Try again. hftok.status() shows the writer, and the server's log what stops it."
+            }
+            Self::NoStandby => {
+                "Try again. An operator looks at pg_stat_replication, synchronous_standby_names and synchronous_commit."
             }
             Self::Closed => "Try again when the server is back.",
             Self::LogTooQuiet => "An operator lowers log_min_messages.",

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lanes, counters, who to wake ([`Shared`]) | Postgres' shared memory | [`LOCK`] |
 //! | the slots that events lie in | a mapping of our own: its size is a setting | the same lock |
-//! | who waits, for what ([`Waiting`]) | Postgres' shared memory, condition variables of each lane | their own spinlocks |
+//! | who waits, for what (`audit_wait`) | Postgres' shared memory, condition variables of each lane | their own spinlocks |
 //!
 //! The lock is held to copy some bytes and to change some numbers, never to wait, to call Postgres or to allocate more
 //! than what is copied. Interrupts are held off while it is held, and it is released however a process ends by itself; a
@@ -13,14 +13,12 @@
 //! What must stay true: nobody touches the slots without the lock; and an event that was accepted is released only by a
 //! writer that committed it.
 
-use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use hftok_core::audit::queue::{Header, LANES, Queue, Slot};
+use hftok_core::audit::queue::{Header, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
-use super::{mapping, session};
+use super::{audit_wait, mapping, session};
 use crate::settings;
 
 /// The state of the queue, without the events.
@@ -38,37 +36,12 @@ pub struct Shared {
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Shared {}
 
-/// Who waits for a lane: until an event is on disk with the round that is under way, with the one after it, or until there
-/// is room. To wake a process is dear, so only those are woken who have something of it. Each variable has a lock of its
-/// own, so nobody ever makes a reference to them.
-pub struct Waiting(UnsafeCell<[[pg_sys::ConditionVariable; 3]; LANES]>);
-
-// SAFETY: plain memory that is linked by numbers of processes.
-unsafe impl PGRXSharedMemory for Waiting {}
-
-/// What is waited for.
-#[derive(Clone, Copy)]
-enum For {
-    /// The round with this number.
-    Round(u64),
-    /// Room in the queue.
-    Room,
-}
-
-/// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
-const SLEEP: Duration = Duration::from_millis(100);
-
 /// How soon a writer is tried again for somebody who waits, in microseconds.
 const HASTE: i64 = 1_000_000;
 
 /// Taken for moments only: nothing that waits is done under it.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
-/// Lies in shared memory, so that every process finds the same variables.
-// SAFETY: the same. Only ever locked to learn where it lies.
-static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
-/// Where its variables lie, once this process has asked.
-static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
 /// Where the slots lie, mapped before the server has children.
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 /// The most slots that a database may have; read without the lock.
@@ -78,7 +51,7 @@ static SHARE: AtomicU32 = AtomicU32::new(0);
 pub fn init() {
     map();
     pgrx::pg_shmem_init!(LOCK = start());
-    pgrx::pg_shmem_init!(WAITING = nobody());
+    audit_wait::init();
 }
 
 /// Whether there is a queue.
@@ -199,9 +172,10 @@ pub fn is_closed() -> bool {
 
 /// Leaves a lane if it has nothing to do, or says that it has.
 pub fn leave_if_idle(lane: usize) -> bool {
+    let now = session::steady();
     with(|queue| {
         let lane = &mut queue.header.lanes[lane];
-        if !lane.has_work() {
+        if !lane.needs_writer(now) {
             lane.desert();
         }
         lane.writer == 0
@@ -237,10 +211,11 @@ pub fn call_all() {
 unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) {
     // SAFETY: a variable of this process.
     let own = unsafe { pg_sys::MyProcPid };
+    let now = session::steady();
     let called = with(|queue| {
         let mut is_left = false;
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
-            if lane.has_work() {
+            if lane.needs_writer(now) {
                 // Not deserted: one that fails again and again is to be waited for longer and longer.
                 (lane.writer, lane.latch, lane.is_blocked) = (0, 0, false);
                 is_left = true;
@@ -277,69 +252,6 @@ pub fn is_scarce() -> bool {
     exists() && LOCK.share().is_scarce
 }
 
-/// Lets go of what is written, and tells those who wait for it.
-pub fn written(lane: usize, end: u64) {
-    let Some(round) = with(|queue| queue.release(lane, end)) else { return };
-    for what in [For::Round(round), For::Room] {
-        // SAFETY: lies in shared memory for as long as the server runs.
-        unsafe { pg_sys::ConditionVariableBroadcast(variable(lane, what)) };
-    }
-}
-
-/// Waits until something of a lane may have been released, or for some milliseconds. The first call only registers, so that
-/// what is released between it and another attempt is not missed; `stop_waiting` is to follow.
-pub fn wait_released(lane: usize) {
-    // SAFETY: lies in shared memory for as long as the server runs.
-    unsafe { pg_sys::ConditionVariableTimedSleep(variable(lane, For::Room), 5, pg_sys::PG_WAIT_EXTENSION) };
-}
-
-/// Waits no longer.
-pub fn stop_waiting() {
-    // SAFETY: as Postgres asks after such a wait; harmless without one.
-    unsafe { pg_sys::ConditionVariableCancelSleep() };
-}
-
-/// Waits until a record is on disk; `false` when time was up before.
-pub fn wait_written(lane: usize, number: u64, limit: Duration) -> bool {
-    let end = Instant::now() + limit;
-    let is_written = loop {
-        let Some(round) = look(|header| header.lanes[lane].round_of(number)).flatten() else { break true };
-        let rest = end.saturating_duration_since(Instant::now());
-        if rest.is_zero() {
-            break false;
-        }
-        hurry_if_alone(lane);
-        let milliseconds = i64::try_from(rest.min(SLEEP).as_millis().max(1)).unwrap_or(1);
-        // SAFETY: lies in shared memory for as long as the server runs. The first call for a variable only registers, so that
-        // what is written between it and the next look wakes the second.
-        unsafe {
-            pg_sys::ConditionVariableTimedSleep(
-                variable(lane, For::Round(round)),
-                milliseconds,
-                pg_sys::PG_WAIT_EXTENSION,
-            );
-        }
-    };
-    stop_waiting();
-    is_written
-}
-
-/// The variable that a wait of this kind sleeps on.
-fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
-    let at = match what {
-        For::Round(round) => usize::from(round % 2 == 1),
-        For::Room => 2,
-    };
-    let mut all = VARIABLES.load(Ordering::Relaxed);
-    if all.is_null() {
-        all = WAITING.share().0.get().cast();
-        VARIABLES.store(all, Ordering::Relaxed);
-    }
-    // SAFETY: lies in shared memory for as long as the server runs, and there are three for each lane, of which there is this
-    // one.
-    unsafe { all.add(lane * 3 + at) }
-}
-
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
 fn map() {
     let share = settings::audit_queue_size();
@@ -357,12 +269,4 @@ fn start() -> Shared {
         is_scarce: false,
         is_ending: false,
     }
-}
-
-/// The same for those who wait: nobody.
-fn nobody() -> Waiting {
-    let mut empty = pg_sys::ConditionVariable::default();
-    // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
-    unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
-    Waiting(UnsafeCell::new([[empty; 3]; LANES]))
 }

@@ -8,6 +8,7 @@
 pub mod acl;
 pub mod append;
 pub mod audit_queue;
+pub mod audit_wait;
 mod bare;
 pub mod caller;
 pub mod command;
@@ -36,6 +37,7 @@ pub mod session;
 pub mod shortcuts;
 pub mod snapshot;
 pub mod sql;
+pub mod standby;
 pub mod statement;
 pub mod strangers;
 pub mod table_owner;

@@ -149,12 +149,17 @@ pub fn wait(time: Option<Duration>) -> Option<Wakeup> {
     if !BackgroundWorker::wait_latch(time) {
         return None;
     }
+    Some(Wakeup { reloaded: read_configuration() })
+}
+
+/// Reads the configuration again if the worker was told to. In no transaction; for a worker that may be too busy to wait.
+pub fn read_configuration() -> bool {
     let reloaded = BackgroundWorker::sighup_received();
     if reloaded {
         // SAFETY: as the main loop of every server process does on SIGHUP; errors in the file are logged.
         unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
     }
-    Some(Wakeup { reloaded })
+    reloaded
 }
 
 /// Ends the worker so that the postmaster starts it again, unless the server is shutting down: an orderly end would

@@ -5,6 +5,8 @@
 pub(super) const RECENT: usize = 8;
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
+/// Who waits for a standby says so again within this time, in microseconds.
+const HEARD: i64 = 500_000;
 
 /// The queue of one database.
 #[derive(Clone, Copy)]
@@ -41,6 +43,12 @@ pub struct Lane {
     pub(super) taken: u64,
     /// Number of the newest event that is on disk: who waits for an event waits for this.
     pub(super) written: u64,
+    /// The last number that is as safe as the server has its commits: not on this disk alone, where it waits for standbys.
+    pub(super) safe: u64,
+    /// The last number that somebody waits for until it is safe.
+    pub(super) wanted: u64,
+    /// When somebody said last that they wait for it.
+    pub(super) wanted_at: i64,
     /// How many times something was released.
     pub(super) rounds: u64,
     /// The newest events that may be repeated, for [`super::queue::Queue::push_or_count`].
@@ -79,6 +87,9 @@ impl Lane {
         accepted: 0,
         taken: 0,
         written: 0,
+        safe: 0,
+        wanted: 0,
+        wanted_at: 0,
         rounds: 0,
         recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
         next_recent: 0,
@@ -115,6 +126,43 @@ impl Lane {
     pub fn call(&mut self) -> u64 {
         self.asked += 1;
         self.asked
+    }
+
+    /// Somebody waits for a record until it is safe. Says whether nobody was heard of who does.
+    pub fn want(&mut self, number: u64, now: i64) -> bool {
+        let is_news = !self.is_wanted(now);
+        (self.wanted, self.wanted_at) = (self.wanted.max(number), now);
+        is_news
+    }
+
+    /// The last number that was ever waited for, while it is not safe.
+    pub fn wanted(&self) -> Option<u64> {
+        (self.wanted > self.safe).then_some(self.wanted)
+    }
+
+    /// Whether somebody waits until a record is safe, and still does.
+    pub fn is_wanted(&self, now: i64) -> bool {
+        self.wanted().is_some() && now - self.wanted_at < HEARD
+    }
+
+    /// All up to this number are safe, as far as they are written.
+    pub fn secure(&mut self, number: u64) {
+        self.safe = self.safe.max(number.min(self.written));
+    }
+
+    /// Whether a record is safe.
+    pub fn is_safe(&self, number: u64) -> bool {
+        self.safe >= number
+    }
+
+    /// The number of the record that was written last.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether there is something to do, or to wait for, for a writer.
+    pub fn needs_writer(&self, now: i64) -> bool {
+        self.has_work() || self.is_wanted(now)
     }
 
     /// Whether a writer is missing, and may be started now.

@@ -164,9 +164,9 @@ impl Header {
         }
         let free = self.lane(0).or_else(|| self.lanes.iter().position(Lane::is_idle)).ok_or(Full)?;
         // Numbers go on: somebody may still be waiting for one of the former database.
-        let Lane { accepted, taken, written, rounds, asked, answered, .. } = self.lanes[free];
+        let Lane { accepted, taken, written, safe, wanted, rounds, asked, answered, .. } = self.lanes[free];
         self.lanes[free] =
-            Lane { database, accepted, taken, written, rounds, asked, answered, ..Lane::EMPTY };
+            Lane { database, accepted, taken, written, safe, wanted, rounds, asked, answered, ..Lane::EMPTY };
         Ok(free)
     }
 

@@ -1,0 +1,116 @@
+//! What a writer does for callers that wait under `sync` where the server's commits wait for standbys.
+//!
+//! The writer commits on this disk, and goes on: those who do not wait are held up by no standby that is away, and a server that
+//! stops waits for none. How far standbys are it looks at between its rounds, for as long as somebody says that they wait, and lets
+//! go of those whose events are there.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::pg::standby::{self, Place};
+use crate::pg::{audit_queue, audit_wait, server_log, session};
+
+/// How many rounds are told apart that standbys do not have yet.
+const MOST: usize = 64;
+/// How often it is looked at while standbys are expected to answer.
+const OFTEN: Duration = Duration::from_millis(1);
+/// So long they are expected to.
+const PROMPT: Duration = Duration::from_millis(100);
+/// How often after that.
+const SELDOM: Duration = Duration::from_millis(20);
+/// So long a wait is told in the server's log.
+const LONG: Duration = Duration::from_secs(1);
+
+/// A round that somebody waits for.
+struct Mark {
+    /// Its last number.
+    number: u64,
+    /// Where its commit ends.
+    place: Place,
+    /// When that was.
+    since: Instant,
+}
+
+/// What standbys are waited for.
+pub struct Standbys {
+    /// The lane of those who wait.
+    lane: usize,
+    /// Its database.
+    database: u32,
+    /// Rounds, the oldest first.
+    marks: VecDeque<Mark>,
+    /// The server's log says that it takes long.
+    is_told: bool,
+}
+
+impl Standbys {
+    /// Takes over what the writer before may have left.
+    pub fn new(lane: usize, database: u32) -> Self {
+        standby::commit_here();
+        let mut standbys = Self { lane, database, marks: VecDeque::new(), is_told: false };
+        let left = audit_queue::look(|header| {
+            let lane = &header.lanes[lane];
+            lane.wanted().map(|_| lane.written())
+        });
+        if let Some(Some(number)) = left {
+            standbys.expect(number, standby::end_of_disk());
+        }
+        standbys
+    }
+
+    /// Releases what a round has committed, and remembers it if it is to be waited for.
+    pub fn written(&mut self, end: u64) {
+        let is_all = standby::level().is_none();
+        let place = standby::end_of_commit();
+        audit_wait::written(self.lane, end, is_all);
+        let expected = self.marks.back().map_or(0, |mark| mark.number);
+        let wanted = audit_queue::look(|header| header.lanes[self.lane].wanted()).flatten();
+        if !is_all && wanted.is_some_and(|wanted| wanted > expected) {
+            self.expect(end, place);
+        }
+    }
+
+    /// Remembers that records up to this number are safe when standbys have everything up to a place.
+    fn expect(&mut self, number: u64, place: Place) {
+        let since = Instant::now();
+        let is_full = self.marks.len() >= MOST;
+        match self.marks.back_mut() {
+            Some(last) if is_full => (last.number, last.place) = (number, place),
+            _ => self.marks.push_back(Mark { number, place, since }),
+        }
+    }
+
+    /// Lets go of those whose events are where they are to be.
+    pub fn look(&mut self) {
+        if self.marks.is_empty() {
+            return;
+        }
+        let level = standby::level();
+        let are_there = |mark: &Mark| level.is_none_or(|level| standby::have(mark.place, level));
+        let there = self.marks.iter().take_while(|mark| are_there(mark)).count();
+        if let Some(last) = self.marks.drain(..there).next_back() {
+            audit_wait::secured(self.lane, last.number);
+            self.is_told = false;
+        }
+        let is_long = self.marks.front().is_some_and(|mark| mark.since.elapsed() > LONG);
+        if is_long && !self.is_told && self.are_wanted() {
+            self.is_told = true;
+            server_log::write(&format!(
+                "hftok: under hftok.audit = sync sessions of database {} wait for a synchronous standby (see pg_stat_replication)",
+                self.database
+            ));
+        }
+    }
+
+    /// When to look again; `None` when nobody waits.
+    pub fn again(&self) -> Option<Duration> {
+        let last = self.marks.back()?;
+        self.are_wanted().then(|| if last.since.elapsed() < PROMPT { OFTEN } else { SELDOM })
+    }
+
+    /// Whether somebody waits.
+    fn are_wanted(&self) -> bool {
+        let now = session::steady();
+        audit_queue::look(|header| header.lanes[self.lane].is_wanted(now)).unwrap_or(false)
+    }
+}
