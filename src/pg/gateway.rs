@@ -7,10 +7,10 @@
 
 use std::cell::Cell;
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use super::caller::{can_become, role_id, role_name};
-use super::{acl, relations};
+use super::{acl, relations, roles};
 use crate::settings;
 
 /// Whether the claims of a session are believed, and why not.
@@ -78,31 +78,6 @@ thread_local! {
     static KNOWN: Cell<Option<(Login, Standing)>> = const { Cell::new(None) };
     // The role that was last found to be one that the login may become.
     static FITTING: Cell<Option<(Login, pg_sys::Oid)>> = const { Cell::new(None) };
-    static CATALOG: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-/// Moves when a role, a membership or the privileges on a function may have changed.
-pub(super) fn catalog_generation() -> u64 {
-    CATALOG.get().unwrap_or_else(|| {
-        CATALOG.set(Some(0));
-        let caches = [
-            pg_sys::SysCacheIdentifier::AUTHOID,
-            pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE,
-            pg_sys::SysCacheIdentifier::PROCOID,
-        ];
-        for cache in caches.into_iter().filter_map(|cache| i32::try_from(cache).ok()) {
-            // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
-            unsafe {
-                pg_sys::CacheRegisterSyscacheCallback(cache, Some(on_change), pg_sys::Datum::from(0_usize));
-            }
-        }
-        0
-    })
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    CATALOG.set(CATALOG.get().map(|generation| generation + 1));
 }
 
 /// Whether the claims of this session are believed while `role` is the current user.
@@ -131,7 +106,7 @@ pub(super) fn standing_if_known() -> Option<Standing> {
 
 /// Everything that an answer is remembered for.
 fn login() -> Login {
-    let catalog = catalog_generation();
+    let catalog = roles::catalog_generation();
     // SAFETY: reads variables of this process.
     let (session, configured) = unsafe { (pg_sys::GetSessionUserId(), pg_sys::PgReloadTime) };
     Login { session, configured, catalog }

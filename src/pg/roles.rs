@@ -9,7 +9,7 @@ use super::bare;
 use super::caller::{role_id, role_name};
 
 thread_local! {
-    static GENERATION: Cell<Option<u64>> = const { Cell::new(None) };
+    static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
     static OWNER: Cell<Option<pg_sys::Oid>> = const { Cell::new(None) };
     static NAMES: RefCell<Vec<(pg_sys::Oid, String)>> = const { RefCell::new(Vec::new()) };
 }
@@ -17,25 +17,54 @@ thread_local! {
 /// So many names are kept: a session has to do with few roles.
 const NAMES_MAX: usize = 64;
 
+/// How often Postgres has told of a change.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Of a role.
+    roles: u64,
+    /// Of a role, a membership or a function.
+    all: u64,
+}
+
 /// Moves when what is remembered of a role may no longer be so.
-pub(super) fn generation() -> u64 {
-    GENERATION.get().unwrap_or_else(|| {
-        GENERATION.set(Some(0));
-        let cache = i32::try_from(pg_sys::SysCacheIdentifier::AUTHOID).unwrap_or_default();
-        // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
-        unsafe {
-            pg_sys::CacheRegisterSyscacheCallback(cache, Some(on_change), pg_sys::Datum::from(0_usize));
+fn generation() -> u64 {
+    told().roles
+}
+
+/// Moves when a role, a membership or the privileges on a function may have changed.
+pub(super) fn catalog_generation() -> u64 {
+    told().all
+}
+
+/// Asks to be told, the first time.
+fn told() -> Told {
+    TOLD.get().unwrap_or_else(|| {
+        let none = Told { roles: 0, all: 0 };
+        TOLD.set(Some(none));
+        let caches = [
+            pg_sys::SysCacheIdentifier::AUTHOID,
+            pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE,
+            pg_sys::SysCacheIdentifier::PROCOID,
+        ];
+        for cache in caches.into_iter().filter_map(|cache| i32::try_from(cache).ok()) {
+            // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
+            unsafe {
+                pg_sys::CacheRegisterSyscacheCallback(cache, Some(on_change), pg_sys::Datum::from(0_usize));
+            }
         }
-        0
+        none
     })
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    GENERATION.set(GENERATION.get().map(|generation| generation + 1));
-    OWNER.set(None);
-    // Nothing calls Postgres while it has the names in hand.
-    let _ = NAMES.try_with(|names| names.try_borrow_mut().map(|mut names| names.clear()));
+unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, cache: i32, _hash: u32) {
+    let is_role = i32::try_from(pg_sys::SysCacheIdentifier::AUTHOID) == Ok(cache);
+    TOLD.set(TOLD.get().map(|told| Told { roles: told.roles + u64::from(is_role), all: told.all + 1 }));
+    if is_role {
+        OWNER.set(None);
+        // Nothing calls Postgres while it has the names in hand.
+        let _ = NAMES.try_with(|names| names.try_borrow_mut().map(|mut names| names.clear()));
+    }
 }
 
 /// The role whose privileges count at this moment.

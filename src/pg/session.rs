@@ -117,7 +117,7 @@ impl Names {
                 caller,
                 outer,
                 session,
-                catalog: gateway::catalog_generation(),
+                catalog: roles::catalog_generation(),
                 configured: pg_sys::PgReloadTime,
             }
         };
