@@ -143,6 +143,8 @@ pub enum Error {
     Disabled {
         /// Which secret.
         secret_id: Uuid,
+        /// The level of the walk that it is for; `integration` where it is for none.
+        level: &'static str,
         /// The integration whose it is.
         integration: Option<Uuid>,
         /// By the backend, and not by its owner.

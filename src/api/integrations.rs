@@ -76,7 +76,12 @@ entry! {
         let found = reached.read_credentials()?;
         if !reached.is_enabled || reached.is_stopped {
             let by_backend = reached.is_enabled;
-            return Err(Error::Disabled { secret_id: found.row.id, integration: Some(reached.id), by_backend });
+            return Err(Error::Disabled {
+                secret_id: found.row.id,
+                level: Scope::Integration.as_str(),
+                integration: Some(reached.id),
+                by_backend,
+            });
         }
         let value = found.row.open()?;
         let answer = json::parse(&as_json(&value)?).map_err(|error| match error {

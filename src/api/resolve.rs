@@ -16,7 +16,7 @@ use crate::pg::composite::Composite;
 use crate::pg::entry::entry;
 use crate::pg::owner::AsOwner;
 use crate::store::secrets::Secret;
-use crate::store::{owners, versions};
+use crate::store::{integrations, owners, versions};
 
 entry! {
     /// The credential to use, with its source.
@@ -87,9 +87,7 @@ entry! {
         let id = required(p_secret_id, "p_secret_id must not be null")?;
         let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
         let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
-        if !found.is_enabled {
-            return Err(Error::Disabled { secret_id: id, integration: None, by_backend: false });
-        }
+        admit_use(&found)?;
         if found.row.version == 1 {
             return Err(Error::NotFound(Object::FormerVersion(id)));
         }
@@ -237,4 +235,17 @@ fn detail(step: &Step) -> Option<&'static str> {
         Outcome::NotMember => "the user does not belong to the organisation: the walk stops here",
         Outcome::HostRefused => "it may not be sent to this host: the walk stops here",
     })
+}
+
+/// Fails when a credential is switched off, by itself or with its integration.
+fn admit_use(found: &Secret) -> Result<(), Error> {
+    let row = &found.row;
+    let Some(level) = Scope::parse(&row.scope).and_then(|scope| Level::of(scope, !row.model.is_empty()))
+    else {
+        return integrations::admit_use(row.id);
+    };
+    if found.is_enabled {
+        return Ok(());
+    }
+    Err(Error::Disabled { secret_id: row.id, level: level.as_str(), integration: None, by_backend: false })
 }

@@ -95,10 +95,10 @@ impl From<Error> for Report {
                     .to_string(),
                 )
                 .hint(way_out(outcome, has_own_hosts)),
-            Error::Disabled { secret_id, by_backend, .. } => report(b"PT422", "Unprocessable Entity")
+            Error::Disabled { secret_id, level, by_backend, .. } => report(b"PT422", "Unprocessable Entity")
                 .detail(
                     serde_json::json!({
-                        "level": "integration",
+                        "level": level,
                         "outcome": "disabled",
                         "secret_id": secret_id.to_string(),
                         "by": if by_backend { "backend" } else { "owner" },

@@ -25,6 +25,9 @@ const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.statu
         JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
         WHERE s.integration_id = i.id
     ))";
+/// The one that has these credentials, if it is switched off.
+const OF_SECRET: &CStr = c"SELECT i.id, i.enabled FROM hftok_private.integrations i
+    WHERE i.secret_id = $1 AND (NOT i.enabled OR i.status = 'disabled')";
 /// Whose it is, for calls that only its owner may make.
 const OWNER: &CStr = c"SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
 /// What is NULL stays.
@@ -64,6 +67,7 @@ const UNSHARE_ALL: &CStr =
 thread_local! {
     static INSERT_ROW: Statement =
         const { Statement::new(INSERT, &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID]) };
+    static FIND_DISABLED: Statement = const { Statement::new(OF_SECRET, &[UUIDOID]) };
     static FIND_OWNER: Statement = const { Statement::new(OWNER, &[UUIDOID]) };
     static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
     static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
@@ -162,6 +166,19 @@ pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
         })
     })?;
     rows.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
+}
+
+/// Fails when the integration that has these credentials is switched off.
+pub fn admit_use(secret_id: Uuid) -> Result<(), Error> {
+    let refusal = |row: &Row<'_>| {
+        Ok(Error::Disabled {
+            secret_id,
+            level: Scope::Integration.as_str(),
+            integration: row.get(1),
+            by_backend: row.must(2)?,
+        })
+    };
+    FIND_DISABLED.read(&[secret_id.into()], refusal)?.pop().map_or(Ok(()), Err)
 }
 
 /// Whose the integration of this id is.

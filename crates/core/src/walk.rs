@@ -4,6 +4,8 @@
 //! the walk, unless its owner allowed going on; one that does not open always stops it. So nobody pays with somebody
 //! else's key without knowing. `docs/the-walk.md` has the table that a test checks cell by cell.
 
+use crate::binding::Scope;
+
 /// Where a credential may come from, in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -89,6 +91,19 @@ impl Level {
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
+    /// The level that a credential of this scope is for, if it is for one.
+    pub fn of(scope: Scope, is_for_model: bool) -> Option<Self> {
+        match (scope, is_for_model) {
+            (Scope::User, true) => Some(Self::UserModel),
+            (Scope::User, false) => Some(Self::User),
+            (Scope::Org, true) => Some(Self::OrgModel),
+            (Scope::Org, false) => Some(Self::Org),
+            (Scope::Global, true) => Some(Self::GlobalModel),
+            (Scope::Global, false) => Some(Self::Global),
+            (Scope::Vault | Scope::Integration, _) => None,
+        }
     }
 
     /// Whether it is about one model.
