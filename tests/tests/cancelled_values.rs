@@ -1,0 +1,93 @@
+//! A caller who cancels while a value is opened or judged gets a cancel: nothing is said of the value, and the audit accuses
+//! nobody of having changed it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use hftok_tests::answer::one;
+use hftok_tests::audit::{count, settled, verified};
+use hftok_tests::cluster::Cluster;
+use postgres::Client;
+use uuid::Uuid;
+
+/// JSON that takes a while to be read, as much as a credential may have.
+const LONG: &str = "jsonb_build_object('type', 'service_account', 'project_id', 'p',
+    'token_uri', 'https://oauth2.googleapis.com/token', 'client_email', 'a@b.example',
+    'private_key', E'-----BEGIN PRIVATE KEY-----\\n' || repeat('A', 60000))::text";
+
+/// What calls came to: answers, and how many were cancelled.
+#[derive(Default)]
+struct Outcomes {
+    answered: usize,
+    cancelled: usize,
+}
+
+/// Calls again and again while somebody cancels.
+#[track_caller]
+fn call(client: &mut Client, sql: &str, stop: &AtomicBool) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    while !stop.load(Ordering::Relaxed) {
+        match client.query_one(sql, &[]) {
+            Ok(row) => {
+                assert!(row.get::<_, bool>(0), "{sql}");
+                outcomes.answered += 1;
+            }
+            Err(error) => {
+                let code = error.code().unwrap_or_else(|| panic!("{sql}: {error:?}")).code().to_owned();
+                assert_eq!(code, "57014", "{sql}: {error:?}");
+                outcomes.cancelled += 1;
+            }
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn a_cancel_says_nothing_of_a_value() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let create = "SELECT hftok.create_integration_with_vault('n', 'google_cloud', {}, p_user_id => 'alice')";
+    let id: Uuid = one(&mut client, &create.replace("{}", LONG), &[]);
+    let save = format!("SELECT hftok.save_credential('google_cloud', {LONG}, p_user_id => 'alice')");
+    client.batch_execute(&save).expect("saved");
+    let calls = [
+        format!("SELECT length(hftok.get_integration_credentials('{id}', 'alice')::text) > 60000"),
+        "SELECT length(token) > 60000 FROM hftok.resolve_token('google_cloud', 'alice')".to_owned(),
+        format!("{save} IS NOT NULL"),
+        format!("SELECT ok FROM hftok.check_credential('google_cloud', {LONG})"),
+        "SELECT sum(failed) = 0 FROM hftok.verify()".to_owned(),
+    ];
+    let stop = AtomicBool::new(false);
+    scope(|scope| {
+        let callers: Vec<_> = calls
+            .iter()
+            .map(|sql| {
+                let mut caller = cluster.client("postgres", "app");
+                let process: i32 = one(&mut caller, "SELECT pg_backend_pid()", &[]);
+                let stop = &stop;
+                (sql, process, scope.spawn(move || call(&mut caller, sql, stop)))
+            })
+            .collect();
+        let end = Instant::now() + Duration::from_secs(6);
+        let mut turn = 0_u64;
+        while Instant::now() < end && callers.iter().all(|(.., caller)| !caller.is_finished()) {
+            for (_, process, _) in &callers {
+                client.query("SELECT pg_cancel_backend($1)", &[process]).expect("cancel");
+            }
+            turn += 1;
+            sleep(Duration::from_micros(500 + turn * 7919 % 150_000));
+        }
+        stop.store(true, Ordering::Relaxed);
+        let mut answered = 0;
+        for (sql, _, caller) in callers {
+            let outcomes = caller.join().expect("a caller");
+            assert!(outcomes.cancelled > 3, "{sql}");
+            answered += outcomes.answered;
+        }
+        assert!(answered > 10, "{answered} answered");
+    });
+    settled(&mut client);
+    assert_eq!(count(&mut client, "outcome = 'decrypt_failed'"), 0);
+    verified(&mut client);
+}
