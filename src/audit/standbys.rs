@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::pg::standby::{self, Place};
+use crate::pg::standby::{self, Position};
 use crate::pg::{audit_queue, audit_wait, server_log, session};
 
 /// How many rounds are told apart that standbys do not have yet.
@@ -22,11 +22,11 @@ const SELDOM: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(1);
 
 /// A round that somebody waits for.
-struct Mark {
+struct Awaited {
     /// Its last number.
     number: u64,
     /// Where its commit ends.
-    place: Place,
+    position: Position,
     /// When that was.
     since: Instant,
 }
@@ -38,7 +38,7 @@ pub struct Standbys {
     /// Its database.
     database: u32,
     /// Rounds, the oldest first.
-    marks: VecDeque<Mark>,
+    awaited: VecDeque<Awaited>,
     /// The server's log says that it takes long.
     is_told: bool,
 }
@@ -47,7 +47,7 @@ impl Standbys {
     /// Takes over what the writer before may have left.
     pub fn new(lane: usize, database: u32) -> Self {
         standby::commit_here();
-        let mut standbys = Self { lane, database, marks: VecDeque::new(), is_told: false };
+        let mut standbys = Self { lane, database, awaited: VecDeque::new(), is_told: false };
         let left = audit_queue::look(|header| {
             let lane = &header.lanes[lane];
             lane.wanted().map(|_| lane.written())
@@ -61,38 +61,38 @@ impl Standbys {
     /// Releases what a round has committed, and remembers it if it is to be waited for.
     pub fn written(&mut self, end: u64) {
         let is_all = standby::level().is_none();
-        let place = standby::end_of_commit();
+        let position = standby::end_of_commit();
         audit_wait::written(self.lane, end, is_all);
-        let expected = self.marks.back().map_or(0, |mark| mark.number);
+        let expected = self.awaited.back().map_or(0, |round| round.number);
         let wanted = audit_queue::look(|header| header.lanes[self.lane].wanted()).flatten();
         if !is_all && wanted.is_some_and(|wanted| wanted > expected) {
-            self.expect(end, place);
+            self.expect(end, position);
         }
     }
 
-    /// Remembers that records up to this number are safe when standbys have everything up to a place.
-    fn expect(&mut self, number: u64, place: Place) {
+    /// Remembers that records up to this number are safe when standbys have everything up to a position.
+    fn expect(&mut self, number: u64, position: Position) {
         let since = Instant::now();
-        let is_full = self.marks.len() >= MOST;
-        match self.marks.back_mut() {
-            Some(last) if is_full => (last.number, last.place) = (number, place),
-            _ => self.marks.push_back(Mark { number, place, since }),
+        let is_full = self.awaited.len() >= MOST;
+        match self.awaited.back_mut() {
+            Some(last) if is_full => (last.number, last.position) = (number, position),
+            _ => self.awaited.push_back(Awaited { number, position, since }),
         }
     }
 
     /// Lets go of those whose events are where they are to be.
     pub fn look(&mut self) {
-        if self.marks.is_empty() {
+        if self.awaited.is_empty() {
             return;
         }
         let level = standby::level();
-        let are_there = |mark: &Mark| level.is_none_or(|level| standby::have(mark.place, level));
-        let there = self.marks.iter().take_while(|mark| are_there(mark)).count();
-        if let Some(last) = self.marks.drain(..there).next_back() {
+        let are_there = |round: &Awaited| level.is_none_or(|level| standby::have(round.position, level));
+        let there = self.awaited.iter().take_while(|round| are_there(round)).count();
+        if let Some(last) = self.awaited.drain(..there).next_back() {
             audit_wait::secured(self.lane, last.number);
             self.is_told = false;
         }
-        let is_long = self.marks.front().is_some_and(|mark| mark.since.elapsed() > LONG);
+        let is_long = self.awaited.front().is_some_and(|round| round.since.elapsed() > LONG);
         if is_long && !self.is_told && self.are_wanted() {
             self.is_told = true;
             server_log::write(&format!(
@@ -104,7 +104,7 @@ impl Standbys {
 
     /// When to look again; `None` when nobody waits.
     pub fn again(&self) -> Option<Duration> {
-        let last = self.marks.back()?;
+        let last = self.awaited.back()?;
         self.are_wanted().then(|| if last.since.elapsed() < PROMPT { OFTEN } else { SELDOM })
     }
 

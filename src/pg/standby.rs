@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pgrx::pg_sys;
 
-/// A place in the server's log of changes: what lies before it is there, or isn't yet.
+/// A position in the WAL: who has it has all that was written before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u64);
+pub struct Position(u64);
 
 /// What standbys have to have done with a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +64,19 @@ pub fn level() -> Option<Level> {
 }
 
 /// Where the last commit of this process ends.
-pub fn end_of_commit() -> Place {
+pub fn end_of_commit() -> Position {
     // SAFETY: reads a variable of this process.
-    Place(unsafe { pg_sys::XactLastCommitEnd })
+    Position(unsafe { pg_sys::XactLastCommitEnd })
 }
 
 /// Up to where everything is on this disk.
-pub fn end_of_disk() -> Place {
+pub fn end_of_disk() -> Position {
     // SAFETY: asks shared memory; not for the timeline.
-    Place(unsafe { pg_sys::GetFlushRecPtr(std::ptr::null_mut()) })
+    Position(unsafe { pg_sys::GetFlushRecPtr(std::ptr::null_mut()) })
 }
 
-/// Whether as many standbys as the server wants have everything up to a place.
-pub fn have(place: Place, level: Level) -> bool {
+/// Whether as many standbys as the server wants have everything up to a position.
+pub fn have(position: Position, level: Level) -> bool {
     let mode = match level {
         Level::Written => pg_sys::SYNC_REP_WAIT_WRITE,
         Level::Flushed => pg_sys::SYNC_REP_WAIT_FLUSH,
@@ -93,5 +93,5 @@ pub fn have(place: Place, level: Level) -> bool {
         }
         AtomicU64::from_ptr((&raw mut (*all).lsn).cast::<u64>().add(mode)).load(Ordering::Acquire)
     };
-    place.0 <= reached
+    position.0 <= reached
 }

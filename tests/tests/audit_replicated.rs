@@ -158,8 +158,9 @@ fn callers_go_on_when_the_standby_comes_and_its_promotion_loses_nothing() {
     });
     let mut beyond = standby.client("postgres", "app");
     for level in ["remote_write", "remote_apply", "on"] {
+        // The writer that is there follows.
         configure(&primary, "synchronous_commit", level);
-        without_writer(&primary);
+        sleep(Duration::from_millis(400));
         let begin = Instant::now();
         for number in 0..20 {
             let user = format!("{level} {number}");
