@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 
+use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 
@@ -75,7 +76,7 @@ impl Saving<'_> {
             };
             self.describe(&mut saved, &checked);
             saved.set_value(&value)?;
-            counted.admit_bytes(saved.row.sealed.len())?;
+            counted.admit_bytes(saved.row.size())?;
             if former > 0 {
                 saved.update(former)?;
                 return Ok(saved);
@@ -243,9 +244,14 @@ entry! {
             sealed: copy_of_bytes(required(p_sealed, INCOMPLETE)?)?,
         };
         let value = row.open()?;
+        let former = row.size();
         row.allowed_hosts = hosts(p_new_hosts)?;
         row.expires_at = p_new_expiry;
         row.seal(&value.as_ref())?;
+        if let Some(scope) = Scope::parse(&row.scope) {
+            // Whoever calls this has locked the owner, and then the row.
+            Counted::lock(scope, &row.scope_id)?.admit_bytes(row.size().saturating_sub(former))?;
+        }
         Ok(row.sealed)
     }
 

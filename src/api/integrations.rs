@@ -58,7 +58,7 @@ entry! {
         let counted = Counted::to_save(Scope::Integration, &user)?;
         counted.admit_secret()?;
         new.set_value(&secret(checked.value)?)?;
-        counted.admit_bytes(new.row.sealed.len())?;
+        counted.admit_bytes(new.row.size())?;
         if !new.insert()? {
             return Err(Error::Internal("a new integration's binding is taken"));
         }
@@ -136,7 +136,7 @@ entry! {
         let checked = checked(&provider, given)?;
         found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         found.set_value(&secret(checked.value)?)?;
-        counted.admit_bytes(found.row.sealed.len())?;
+        counted.admit_bytes(found.row.size())?;
         found.update(former)?;
         reached.renew()
     }

@@ -55,7 +55,7 @@ impl From<Error> for Report {
             Error::TooLarge { what, most } => report(b"PT413", "Content Too Large")
                 .detail(format!("{what} may have {most} bytes.")),
             Error::TooManyBytes { most } => report(b"PT413", "Content Too Large")
-                .detail(format!("All values of an owner, with their previous versions, may have {most} bytes."))
+                .detail(format!("All values of an owner, with their hosts and previous versions, may have {most} bytes."))
                 .hint(if caller::is_operator() {
                     "Delete one that is no longer needed, or raise hftok.max_bytes_per_user."
                 } else {

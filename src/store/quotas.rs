@@ -20,9 +20,12 @@ const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.sc
 /// Members of one organisation.
 const MEMBERS: &CStr = c"SELECT count(*) FROM hftok_private.members m WHERE m.org_id = $1";
 /// Lengths of what is stored apart are known without fetching it.
-const BYTES: &CStr = c"SELECT pg_catalog.int8(coalesce(sum(pg_catalog.octet_length(s.sealed)), 0) + coalesce(sum((
-        SELECT sum(pg_catalog.octet_length(v.sealed)) FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
-    )), 0))
+const BYTES: &CStr = c"SELECT pg_catalog.int8(
+        coalesce(sum(pg_catalog.octet_length(s.sealed) + coalesce(pg_catalog.pg_column_size(s.allowed_hosts), 0)), 0)
+        + coalesce(sum((
+            SELECT sum(pg_catalog.octet_length(v.sealed) + coalesce(pg_catalog.pg_column_size(v.allowed_hosts), 0))
+            FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
+        )), 0))
     FROM hftok_private.secrets s WHERE s.scope IN ($1, $2) AND s.scope_id = $3";
 
 thread_local! {
@@ -72,7 +75,7 @@ impl<'a> Counted<'a> {
         admit(counts, "An organisation", settings::max_members_per_org(), "members")
     }
 
-    /// Fails when what the owner has, previous versions included, would be too long with so many bytes more.
+    /// Fails when what the owner has, previous versions and hosts included, would be too long with so many bytes more.
     pub fn admit_bytes(&self, more: usize) -> Result<(), Error> {
         let scopes = match self.scope {
             Scope::User | Scope::Integration => [Scope::User, Scope::Integration],

@@ -86,6 +86,12 @@ impl SealedRow {
         open(&self.sealed, &context)
     }
 
+    /// How many bytes it takes, as far as its owner chooses: the value and its hosts.
+    pub fn size(&self) -> usize {
+        // A text in an array has a length before it.
+        self.sealed.len() + self.allowed_hosts.iter().flatten().map(|host| host.len() + 4).sum::<usize>()
+    }
+
     /// As the audit names it.
     pub fn object(&self) -> Object<'_> {
         Object {

@@ -78,7 +78,7 @@ fn bytes_are_summed_up_with_previous_versions() {
     let refusal = refused(save(&mut client, "alice", 60_000), "PT413");
     assert_eq!(
         refusal.detail(),
-        Some("All values of an owner, with their previous versions, may have 204800 bytes.")
+        Some("All values of an owner, with their hosts and previous versions, may have 204800 bytes.")
     );
     assert_eq!(
         refusal.hint(),
@@ -98,4 +98,40 @@ fn bytes_are_summed_up_with_previous_versions() {
     client.batch_execute("ALTER SYSTEM SET hftok.max_bytes_per_user = '10MB'").expect("raised");
     client.batch_execute("SELECT pg_reload_conf()").expect("reload");
     wait_until("the session knows", 10, || save(&mut client, "alice", 60).is_ok());
+}
+
+#[test]
+fn hosts_are_counted_as_values_are() {
+    let cluster = cluster();
+    let mut client = cluster.database("app");
+    // 900 names that nothing compresses, some 66 kB together.
+    let hosts = |seed: u32| {
+        format!(
+            "(SELECT array_agg(md5(h || 'a{seed}') || md5(h || 'b{seed}') || '.example') FROM generate_series(1, 900) h)"
+        )
+    };
+    let save = |seed: u32| {
+        format!(
+            "SELECT hftok.save_credential('openai', '{KEY}', p_user_id => 'alice', p_allowed_hosts => {})",
+            hosts(seed)
+        )
+    };
+    done(&mut client, &save(1));
+    done(&mut client, &save(2));
+    assert!(quota(&mut client, &save(3)).starts_with("All values"));
+    // They come along into the next version, also when nobody names them.
+    let again = format!("SELECT hftok.save_credential('openai', '{KEY}', p_user_id => 'alice')");
+    assert!(quota(&mut client, &again).starts_with("All values"));
+
+    let hosts_of = |user: &str, hosts: &str| {
+        format!("UPDATE hftok.credentials SET allowed_hosts = {hosts} WHERE scope_id = '{user}'")
+    };
+    for model in 1..=4 {
+        done(&mut client, &format!("SELECT hftok.save_credential('openai', '{KEY}', 'm{model}', 'bob')"));
+    }
+    assert!(quota(&mut client, &hosts_of("bob", &hosts(4))).starts_with("All values"));
+    // Fewer are never in the way, nor are a few.
+    done(&mut client, &hosts_of("alice", "'{one.example}'"));
+    done(&mut client, &hosts_of("bob", "'{one.example,two.example}'"));
+    done(&mut client, &again);
 }
