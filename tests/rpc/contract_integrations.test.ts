@@ -204,6 +204,28 @@ Deno.test("what cannot be credentials is refused without being quoted", async ()
   );
 });
 
+Deno.test("nobody fills the disk: how many integrations, and how long what goes beside them", async () => {
+  const team = { p_config: { team: letters(70).repeat(1000) } };
+  const given = { p_name: "x", p_type: "openai", p_credentials: make.openai() };
+  await carol.refused("create_integration_with_vault", { ...given, ...team }, 413, "PT413");
+  await withSetting("hftok.max_integrations_per_user", "2", async () => {
+    const first = await create(carol, "openai", make.openai());
+    await create(carol, "openai", make.openai());
+    await carol.refused("create_integration_with_vault", given, 413, "PT413");
+    // Nor by way of the backend, and what is there can be changed.
+    const named = { ...given, p_user_id: carol.name };
+    await service.refused("create_integration_with_vault", named, 413, "PT413");
+    await carol.refused("update_integration", { p_integration_id: first, ...team }, 413, "PT413");
+    await carol.call("update_integration_credentials", {
+      p_integration_id: first,
+      p_credentials: make.openai(),
+    });
+    for (const { id } of await carol.rows("integrations", { user_id: carol.name })) {
+      await carol.call("delete_integration_with_vault", { p_integration_id: id });
+    }
+  });
+});
+
 Deno.test("the service creates for a user, and an end user is always themselves", async () => {
   const value = make.openai();
   const id = await create(service, "openai", value, { p_user_id: bob.name });

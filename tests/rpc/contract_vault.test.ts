@@ -176,7 +176,9 @@ Deno.test("find_secret: so many guesses a minute for all who come through one lo
   try {
     await setting("1");
     // Sessions of PostgREST read the setting at their next statement, and what was used up before counts.
-    await until(async () => (await operator.raw("POST", "/rpc/find_secret", { p_value: value })).status === 429);
+    await until(async () =>
+      (await operator.raw("POST", "/rpc/find_secret", { p_value: value })).status === 429
+    );
     for (const who of [operator, reviewer]) {
       const { details } = await who.refused("find_secret", { p_value: value }, 429, "PT429");
       assert.match(details!, /^A login may look for 1 values a minute: the next in \d+ s\./);

@@ -40,6 +40,7 @@ fn no_value_is_on_disk_in_the_clear() {
     client
         .query("SELECT hftok.create_secret($1) FROM generate_series(1, 300)", &[&long])
         .expect("many, more than work_mem");
+    client.query("SELECT * FROM hftok.save_credentials($1::text::jsonb)", &[&bulk(secret)]).expect("a bulk");
     for step in ["VACUUM", "ANALYZE", "CHECKPOINT"] {
         client.batch_execute(step).expect("everything to disk");
     }
@@ -58,6 +59,14 @@ fn no_value_is_on_disk_in_the_clear() {
             "what is not sealed is in {place}: {described:?}"
         );
     }
+}
+
+/// The rows of a bulk that is longer than work_mem, each with a key that quotes the secret.
+fn bulk(secret: &str) -> String {
+    let row = |n: usize| {
+        format!(r#"{{"provider":"openai","secret":"sk-{n}-{secret}-{}","user_id":"u{n}"}}"#, "a".repeat(2000))
+    };
+    format!("[{}]", (0..200).map(row).collect::<Vec<_>>().join(","))
 }
 
 /// Reports what an upstream says of a credential and of an integration: it quotes them.
@@ -109,6 +118,31 @@ fn saving_many_leaves_no_value_in_a_temporary_file() {
             .expect("many at once");
     }
     assert_eq!(files(), before, "{}", cluster.log());
+}
+
+/// Postgres' own doing, as SECURITY.md says: what a client's statement is to keep or to sort is written as it was read.
+#[test]
+fn what_a_statement_keeps_is_on_disk_in_the_clear_and_one_value_is_not() {
+    let cluster = Setup::default().setting("work_mem = 64kB").start();
+    let mut client = cluster.database("app");
+    let secret = "kept-canary-9b3e";
+    let long = format!("{secret} ").repeat(200);
+    client.query("SELECT hftok.create_secret($1) FROM generate_series(1, 200)", &[&long]).expect("many");
+    create(&mut client, "one", &long);
+    let files = || files_with(&cluster.data().join("base/pgsql_tmp"), &[secret]).len();
+    assert_eq!(get(&mut client, "one").expect("opens"), long);
+    client
+        .batch_execute("DO $$BEGIN FOR n IN 1..300 LOOP PERFORM hftok.get_secret('one'); END LOOP; END$$")
+        .expect("one by one");
+    assert_eq!(files(), 0);
+    client
+        .batch_execute(
+            "BEGIN; DECLARE kept CURSOR WITH HOLD FOR SELECT decrypted_secret FROM hftok.decrypted_secrets; COMMIT",
+        )
+        .expect("a cursor");
+    assert!(files() > 0);
+    client.batch_execute("CLOSE kept").expect("closed");
+    assert_eq!(files(), 0);
 }
 
 #[test]
