@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::event::{Event, Kind, Object};
-use hftok_core::audit::queue::{Full, Header, Queue};
+use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::queue::{Full, Header, OneOfMany, Queue};
 use pgrx::datum::TimestampWithTimeZone;
 use serde_json::json;
 
@@ -177,23 +177,38 @@ fn refuse(
         let _ = log(&event);
         return;
     }
-    let mut alike = DefaultHasher::new();
-    let mut constant = event;
-    // What the caller can make up would make each refusal another one.
-    (constant.at, constant.who.request, constant.who.application) = (0, None, None);
-    constant.encode().hash(&mut alike);
-    let record = tag::event(&event);
+    // Without what tells apart refusals of one kind; and what the caller can make up would make each another one.
+    let bare = Event {
+        object: Object::default(),
+        who: Who { address: None, application: None, request: None, ..event.who },
+        ..event
+    };
+    let alike = Event { at: 0, who: Who { application: None, request: None, ..event.who }, ..event };
+    let (bytes, bare_bytes) = (tag::event(&event), tag::event(&bare));
+    let record = OneOfMany {
+        party: session.party(),
+        key: hash(&alike),
+        kind: hash(&Event { at: 0, ..bare }),
+        bytes: &bytes,
+        bare: &bare_bytes,
+    };
     let now = session::steady();
     let lane = audit_queue::with(|queue| {
         let lane = lane(queue.header, database()).ok()?;
-        if queue.push_or_count(lane, alike.finish(), &record, now).is_err() {
-            queue.header.lanes[lane].left_out += 1;
-        }
+        // What finds no room is counted, and told.
+        let _ = queue.push_or_count(lane, &record, now);
         queue.header.lanes[lane].lacks_writer(now).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);
     }
+}
+
+/// What equal events have in common.
+fn hash(event: &Event<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    event.encode().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Writes an event into the server's log.

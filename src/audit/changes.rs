@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::queue::Party;
 
 use super::{action, rows, tag};
 use crate::error::Error;
@@ -35,6 +36,8 @@ struct Change {
     depth: i32,
     /// Changes alike that it stands for.
     count: usize,
+    /// Who made it.
+    party: Party,
     /// Its event, as committed.
     event: Vec<u8>,
 }
@@ -61,7 +64,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let protection = protection(&bytes)?;
     rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
     transaction::tell(ended);
-    let change = Change { depth: transaction::depth(), count: 1, event: bytes };
+    let change = Change { depth: transaction::depth(), count: 1, party: session.party(), event: bytes };
     OPEN.with_borrow_mut(|open| add(open, change));
     Ok(())
 }
@@ -142,9 +145,8 @@ fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
         let record = tag::event(&event);
         audit_queue::with(|queue| {
             let Ok(lane) = queue.header.claim(database()) else { return };
-            if queue.push_if_room(lane, &record, session::steady()).is_err() {
-                queue.header.lanes[lane].left_out += 1;
-            }
+            // What finds no room is counted, and told.
+            let _ = queue.push_spare(lane, change.party, &record, session::steady());
         });
     }
     call_writer();

@@ -3,6 +3,7 @@
 
 use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::queue::LeftOut;
 use hftok_core::data_key::DataKeyId;
 use pgrx::datum::TimestampWithTimeZone;
 
@@ -10,7 +11,7 @@ use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows};
 use super::usage;
 use crate::error::Error;
-use crate::pg::{session, transaction};
+use crate::pg::{roles, session, transaction};
 use crate::store::data_keys;
 
 /// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
@@ -31,7 +32,7 @@ pub fn key() -> Option<DataKeyId> {
 pub fn write(
     key: Option<DataKeyId>,
     batch: &Batch,
-    left_out: u64,
+    left_out: &[LeftOut],
     has_look: bool,
 ) -> Result<(Consequences, bool), Error> {
     rows::hold_tables()?;
@@ -39,7 +40,7 @@ pub fn write(
     for (id, at) in &batch.many {
         later.count(*id, 1, *at);
     }
-    let left_out = left_out_event(left_out);
+    let left_out: Vec<_> = left_out.iter().map(left_out_event).collect();
     let waiting = batch.events.iter().chain(&left_out);
     let Some(key) = key else {
         let transaction = transaction::row_id();
@@ -88,8 +89,10 @@ fn own_event(action: &'static str, outcome: &'static str, count: i64) -> Event<'
     }
 }
 
-/// Says in the chain itself that events are missing from it, and how many.
-fn left_out_event(count: u64) -> Option<Vec<u8>> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    (count > 0).then(|| own_event("audit_queue", "left_out", count).encode())
+/// Says in the chain itself that events of somebody are missing from it, and how many.
+fn left_out_event(left_out: &LeftOut) -> Vec<u8> {
+    let count = i64::try_from(left_out.count).unwrap_or(i64::MAX);
+    let event = own_event("audit_queue", "left_out", count);
+    let [role, login] = [left_out.party.role, left_out.party.login].map(|id| roles::name(id.into()));
+    Event { who: Who { role: role.as_deref(), login: login.as_deref(), ..event.who }, ..event }.encode()
 }

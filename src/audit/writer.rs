@@ -140,8 +140,11 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         audit_wait::written(lane, end, true);
     }
     audit_queue::with(|queue| {
-        let lane = &mut queue.header.lanes[lane];
-        (lane.left_out, lane.failures, lane.answered) = (0, 0, lane.asked);
+        let at = lane;
+        let lane = &mut queue.header.lanes[at];
+        (lane.failures, lane.answered) = (0, lane.asked);
+        let left_out = queue.left_out(at);
+        queue.told(at, &left_out);
     });
 }
 
@@ -283,25 +286,26 @@ impl Writer {
     fn round(&mut self) -> Result<Found, ()> {
         let asked = audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
-            (lane.has_work(), lane.left_out, lane.asked, lane.asked > lane.answered)
+            (lane.has_work(), lane.asked, lane.asked > lane.answered)
         });
-        let Some((true, left_out, asked, is_called)) = asked else { return Ok(Found::Nothing) };
+        let Some((true, asked, is_called)) = asked else { return Ok(Found::Nothing) };
         // Who waits for a round that is for the queue alone need not wait for the table.
         self.has_passed = !is_called && self.looked.elapsed() <= LOOK;
         if !self.has_passed {
             self.looked = Instant::now();
         }
         let (batch, end) = take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.into()))?;
+        let left_out = audit_queue::with(|queue| queue.left_out(self.lane)).unwrap_or_default();
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
-        match transaction::run(|| round::write(key, &batch, left_out, !self.has_passed)) {
+        match transaction::run(|| round::write(key, &batch, &left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 self.standbys.written(end);
                 audit_queue::with(|queue| {
+                    queue.told(self.lane, &left_out);
                     let lane = &mut queue.header.lanes[self.lane];
-                    lane.left_out -= left_out;
                     lane.failures = 0;
                     // Who asked while there is more than fits a round waits for the rest.
                     lane.answered = if is_rest { lane.answered } else { asked };

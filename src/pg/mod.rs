@@ -29,7 +29,7 @@ pub mod owner;
 pub mod raise;
 pub mod relations;
 pub mod request;
-mod roles;
+pub mod roles;
 pub mod row_set;
 pub mod scan;
 pub mod server_log;

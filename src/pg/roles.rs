@@ -86,7 +86,7 @@ pub(super) fn owner() -> Option<pg_sys::Oid> {
 }
 
 /// The name of a role, asked of the catalog if need be.
-pub(super) fn name(role: pg_sys::Oid) -> Option<String> {
+pub fn name(role: pg_sys::Oid) -> Option<String> {
     remembered(role).or_else(|| {
         let before = generation();
         let found = role_name(role)?;

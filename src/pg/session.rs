@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char};
 use std::rc::Rc;
 
 use hftok_core::audit::event::Who;
+use hftok_core::audit::queue::Party;
 use pgrx::pg_sys;
 
 use super::caller::subject;
@@ -90,6 +91,12 @@ impl<'a> Session<'a> {
     /// Whether the login is one that many users share.
     pub fn is_through_gateway(&self) -> bool {
         self.names.is_gateway
+    }
+
+    /// Who it is where records may be left out.
+    pub fn party(&self) -> Party {
+        let Key { caller, session, .. } = self.names.key;
+        Party { login: login().unwrap_or(session).to_u32(), role: caller.to_u32() }
     }
 
     /// As a part of an event.

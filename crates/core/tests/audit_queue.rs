@@ -4,22 +4,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hftok_core::audit::queue::{Full, Growing, Header, LANES, Queue, Slot, Taken, records};
+use hftok_core::audit::queue::{Full, Growing, Header, LANES, Party, Queue, Slot, Taken, records};
 use proptest::prelude::*;
 
 /// Bytes in a slot.
 const ROOM: usize = 288;
 const SHARE: u32 = 32;
 const GUARANTEE: usize = 2;
-/// So many repeatable records of a lane are remembered.
-const RECENT: usize = 8;
 
 /// What may be done; databases are numbered from 1.
 #[derive(Debug, Clone)]
 enum Step {
     Push { database: u32, length: usize },
-    Spare { database: u32, length: usize },
-    Repeat { database: u32, key: u64 },
+    Spare { database: u32, party: u32, length: usize },
     Begin { database: u32, length: usize },
     Grow { which: usize, length: usize },
     Take { database: u32, most: usize },
@@ -32,8 +29,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let length = || prop_oneof![0..4_usize, 280..296_usize, 570..580_usize, 0..4 * ROOM];
     let step = prop_oneof![
         4 => (database.clone(), length()).prop_map(|(database, length)| Step::Push { database, length }),
-        1 => (database.clone(), length()).prop_map(|(database, length)| Step::Spare { database, length }),
-        3 => (database.clone(), 0..12_u64).prop_map(|(database, key)| Step::Repeat { database, key }),
+        4 => (database.clone(), 1..4_u32, length())
+            .prop_map(|(database, party, length)| Step::Spare { database, party, length }),
         2 => (database.clone(), length()).prop_map(|(database, length)| Step::Begin { database, length }),
         4 => (0..8_usize, length()).prop_map(|(which, length)| Step::Grow { which, length }),
         3 => (database.clone(), 1..20_usize).prop_map(|(database, most)| Step::Take { database, most }),
@@ -46,7 +43,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Record {
     number: u64,
     bytes: Vec<u8>,
-    count: u32,
+    /// Who may be left out with it.
+    party: Option<u32>,
 }
 
 impl Record {
@@ -66,8 +64,8 @@ struct ModelLane {
     /// The last number that was taken: what is up to there does not change any more.
     taken: u64,
     written: u64,
-    /// Keys of repeatable records with their numbers, the newest last.
-    recent: VecDeque<(u64, u64)>,
+    /// How many records of whom found no room.
+    left_out: BTreeMap<u32, u64>,
 }
 
 impl ModelLane {
@@ -96,32 +94,25 @@ impl Model {
         }
         let lane = self.0.entry(database).or_default();
         lane.accepted += 1;
-        lane.waiting.push_back(Record { number: lane.accepted, bytes: bytes.to_vec(), count: 1 });
+        lane.waiting.push_back(Record { number: lane.accepted, bytes: bytes.to_vec(), party: None });
         Ok(lane.accepted)
     }
 
-    /// What can be left out has half of the share.
-    fn append_if_room(&mut self, database: u32, bytes: &[u8]) -> Result<u64, Full> {
-        let used = self.0.get(&database).map_or(0, ModelLane::used);
-        if used >= SHARE as usize / 2 { Err(Full) } else { self.append(database, bytes) }
-    }
-
-    fn repeat(&mut self, database: u32, key: u64, bytes: &[u8]) -> Result<u64, Full> {
+    /// What can be left out has half of the share, and nobody has more of that than they leave free.
+    fn append_if_room(&mut self, database: u32, party: u32, bytes: &[u8]) -> Result<u64, Full> {
         let lane = self.0.entry(database).or_default();
-        if let Some((_, number)) =
-            lane.recent.iter().rev().find(|(one, number)| *one == key && *number > lane.taken)
-        {
-            let record = lane.waiting.iter_mut().find(|record| record.number == *number).unwrap();
-            record.count += 1;
-            return Ok(*number);
-        }
-        let number = self.append_if_room(database, bytes)?;
+        let used = |whose: &dyn Fn(u32) -> bool| -> usize {
+            lane.waiting.iter().filter(|record| record.party.is_some_and(whose)).map(Record::slots).sum()
+        };
+        let free = (SHARE as usize / 2).saturating_sub(used(&|_| true));
+        let has_room = used(&|one| one == party) + slots(bytes.len()) <= free;
+        let appended = if has_room { self.append(database, bytes) } else { Err(Full) };
         let lane = self.0.entry(database).or_default();
-        lane.recent.push_back((key, number));
-        if lane.recent.len() > RECENT {
-            lane.recent.pop_front();
+        match (appended, lane.waiting.back_mut()) {
+            (Ok(_), Some(record)) => record.party = Some(party),
+            _ => *lane.left_out.entry(party).or_default() += 1,
         }
-        Ok(number)
+        appended
     }
 
     fn grow(&mut self, database: u32, number: u64, more: &[u8]) -> Result<bool, Full> {
@@ -146,8 +137,7 @@ impl Model {
         let lane = self.0.entry(database).or_default();
         let records: Vec<_> = lane.waiting.iter().take(most).collect();
         let end = records.last().map_or(lane.written, |record| record.number);
-        let taken =
-            records.iter().map(|record| Taken { bytes: record.bytes.clone(), count: record.count }).collect();
+        let taken = records.iter().map(|record| Taken { bytes: record.bytes.clone(), count: 1 }).collect();
         lane.taken = end;
         (taken, end)
     }
@@ -216,19 +206,12 @@ proptest! {
                     let lane = bench.lane(database);
                     prop_assert_eq!(bench.queue().push(lane, &bytes, 0), model.append(database, &bytes));
                 }
-                Step::Spare { database, length } => {
+                Step::Spare { database, party, length } => {
                     let bytes = bytes(at, length);
                     let lane = bench.lane(database);
-                    let pushed = bench.queue().push_if_room(lane, &bytes, 0);
-                    prop_assert_eq!(pushed, model.append_if_room(database, &bytes));
-                }
-                Step::Repeat { database, key } => {
-                    let bytes = bytes(usize::try_from(key).unwrap(), 100);
-                    let lane = bench.lane(database);
-                    prop_assert_eq!(
-                        bench.queue().push_or_count(lane, key, &bytes, 0),
-                        model.repeat(database, key, &bytes)
-                    );
+                    let whose = Party { login: party, role: 1 };
+                    let pushed = bench.queue().push_spare(lane, whose, &bytes, 0);
+                    prop_assert_eq!(pushed, model.append_if_room(database, party, &bytes));
                 }
                 Step::Begin { database, length } => {
                     let bytes = bytes(at, length);
@@ -261,7 +244,10 @@ proptest! {
                 let at = bench.lane(*database);
                 let real = &bench.header.lanes[at];
                 prop_assert_eq!((real.accepted(), real.waiting()), (lane.accepted, lane.accepted - lane.written));
-                prop_assert_eq!(real.has_work(), !lane.waiting.is_empty());
+                prop_assert_eq!(real.has_work(), !lane.waiting.is_empty() || !lane.left_out.is_empty());
+                let told: BTreeMap<u32, u64> =
+                    bench.queue().left_out(at).iter().map(|one| (one.party.login, one.count)).collect();
+                prop_assert_eq!(&told, &lane.left_out);
             }
         }
         // In the end everything comes out, and all of the pool is there again.
@@ -327,12 +313,16 @@ fn a_lane_that_is_in_use_is_not_given_away() {
     assert_eq!(bench.header.claim(lanes + 1), Err(Full));
     let free = |bench: &mut Bench, change: fn(&mut hftok_core::audit::lane::Lane)| {
         let lane = &mut bench.header.lanes[5];
-        (lane.answered, lane.writer, lane.left_out) = (lane.asked, 0, 0);
+        (lane.answered, lane.writer) = (lane.asked, 0);
         change(lane);
         bench.header.claim(lanes + 1)
     };
     assert_eq!(free(&mut bench, |lane| lane.writer = 1), Err(Full));
-    assert_eq!(free(&mut bench, |lane| lane.left_out = 1), Err(Full));
+    let whose = Party { login: 1, role: 1 };
+    assert_eq!(bench.queue().push_spare(5, whose, &[0; 100 * ROOM], 0), Err(Full));
+    assert_eq!(free(&mut bench, |_| ()), Err(Full), "what was left out is not told");
+    let left_out = bench.queue().left_out(5);
+    bench.queue().told(5, &left_out);
     bench.queue().push(5, b"x", 0).unwrap();
     assert_eq!(free(&mut bench, |_| ()), Err(Full));
     bench.take(5, 1);

@@ -1,8 +1,8 @@
 //! The lane of a database in the queue: who fetches from it, who asked for what, and how far it is written. The slots are
 //! the queue's.
 
-/// How many records of a lane are remembered as ones that may be repeated.
-pub(super) const RECENT: usize = 8;
+use super::queue::Spare;
+
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
 /// Who waits for a standby says so again within this time, in microseconds.
@@ -29,8 +29,6 @@ pub struct Lane {
     pub is_blocked: bool,
     /// Launches in a row that led to nothing.
     pub failures: u32,
-    /// Records that found no room and could be left out: counted, so that this is told.
-    pub left_out: u64,
     /// The oldest slot that waits.
     pub(super) first: u32,
     /// The newest slot that waits.
@@ -51,21 +49,8 @@ pub struct Lane {
     pub(super) wanted_at: i64,
     /// How many times something was released.
     pub(super) rounds: u64,
-    /// The newest events that may be repeated, for [`super::queue::Queue::push_or_count`].
-    pub(super) recent: [Recent; RECENT],
-    /// The place in `recent` that is overwritten next.
-    pub(super) next_recent: u32,
-}
-
-/// An event that an equal one may still be counted into.
-#[derive(Clone, Copy)]
-pub(super) struct Recent {
-    /// A digest of the event without its time: equal events have equal keys.
-    pub(super) key: u64,
-    /// Where the event lies, as long as it waits.
-    pub(super) slot: u32,
-    /// The number of the event that lay there: another number says that the slot is somebody else's by now.
-    pub(super) number: u64,
+    /// What it knows of records that may be left out.
+    pub(super) spare: Spare,
 }
 
 impl Lane {
@@ -80,7 +65,6 @@ impl Lane {
         look_out_at: 0,
         is_blocked: false,
         failures: 0,
-        left_out: 0,
         first: NONE,
         last: NONE,
         used: 0,
@@ -91,8 +75,7 @@ impl Lane {
         wanted: 0,
         wanted_at: 0,
         rounds: 0,
-        recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
-        next_recent: 0,
+        spare: Spare::EMPTY,
     };
 
     /// With which round a record will be written, most likely; `None` when it is. Rounds are counted as they end.
@@ -119,7 +102,7 @@ impl Lane {
 
     /// Whether a writer would find something to do.
     pub fn has_work(&self) -> bool {
-        self.first != NONE || self.asked > self.answered || self.left_out > 0
+        self.first != NONE || self.asked > self.answered || self.spare.has_left_out()
     }
 
     /// Asks for a round, and gives the number of the question.

@@ -8,10 +8,14 @@
 //!   whose records nobody fetches does not stop the others.
 //! - Records are numbered as they are accepted. What is taken to be written stays in its slots until it is released, so
 //!   a writer that fails in between loses nothing.
-//! - A record that repeats one that still waits is counted there, instead of taking a slot of its own; one that was begun
-//!   as such can grow while it waits.
+//! - A record that was begun as such can grow while it waits.
+//! - Records that may be left out have room of their own ([`spare`]), and are counted where they are many.
 
-use super::lane::{Lane, RECENT, Recent};
+mod spare;
+
+use super::lane::Lane;
+pub(super) use spare::Spare;
+pub use spare::{LeftOut, OneOfMany, PARTIES, Party, SINGLE};
 
 /// How many databases can have records waiting at the same time.
 pub const LANES: usize = LANE_COUNT as usize;
@@ -38,6 +42,8 @@ pub struct Slot {
     count: u32,
     /// Bytes of the whole record, over all of its slots.
     length: u32,
+    /// In whose room the record lies, if it may be left out; counted from 1.
+    share: u32,
     /// This slot's part of the record.
     bytes: [u8; ROOM],
 }
@@ -124,7 +130,7 @@ pub fn records(mut slots: &[Slot]) -> Vec<Taken> {
 impl Slot {
     /// A slot that holds nothing.
     pub const EMPTY: Self =
-        Self { next: NONE, more: NONE, number: 0, at: 0, count: 0, length: 0, bytes: [0; ROOM] };
+        Self { next: NONE, more: NONE, number: 0, at: 0, count: 0, length: 0, share: 0, bytes: [0; ROOM] };
 }
 
 impl Header {
@@ -206,38 +212,6 @@ impl Queue<'_> {
     pub fn push(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<u64, Full> {
         self.header.grant(lane, needed(bytes.len()))?;
         self.append(lane, bytes, at).map(|slot| self.slots[slot as usize].number)
-    }
-
-    /// The same for a record that can be left out if need be: it finds room only in half of the share, so that those who make
-    /// such records cannot stop others.
-    pub fn push_if_room(&mut self, lane: usize, bytes: &[u8], at: i64) -> Result<u64, Full> {
-        self.admit_spare(lane)?;
-        self.push(lane, bytes, at)
-    }
-
-    /// Events that may be left out never take the second half of a share.
-    fn admit_spare(&self, lane: usize) -> Result<(), Full> {
-        if self.header.lanes[lane].used >= self.header.share / 2 { Err(Full) } else { Ok(()) }
-    }
-
-    /// The same for one that may be repeated, too: while an equal one (by `key`) waits, that one is counted up.
-    pub fn push_or_count(&mut self, lane: usize, key: u64, bytes: &[u8], at: i64) -> Result<u64, Full> {
-        let Lane { recent, taken, .. } = self.header.lanes[lane];
-        // The newest: a writer that failed, and then takes fewer, has an older one in hand again.
-        let waits = |one: &&Recent| one.key == key && one.slot != NONE && one.number > taken;
-        if let Some(found) = recent.iter().filter(waits).max_by_key(|one| one.number) {
-            let slot = &mut self.slots[found.slot as usize];
-            slot.count = slot.count.saturating_add(1);
-            return Ok(found.number);
-        }
-        self.admit_spare(lane)?;
-        self.header.grant(lane, needed(bytes.len()))?;
-        let slot = self.append(lane, bytes, at)?;
-        let number = self.slots[slot as usize].number;
-        let lane = &mut self.header.lanes[lane];
-        lane.recent[lane.next_recent as usize % RECENT] = Recent { key, slot, number };
-        lane.next_recent = lane.next_recent.wrapping_add(1);
-        Ok(number)
     }
 
     /// Accepts a record that may grow.
@@ -339,7 +313,7 @@ impl Queue<'_> {
             end = more;
         }
         let slot = &mut self.slots[first as usize];
-        (slot.number, slot.at, slot.count, slot.length) = (number, at, 1, length);
+        (slot.number, slot.at, slot.count, slot.length, slot.share) = (number, at, 1, length, 0);
         let lane = &mut self.header.lanes[lane];
         lane.accepted = number;
         let before = std::mem::replace(&mut lane.last, first);
@@ -372,13 +346,15 @@ impl Queue<'_> {
 
     /// Puts a record's slots back on the free list.
     fn free(&mut self, lane: usize, first: u32) {
-        let mut at = first;
+        let share = self.slots[first as usize].share;
+        let (mut at, mut count) = (first, 0);
         while at != NONE {
             let more = self.slots[at as usize].more;
             self.slots[at as usize].next = self.header.free;
             self.header.free = at;
-            self.header.give_back(lane, 1);
-            at = more;
+            (at, count) = (more, count + 1);
         }
+        self.header.give_back(lane, count);
+        self.header.lanes[lane].spare.give_back(share, count);
     }
 }
