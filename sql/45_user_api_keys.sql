@@ -36,9 +36,6 @@ CREATE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
     AS $$
 BEGIN
     NEW.user_id := hftok_private.identifier(NEW.user_id);
-    PERFORM hftok_private.lock_owner('user', NEW.user_id);
-    PERFORM FROM hftok_private.secrets s
-    WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' FOR UPDATE;
     -- A mask is what a client read before: ON CONFLICT compares it, and a row that is new is refused in the end.
     IF NEW.api_key IS NULL OR strpos(NEW.api_key, '•') = 0 THEN
         NEW.api_key := hftok_private.stage_api_key(NEW.user_id, NEW.service, NEW.api_key);
@@ -46,6 +43,10 @@ BEGIN
     ELSE
         NEW.id := gen_random_uuid();
     END IF;
+    -- After the seal, which makes the first keys of a database, and before there is a row.
+    PERFORM hftok_private.lock_owner('user', NEW.user_id);
+    PERFORM FROM hftok_private.secrets s
+    WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' FOR UPDATE;
     NEW.created_at := now();
     NEW.updated_at := now();
     RETURN NEW;

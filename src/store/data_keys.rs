@@ -43,6 +43,13 @@ thread_local! {
     static HEEDED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
+/// Makes the keys that a value is saved with, if there are none. Whoever does it keeps others from it until the transaction ends,
+/// so it comes before all that somebody may wait for.
+pub fn make_for_values() -> Result<(), Error> {
+    active(Purpose::Values)?;
+    active(Purpose::Fingerprints).map(|_| ())
+}
+
 /// Seals with the active key for values, which is made if there is none.
 pub fn sealing<R>(seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>) -> Result<R, Error> {
     using(active(Purpose::Values)?, |key| seal(key.for_values().ok_or(WRONG_PURPOSE)?))

@@ -13,7 +13,7 @@ use crate::keys::state::Reason;
 use crate::pg::lock;
 use crate::pg::sql::{Row, Run, Statement};
 use crate::settings;
-use crate::store::owners;
+use crate::store::{data_keys, owners};
 
 /// Credentials of one owner.
 const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
@@ -54,6 +54,7 @@ impl<'a> Counted<'a> {
         if !lock::is_keyed() {
             return Err(Error::Sealed(Reason::NotPreloaded));
         }
+        data_keys::make_for_values()?;
         Self::lock(scope, id)
     }
 

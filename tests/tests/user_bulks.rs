@@ -119,6 +119,35 @@ fn a_bulk_of_upserts_and_a_user_do_not_wait_crosswise() {
     }
 }
 
+/// Whoever makes them holds their table until the end.
+#[test]
+fn the_first_keys_are_made_before_any_owner_is_locked() {
+    for way in [
+        "SELECT hftok.save_credential('openai', $1, p_user_id => 'u 600')::text",
+        "INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('u 600', 'openai', $1)",
+        "SELECT hftok.create_integration_with_vault('n', 'openai', $1, p_user_id => 'u 600')",
+    ] {
+        let cluster = Cluster::start_default();
+        let mut client = cluster.database("app");
+        let mut holder = cluster.client("postgres", "app");
+        let mut holder = holder.transaction().expect("begin");
+        save(&mut holder, "first", 1, 1).expect("keys made");
+        thread::scope(|scope| {
+            let bulk = scope.spawn(|| save(&mut cluster.client("postgres", "app"), "u", 1, 601));
+            waiting(&mut client, 1);
+            let user = scope.spawn(|| cluster.client("postgres", "app").execute(way, &[&OTHER]));
+            waiting(&mut client, 2);
+            holder.commit().expect("commit");
+            bulk.join().expect("ran").unwrap_or_else(|error| panic!("{way}: {error:?}"));
+            // The bulk may have made the key that is to be inserted.
+            let is_there = |code: &str| code == "23505" && way.starts_with("INSERT");
+            if let Err(error) = user.join().expect("ran") {
+                assert!(error.code().is_some_and(|code| is_there(code.code())), "{way}: {error:?}");
+            }
+        });
+    }
+}
+
 #[test]
 fn what_a_bulk_rolls_back_is_let_go_and_said_of_nothing() {
     let cluster = Cluster::start_default();
