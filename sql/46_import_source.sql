@@ -10,7 +10,8 @@ CREATE TYPE hftok.imported_source AS (
 COMMENT ON TYPE hftok.imported_source IS 'A column that is moved in: its name in the report, and how SQL addresses it.';
 
 CREATE FUNCTION hftok.import_source(p_table regclass, p_column name, p_key name) RETURNS hftok.imported_source
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    -- A source is remembered by the name that this gives it.
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
 DECLARE
     addressed hftok.imported_source;

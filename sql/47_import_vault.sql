@@ -64,7 +64,7 @@ COMMENT ON FUNCTION hftok.import_vault_holds IS
     'Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded.';
 
 CREATE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
 DECLARE
     source text := format('%I.decrypted_secrets', p_schema);

@@ -12,6 +12,7 @@ use crate::error::Error;
 /// While this lives, what the caller may set has no influence on SQL of ours:
 /// - Names are looked up in pg_catalog only: the caller's search_path would let an operator of theirs run with our rights.
 /// - Row security is on: it is FORCEd, and off (as pg_dump sets it) would be an error.
+/// - Texts of statements are read, and names quoted, as they were written: backslashes are no escapes.
 /// - Plans are not shown, and hold no values that auto_explain would show: sealed values and fingerprints are for nobody.
 pub struct Pinned(Option<i32>);
 
@@ -28,6 +29,8 @@ impl Pinned {
             [
                 (c"search_path", SEARCH_PATH, path.is_null() || CStr::from_ptr(path) != SEARCH_PATH),
                 (c"row_security", c"on", !pg_sys::row_security),
+                (c"standard_conforming_strings", c"on", !pg_sys::standard_conforming_strings),
+                (c"quote_all_identifiers", c"off", pg_sys::quote_all_identifiers),
                 (c"debug_print_parse", c"off", pg_sys::Debug_print_parse),
                 (c"debug_print_rewritten", c"off", pg_sys::Debug_print_rewritten),
                 (c"debug_print_plan", c"off", pg_sys::Debug_print_plan),
