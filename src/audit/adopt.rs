@@ -9,8 +9,8 @@ use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::data_key::{DataKey, Purpose};
 use hftok_core::identity::Identity;
 
+use super::purge;
 use super::rows::{self, NewRows};
-use super::{changes, purge};
 use crate::error::Error;
 use crate::keys;
 use crate::pg::key_pages::database;
@@ -43,7 +43,6 @@ pub fn adopt() -> Result<(), Error> {
     adopted.sign_stub(&audit)?;
     adopted.protect_again(&audit)?;
     adopted.chain(&audit, number, &link, &original)?;
-    changes::adopting();
     server_log::write(&format!(
         "hftok: {ADOPT}() is called in database {}, which was a copy of {original}",
         database()

@@ -100,15 +100,15 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
     Ok(rows::protection_of_run(transaction, event))
 }
 
-/// Has the writer called when the transaction that adopts the database is committed: what waited in the copy can be chained.
+/// The transaction adopts the database: its end is told, and if it is committed the writer is called, because what waited in the
+/// copy can be chained.
 pub fn adopting() {
     transaction::tell(ended);
 }
 
 /// Called at the end of every (sub)transaction; nothing in it may fail, because Postgres has already decided.
 fn ended(end: End) {
-    let is_whole = matches!(end, End::Committed | End::Prepared | End::RolledBack);
-    if is_whole && identity::was_adopting() && end == End::Committed {
+    if identity::is_adopted_by(end) {
         call_writer();
     }
     OPEN.with_borrow_mut(|open| match end {

@@ -12,10 +12,12 @@ use hftok_core::random;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
 
+use crate::audit::changes;
 use crate::error::Error;
 use crate::keys;
 use crate::pg::key_pages::database;
 use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::transaction::{self, End};
 
 /// The lineage, from the first generation.
 const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash
@@ -32,8 +34,8 @@ thread_local! {
     static ADD_GENERATION: Statement =
         const { Statement::new(ADD, &[UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, BYTEAOID]) };
     static ASK_NAME: Statement = const { Statement::new(NAME, &[]) };
-    // The transaction that is running has added a generation to others.
-    static IS_ADOPTING: Cell<bool> = const { Cell::new(false) };
+    // How deep the subtransaction is that has added a generation to others; 0 when none has.
+    static ADOPTING: Cell<i32> = const { Cell::new(0) };
 }
 
 /// The database where it is now.
@@ -64,7 +66,7 @@ fn generation(row: &Row<'_>) -> Result<Generation, Error> {
 
 /// The database where it is now; there must be a generation, because there are keys.
 pub fn home() -> Result<Home, Error> {
-    if IS_ADOPTING.get() {
+    if ADOPTING.get() > 0 {
         return Err(Error::NotYetAdopted);
     }
     let installation = keys::installation()?;
@@ -94,14 +96,24 @@ pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error
         continues,
         link,
     };
+    // Before anything can fail: whoever catches that goes on in this session.
+    changes::adopting();
+    ADOPTING.set(transaction::depth());
     add(&next)?;
-    IS_ADOPTING.set(true);
     Ok(Home { installation, lineage: lineage.followed_by(next) })
 }
 
-/// Told at the end of every transaction: whether it was one that adopted the database.
-pub fn was_adopting() -> bool {
-    IS_ADOPTING.replace(false)
+/// Told at the end of every transaction, and of every part of one: whether the database is adopted with it.
+pub fn is_adopted_by(end: End) -> bool {
+    let depth = ADOPTING.get();
+    let left = match end {
+        End::Committed | End::Prepared | End::RolledBack => 0,
+        End::PartRolledBack(part) if depth >= part => 0,
+        End::PartKept(part) => depth.min(part - 1),
+        End::PartRolledBack(_) => depth,
+    };
+    ADOPTING.set(left);
+    depth > 0 && end == End::Committed
 }
 
 /// Adds the newest generation.

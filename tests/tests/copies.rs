@@ -179,6 +179,39 @@ fn the_chain_of_an_adopted_copy_says_whose_it_continues() {
 }
 
 #[test]
+fn an_attempt_to_adopt_that_failed_leaves_nothing_in_its_session() {
+    let cluster = start("prod", &[RootKey::random(1)]);
+    let mut client = cluster.database("app");
+    create(&mut client, "kept", "value");
+    drop(client);
+    let mut copy = copied(&cluster, "app", "copy");
+    let is_copy = |copy: &mut Client| {
+        let error = refused(get(copy, "kept"), "53HF1");
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("SELECT hftok.adopt_database()"), "{error:?}");
+    };
+    let rename = |from, to| format!("ALTER TABLE hftok_private.{from} RENAME TO {to}");
+    copy.batch_execute(&rename("audit_pending", "elsewhere")).expect("renamed");
+    refused(copy.query("SELECT hftok.adopt_database()", &[]), "42P01");
+    copy.batch_execute(&rename("elsewhere", "audit_pending")).expect("renamed back");
+    is_copy(&mut copy);
+    // A part of a transaction that is taken back was no adoption either.
+    copy.batch_execute("BEGIN; SAVEPOINT s; SELECT hftok.adopt_database(); ROLLBACK TO s")
+        .expect("taken back");
+    is_copy(&mut copy);
+    copy.batch_execute("ROLLBACK; BEGIN; SAVEPOINT s; SELECT hftok.adopt_database(); RELEASE s")
+        .expect("kept");
+    let error = refused(get(&mut copy, "kept"), "53HF1");
+    assert_eq!(error.hint(), Some("Commit it first."), "{error:?}");
+    copy.batch_execute("ROLLBACK").expect("taken back");
+    is_copy(&mut copy);
+
+    // Then another session adopts it, and nobody has used a key yet.
+    adopt(&mut cluster.client("postgres", "copy"));
+    assert_eq!(get(&mut copy, "kept").expect("adopted"), "value");
+}
+
+#[test]
 fn the_newest_events_cannot_be_replaced_by_those_of_a_copy() {
     let cluster = start("prod", &[RootKey::random(1)]);
     let mut app = cluster.database("app");
