@@ -12,7 +12,7 @@ BEGIN
             ('hftok_user', 'an end user: saves, lists and deletes their own secrets'),
             ('hftok_service', 'the trusted backend: reads secrets'),
             ('hftok_admin', 'the operator: named secrets, keys, seal'),
-            ('hftok_auditor', 'the DBA who audits: metadata and verification, never a value')
+            ('hftok_auditor', 'the DBA who audits: metadata and verification; reads no value, but may ask whether one is stored')
         ) AS wanted (role, comment)
         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = wanted.role)
     LOOP
