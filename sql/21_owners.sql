@@ -41,7 +41,7 @@ SELECT pg_catalog.pg_extension_config_dump('hftok_private.members', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.administrators', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.providers', '');
 
--- Which role it was that something was kept for by the name of a role (src/pg/direct.rs). Not dumped: the rows of a dump are
+-- Which role it was that something was kept for by the name of a role (src/pg/who/direct.rs). Not dumped: the rows of a dump are
 -- noted anew when they are restored, as of the roles of these names in the new server.
 CREATE TABLE hftok_private.direct_roles (
     name text PRIMARY KEY,

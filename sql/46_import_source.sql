@@ -1,7 +1,7 @@
 -- Moving in: how an application's table is read and emptied, whoever owns it.
 --
 -- A table's owner decides what runs when its rows are touched. A stranger's table (the owner is no superuser, and not the caller)
--- is read and emptied as its owner, in a restricted operation, by src/pg/table_owner.rs. The statements are made here, of names
+-- is read and emptied as its owner, in a restricted operation, by src/pg/who/table_owner.rs. The statements are made here, of names
 -- that the catalog has; no text of the caller's is in one that runs as somebody else.
 
 CREATE TYPE hftok.imported_source AS (

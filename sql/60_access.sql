@@ -8,7 +8,7 @@ COMMENT ON FUNCTION hftok.whoami IS
 -- A default that clients may name: PostgREST copies it into its own statements.
 ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();
 
--- EXECUTE on it is the record that a login is a gateway of this database (src/pg/gateway.rs), and enable_rpc() makes it.
+-- EXECUTE on it is the record that a login is a gateway of this database (src/pg/who/gateway.rs), and enable_rpc() makes it.
 CREATE FUNCTION hftok_private.gateways() RETURNS text[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_gateways';
 COMMENT ON FUNCTION hftok_private.gateways IS

@@ -12,7 +12,7 @@ use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
 use crate::keys::state::Reason;
-use crate::pg::gateway::Standing;
+use crate::pg::who::gateway::Standing;
 
 pub use trouble::Trouble;
 

@@ -6,7 +6,7 @@
 //! | [`store`] | rows: secrets, their versions, the wrapped data keys |
 //! | [`audit`] | what was done, written where a rollback does not reach |
 //! | [`keys`] | the keyring: where it comes from, who loads it, whether hftok is sealed |
-//! | [`pg`] | the only room with `unsafe`: Postgres behind small safe types |
+//! | [`pg`] | the only part with `unsafe`, in four rooms: Postgres behind small safe types |
 //! | [`error`] | every way to fail, and what a caller sees of it |
 //! | [`settings`] | `hftok.*` in postgresql.conf |
 //!
@@ -21,18 +21,18 @@ mod pg;
 mod settings;
 mod store;
 
-pg::init::entry_point!(init);
+pg::call::init::entry_point!(init);
 
 /// What happens when Postgres loads the library. Without preload nothing is defined: settings would outlive their
 /// meaning, shared memory cannot be had, and pg_upgrade's load check must pass.
 fn init(preloading: bool) {
     if preloading {
         settings::init();
-        pg::key_pages::init();
-        pg::audit_queue::init();
-        pg::guesses::init();
-        pg::shortcuts::init();
-        pg::server_log::tell_denials(audit::denied);
+        pg::server::key_pages::init();
+        pg::server::audit_queue::init();
+        pg::server::guesses::init();
+        pg::rows::shortcuts::init();
+        pg::server::server_log::tell_denials(audit::denied);
         keys::worker::init();
         audit::launcher::init();
     }

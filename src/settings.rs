@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 
-use crate::pg::guc::{AuditMode, RequireUser};
+use crate::pg::server::guc::{AuditMode, RequireUser};
 
 /// `hftok.key_file`
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
@@ -136,7 +136,7 @@ pub fn init() {
     );
     init_quotas();
     init_audit();
-    crate::pg::init::reserve_setting_prefix();
+    crate::pg::call::init::reserve_setting_prefix();
 }
 
 /// Limits for each user and organisation.

@@ -10,14 +10,14 @@ use super::input::required;
 use crate::audit::rows::Pending;
 use crate::audit::{self, changes, purge, usage, verifier};
 use crate::error::Error;
-use crate::pg::audit_queue;
-use crate::pg::caller::Caller;
-use crate::pg::composite::Composite;
-use crate::pg::entry::entry;
-use crate::pg::key_pages::database;
-use crate::pg::memory::copy_of_bytes;
-use crate::pg::owner::AsOwner;
-use crate::pg::{request, session};
+use crate::pg::call::composite::Composite;
+use crate::pg::call::entry::entry;
+use crate::pg::server::audit_queue;
+use crate::pg::server::key_pages::database;
+use crate::pg::server::memory::copy_of_bytes;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
+use crate::pg::who::{request, session};
 use crate::settings;
 
 entry! {

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::input::{required, short_json};
 use super::verify;
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::{Stored, entry};
-use crate::pg::json::{self, Jsonb};
-use crate::pg::memory::{copy_of_bytes, copy_of_text};
-use crate::pg::owner::AsOwner;
+use crate::pg::call::entry::{Stored, entry};
+use crate::pg::call::json::{self, Jsonb};
+use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::providers::{self, Entry, Registration};
 
 entry! {

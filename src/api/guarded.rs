@@ -1,7 +1,7 @@
 //! Functions whose work is done in SQL, by the function of the same name with `_as_owner` after it. Their caller is known, and
-//! recorded: [`crate::pg::guarded`].
+//! recorded: [`crate::pg::call::guarded`].
 
-use crate::pg::guarded::guarded;
+use crate::pg::call::guarded::guarded;
 
 guarded! {
     /// The versions of a named secret.

@@ -6,10 +6,10 @@
 use pgrx::datum::Array;
 
 use crate::error::Error;
-use crate::pg::caller::{Caller, refuse_in_restricted_operation};
-use crate::pg::entry::entry;
-use crate::pg::gateway;
-use crate::pg::owner::AsOwner;
+use crate::pg::call::entry::entry;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::{Caller, refuse_in_restricted_operation};
+use crate::pg::who::gateway;
 use crate::store::owners;
 
 entry! {

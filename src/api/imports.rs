@@ -6,13 +6,13 @@ use pgrx::pg_sys::{BOOLOID, OIDOID, TEXTOID};
 
 use super::input::{admit_plaintext, required};
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
-use crate::pg::sql::{HandedOn, Parameter, Run, Statement};
-use crate::pg::statement;
-use crate::pg::strangers::{Reading, change_row, read_row, read_rows};
-use crate::pg::table_owner::{Admitted, stranger};
+use crate::pg::call::entry::entry;
+use crate::pg::call::statement;
+use crate::pg::rows::sql::{HandedOn, Parameter, Run, Statement};
+use crate::pg::rows::strangers::{Reading, change_row, read_row, read_rows};
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
+use crate::pg::who::table_owner::{Admitted, stranger};
 
 thread_local! {
     static OF_TABLE: Statement = const { Statement::new(
@@ -170,7 +170,7 @@ impl Source {
         ];
         let made = {
             let _owner = AsOwner::switch(caller)?;
-            let each = |row: &crate::pg::sql::Row<'_>| {
+            let each = |row: &crate::pg::rows::sql::Row<'_>| {
                 let reading = Reading { row: row.must(3)?, opening: row.get(4), types: row.must(5)? };
                 Ok((row.must(1)?, row.must(2)?, reading, row.must(6)?, row.must(7)?, row.must(8)?))
             };

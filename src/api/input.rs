@@ -7,8 +7,8 @@ use pgrx::datum::{Array, Uuid};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::pg::json::Jsonb;
-use crate::pg::request;
+use crate::pg::call::json::Jsonb;
+use crate::pg::who::request;
 use crate::settings;
 
 /// What every function does first that takes or gives plaintext.

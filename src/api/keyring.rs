@@ -7,10 +7,10 @@ use crate::audit::{self, adopt};
 use crate::error::Error;
 use crate::keys;
 use crate::keys::state::State;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::key_pages;
-use crate::pg::owner::AsOwner;
+use crate::pg::call::entry::entry;
+use crate::pg::server::key_pages;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 
 entry! {
     /// Forgets all keys, now and over a restart.

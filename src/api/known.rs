@@ -2,9 +2,9 @@
 
 use hftok_core::binding::Scope;
 
-use crate::pg::entry::entry;
-use crate::pg::relations;
-use crate::pg::trigger::{AsItCame, Trigger};
+use crate::pg::call::entry::entry;
+use crate::pg::call::trigger::{AsItCame, Trigger};
+use crate::pg::rows::relations;
 use crate::store::known;
 
 entry! {

@@ -5,9 +5,9 @@ use hftok_core::binding::Scope;
 use super::input::required;
 use super::owner::{self, Actor};
 use crate::error::{Error, Object};
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
+use crate::pg::call::entry::entry;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::owners::{self, Role};
 use crate::store::quotas::Counted;
 

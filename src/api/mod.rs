@@ -1,6 +1,6 @@
 //! The functions that SQL can call, declared in `sql/`. Each reads as a rule: what is asked, what is checked, what is
 //! done. All are SECURITY INVOKER: who calls is recorded, and a definer hides it. Where EXECUTE is the permission, Postgres has
-//! checked it before; then a [`crate::pg::caller::Caller`] is asked for what it may do, or not, and the work is done as hftok_owner.
+//! checked it before; then a [`crate::pg::who::caller::Caller`] is asked for what it may do, or not, and the work is done as hftok_owner.
 
 mod audit;
 mod catalogue;

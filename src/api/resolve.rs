@@ -11,10 +11,10 @@ use super::reveal::Revealed;
 use super::walk::{Request, Step, Stored, Taken};
 use crate::audit::reveals;
 use crate::error::{Error, Object};
-use crate::pg::caller::Caller;
-use crate::pg::composite::Composite;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
+use crate::pg::call::composite::Composite;
+use crate::pg::call::entry::entry;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::secrets::Secret;
 use crate::store::{integrations, owners, versions};
 

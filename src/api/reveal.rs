@@ -9,11 +9,11 @@ use pgrx::{IntoDatum, pg_sys};
 use super::input::{admit_plaintext, required};
 use crate::audit::reveals;
 use crate::error::Error;
-use crate::pg::acl;
-use crate::pg::caller::Caller;
-use crate::pg::entry::{Stored, entry};
-use crate::pg::owner::AsOwner;
-use crate::pg::texts::Texts;
+use crate::pg::call::entry::{Stored, entry};
+use crate::pg::rows::texts::Texts;
+use crate::pg::who::acl;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::row;
 
 /// An opened secret on its way to the caller, as text. What is left of it here is wiped.

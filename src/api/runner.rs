@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 use super::input::{admit_plaintext, json_string, texts};
 use super::walk::Request;
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::json::{self, Jsonb};
-use crate::pg::owner::AsOwner;
-use crate::pg::server_log;
+use crate::pg::call::entry::entry;
+use crate::pg::call::json::{self, Jsonb};
+use crate::pg::server::server_log;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::providers;
 
 entry! {

@@ -4,10 +4,10 @@ use std::ffi::CStr;
 
 use super::identity::is_administrator;
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
-use crate::pg::sql::{HandedOn, Run, Statement};
+use crate::pg::call::entry::entry;
+use crate::pg::rows::sql::{HandedOn, Run, Statement};
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 
 /// Groups whose members need not be administrators.
 const READERS: [&str; 3] = ["hftok_admin", "hftok_auditor", "hftok_service"];

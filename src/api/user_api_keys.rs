@@ -11,7 +11,7 @@ use super::credentials::{Saving, check};
 use super::input::{admit_plaintext, required, secret};
 use super::owner::Owner;
 use crate::error::Error;
-use crate::pg::entry::entry;
+use crate::pg::call::entry::entry;
 use crate::store::providers;
 use crate::store::secrets::Secret;
 

@@ -11,11 +11,11 @@ use super::input::{admit_plaintext, binding_key, description, name, required, re
 use super::reveal::Revealed;
 use crate::audit::{self, comparisons, reveals};
 use crate::error::{Error, Object};
-use crate::pg::acl;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::guesses;
-use crate::pg::owner::AsOwner;
+use crate::pg::call::entry::entry;
+use crate::pg::server::guesses;
+use crate::pg::who::acl;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 use crate::store::candidate::Moment;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};

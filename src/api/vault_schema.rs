@@ -6,10 +6,10 @@
 use std::ffi::CStr;
 
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
-use crate::pg::sql::run_script;
+use crate::pg::call::entry::entry;
+use crate::pg::rows::sql::run_script;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 
 /// The schema belongs to hftok_owner, so that its views read as that role.
 const OPEN: &CStr = c"CREATE SCHEMA vault AUTHORIZATION hftok_owner;

@@ -8,9 +8,9 @@ use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
-use crate::pg::entry::{Stored, entry};
-use crate::pg::memory::{copy_of_bytes, copy_of_text};
-use crate::pg::texts::Texts;
+use crate::pg::call::entry::{Stored, entry};
+use crate::pg::rows::texts::Texts;
+use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::store::data_keys;
 use crate::store::identity;
 use crate::store::row::SealedRow;

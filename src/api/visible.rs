@@ -10,11 +10,11 @@ use pgrx::pg_sys::TEXTOID;
 
 use super::identity::{identity_if_any, is_administrator};
 use crate::error::Error;
-use crate::pg::caller::Caller;
-use crate::pg::entry::entry;
-use crate::pg::owner::AsOwner;
-use crate::pg::row_set::RowSet;
-use crate::pg::sql::{Run, Statement};
+use crate::pg::call::entry::entry;
+use crate::pg::rows::row_set::RowSet;
+use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
 
 /// Credentials that one user may see.
 const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";

@@ -13,9 +13,9 @@ use super::purge;
 use super::rows::{self, NewRows};
 use crate::error::Error;
 use crate::keys;
-use crate::pg::key_pages::database;
-use crate::pg::session::{self, Session};
-use crate::pg::{server_log, transaction};
+use crate::pg::server::key_pages::database;
+use crate::pg::server::{server_log, transaction};
+use crate::pg::who::session::{self, Session};
 use crate::store::{data_keys, identity, wrapped_keys};
 
 /// What the event is called.

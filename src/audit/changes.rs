@@ -10,10 +10,11 @@ use hftok_core::audit::queue::Party;
 use super::{action, rows, tag};
 use crate::error::Error;
 use crate::keys::{self, state::State};
-use crate::pg::key_pages::database;
-use crate::pg::session::{self, Session};
-use crate::pg::transaction::{self, End};
-use crate::pg::{audit_queue, statement};
+use crate::pg::call::statement;
+use crate::pg::server::audit_queue;
+use crate::pg::server::key_pages::database;
+use crate::pg::server::transaction::{self, End};
+use crate::pg::who::session::{self, Session};
 use crate::store::{data_keys, identity};
 
 /// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before

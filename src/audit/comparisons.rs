@@ -11,7 +11,7 @@ use hftok_core::audit::event::{Event, Kind, Object};
 use super::accept::accept;
 use super::reveals::{Deed, Told};
 use crate::error::Error;
-use crate::pg::session::{self, Session};
+use crate::pg::who::session::{self, Session};
 
 thread_local! {
     // What the client's statement has found again, and when that began. An import has a statement of its own for each row.

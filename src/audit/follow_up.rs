@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Consequences;
 use super::usage::{self, Step};
-use crate::pg::{server_log, transaction};
+use crate::pg::server::{server_log, transaction};
 
 /// How long one that is behind again and again gathers before it counts.
 const GATHERING: Duration = Duration::from_secs(60);

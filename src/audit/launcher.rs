@@ -7,8 +7,9 @@ use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::LANES;
 
 use super::writer::{self, Errand};
-use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, server_log, session};
+use crate::pg::server::worker::{self, worker_main};
+use crate::pg::server::{audit_queue, server_log};
+use crate::pg::who::session;
 
 /// How soon a launch that found no place is tried again.
 const SOON: Duration = Duration::from_millis(50);

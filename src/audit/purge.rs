@@ -12,8 +12,8 @@ use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 
 use super::{changes, rows, verifier};
 use crate::error::Error;
-use crate::pg::session::Session;
-use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::who::session::Session;
 use crate::settings;
 use crate::store::data_keys;
 

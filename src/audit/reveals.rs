@@ -12,8 +12,9 @@ use hftok_core::audit::queue::Growing;
 use super::accept::{accept, admit, patiently};
 use super::{action, tag};
 use crate::error::Error;
-use crate::pg::session::{self, Session};
-use crate::pg::{audit_queue, statement};
+use crate::pg::call::statement;
+use crate::pg::server::audit_queue;
+use crate::pg::who::session::{self, Session};
 use crate::settings;
 
 /// So many of a statement have an event each.

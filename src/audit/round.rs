@@ -11,7 +11,8 @@ use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows};
 use super::usage;
 use crate::error::Error;
-use crate::pg::{roles, session, transaction};
+use crate::pg::server::transaction;
+use crate::pg::who::{roles, session};
 use crate::store::data_keys;
 
 /// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction

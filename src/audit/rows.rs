@@ -10,12 +10,13 @@ use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPT
 
 use super::purge::PURGE;
 use crate::error::Error;
-use crate::pg::append::Append;
-use crate::pg::key_pages::{database, run_key};
-use crate::pg::lock;
-use crate::pg::relations::{self, Relation};
-use crate::pg::sql::{Row, Run, Statement};
-use crate::pg::{session, transaction};
+use crate::pg::rows::append::Append;
+use crate::pg::rows::lock;
+use crate::pg::rows::relations::{self, Relation};
+use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::server::key_pages::{database, run_key};
+use crate::pg::server::transaction;
+use crate::pg::who::session;
 use crate::store::data_keys;
 
 /// A database may have been created from one that had hftok, or have dropped it.

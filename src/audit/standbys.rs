@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::pg::standby::{self, Position};
-use crate::pg::{audit_queue, audit_wait, server_log, session};
+use crate::pg::server::standby::{self, Position};
+use crate::pg::server::{audit_queue, audit_wait, server_log};
+use crate::pg::who::session;
 
 /// How many rounds are told apart that standbys do not have yet.
 const MOST: usize = 64;

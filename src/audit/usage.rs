@@ -11,8 +11,9 @@ use super::accept::push;
 use super::batch::Consequences;
 use super::tag;
 use crate::error::{Error, Trouble};
-use crate::pg::sql::{Run, Statement};
-use crate::pg::{audit_queue, session};
+use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::server::audit_queue;
+use crate::pg::who::session;
 
 /// Counting waits for nobody: an application's lock must not stop the audit.
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";

@@ -7,7 +7,7 @@ use hftok_core::identity::Identity;
 
 use super::rows::{self, Stored};
 use crate::error::Error;
-use crate::pg::server_log;
+use crate::pg::server::server_log;
 use crate::store::{data_keys, identity};
 
 /// How often it is told how far the verification is.

@@ -21,9 +21,9 @@ use super::standbys::Standbys;
 use super::{accept, round, rows};
 use crate::error::Error;
 use crate::keys::state::State;
-use crate::pg::raise::Report;
-use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, audit_wait, memory, server_log, transaction};
+use crate::pg::call::raise::Report;
+use crate::pg::server::worker::{self, worker_main};
+use crate::pg::server::{audit_queue, audit_wait, memory, server_log, transaction};
 use crate::{keys, settings};
 
 /// How long a writer stays without work.

@@ -11,8 +11,8 @@ use hftok_core::walk::Outcome;
 
 use super::{Error, Object};
 use crate::keys::state::os_error;
-use crate::pg::caller;
-use crate::pg::raise::Report;
+use crate::pg::call::raise::Report;
+use crate::pg::who::caller;
 
 /// Asked of somebody who may not read the log.
 const ASK: &str =

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::pg::key_pages;
+use crate::pg::server::key_pages;
 
 /// How often it looks. Nobody wakes the worker when a session keeps the first key.
 const LOOK: Duration = Duration::from_secs(10);

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use hftok_core::identity::Installation;
 
 use crate::error::Error;
-use crate::pg::key_pages::{self, Header, KeyPages};
-use crate::pg::wait::nap;
+use crate::pg::server::key_pages::{self, Header, KeyPages};
+use crate::pg::server::wait::nap;
 use state::{Reason, State};
 
 /// How long a call waits for the keyring while it is being loaded.

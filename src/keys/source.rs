@@ -12,7 +12,7 @@ use hftok_core::keyring::{Keyring, MAX_TEXT};
 use zeroize::Zeroizing;
 
 use super::state::Reason;
-use crate::pg::command;
+use crate::pg::server::command;
 use crate::settings;
 
 /// How long the command may take.

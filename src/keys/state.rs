@@ -4,7 +4,7 @@ use hftok_core::identity::Installation;
 use hftok_core::keyring::KeyringError;
 use hftok_core::root_key::{RootFingerprint, RootKeyId};
 
-use crate::pg::command::CommandError;
+use crate::pg::server::command::CommandError;
 
 /// Plain memory: it lies in shared memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

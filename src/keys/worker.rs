@@ -10,8 +10,8 @@ use super::dropped::Sweep;
 use super::in_use::InUse;
 use super::state::{Reason, State};
 use super::{marker, source};
-use crate::pg::worker::{self, worker_main};
-use crate::pg::{audit_queue, key_pages, server_log};
+use crate::pg::server::worker::{self, worker_main};
+use crate::pg::server::{audit_queue, key_pages, server_log};
 
 /// How long until a failed load is tried again.
 const RETRY: Duration = Duration::from_secs(10);

@@ -13,11 +13,11 @@ use pgrx::pg_sys::UUIDOID;
 use super::known::{self, Known, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
-use crate::pg::scan::{Found, Reader};
-use crate::pg::session;
-use crate::pg::snapshot::LatestSnapshot;
-use crate::pg::sql::{Row, Run, Statement};
-use crate::pg::texts::Texts;
+use crate::pg::rows::scan::{Found, Reader};
+use crate::pg::rows::snapshot::LatestSnapshot;
+use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::texts::Texts;
+use crate::pg::who::session;
 
 /// By the unique key of a binding.
 const FIND: &CStr = c"SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,

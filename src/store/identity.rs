@@ -15,9 +15,9 @@ use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys;
-use crate::pg::key_pages::database;
-use crate::pg::sql::{Row, Run, Statement};
-use crate::pg::transaction::{self, End};
+use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::server::key_pages::database;
+use crate::pg::server::transaction::{self, End};
 
 /// The lineage, from the first generation.
 const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash

@@ -9,8 +9,8 @@ use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
 
 use crate::audit::changes;
 use crate::error::{self, Error};
-use crate::pg::json::Jsonb;
-use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::call::json::Jsonb;
+use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::store::secrets::{self, Secret};
 
 /// Gives its id and what the audit fingerprints.

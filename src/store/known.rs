@@ -16,9 +16,9 @@ use pgrx::pg_sys::{BOOLOID, TEXTOID};
 use super::data_keys;
 use super::providers::{self, Registration};
 use crate::error::Error;
-use crate::pg::relations::{self, Matter, Relation};
-use crate::pg::scan::Address;
-use crate::pg::sql::{Run, Statement};
+use crate::pg::rows::relations::{self, Matter, Relation};
+use crate::pg::rows::scan::Address;
+use crate::pg::rows::sql::{Run, Statement};
 
 /// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
 /// of something comes from an index.

@@ -8,8 +8,8 @@ use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
-use crate::pg::sql::{Run, Statement};
-use crate::pg::{lock, relations};
+use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::{lock, relations};
 use crate::store::integrations;
 use crate::store::quotas::Counted;
 

@@ -17,7 +17,7 @@ use super::{data_keys, known};
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys;
-use crate::pg::sql::{Run, Statement};
+use crate::pg::rows::sql::{Run, Statement};
 
 /// All registrations: there are few.
 const ALL: &CStr = c"SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";

@@ -10,8 +10,8 @@ use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
 use crate::keys::state::Reason;
-use crate::pg::lock;
-use crate::pg::sql::{Row, Run, Statement};
+use crate::pg::rows::lock;
+use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::settings;
 use crate::store::{data_keys, owners};
 

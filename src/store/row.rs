@@ -9,8 +9,8 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::data_keys;
 use crate::error::Error;
-use crate::pg::sql::Row;
-use crate::pg::texts::Texts;
+use crate::pg::rows::sql::Row;
+use crate::pg::rows::texts::Texts;
 
 /// A sealed value where it lies.
 pub struct SealedRow {

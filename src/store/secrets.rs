@@ -14,8 +14,8 @@ use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
-use crate::pg::sql::{Row, Run, Statement};
-use crate::pg::texts::Texts;
+use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::texts::Texts;
 use crate::settings;
 
 /// The columns that [`Secret::read`] takes, in its order.

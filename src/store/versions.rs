@@ -10,8 +10,8 @@ use pgrx::pg_sys::{BYTEAOID, INT4OID, TIMESTAMPTZOID, UUIDOID};
 use super::data_keys;
 use super::row::{self, SealedRow};
 use crate::error::{Error, Object};
-use crate::pg::session;
-use crate::pg::sql::{Run, Statement};
+use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::who::session;
 use crate::settings;
 
 /// The version that is about to be replaced, as it stands.

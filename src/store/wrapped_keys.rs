@@ -13,8 +13,8 @@ use crate::keys::{
     self,
     state::{Reason, State},
 };
-use crate::pg::key_pages::{self, database};
-use crate::pg::sql::{Parameter, Run, Statement};
+use crate::pg::rows::sql::{Parameter, Run, Statement};
+use crate::pg::server::key_pages::{self, database};
 use crate::store::identity::Home;
 
 /// A key, wrapped, with the root key that opens it.

@@ -1,0 +1,210 @@
+//! Locks on things that are no rows.
+//!
+//! What must stay true: nobody can choose a name that shares the lock of another, so names are hashed with a key that the server
+//! draws when it starts; no transaction takes so many locks that the server has none left for others; and two transactions that
+//! lock different names never wait for one another.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::HashMap;
+
+use pgrx::pg_sys;
+
+use super::relations::Relation;
+use crate::error::Error;
+use crate::pg::server::key_pages;
+use crate::pg::server::transaction::{self, End};
+
+/// So many names a transaction holds until it ends. It passes through all others.
+const NAMES_MAX: usize = 500;
+
+thread_local! {
+    static LOCKED: RefCell<Locked> = RefCell::new(Locked::default());
+}
+
+/// The names that this transaction has locked.
+#[derive(Default)]
+struct Locked {
+    /// By their digests.
+    names: HashMap<[u8; 8], Standing>,
+    /// The same in their order, each with the depth of the part that locked it: no part is deeper than one after it.
+    parts: Vec<([u8; 8], i32)>,
+    /// What it holds of the name that it passes through.
+    passing: Option<(Relation, Tag)>,
+}
+
+/// How a name stands with this transaction.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It comes when there is no room to hold it.
+    New,
+    /// Until the transaction ends.
+    Held,
+    /// Until the next one came, or will come.
+    Passed,
+}
+
+/// Locks two tables for adding and deleting rows. Holds neither while it waits for the other, so that nobody waits for both.
+pub fn hold_for_rows(one: Relation, other: Relation) {
+    let mode = i32::try_from(pg_sys::RowExclusiveLock).unwrap_or_default();
+    // SAFETY: inside a transaction, which lets go of the locks at its end; only locks that this function has just taken, and
+    // under which nothing was done, are released before. The relations may be gone: whoever opens them finds out.
+    unsafe {
+        loop {
+            pg_sys::LockRelationOid(one.0, mode);
+            if pg_sys::ConditionalLockRelationOid(other.0, mode) {
+                break;
+            }
+            pg_sys::UnlockRelationOid(one.0, mode);
+            pg_sys::LockRelationOid(other.0, mode);
+            pg_sys::UnlockRelationOid(other.0, mode);
+        }
+    }
+}
+
+/// Whether names can be told apart: not without the key of the server's run.
+pub fn is_keyed() -> bool {
+    digest("", "").is_some()
+}
+
+/// Waits until nobody else holds what this name of a kind stands for, and holds it until the transaction ends. Unlike an advisory
+/// lock, nobody who only has SQL can take it.
+///
+/// Beyond [`NAMES_MAX`] names it is held until the transaction comes to the next name. For one that it has passed through it does
+/// not wait again: who holds it now may wait for a row that was written when it came through.
+pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
+    let Some(digest) = digest(kind, name) else {
+        // Where nothing can be saved, few write: all names are one.
+        Tag::ANY.lock(relation);
+        return Ok(());
+    };
+    transaction::watch();
+    // Nothing is borrowed while this waits: a session that is ended then ends its transaction from within.
+    let tag = Tag::of(digest);
+    match LOCKED.with_borrow_mut(|locked| locked.standing(digest))? {
+        // Once more, which costs little: should its owner have been rolled back, it is gone.
+        Standing::Held => tag.lock(relation),
+        Standing::Passed => {}
+        Standing::New => {
+            if let Some((relation, former)) = LOCKED.with_borrow_mut(|locked| locked.passing.take()) {
+                for_transaction(|| former.unlock(relation));
+            }
+            for_transaction(|| tag.lock(relation));
+            LOCKED.with_borrow_mut(|locked| {
+                locked.passing = Some((relation, tag));
+                locked.add(digest, Standing::Passed);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The transaction or a part of it has ended. What was locked in a part that was rolled back is neither held nor written: somebody
+/// who may lock names and then fails does not so come past those that they may write for.
+pub(in crate::pg) fn end(end: End) {
+    let work = |mut locked: RefMut<'_, Locked>| match end {
+        End::PartRolledBack(depth) => locked.roll_back(depth),
+        End::PartKept(depth) => locked.keep(depth),
+        End::Committed | End::Prepared | End::RolledBack => *locked = Locked::default(),
+    };
+    let _ = LOCKED.try_with(|locked| locked.try_borrow_mut().map(work));
+}
+
+/// What a name is known by; `None` without the key of the run.
+fn digest(kind: &str, name: &str) -> Option<[u8; 8]> {
+    key_pages::run_key().and_then(|key| key.digest_of_name(kind, name))
+}
+
+impl Locked {
+    /// How this name stands. One that is to be held is counted, and there is room for another one.
+    fn standing(&mut self, digest: [u8; 8]) -> Result<Standing, Error> {
+        if let Some(known) = self.names.get(&digest) {
+            return Ok(*known);
+        }
+        self.names.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.parts.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        if self.names.len() >= NAMES_MAX {
+            return Ok(Standing::New);
+        }
+        self.add(digest, Standing::Held);
+        Ok(Standing::Held)
+    }
+
+    /// In the part that runs.
+    fn add(&mut self, digest: [u8; 8], standing: Standing) {
+        self.names.insert(digest, standing);
+        self.parts.push((digest, transaction::depth()));
+    }
+
+    /// Forgets the names of a part.
+    fn roll_back(&mut self, part: i32) {
+        while let Some((digest, _)) = self.parts.pop_if(|(_, depth)| *depth >= part) {
+            self.names.remove(&digest);
+        }
+    }
+
+    /// Gives the names of a part to the one around it.
+    fn keep(&mut self, part: i32) {
+        for (_, depth) in self.parts.iter_mut().rev().take_while(|(_, depth)| *depth >= part) {
+            *depth = part - 1;
+        }
+    }
+}
+
+/// Takes and releases locks as the transaction itself: a lock of the portal or part that runs could be released by no other one.
+fn for_transaction(work: impl FnOnce()) {
+    /// The owner to be put back.
+    struct Former(pg_sys::ResourceOwner);
+    impl Drop for Former {
+        fn drop(&mut self) {
+            // SAFETY: the owner that was found below. It lives as long as what runs in it, also while an error unwinds.
+            unsafe { pg_sys::CurrentResourceOwner = self.0 };
+        }
+    }
+    // SAFETY: inside a transaction, which has such an owner; variables of this process. What is put down in it meanwhile lasts
+    // until it is released by name or the transaction ends, and no part that is rolled back takes it along.
+    let _former = unsafe {
+        let former = Former(pg_sys::CurrentResourceOwner);
+        pg_sys::CurrentResourceOwner = pg_sys::TopTransactionResourceOwner;
+        former
+    };
+    work();
+}
+
+/// What a lock is known by.
+#[derive(Clone, Copy)]
+struct Tag {
+    /// Bytes of the name's digest.
+    object: u32,
+    /// More of the digest, and odd.
+    part: u16,
+}
+
+impl Tag {
+    /// That of no name: names have an odd part.
+    const ANY: Self = Self { object: 0, part: 0 };
+
+    /// The tag of a name.
+    fn of(digest: [u8; 8]) -> Self {
+        let [a, b, c, d, e, f, ..] = digest;
+        Self { object: u32::from_be_bytes([a, b, c, d]), part: u16::from_be_bytes([e, f]) | 1 }
+    }
+
+    /// Until the owner of resources that is current ends.
+    fn lock(self, relation: Relation) {
+        // SAFETY: inside a transaction. Postgres itself never uses such a tag: it stands for rows of catalogs, and this is none.
+        unsafe { pg_sys::LockDatabaseObject(relation.0, pg_sys::Oid::from(self.object), self.part, mode()) };
+    }
+
+    /// Lets go of it before that.
+    fn unlock(self, relation: Relation) {
+        // SAFETY: releases what `lock` took, once, under the same owner and in the same transaction.
+        unsafe {
+            pg_sys::UnlockDatabaseObject(relation.0, pg_sys::Oid::from(self.object), self.part, mode())
+        };
+    }
+}
+
+/// Names are locked against everybody.
+fn mode() -> i32 {
+    i32::try_from(pg_sys::ExclusiveLock).unwrap_or_default()
+}

@@ -1,0 +1,12 @@
+//! Rows: reading, writing and locking them, and what a session remembers of where they are.
+
+pub mod append;
+pub mod lock;
+pub mod relations;
+pub mod row_set;
+pub mod scan;
+pub mod shortcuts;
+pub mod snapshot;
+pub mod sql;
+pub mod strangers;
+pub mod texts;

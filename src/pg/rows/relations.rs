@@ -1,0 +1,107 @@
+//! What a session remembers of relations, and when it has to forget it.
+//!
+//! Postgres tells every session, also on a standby, that a relation changed, when the transaction that changed it commits,
+//! and the one that changes it at once; a rollback is told as well. [`touch`] has this told without a change, for tables
+//! whose *rows* decide what sessions remember. What is kept from before [`generation`] moved is not to be used.
+
+use std::cell::{Cell, RefCell};
+
+use pgrx::{pg_guard, pg_sys};
+
+thread_local! {
+    static GENERATIONS: [Cell<u64>; 2] = const { [Cell::new(0), Cell::new(0)] };
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    static WATCHED: [RefCell<Vec<pg_sys::Oid>>; 2] = const { [RefCell::new(Vec::new()), RefCell::new(Vec::new())] };
+}
+
+/// What a session remembers; each has relations of its own that it depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    /// What the walk knows of levels and providers, and which keys are active.
+    Levels,
+    /// That the data keys that are kept unwrapped are still those of the tables.
+    Keys,
+}
+
+/// A relation of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relation(pub(in crate::pg) pg_sys::Oid);
+
+/// Moves when a relation that is watched for this may have changed. Takes in what others have told first.
+pub fn generation(matter: Matter) -> u64 {
+    // SAFETY: as Postgres does it whenever it locks a relation; calls `on_change`, which only sets numbers.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    if !IS_TOLD.replace(true) {
+        // SAFETY: registered once in a process; the function is there as long as the library is, which is never unloaded.
+        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_change), pg_sys::Datum::from(0_usize)) };
+    }
+    generation_told(matter)
+}
+
+/// The same, by what this session has taken in already. Whoever locked a relation since has taken in what was told of it.
+pub fn generation_told(matter: Matter) -> u64 {
+    GENERATIONS.with(|generations| generations[matter as usize].get())
+}
+
+/// Finds relations of schema hftok_private, and watches them for this instead of others.
+pub fn watch<const N: usize>(matter: Matter, names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
+    let found = names.map(|name| named(name).unwrap_or(Relation(pg_sys::InvalidOid)));
+    WATCHED
+        .with(|watched| *watched[matter as usize].borrow_mut() = found.map(|relation| relation.0).to_vec());
+    found.iter().all(|relation| relation.0 != pg_sys::InvalidOid).then_some(found)
+}
+
+/// A relation of schema hftok_private.
+pub fn named(name: &std::ffi::CStr) -> Option<Relation> {
+    // SAFETY: look-ups in the catalog with valid C strings.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    (found != pg_sys::InvalidOid).then_some(Relation(found))
+}
+
+/// A function of schema hftok_private without arguments.
+pub(in crate::pg) fn function(name: &std::ffi::CStr) -> Option<pg_sys::Oid> {
+    let cache = i32::try_from(pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP).ok()?;
+    let column = pg_sys::AttrNumber::try_from(pg_sys::Anum_pg_proc_oid).ok()?;
+    // SAFETY: look-ups in the catalog with a valid C string, an empty list of types and a schema, the three keys of this cache.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"hftok_private".as_ptr(), true);
+        let arguments = pg_sys::buildoidvector(std::ptr::null(), 0);
+        let (name, none) = (pg_sys::Datum::from(name.as_ptr()), pg_sys::Datum::from(0_usize));
+        pg_sys::GetSysCacheOid(cache, column, name, pg_sys::Datum::from(arguments), schema.into(), none)
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// The numbers of columns.
+pub fn columns<const N: usize>(relation: Relation, names: [&std::ffi::CStr; N]) -> Option<[i16; N]> {
+    // SAFETY: look-ups in the catalog with valid C strings; 0 for a column that is not there.
+    let found = names.map(|name| unsafe { pg_sys::get_attnum(relation.0, name.as_ptr()) });
+    found.iter().all(|number| *number > 0).then_some(found)
+}
+
+/// Has every session told that a relation changed, if and when this transaction is committed.
+pub fn touch(relation: Relation) {
+    // SAFETY: inside a transaction; the relation exists, or it is an error.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation.0) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn on_change(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    let concerns = |watched: &RefCell<Vec<pg_sys::Oid>>| {
+        relation == pg_sys::InvalidOid
+            // Not to be borrowed only while it is being filled, which asks the catalog before.
+            || watched.try_borrow().map_or(true, |watched| watched.contains(&relation))
+    };
+    let _ = WATCHED.try_with(|all| {
+        GENERATIONS.with(|generations| {
+            for (watched, generation) in all.iter().zip(generations) {
+                if concerns(watched) {
+                    generation.set(generation.get() + 1);
+                }
+            }
+        });
+    });
+}

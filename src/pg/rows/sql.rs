@@ -1,0 +1,346 @@
+//! SQL from Rust: statements whose plan is kept for the session, over SPI.
+//!
+//! Not pgrx's own SPI layer, for two reasons: it decides by itself when a statement is read-only, and then reads
+//! with the transaction's snapshot, so that a REPEATABLE READ transaction would be served a secret that was revoked
+//! meanwhile; and it assigns a transaction id where none is needed, which fails on a standby.
+//!
+//! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, no row
+//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: values of a row are [`Owned`], and
+//! what is made of them is `Send`, which Postgres' own pointers are not.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::thread::LocalKey;
+
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
+
+use super::row_set::{self, RowSet};
+use super::snapshot::LatestSnapshot;
+use crate::error::Error;
+use crate::pg::server::memory;
+use crate::pg::who::as_owner::Pinned;
+
+/// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process.
+pub struct Statement {
+    /// Constant: nothing of a user's is ever part of a statement.
+    text: &'static CStr,
+    /// The types of its parameters.
+    types: &'static [pg_sys::Oid],
+    /// Null before the first use in this process.
+    plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+/// A value for a parameter.
+pub struct Parameter(Option<pg_sys::Datum>);
+
+impl<T: IntoDatum> From<T> for Parameter {
+    fn from(value: T) -> Self {
+        Self(value.into_datum())
+    }
+}
+
+impl Parameter {
+    /// Of what Postgres gave.
+    pub(in crate::pg) fn of(value: Option<pg_sys::Datum>) -> Self {
+        Self(value)
+    }
+
+    /// For code beside this file that runs statements of its own.
+    pub(in crate::pg) fn datum(&self) -> Option<pg_sys::Datum> {
+        self.0
+    }
+}
+
+/// Types whose values lie in memory of their own once they were read.
+pub trait Owned: FromDatum {
+    /// The value; `None` too when there is no memory for it, which [`memory::admit`] tells.
+    ///
+    /// # Safety
+    /// As for [`FromDatum::from_datum`].
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { Self::from_datum(datum, is_null) }
+    }
+}
+
+/// Types whose values outlive SPI.
+macro_rules! owned {
+    ($($kind:ty),*) => { $(impl Owned for $kind {})* };
+}
+
+owned!(bool, i32, i64, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+
+impl Owned for String {
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { <&str>::from_datum(datum, is_null) }
+            .and_then(|text| memory::copy_of_text(text).inspect_err(|_| memory::note_need()).ok())
+    }
+}
+
+impl Owned for Vec<u8> {
+    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
+        // SAFETY: the caller's.
+        unsafe { <&[u8]>::from_datum(datum, is_null) }
+            .and_then(|bytes| memory::copy_of_bytes(bytes).inspect_err(|_| memory::note_need()).ok())
+    }
+}
+
+/// A row, while it is being looked at.
+pub struct Row<'a> {
+    /// A row of SPI's result.
+    tuple: pg_sys::HeapTuple,
+    /// The columns of that result.
+    description: pg_sys::TupleDesc,
+    /// The row is gone when SPI is disconnected.
+    life: PhantomData<&'a ()>,
+}
+
+impl Row<'_> {
+    /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
+    pub fn get<T: Owned>(&self, column: i32) -> Option<T> {
+        let mut is_null = false;
+        // SAFETY: tuple and description belong to the result that `run` is walking through; SPI answers a column
+        // that doesn't exist by NULL.
+        unsafe {
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
+            T::copy_of(datum, is_null)
+        }
+    }
+
+    /// The value of a column that is declared NOT NULL.
+    pub fn must<T: Owned>(&self, column: i32) -> Result<T, Error> {
+        self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
+    }
+}
+
+/// A composite value as a statement gave it.
+pub struct HandedOn(pg_sys::Datum);
+
+impl Row<'_> {
+    /// The first column as a composite value, to be given on unchanged.
+    fn hand_on(&self) -> Result<HandedOn, Error> {
+        let mut is_null = false;
+        // SAFETY: as in `get`; a composite value is of variable length and not passed by value. The copy lies in the memory
+        // that was current when SPI was connected: that of the function that is running.
+        unsafe {
+            let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
+            if is_null {
+                return Err(Error::Internal("a composite value is NULL"));
+            }
+            Ok(HandedOn(pg_sys::SPI_datumTransfer(value, false, -1)))
+        }
+    }
+}
+
+impl IntoDatum for HandedOn {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::RECORDOID
+    }
+
+    fn is_compatible_with(_other: pg_sys::Oid) -> bool {
+        true
+    }
+}
+
+impl Statement {
+    /// A statement with the types of its parameters.
+    pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
+        Self { text, types, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// Prepared once for a process, and kept.
+    fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
+        if self.plan.get().is_null() {
+            let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
+            // SAFETY: text and types are valid for as long as the program runs, SPI is connected (only `run` calls
+            // this), and the plan is kept before anything can free it.
+            unsafe {
+                let plan = pg_sys::SPI_prepare(self.text.as_ptr(), count, self.types.as_ptr().cast_mut());
+                if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                    return Err(Error::Internal("a statement could not be prepared"));
+                }
+                self.plan.set(plan);
+            }
+        }
+        Ok(self.plan.get())
+    }
+
+    /// Values and nulls as SPI takes them.
+    fn given(&self, parameters: &[Parameter]) -> Result<(Vec<pg_sys::Datum>, Vec<u8>), Error> {
+        if parameters.len() != self.types.len() {
+            return Err(Error::Internal("a statement was given another number of parameters than it takes"));
+        }
+        let values = parameters.iter().map(|p| p.0.unwrap_or(pg_sys::Datum::null())).collect();
+        Ok((values, parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect()))
+    }
+
+    /// What is made of the rows must not lie in SPI's memory, unless it was copied out.
+    fn read<T>(
+        &self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let spi = Spi::connect()?;
+        let _snapshot = LatestSnapshot::push();
+        spi.run(self, parameters, true)?;
+        spi.rows(each)
+    }
+}
+
+/// What can be done with a statement that lives in a `thread_local!`.
+pub trait Run {
+    /// Reads with the newest snapshot, whatever the transaction's isolation level; writes nothing.
+    fn read<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error>;
+
+    /// The same for a statement that gives one row of one composite value, on its way to the caller of the function.
+    fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error>;
+
+    /// Hands on the rows of a statement to the caller of the function that is running. They are those that the caller's own
+    /// statement sees, as those of a view are.
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error>;
+
+    /// Runs a statement that writes or locks.
+    fn write<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error>;
+
+    /// Runs a statement that writes, and says how many rows it wrote.
+    fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error>;
+}
+
+impl Run for LocalKey<Statement> {
+    fn read<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.with(|statement| statement.read(parameters, each))
+    }
+
+    fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
+        let given = self.with(|statement| statement.read(parameters, |row| row.hand_on()))?.pop();
+        given.ok_or(Error::Internal("a statement that gives one row gave none"))
+    }
+
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error> {
+        self.with(|statement| row_set::hand_on(statement, parameters))
+    }
+
+    fn write<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.with(|statement| {
+            let spi = Spi::connect()?;
+            spi.run(statement, parameters, false)?;
+            spi.rows(each)
+        })
+    }
+
+    fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error> {
+        self.with(|statement| Spi::connect()?.run(statement, parameters, false))
+    }
+}
+
+/// Runs constant statements one after the other, each seeing what the one before it made.
+pub fn run_script(text: &'static CStr) -> Result<(), Error> {
+    let _spi = Spi::connect()?;
+    // SAFETY: SPI is connected and the text is valid.
+    let code = unsafe { pg_sys::SPI_execute(text.as_ptr(), false, 0) };
+    if code < 0 { Err(Error::Internal("a script could not be run")) } else { Ok(()) }
+}
+
+/// A connection to SPI, closed when it is dropped. While it lives the names in statements mean what they say, also where
+/// the function that is running doesn't pin the search_path itself.
+pub(in crate::pg) struct Spi {
+    /// Names mean what they mean in pg_catalog while it is connected.
+    _pinned: Pinned,
+}
+
+impl Spi {
+    /// Connections nest: SQL that we run may call us.
+    pub(in crate::pg) fn connect() -> Result<Self, Error> {
+        let pinned = Pinned::set();
+        // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
+        let code = unsafe { pg_sys::SPI_connect() };
+        if code < 0 {
+            Err(Error::Internal("SPI could not be connected"))
+        } else {
+            Ok(Self { _pinned: pinned })
+        }
+    }
+
+    /// The number of rows that it touched or gave.
+    fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
+        let plan = statement.plan()?;
+        let (mut values, nulls) = statement.given(parameters)?;
+        // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked.
+        let code = unsafe {
+            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr().cast(), read_only, 0)
+        };
+        if code < 0 {
+            return Err(Error::Internal("a statement could not be run"));
+        }
+        // SAFETY: a variable of this process, set by the call above.
+        Ok(unsafe { pg_sys::SPI_processed })
+    }
+
+    /// A portal that reads the rows of a statement with the active snapshot.
+    pub(in crate::pg) fn open(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter],
+    ) -> Result<pg_sys::Portal, Error> {
+        let plan = statement.plan()?;
+        let (mut values, nulls) = statement.given(parameters)?;
+        // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked. Postgres copies them,
+        // and chooses the portal's name.
+        let portal = unsafe {
+            pg_sys::SPI_cursor_open(std::ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr().cast(), true)
+        };
+        if portal.is_null() { Err(Error::Internal("a statement could not be opened")) } else { Ok(portal) }
+    }
+
+    /// Reads the result of the statement that was run just now.
+    fn rows<T>(&self, mut each: impl FnMut(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+        // SAFETY: the result of the statement just run, or null when it gives no rows. It lives until SPI is
+        // disconnected, which `self` prevents; a nested statement would replace the pointer, not the result.
+        let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };
+        if table.is_null() {
+            return Ok(Vec::new());
+        }
+        let count = usize::try_from(count).unwrap_or_default();
+        (0..count)
+            .map(|at| {
+                // SAFETY: the table has `count` rows.
+                let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
+                let made = each(&Row { tuple, description, life: PhantomData });
+                memory::admit().and(made)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Spi {
+    fn drop(&mut self) {
+        // While unwinding from a Postgres error the abort that follows cleans up, in its own order.
+        if !std::thread::panicking() {
+            // SAFETY: connected by `connect`.
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}

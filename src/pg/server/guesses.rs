@@ -1,0 +1,33 @@
+//! How many values each login has looked for, in memory that all processes share: so it holds over sessions and rollbacks. It has
+//! one size for as long as the server runs ([`Paces`]), and begins anew with the server.
+
+use hftok_core::pace::{Paces, TooOften};
+use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
+
+use crate::error::Error;
+use crate::pg::who::session;
+use crate::settings;
+
+/// Who looked for values.
+pub struct Guesses(Paces);
+
+// SAFETY: plain memory without pointers.
+unsafe impl PGRXSharedMemory for Guesses {}
+
+/// Held to count one guess.
+// SAFETY: `PgLwLock::new` asks that no other lock has this name.
+static LOCK: PgLwLock<Guesses> = unsafe { PgLwLock::new(c"hftok_guesses") };
+
+/// Reserves the memory; from `_PG_init`, while preloading.
+pub fn init() {
+    pgrx::pg_shmem_init!(LOCK = Guesses(Paces::EMPTY));
+}
+
+/// Counts a guess of whoever logged in, or refuses it. Only where there are keys: without preload there is no such memory.
+pub fn admit() -> Result<(), Error> {
+    let (most, now) = (settings::max_guesses_per_minute(), session::steady());
+    // SAFETY: reads a variable of this process.
+    let login = session::login().unwrap_or_else(|| unsafe { pg_sys::GetSessionUserId() });
+    let taken = LOCK.exclusive().0.take(login.to_u32(), most, now);
+    taken.map_err(|TooOften(wait)| Error::TooOften { most, wait: wait.unsigned_abs().div_ceil(1_000_000) })
+}

@@ -1,0 +1,11 @@
+//! Identities: who calls, through which gateway, what they were granted, and as whom hftok acts for them.
+
+pub mod acl;
+pub mod as_owner;
+pub mod caller;
+mod direct;
+pub mod gateway;
+pub mod request;
+pub mod roles;
+pub mod session;
+pub mod table_owner;

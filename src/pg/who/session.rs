@@ -1,0 +1,252 @@
+//! What this session says of itself, for the audit. Names come from the catalog, but only when they may have changed; all of
+//! it can also be had when a transaction has failed.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char};
+use std::rc::Rc;
+
+use hftok_core::audit::event::Who;
+use hftok_core::audit::queue::Party;
+use pgrx::pg_sys;
+
+use super::caller::subject;
+use super::{gateway, request, roles};
+use crate::pg::call::statement;
+use crate::settings;
+
+thread_local! {
+    static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
+}
+
+/// What changes only with the role that calls, with a role's name, or with the configuration.
+struct Names {
+    /// The names are true for as long as the key is the same.
+    key: Key,
+    /// The role that called.
+    role: Option<String>,
+    /// The role outside all definers: the one that SET ROLE chose, or the session's.
+    outer: Option<String>,
+    /// The role that logged in.
+    login: Option<String>,
+    /// The client's address; None for a local socket.
+    address: Option<String>,
+    /// Whether the claims of a request are believed.
+    is_gateway: bool,
+    /// Whom the role stands for where nobody says it, unless it is a gateway.
+    own: Option<String>,
+}
+
+/// What the names depend on.
+#[derive(PartialEq, Eq)]
+struct Key {
+    /// The role that called.
+    caller: pg_sys::Oid,
+    /// The role outside all definers.
+    outer: pg_sys::Oid,
+    /// The session's role, which SET SESSION AUTHORIZATION may have changed.
+    session: pg_sys::Oid,
+    /// The generation of the catalog, as roles may be renamed.
+    catalog: u64,
+    /// When the configuration was last read, as gateways may change.
+    configured: pg_sys::TimestampTz,
+}
+
+/// Who is calling, as the audit has it.
+pub struct Session<'a> {
+    /// Shared between calls, since they seldom change.
+    names: Rc<Names>,
+    /// The user who acts, by the claims of a request or by what a backend names.
+    user: Option<Cow<'a, str>>,
+    /// As the client names itself: anything may stand there.
+    application: Option<String>,
+    /// An id that the request brought along.
+    request: Option<String>,
+}
+
+impl<'a> Session<'a> {
+    /// The session as it is now. Its user is who the JWT says, if it came through a gateway; else the one that the backend
+    /// names, or the role itself.
+    pub fn acting_for(named: Option<&'a str>) -> Self {
+        Self::of(Names::current(true), named)
+    }
+
+    /// The same where the catalog cannot be asked.
+    pub fn without_catalog() -> Self {
+        Self::of(Names::current(false), None)
+    }
+
+    /// The session of a call that may name a user.
+    fn of(names: Rc<Names>, named: Option<&'a str>) -> Self {
+        // Only PostgREST says something of a request, and only under a gateway it is believed.
+        let claims = names.is_gateway.then(request::claims).flatten();
+        let claimed = claims.and_then(|claims| subject(&claims).ok()).map(Cow::Owned);
+        Self {
+            user: claimed.or(named.map(Cow::Borrowed)).or_else(|| statement::acting().map(Cow::Owned)),
+            application: text(application_name()).filter(|name| !name.is_empty()),
+            request: names.is_gateway.then(request::request_id).flatten(),
+            names,
+        }
+    }
+
+    /// Whether the login is one that many users share.
+    pub fn is_through_gateway(&self) -> bool {
+        self.names.is_gateway
+    }
+
+    /// Who it is where records may be left out.
+    pub fn party(&self) -> Party {
+        let Key { caller, session, .. } = self.names.key;
+        Party { login: login().unwrap_or(session).to_u32(), role: caller.to_u32() }
+    }
+
+    /// As a part of an event.
+    pub fn as_who(&self) -> Who<'_> {
+        Who {
+            role: self.names.role.as_deref(),
+            outer: self.names.outer.as_deref(),
+            login: self.names.login.as_deref(),
+            user: self.user.as_deref().or(self.names.own.as_deref()),
+            address: self.names.address.as_deref(),
+            application: self.application.as_deref(),
+            request: self.request.as_deref(),
+        }
+    }
+}
+
+impl Names {
+    /// The names, asked anew only when something of the key has changed.
+    fn current(may_ask: bool) -> Rc<Self> {
+        let caller = if may_ask { statement::caller() } else { roles::current() };
+        // SAFETY: reads variables of this process.
+        let key = unsafe {
+            let (outer, session) = (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId());
+            Key {
+                caller,
+                outer,
+                session,
+                catalog: roles::catalog_generation(),
+                configured: pg_sys::PgReloadTime,
+            }
+        };
+        if let Some(names) =
+            NAMES.with_borrow(|names| names.as_ref().filter(|names| names.key == key).cloned())
+        {
+            return names;
+        }
+        let names = Rc::new(Self::of(key, may_ask));
+        if may_ask {
+            NAMES.set(Some(Rc::clone(&names)));
+        }
+        names
+    }
+
+    /// Asks for all names.
+    fn of(key: Key, may_ask: bool) -> Self {
+        let Key { caller, outer, session, .. } = key;
+        let authorization = request::setting(c"session_authorization");
+        // Where the catalog cannot be asked, settings have the names of the two roles that they chose; any other that was not
+        // met before goes by its number.
+        let chosen = |role: pg_sys::Oid| match role {
+            role if role == outer => {
+                request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone())
+            }
+            role if role == session => authorization.clone(),
+            role => Some(format!("oid {}", role.to_u32())),
+        };
+        let name = |role| {
+            let known = if may_ask { roles::name(role) } else { roles::remembered(role) };
+            known.or_else(|| if may_ask { None } else { chosen(role) })
+        };
+        let standing = if may_ask {
+            Some(gateway::standing(caller))
+        } else {
+            gateway::standing_if_known().filter(|_| caller == outer)
+        };
+        let is_gateway = standing == Some(gateway::Standing::Gateway);
+        // A role of a gateway's stands for everybody. One that may be a gateway's is not said to stand for itself.
+        let may_be_gateway =
+            || authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
+        let stands_for_itself = !is_gateway && (standing.is_some() || !may_be_gateway());
+        let role = name(caller);
+        Self {
+            own: role.as_ref().filter(|_| stands_for_itself).map(|role| format!("role:{role}")),
+            role,
+            outer: name(outer),
+            login: login().map_or_else(|| authorization.clone(), name),
+            address: address_of_client(),
+            is_gateway,
+            key,
+        }
+    }
+}
+
+/// Microseconds since 2000-01-01 UTC, now.
+pub fn now() -> i64 {
+    // SAFETY: asks the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// When the client sent the statement that is running, in the same. What that calls in turn has no time of its own.
+pub fn statement_began() -> i64 {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
+/// Microseconds by a clock that nobody sets, and that is the same for all processes of a machine.
+pub fn steady() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills in a variable on this stack.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+}
+
+/// Whether this server replays another's changes and cannot write.
+pub fn is_standby() -> bool {
+    // SAFETY: asks shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Whether this process is connected to a database.
+pub fn has_database() -> bool {
+    // SAFETY: a variable of this process.
+    unsafe { pg_sys::MyDatabaseId != pg_sys::InvalidOid }
+}
+
+/// Postgres' variable.
+fn application_name() -> *const c_char {
+    // SAFETY: a variable of this process, null or a C string.
+    unsafe { pg_sys::application_name }
+}
+
+/// The role that logged in: SET SESSION AUTHORIZATION does not change it.
+pub(in crate::pg) fn login() -> Option<pg_sys::Oid> {
+    // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry.
+    unsafe { pg_sys::MyBEEntry.as_ref() }.map(|entry| entry.st_userid)
+}
+
+/// As a number, never looked up by name.
+fn address_of_client() -> Option<String> {
+    // SAFETY: as above; the address is as long as its family says, and is read as such.
+    unsafe {
+        let entry = pg_sys::MyBEEntry.as_ref()?;
+        let address = (&raw const entry.st_clientaddr.addr).cast::<libc::sockaddr>();
+        match i32::from((*address).sa_family) {
+            libc::AF_INET => {
+                let number = (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr;
+                Some(std::net::Ipv4Addr::from(u32::from_be(number)).to_string())
+            }
+            libc::AF_INET6 => {
+                let bytes = (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr;
+                Some(std::net::Ipv6Addr::from(bytes).to_string())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A copy, lossy where the bytes are no text.
+fn text(from: *const c_char) -> Option<String> {
+    // SAFETY: null or a C string of Postgres', copied at once.
+    (!from.is_null()).then(|| unsafe { CStr::from_ptr(from) }.to_string_lossy().into_owned())
+}
