@@ -93,6 +93,7 @@ SELECT hftok.add_member('acme', 'olga', 'owner');
 SELECT hftok.seal();
 SELECT hftok.add_member('acme', 'carol');
 SELECT hftok.put_secret('x', 'y');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.remove_member('acme', 'alice');
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
 -- What was done while hftok was sealed was protected by the key of the server's run, and is known as well.

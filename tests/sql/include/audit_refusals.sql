@@ -18,6 +18,7 @@ SET request.jwt.claims = '{"sub": "mallory"}';
 SELECT hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000001', p_user_id => 'alice');
 SELECT hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000001', p_org_id => 'acme');
 SELECT hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000001', p_global => true);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.delete_credential('openai', p_user_id => 'alice');
 SELECT hftok.explain_token('openai', 'alice');
 SELECT hftok.token_provided('openai', p_org_id => 'acme');
@@ -39,6 +40,7 @@ RESET request.jwt.claims;
 -- By GET.
 SET request.method = 'GET';
 SELECT hftok.get_secret('named');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.resolve_token('openai', 'alice');
 RESET request.method;
 CALL pg_temp.await_audit();
@@ -79,6 +81,7 @@ SELECT secret_id AS unusable FROM hftok.save_credential('together', 'together-s3
 INSERT INTO known VALUES (:'unusable', 'unusable');
 UPDATE hftok.credentials SET enabled = false WHERE secret_id = :'unusable';
 SELECT hftok.resolve_token('together', 'alice');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.runner_env('{together}', 'alice');
 UPDATE hftok.credentials SET enabled = true, expires_at = '2000-01-01' WHERE secret_id = :'unusable';
 SELECT hftok.resolve_token('together', 'alice');
@@ -115,6 +118,7 @@ INSERT INTO known VALUES (:'sealed', 'sealed');
 CALL pg_temp.begin();
 SELECT hftok.seal();
 SELECT hftok.get_secret('named');
+\echo :LAST_ERROR_SQLSTATE
 SELECT decrypted_secret FROM hftok.decrypted_secrets;
 SELECT hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000001', p_user_id => 'alice');
 SELECT hftok.resolve_token('openai', 'alice');

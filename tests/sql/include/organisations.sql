@@ -140,6 +140,7 @@ SELECT * FROM hftok.forget_user('alice');
 SELECT current_setting('hftok.max_credentials_per_user')::int AS most \gset
 SELECT count(hftok.save_credential('openai', 'sk-proj-many0000000000000000', p_model => 'model ' || n, p_user_id => 'collector')) = :most AS stored FROM generate_series(1, :most) n;
 SELECT hftok.save_credential('openai', 'sk-proj-many0000000000000000', p_user_id => 'collector');
+\echo :LAST_ERROR_SQLSTATE
 INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('collector', 'openai', 'sk-proj-many0000000000000000');
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-many0000000000000000', p_model => 'model 1', p_user_id => 'collector');
 SELECT hftok.delete_credential('openai', 'model 2', 'collector');

@@ -274,8 +274,8 @@ SELECT bytes, hftok_private.pending_event(bytes, bytes, 1) FROM unnest('{NULL,""
 SELECT octet_length(hftok_private.state_of(s)) AS bytes FROM hftok_private.secrets s WHERE s.id = :'id';
 
 -- Arguments that are reserved are refused, not ignored.
-\set VERBOSITY sqlstate
 SELECT hftok.get_secret(p_name => 'typed', p_recipient => 'age1recipient');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_secret(p_name => 'typed', p_recipient => '');
 
 SELECT hftok.delete_secret(p_secret_id => :'id');

@@ -1,7 +1,7 @@
 -- Named secrets: what Supabase Vault documents of its calls, and what hftok adds (versions, compare-and-set, restore,
 -- finding by value). The last part seals the server and unseals it again; no other file may.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_app;
@@ -41,17 +41,20 @@ SELECT version, updated_at > created_at AS changed FROM hftok.secrets WHERE id =
 SELECT hftok.update_secret(:'one', new_name => '');
 SELECT name IS NULL AS nameless, decrypted_secret FROM hftok.decrypted_secrets WHERE id = :'one';
 SELECT hftok.get_secret('newer_name');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.create_secret('nameless') IS NOT NULL AS stored;
 SELECT hftok.create_secret('nameless', '') IS NOT NULL AS stored;
 SELECT hftok.create_secret('taken over', 'newer_name') IS NOT NULL AS stored;
 
 -- A name that is taken; an id that is unknown; values that are missing. NULL as description is none, as ''.
 SELECT hftok.create_secret('x', 'unique_name');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.update_secret(:'one', new_name => 'unique_name');
 SELECT hftok.update_secret(:'one', 'x', 'unique_name');
 SELECT decrypted_secret FROM hftok.decrypted_secrets WHERE id IN (:'one', :'two') ORDER BY 1;
 SELECT hftok.update_secret('00000000-0000-4000-8000-000000000000', 'x');
 SELECT hftok.update_secret(NULL, 'x');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.create_secret(NULL);
 SELECT hftok.create_secret(NULL, 'null');
 SELECT hftok.create_secret('x', 'null description', NULL) IS NOT NULL AS stored;
@@ -107,6 +110,7 @@ SELECT hftok.put_secret('put', 'three') = :'put' AS same;
 SELECT version, description FROM hftok.secrets WHERE id = :'put';
 SELECT hftok.put_secret('put', 'four', p_expected_version => 3) = :'put' AS same;
 SELECT hftok.put_secret('put', 'lost', p_expected_version => 3);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.put_secret('put', 'lost', p_expected_version => 5);
 SELECT hftok.put_secret('put', 'lost', p_expected_version => 0);
 SELECT hftok.put_secret('put', 'lost', p_expected_version => -1);
@@ -207,6 +211,7 @@ SELECT pg_size_bytes(current_setting('hftok.max_secret_size')) AS most \gset
 SELECT hftok.put_secret('large', repeat('x', :most)) AS large \gset
 SELECT length(hftok.get_secret('large')) = :most AS whole;
 SELECT hftok.put_secret('large', repeat('x', :most + 1));
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.create_secret(repeat('x', :most + 1));
 SELECT hftok.update_secret(:'large', repeat(U&'\00E9', :most / 2) || 'x');
 SELECT hftok.update_secret(:'large', repeat(U&'\00E9', :most / 2));

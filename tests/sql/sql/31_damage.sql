@@ -1,7 +1,7 @@
 -- What somebody changed behind hftok's back does not open: rows, names, owners, ciphertexts, versions, data keys. One bad row
 -- leaves the others readable, and verify() names it. The intruder may read and write every table, row security or not.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 
 -- Each secret is called after what is done to it; its value says so too.
 CREATE TEMP TABLE deeds (name text PRIMARY KEY, deed text);
@@ -65,13 +65,14 @@ SELECT count(reason) AS named, max(failed) AS failed, max(checked) - (SELECT cou
 -- By name, the error says which one, and what to do.
 SELECT hftok.get_secret('sound');
 SELECT hftok.get_secret('other scope_id');
-\set VERBOSITY terse
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_secret('other version');
-\set VERBOSITY sqlstate
 SELECT hftok.get_secret('key id');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_secret('no key id');
 SELECT hftok.get_secret('renamed');
 SELECT hftok.get_secret('another');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_secret('swapped 2');
 -- A value that does not open is not sealed again under another name, but may be replaced, and deleted.
 SELECT hftok.update_secret(id, new_name => 'saved') FROM made WHERE name = 'last byte';

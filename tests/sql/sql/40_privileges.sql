@@ -1,7 +1,7 @@
 -- Who may do what: each group role and a role with nothing, against every function and view; first as the catalog
 -- says it, then as it is when it is tried. And what a DBA adds: a policy of their own reaches every view.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \i tests/sql/include/await.sql
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_nobody, regress_reader, regress_intern;
@@ -128,13 +128,11 @@ FROM attempts ORDER BY number;
 DELETE FROM hftok.providers;
 UPDATE hftok.provider_secrets SET label = 'x';
 -- Refused by a function of ours is not the same as refused the function: what each says.
-\set VERBOSITY terse
 SET ROLE hftok_user;
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_user_id => 'alice');
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_global => true);
 SELECT hftok.resolve_token('openai', 'alice');
 RESET ROLE;
-\set VERBOSITY sqlstate
 SELECT hftok.forget_user('alice'), hftok.forget_org('acme');
 DELETE FROM hftok_private.usage_daily;
 SELECT role, pg_temp.attempt(role, 'SELECT hftok.seal()') AS seal, pg_temp.attempt(role, 'SELECT hftok.unseal()') AS unseal
@@ -191,7 +189,6 @@ BEGIN
 END
 $$;
 RESET ROLE;
-\set VERBOSITY terse
 BEGIN;
 ALTER TABLE hftok_private.secrets DISABLE ROW LEVEL SECURITY;
 ALTER TABLE hftok_private.secrets DROP CONSTRAINT secrets_words;
@@ -207,7 +204,6 @@ ALTER VIEW hftok.decrypted_secrets RESET (security_barrier);
 SET LOCAL ROLE regress_reader;
 SELECT name FROM hftok.decrypted_secrets WHERE regress_reader.peek(description);
 ROLLBACK;
-\set VERBOSITY sqlstate
 
 -- A policy that a DBA adds to the table reaches the views, by who reads them.
 CREATE ROLE regress_intern IN ROLE hftok_service;
@@ -243,6 +239,7 @@ CREATE POLICY regress_interns ON hftok_private.secrets AS RESTRICTIVE
 SET regress.intern = 'yes';
 SET ROLE hftok_admin;
 SELECT hftok.get_secret('prod/database');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_secret('secret');
 SELECT hftok.update_secret(:'prod', 'overwritten');
 SELECT hftok.put_secret('prod/database', 'overwritten');
@@ -266,6 +263,7 @@ SET ROLE regress_backup;
 SELECT count(*) > 0 AS metadata FROM hftok.secrets;
 SELECT decrypted_secret FROM hftok.decrypted_secrets;
 UPDATE hftok.secrets SET version = 7;
+\echo :LAST_ERROR_SQLSTATE
 DELETE FROM hftok.secrets;
 UPDATE hftok.decrypted_secrets SET name = 'x';
 INSERT INTO hftok.decrypted_secrets (id) VALUES (gen_random_uuid());

@@ -148,8 +148,8 @@ SELECT action, outcome, role, outer_role, actor FROM pg_temp.news();
 DROP ROLE regress_mallory;
 
 -- An error of hftok's own keeps its SQLSTATE, also out of SQL that runs in a guarded function.
-\set VERBOSITY sqlstate
 SELECT hftok.secret_history('00000000-0000-4000-8000-000000000000');
+\echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
 
 -- One who calls as a role, without a user of the application, is told whose credential that makes; and what was never replaced

@@ -1,7 +1,7 @@
 -- install_vault_schema(): code that was written for Supabase Vault finds schema `vault` with its calls and views, and
 -- behind them are hftok's secrets. A role with privileges on these and nothing else of hftok can use them.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_operator, regress_app;
 RESET client_min_messages;
@@ -18,7 +18,10 @@ SELECT hftok.install_vault_schema();
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION hftok.install_vault_schema TO regress_operator;
 SET ROLE regress_operator;
+-- Postgres 16 says it in other words than 15.
+\set VERBOSITY sqlstate
 SELECT hftok.install_vault_schema();
+\set VERBOSITY terse
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION hftok.install_vault_schema FROM regress_operator;
 -- A schema of that name may be a real Vault, or anybody's.
@@ -82,7 +85,9 @@ SELECT name, description, secret ~ 's3kre3t' AS plain, octet_length(nonce) AS no
 SELECT vault.update_secret(:'one', 'n3w_s3kre3t', 'updated_unique_name', 'updated description');
 SELECT name, description, decrypted_secret FROM vault.decrypted_secrets WHERE id = :'one';
 SELECT vault.create_secret('x', 'unique_name');
+\echo :LAST_ERROR_SQLSTATE
 SELECT vault.update_secret('00000000-0000-4000-8000-000000000000', 'x');
+\echo :LAST_ERROR_SQLSTATE
 SELECT vault.create_secret('empty description', 'nil', NULL) IS NOT NULL AS stored;
 SELECT vault.create_secret('') IS NOT NULL AS stored;
 INSERT INTO vault.secrets (name, secret) VALUES ('direct', 's3kre3t');

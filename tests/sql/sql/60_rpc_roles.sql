@@ -76,7 +76,6 @@ SELECT pg_has_role('regress_authenticated', 'hftok_user', 'MEMBER') AS member, p
     pg_has_role('regress_authenticated', 'hftok_service', 'MEMBER') AS member;
 
 -- As PostgREST does it: one login, which switches to the role that the JWT names.
-\set VERBOSITY sqlstate
 SET SESSION AUTHORIZATION regress_authenticator;
 SET ROLE regress_service_role;
 SELECT hftok.whoami();
@@ -130,10 +129,10 @@ SET ROLE regress_authenticated;
 BEGIN;
 SELECT set_config('request.jwt.claims', '{"sub": "alice"}', true);
 SELECT hftok.whoami();
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 SELECT hftok.delete_secret(:'id');
-\set VERBOSITY terse
 
 -- Taken back twice, and nothing is left of it; given again, it is there again.
 SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'regress_authenticator');

@@ -293,8 +293,9 @@ SELECT hftok.resolve_token('walk', '');
 SELECT hftok.resolve_token('walk', NULL, ' ');
 SELECT hftok.resolve_token('walk', p_levels => '{user,none}');
 SELECT hftok.resolve_token('walk', p_levels => '{USER}');
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 SELECT hftok.resolve_token('walk', p_levels => '{user,NULL}');
+\echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
 SELECT hftok.resolve_token('walk', 'alice', p_recipient => 'age1');
 SELECT hftok.explain_token('walk', 'alice', p_levels => '{none}');

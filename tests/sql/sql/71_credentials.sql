@@ -1,7 +1,7 @@
 -- Credentials: saving, replacing, refusing, verdicts, the overlap after a rotation, variables for a process, organisations,
 -- administrators, providers, usage, forgetting. As end users come: one login, a role, and a JWT.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 \i tests/sql/include/await.sql
 SET timezone = 'UTC';
@@ -34,6 +34,7 @@ ORDER BY provider, scope, scope_id COLLATE "C", model COLLATE "C";
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000001', '', 'alice');
 -- None, two, three, and what is no address.
 SELECT hftok.save_credential('openai', 'sk-proj-x', p_user_id => 'alice', p_org_id => 'acme');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.save_credential('openai', 'sk-proj-x', p_user_id => 'alice', p_global => true);
 SELECT hftok.save_credential('openai', 'sk-proj-x', p_org_id => 'acme', p_global => true);
 SELECT hftok.save_credential('openai', 'sk-proj-x', p_user_id => 'alice', p_org_id => 'acme', p_global => true);
@@ -57,6 +58,7 @@ SELECT hftok.save_credential('openai', 'sk-proj-x');
 SELECT hftok.delete_credential('openai');
 SET ROLE regress_authenticated;
 SELECT hftok.save_credential('openai', 'sk-proj-x');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.save_credential('openai', 'sk-proj-x', p_user_id => 'alice');
 SELECT hftok.explain_token('openai');
 SELECT count(*) AS seen FROM hftok.credentials;
@@ -81,6 +83,7 @@ SELECT status FROM shown;
 UPDATE hftok.credentials SET enabled = true WHERE secret_id = :'groq';
 -- Only if the version is the one expected; 0 is for none.
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => 3);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => 5);
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => 0);
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => -1);
@@ -114,6 +117,7 @@ UPDATE hftok.credentials SET enabled = true WHERE secret_id = :'groq' RETURNING 
 BEGIN;
 UPDATE hftok_private.secrets SET allowed_hosts = '{evil.example}' WHERE id = :'groq';
 SELECT hftok.resolve_token('groq', 'alice', p_host => 'evil.example');
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN;
 UPDATE hftok_private.secrets SET expires_at = '2103-01-01 UTC' WHERE id = :'groq';
@@ -195,6 +199,7 @@ SELECT call, pg_temp.refusal('hftok.' || call, 's3kr3t') FROM (VALUES ('save_cre
     ('runner_env(NULL, ''alice'')'), ('create_integration_with_vault(''x'', ''openai'', $1, p_user_id => ''x'')'), ('get_integration_credentials(gen_random_uuid())'),
     ('update_integration_credentials(gen_random_uuid(), $1)'), ('token_provided(''openai'', ''alice'')'), ('explain_token(''openai'', ''alice'') LIMIT 0')) c (call);
 INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('x', 'openai', 's3kr3t');
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 -- Read-only: revealing works.
 BEGIN TRANSACTION READ ONLY;
@@ -255,6 +260,7 @@ SELECT token, source, secret_id = :'id' AS same, version FROM hftok.resolve_toke
 SELECT token, source, version FROM hftok.resolve_token('groq', 'alice', p_version => 3);
 SELECT token, source, version FROM hftok.resolve_token('groq', 'alice', p_version => 1);
 SELECT hftok.resolve_token('groq', 'alice', p_version => 4);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.resolve_token('groq', 'alice', p_version => 0);
 SELECT source FROM hftok.resolve_token('groq', 'nobody known', p_version => 2);
 CREATE TEMP TABLE ends AS SELECT version, superseded_at FROM hftok_private.secret_versions WHERE secret_id = :'id';
@@ -308,14 +314,12 @@ SELECT hftok.runner_env('{unheard of}', 'alice');
 SELECT hftok.runner_env('{openai,NULL}', 'alice');
 SELECT hftok.runner_env('{openai,unheard of}', 'nobody known', p_levels => '{user}');
 -- All: those that cannot be used are left out, with a notice. Restricted to hosts is one of them, because nobody knows where a process sends it.
-\set VERBOSITY terse
 UPDATE hftok.credentials SET allowed_hosts = '{huggingface.co}' WHERE provider = 'huggingface' AND scope_id = 'alice';
 UPDATE hftok.credentials SET enabled = false WHERE provider = 'aws' AND scope_id = 'alice';
 SELECT key, value FROM jsonb_each(hftok.runner_env(NULL, 'alice', p_levels => '{user}')) WHERE key ~ '^(HF_|AWS_|OPENAI|GOOGLE_CLOUD)' ORDER BY key COLLATE "C";
 -- Every variable of every other provider of the catalogue is there, to be unset.
 SELECT count(*) FILTER (WHERE NOT e.env ? v.name) AS missing, count(*) FILTER (WHERE e.env -> v.name <> 'null') AS given, count(*) > 25 AS many
 FROM hftok.runner_env(NULL, 'nobody known', p_levels => '{user}') AS e (env), hftok.providers p, unnest(p.env) v (name);
-\set VERBOSITY sqlstate
 SELECT hftok.runner_env('{huggingface}', 'alice', p_levels => '{user}');
 SELECT hftok.runner_env('{google_cloud,aws}', 'alice', p_levels => '{user}');
 SELECT hftok.runner_env('{google_cloud}', 'alice', p_levels => '{user}') - 'GOOGLE_CREDENTIALS' AS env;

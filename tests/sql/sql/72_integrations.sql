@@ -1,7 +1,7 @@
 -- Integrations: made by their owner or by the backend for them, read by the backend only, shared, changed, deleted. Whoever
 -- is not meant is answered as if there were none.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 \i tests/sql/include/await.sql
 SET timezone = 'UTC';
@@ -38,6 +38,7 @@ SELECT hftok.create_integration_with_vault('by a key', 'openai', 'sk-proj-alice0
 SELECT hftok.delete_integration_with_vault(id) FROM hftok.integrations WHERE name = 'by a key' AND id <> :'key';
 -- What is refused.
 SELECT hftok.create_integration_with_vault('', 'openai', 'sk-proj-alice000000000000001');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.create_integration_with_vault(NULL, 'openai', 'sk-proj-alice000000000000001');
 SELECT hftok.create_integration_with_vault('x', 'unheard of', 'sk-proj-alice000000000000001');
 SELECT hftok.create_integration_with_vault('x', NULL, 'sk-proj-alice000000000000001');
@@ -65,6 +66,7 @@ SELECT hftok.get_integration_credentials(:'several', 'alice');
 -- It must name somebody: a client that leaves out what is undefined would otherwise reach everybody's.
 SELECT hftok.get_integration_credentials(:'key');
 SELECT hftok.get_integration_credentials(:'key', 'bob');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.get_integration_credentials(:'key', 'ALICE');
 SELECT hftok.get_integration_credentials(:'key', '');
 SELECT hftok.get_integration_credentials(gen_random_uuid(), 'alice');
@@ -145,6 +147,7 @@ SELECT name, config, enabled, status FROM hftok.integrations WHERE id = :'key';
 SET ROLE regress_service_role;
 RESET request.jwt.claims;
 SELECT hftok.get_integration_credentials(:'key', 'alice');
+\echo :LAST_ERROR_SQLSTATE
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';
 SELECT hftok.update_integration(:'key', p_enabled => true, p_user_id => 'bob');
@@ -232,6 +235,7 @@ SELECT hftok.get_integration_credentials(:'key', 'bob');
 -- No identity: nothing.
 SET ROLE regress_authenticated;
 SELECT hftok.create_integration_with_vault('x', 'openai', 'sk-proj-alice000000000000001', p_user_id => 'alice');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.update_integration(:'key', 'x', p_user_id => 'alice');
 SELECT count(*) AS seen FROM hftok.integrations;
 RESET SESSION AUTHORIZATION;

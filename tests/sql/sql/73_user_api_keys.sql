@@ -1,7 +1,7 @@
 -- user_api_keys: a table to those who insert, upsert, update and delete, masks to those who read, secrets underneath. A key
 -- that a statement brings is stored by that statement or not at all.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
 SET client_min_messages = warning;
@@ -47,6 +47,7 @@ SELECT id = (SELECT secret_id FROM hftok.credentials c WHERE c.provider = k.serv
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('openai', 'sk-proj-alice000000000000002');
 -- Refused: what cannot be a key, nulls, other users, providers that are none; all of a statement or nothing.
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('mistral', '');
+\echo :LAST_ERROR_SQLSTATE
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('mistral', 'Bearer x');
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('mistral', NULL);
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('mistral', '••••••••••••••••••••');
@@ -164,6 +165,7 @@ INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'op
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('openai', 'sk-proj-bob00000000000000001') RETURNING user_id, api_key;
 RESET request.jwt.claims;
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('openai', 'sk-proj-nobody00000000000001');
+\echo :LAST_ERROR_SQLSTATE
 INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'openai', 'sk-proj-nobody00000000000001');
 SELECT count(*) AS seen FROM hftok.user_api_keys;
 RESET SESSION AUTHORIZATION;

@@ -1,7 +1,7 @@
 -- What the audit tells: every use, change and refusal, through every function and view, with who did it to what; also when the
 -- transaction that did it is no more. Never a value.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
 \i tests/sql/include/await.sql
@@ -96,6 +96,7 @@ SELECT hftok.share_integration(:'integration', 'acme');
 SET request.jwt.claims = '{"sub": "carol"}';
 SELECT hftok.remove_member('acme', 'carol');
 SELECT hftok.remove_member('acme', 'carol');
+\echo :LAST_ERROR_SQLSTATE
 RESET SESSION AUTHORIZATION;
 INSERT INTO known SELECT secret_id, 'of acme' FROM hftok.credentials WHERE scope = 'org';
 CALL pg_temp.await_audit();

@@ -1,7 +1,7 @@
 -- What somebody changed in the audit behind hftok's back is found and named, and so is what they changed in the tables that the
 -- audit tells of. The superuser here plays the intruder who can write every table, but has no key.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
 \i tests/sql/include/await.sql
@@ -18,6 +18,7 @@ SELECT hftok.put_secret('kept', 'value') AS kept \gset
 CALL pg_temp.await_audit();
 SELECT hftok.get_secret('kept'), hftok.get_secret('kept');
 SELECT hftok.get_secret('absent');
+\echo :LAST_ERROR_SQLSTATE
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000001', p_user_id => 'alice');
 SELECT source FROM hftok.resolve_token('openai', 'alice');
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob');
@@ -143,6 +144,7 @@ SELECT ok, split_part(:'head', ':', 2)::bigint - first_bad AS before_head, regex
 ROLLBACK;
 -- What a head cannot be.
 SELECT hftok.verify_audit(p_head => given) FROM unnest('{x,hftok-audit-1:1:00,hftok-audit-1:-1:00,hftok-audit-2:0:00}'::text[]) given;
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.verify_audit(p_head => '');
 -- An older head is still one, and what came before it too: the part of the chain that is asked for.
 SELECT ok FROM hftok.verify_audit(p_head => :'head');

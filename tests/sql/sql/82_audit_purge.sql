@@ -1,7 +1,7 @@
 -- Purging the audit: what is left verifies, the stub in the place of what is gone can neither be forged nor removed unnoticed, and
 -- what verify() holds the tables against is still known.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
 SELECT current_user AS me \gset
@@ -29,7 +29,6 @@ SELECT hftok.share_integration(:'integration', 'acme', 'alice'), hftok.share_int
 \c - regress_reader
 SELECT hftok.get_secret('kept');
 \c - :me
-\set VERBOSITY sqlstate
 SET timezone = 'UTC';
 SET client_min_messages = warning;
 \i tests/sql/include/await.sql
@@ -40,7 +39,6 @@ SELECT pg_sleep(0.01);
 \c - regress_reader
 SELECT hftok.get_secret('kept'), hftok.put_secret('young', 'value') AS young \gset
 \c - :me
-\set VERBOSITY sqlstate
 SET timezone = 'UTC';
 SET client_min_messages = warning;
 \i tests/sql/include/await.sql
@@ -50,17 +48,20 @@ SELECT at AS young_at FROM hftok.audit_events WHERE id = :cut + 1 \gset
 
 -- What is refused, and what has nothing to do.
 SELECT hftok.purge_audit(NULL);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.purge_audit('-infinity'), hftok.purge_audit('2000-01-01');
 BEGIN TRANSACTION READ ONLY;
 SELECT hftok.purge_audit(now());
 ROLLBACK;
 SELECT hftok.seal();
 SELECT hftok.purge_audit(:'young_at');
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
 -- What does not verify is evidence: it is not purged.
 BEGIN;
 UPDATE hftok_private.audit SET actor_user = 'bob' WHERE id = 4;
 SELECT hftok.purge_audit(:'young_at');
+\echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN;
 DELETE FROM hftok_private.audit WHERE id = 1;
@@ -195,7 +196,6 @@ SELECT count(*) AS stubs FROM hftok_private.audit_stub;
 \c - regress_reader
 SELECT hftok.get_secret('kept');
 \c - :me
-\set VERBOSITY sqlstate
 SET timezone = 'UTC';
 SET client_min_messages = warning;
 \i tests/sql/include/await.sql
@@ -226,7 +226,6 @@ CALL pg_temp.await_audit();
 SELECT action, provider, level FROM hftok.audit_events WHERE action = 'carried_over' AND id > (SELECT id FROM hftok_private.audit_stub);
 
 -- Nobody wipes their own slate, whatever the setting says.
-\set VERBOSITY terse
 SELECT hftok.put_secret('kept', 'value') IS NOT NULL AS put;
 SET ROLE hftok_admin;
 SELECT hftok.get_secret('kept');

@@ -2,7 +2,7 @@
 -- auditors everything, the backend nothing. What a DBA reads: recent uses, refusals, what nobody uses, who is new. And what the
 -- writer counts besides.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
 \i tests/sql/include/await.sql
@@ -38,6 +38,7 @@ SELECT hftok.share_integration(:'integration', 'acme');
 SET request.jwt.claims = '{"sub": "bob"}';
 SELECT version FROM hftok.save_credential('groq', 'groq-key-of-bob');
 SELECT hftok.update_integration(:'integration', 'by bob');
+\echo :LAST_ERROR_SQLSTATE
 SET ROLE regress_service_role;
 RESET request.jwt.claims;
 SELECT source FROM hftok.resolve_token('openai', 'alice');
@@ -174,6 +175,7 @@ SELECT provider, scope, scope_id, requests, units, cost, currency FROM hftok.usa
 SELECT count(*) AS events FROM hftok.audit_events WHERE action = 'record_usage';
 -- One that cannot be added to the others does not stop the others.
 SELECT hftok.record_usage(:'id', 9223372036854775807), hftok.record_usage(:'id', 9223372036854775807);
+\echo :LAST_ERROR_SQLSTATE
 SELECT hftok.record_usage(:'id', 1, 1, 1, 'CHF');
 CALL pg_temp.await($$EXISTS (SELECT FROM hftok.usage_daily WHERE currency = 'CHF')$$);
 SELECT requests, currency FROM hftok.usage_daily WHERE currency = 'CHF';

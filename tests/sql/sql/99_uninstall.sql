@@ -1,7 +1,7 @@
 -- DROP EXTENSION takes everything with it, and what is installed afterwards starts anew: also for a session that kept
 -- plans of the tables that are gone, and for a server that keeps their keys.
 
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 SELECT hftok.create_secret('first life', 'phoenix') AS id \gset
 SELECT hftok.get_secret('phoenix'), (hftok.status()).active_data_key_id AS key \gset
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice', p_model => 'm');
@@ -29,6 +29,7 @@ SELECT hftok.get_secret('phoenix');
 CREATE EXTENSION hftok;
 SELECT secrets, active_data_key_id FROM hftok.status();
 SELECT hftok.get_secret('phoenix');
+\echo :LAST_ERROR_SQLSTATE
 SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.integrations) AS integrations,
     (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.members) AS members,
     (SELECT count(*) FROM hftok.administrators) AS administrators, (SELECT count(*) FROM hftok.usage_daily) AS usage,
