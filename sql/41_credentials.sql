@@ -43,7 +43,7 @@ BEGIN
     IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'p_rows must be an array' USING ERRCODE = '22023';
     ELSIF jsonb_array_length(p_rows) > 10000 THEN
-        RAISE EXCEPTION 'Content Too Large' USING ERRCODE = 'PT413', DETAIL = 'p_rows may have 10000 rows.';
+        RAISE EXCEPTION 'Content Too Large' USING ERRCODE = 'PT413', DETAIL = 'p_rows may have 10000 rows at most.';
     END IF;
     -- One by one: rows of a function or a sort that go beyond work_mem lie on disk, values in the clear.
     FOR at IN 1 .. jsonb_array_length(p_rows) LOOP

@@ -76,9 +76,9 @@ BEGIN
         RETURN OLD;
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
-    IF NEW.label IS NULL OR length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
+    IF NEW.label IS NULL OR octet_length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
         OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'label (1024 characters at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null' USING ERRCODE = '22023';
+        RAISE EXCEPTION 'label (1024 bytes at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null' USING ERRCODE = '22023';
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
     IF FOUND THEN

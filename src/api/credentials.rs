@@ -158,8 +158,8 @@ entry! {
         let saving = Saving {
             provider: required(p_provider, "p_provider must not be null")?,
             secret: required(p_secret, "p_secret must not be null")?,
-            model: short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default(),
-            label: short(p_label, "p_label may have 1024 bytes")?,
+            model: short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default(),
+            label: short(p_label, "p_label may have 1024 bytes at most")?,
             expires_at: p_expires_at,
             allowed_hosts: hosts(p_allowed_hosts)?,
             may_continue: may_continue(p_on_unusable)?,
@@ -212,7 +212,7 @@ entry! {
         }
         let provider = required(p_provider, "p_provider must not be null")?;
         owners::lock(owner.scope, &owner.id)?;
-        let model = short(p_model, "p_model may have 1024 bytes")?.unwrap_or_default();
+        let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
         secrets::delete(binding_key(&owner.binding(provider, model)))
     }
 

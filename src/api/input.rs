@@ -33,7 +33,7 @@ pub fn secret<'a>(text: &'a str) -> Result<PlaintextRef<'a>, Error> {
 
 /// A name, short enough for a message to hold it.
 pub fn name(text: Option<&str>) -> Result<&str, Error> {
-    limited(text, 1024, "a name may have 1024 bytes")
+    limited(text, 1024, "a name may have 1024 bytes at most")
 }
 
 /// A short text that is kept with a secret: a label, a model.
@@ -54,7 +54,7 @@ pub fn short_json(given: Option<Jsonb>, what: &'static str) -> Result<Option<Jso
 pub fn texts(list: Option<Array<'_, &str>>) -> Result<Option<Vec<String>>, Error> {
     let Some(list) = list else { return Ok(None) };
     if list.len() > 1000 || list.iter().flatten().map(str::len).sum::<usize>() > 64 * 1024 {
-        return Err(Error::BadInput("a list may have 1000 members and 65536 bytes"));
+        return Err(Error::BadInput("a list may have 1000 members and 65536 bytes at most"));
     }
     let one =
         |text: Option<&str>| text.map(str::to_owned).ok_or(Error::BadInput("a list must not contain null"));
@@ -95,7 +95,7 @@ pub fn json_string(text: &str) -> Result<Zeroizing<String>, Error> {
 
 /// A description.
 pub fn description(text: Option<&str>) -> Result<Option<&str>, Error> {
-    text.map(|text| limited(Some(text), 64 * 1024, "a description may have 65536 bytes")).transpose()
+    text.map(|text| limited(Some(text), 64 * 1024, "a description may have 65536 bytes at most")).transpose()
 }
 
 /// A text that may be absent, but not be longer than is stored.

@@ -90,7 +90,7 @@ impl Owner {
 pub fn identifier(id: &str) -> Result<String, Error> {
     if id.trim().is_empty() || id.len() > 1024 || id.chars().any(char::is_control) {
         return Err(Error::BadInput(
-            "an identifier must not be blank, have control characters or 1024 bytes",
+            "an identifier must not be blank, have control characters or more than 1024 bytes",
         ));
     }
     Ok(canonical_id(id))

@@ -107,10 +107,10 @@ impl Request {
             provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
             user: user.map(identifier).transpose()?,
             org: org.map(identifier).transpose()?,
-            model: short(model, "p_model may have 1024 bytes")?
+            model: short(model, "p_model may have 1024 bytes at most")?
                 .filter(|model| !model.is_empty())
                 .map(str::to_owned),
-            host: short(host, "p_host may have 1024 bytes")?.map(str::to_owned),
+            host: short(host, "p_host may have 1024 bytes at most")?.map(str::to_owned),
             levels: levels.map(|words| words.iter().map(parse).collect()).transpose()?,
         })
     }

@@ -53,7 +53,7 @@ impl From<Error> for Report {
                 .detail(format!("Version {expected} was expected, the current one is {current}."))
                 .hint("0 stands for a secret that does not exist."),
             Error::TooLarge { what, most } => report(b"PT413", "Content Too Large")
-                .detail(format!("{what} may have {most} bytes.")),
+                .detail(format!("{what} may have {most} bytes at most.")),
             Error::TooManyBytes { most } => report(b"PT413", "Content Too Large")
                 .detail(format!("All values of an owner, with their hosts and previous versions, may have {most} bytes."))
                 .hint(if caller::is_operator() {
@@ -62,7 +62,7 @@ impl From<Error> for Report {
                     "Delete one that is no longer needed."
                 }),
             Error::TooMany { whose, most, what } => report(b"PT413", "Content Too Large")
-                .detail(format!("{whose} may have {most} {what}."))
+                .detail(format!("{whose} may have {most} {what} at most."))
                 .hint("Delete one that is no longer needed."),
             Error::TooOften { most, wait } => report(b"PT429", "Too Many Requests")
                 .detail(format!("A login may look for {most} values a minute: the next in {wait} s. Nothing was compared."))

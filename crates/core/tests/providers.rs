@@ -82,7 +82,7 @@ fn credentials_of_several_fields() {
     assert_eq!(of("ASIAABCDEFGHIJKLMNOP", ""), Ok(vec![Warning::SessionTokenMissing]));
     assert_eq!(of("ASIAABCDEFGHIJKLMNOP", r#","session_token":"abc""#), Ok(vec![]));
     assert_eq!(of("AKIAABCDEFGHIJKLMNOP", r#","port":1,"tags":["a"],"more":{"a":null}"#), Ok(vec![]));
-    assert_eq!(of("", ""), Err(Rejection::FieldMissing));
+    assert_eq!(of("", ""), Err(Rejection::FieldMissing("access_key_id".into())));
     assert_eq!(check(aws, "AKIAABCDEFGHIJKLMNOP"), Err(Rejection::NotAnObject));
     assert_eq!(check(aws, "[]"), Err(Rejection::NotAnObject));
 
@@ -97,7 +97,7 @@ fn credentials_of_several_fields() {
         )
     };
     assert_eq!(of("https://oauth2.googleapis.com/token"), Ok(vec![]));
-    assert_eq!(of("https://evil.example/token"), Err(Rejection::FieldWrong));
+    assert_eq!(of("https://evil.example/token"), Err(Rejection::FieldWrong("token_uri".into())));
 
     let azure = find("azure").unwrap();
     let id = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
@@ -105,7 +105,7 @@ fn credentials_of_several_fields() {
         check(azure, &format!(r#"{{"client_id":"{id}","client_secret":"{secret}","tenant_id":"{id}"}}"#))
     };
     assert_eq!(of("abc8Q~abcdefghijklmnopqrstuvwxyzABCDEFGH"), Ok(vec![]));
-    assert_eq!(of(id), Err(Rejection::FieldWrong));
+    assert_eq!(of(id), Err(Rejection::FieldWrong("client_secret".into())));
 }
 
 proptest! {

@@ -106,6 +106,7 @@ SELECT count(*) AS expiring FROM hftok.expiring_credentials;
 UPDATE hftok.credentials SET expires_at = NULL WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET label = NULL WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET label = repeat('l', 1025) WHERE secret_id = :'groq';
+UPDATE hftok.credentials SET label = repeat('ö', 600) WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET enabled = NULL WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET on_unusable = 'sometimes' WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET on_unusable = NULL WHERE secret_id = :'groq';

@@ -30,7 +30,7 @@ pub enum Warning {
 }
 
 /// Why a value is certainly no credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Nothing, or only white space.
     #[error("the credential is blank")]
@@ -65,12 +65,12 @@ pub enum Rejection {
     /// Not a JSON object where one is needed.
     #[error("the credential must be a JSON object with the fields of this provider")]
     NotAnObject,
-    /// A field that must be there is not.
-    #[error("a required field of the credential is missing")]
-    FieldMissing,
+    /// A field that must be there is not. The name is the provider's, never one of the value.
+    #[error("the field \"{0}\" of the credential is missing")]
+    FieldMissing(String),
     /// A field has a value that it cannot have.
-    #[error("a field of the credential has a value that it cannot have")]
-    FieldWrong,
+    #[error("the field \"{0}\" of the credential has a value that it cannot have")]
+    FieldWrong(String),
     /// More than [`BYTES_MAX`].
     #[error("the credential is longer than {BYTES_MAX} bytes")]
     TooLong,
@@ -151,14 +151,15 @@ impl Provider {
     ) -> Result<Vec<Warning>, Rejection> {
         let members = members(value).ok_or(Rejection::NotAnObject)?;
         if let [field] = self.fields.as_slice() {
-            let member = members.get(&field.name).ok_or(Rejection::FieldMissing)?;
+            let member =
+                members.get(&field.name).ok_or_else(|| Rejection::FieldMissing(field.name.clone()))?;
             return self.check_key(member.trim(), others);
         }
         let mut warnings = Vec::new();
         for field in &self.fields {
             match members.get(&field.name).map(|member| member.trim()) {
                 None | Some("") if field.optional => {}
-                None | Some("") => return Err(Rejection::FieldMissing),
+                None | Some("") => return Err(Rejection::FieldMissing(field.name.clone())),
                 Some(member) => warnings.extend(field.check(member)?),
             }
         }
@@ -176,10 +177,10 @@ impl Field {
     /// Rules about a single field, which no other field softens.
     fn check(&self, value: &str) -> Result<Vec<Warning>, Rejection> {
         if !self.equals.is_empty() && !self.equals.iter().any(|allowed| allowed == value) {
-            return Err(Rejection::FieldWrong);
+            return Err(Rejection::FieldWrong(self.name.clone()));
         }
         if (self.uuid && !is_uuid(value)) || (self.not_uuid && is_uuid(value)) {
-            return Err(Rejection::FieldWrong);
+            return Err(Rejection::FieldWrong(self.name.clone()));
         }
         if value.contains(crate::plaintext::MASK) {
             return Err(Rejection::Masked);

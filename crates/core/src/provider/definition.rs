@@ -65,7 +65,7 @@ pub enum Fault {
     #[error("p_provider must have id, label and fields, as the view providers shows them")]
     Malformed,
     /// Longer than any description needs to be.
-    #[error("a description of a provider may have 65536 bytes")]
+    #[error("a description of a provider may have 65536 bytes at most")]
     TooLong,
     /// A member that means nothing.
     #[error("{place} has nothing called \"{name}\"")]
