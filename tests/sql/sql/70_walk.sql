@@ -3,11 +3,7 @@
 -- once, chosen by a hash and so the same on every run. At the end the model is broken, rule by rule: each must be noticed.
 
 \set VERBOSITY terse
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
+\i tests/sql/include/gateway_login.sql
 DROP ROLE IF EXISTS regress_walker;
 CREATE ROLE regress_walker IN ROLE hftok_user;
 GRANT regress_walker TO authenticator;

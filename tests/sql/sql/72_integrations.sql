@@ -5,16 +5,7 @@
 \encoding UTF8
 \i tests/sql/include/await.sql
 SET timezone = 'UTC';
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
-DROP ROLE IF EXISTS regress_authenticated, regress_service_role;
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
-GRANT regress_authenticated, regress_service_role TO authenticator;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+\i tests/sql/include/gateway.sql
 RESET client_min_messages;
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob');
 
@@ -322,9 +313,4 @@ SELECT * FROM hftok.forget_org('acme');
 SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*) FROM hftok_private.integrations) AS integrations;
 
 DELETE FROM hftok_private.usage_daily;
-SET client_min_messages = error;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
-DROP ROLE regress_authenticated, regress_service_role;
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+\i tests/sql/include/gateway_end.sql

@@ -4,16 +4,7 @@
 \set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
-DROP ROLE IF EXISTS regress_authenticated, regress_service_role;
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
-GRANT regress_authenticated, regress_service_role TO authenticator;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+\i tests/sql/include/gateway.sql
 RESET client_min_messages;
 -- What is stored under the masks, for the superuser of this test.
 CREATE FUNCTION pg_temp.keys(text DEFAULT NULL) RETURNS TABLE (user_id text, service text, api_key text, version int, token text, same_id boolean) LANGUAGE sql AS $$
@@ -314,9 +305,4 @@ DELETE FROM hftok.user_api_keys;
 SELECT count(*) AS left FROM hftok.credentials WHERE scope = 'user';
 DELETE FROM hftok.credentials;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
-SET client_min_messages = error;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
-DROP ROLE regress_authenticated, regress_service_role;
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+\i tests/sql/include/gateway_end.sql

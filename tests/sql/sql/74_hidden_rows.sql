@@ -4,15 +4,7 @@
 \set VERBOSITY terse
 \encoding UTF8
 SET timezone = 'UTC';
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
-GRANT regress_authenticated, regress_service_role TO authenticator;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+\i tests/sql/include/gateway.sql
 CREATE ROLE regress_direct LOGIN IN ROLE hftok_user;
 \i tests/sql/include/await.sql
 
@@ -216,9 +208,6 @@ SELECT sum(f.credentials) FROM unnest('{hidden,beheld}'::text[]) o, hftok.forget
 SELECT hftok.delete_credential('mistral', p_global => true);
 DROP SCHEMA regress_direct CASCADE;
 DROP OWNED BY regress_direct, regress_former;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
 DROP OWNED BY regress_authenticated, regress_service_role;
-DROP ROLE regress_direct, regress_former, regress_authenticated, regress_service_role;
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+DROP ROLE regress_direct, regress_former;
+\i tests/sql/include/gateway_end.sql

@@ -6,17 +6,9 @@
 SET timezone = 'UTC';
 \i tests/sql/include/await.sql
 \i tests/sql/include/audit_news.sql
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
-DROP ROLE IF EXISTS regress_authenticated, regress_service_role, regress_nobody;
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
+\i tests/sql/include/gateway.sql
+DROP ROLE IF EXISTS regress_nobody;
 CREATE ROLE regress_nobody;
-GRANT regress_authenticated, regress_service_role TO authenticator;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
 SELECT 'authenticator' = ANY (gateways) AS is_gateway, sealed FROM hftok.status();
 
 -- Changes of named secrets, and their values.
@@ -176,9 +168,5 @@ DELETE FROM hftok.decrypted_secrets;
 SELECT hftok.unregister_provider('own');
 DELETE FROM hftok_private.usage_daily;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
-SET client_min_messages = error;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
-DROP ROLE regress_authenticated, regress_service_role, regress_nobody;
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+DROP ROLE regress_nobody;
+\i tests/sql/include/gateway_end.sql

@@ -7,24 +7,14 @@
 SET timezone = 'UTC';
 \i tests/sql/include/await.sql
 SELECT current_user AS superuser \gset
-SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
-DROP ROLE IF EXISTS regress_authenticated, regress_service_role, regress_direct;
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
-CREATE ROLE regress_direct IN ROLE hftok_user;
-GRANT regress_authenticated, regress_service_role TO authenticator;
--- Nothing of before.
+-- Nothing of before, nor of the members that its groups have.
 CALL pg_temp.await_audit();
-DROP EXTENSION hftok;
--- Not of the members that its groups have.
 SET client_min_messages = error;
+DROP EXTENSION hftok;
 CREATE EXTENSION hftok;
-SET client_min_messages = warning;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+\i tests/sql/include/gateway.sql
+DROP ROLE IF EXISTS regress_direct;
+CREATE ROLE regress_direct IN ROLE hftok_user;
 
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob'), hftok.grant_administrator('olga');
 SELECT hftok.put_secret('named', 'value') AS named \gset
@@ -203,9 +193,5 @@ DELETE FROM hftok.decrypted_secrets;
 SELECT hftok.revoke_administrator('olga');
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
 DELETE FROM hftok_private.usage_daily;
-SET client_min_messages = error;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
-DROP ROLE regress_authenticated, regress_service_role, regress_direct;
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+DROP ROLE regress_direct;
+\i tests/sql/include/gateway_end.sql

@@ -5,21 +5,15 @@
 \encoding UTF8
 SET timezone = 'UTC';
 SET client_min_messages = warning;
-SELECT to_regrole('authenticator') IS NULL AS no_gateway \gset
-\if :no_gateway
-CREATE ROLE authenticator LOGIN NOINHERIT;
-\endif
 SELECT to_regrole('anon') IS NULL AS no_anon \gset
 \if :no_anon
 CREATE ROLE anon NOLOGIN NOINHERIT;
 \endif
-DROP ROLE IF EXISTS regress_operator, regress_migrations, regress_authenticated, regress_service_role;
+DROP ROLE IF EXISTS regress_operator, regress_migrations;
 CREATE ROLE regress_operator IN ROLE hftok_admin;
 CREATE ROLE regress_migrations;
-CREATE ROLE regress_authenticated NOLOGIN NOINHERIT;
-CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
-GRANT anon, regress_authenticated, regress_service_role TO authenticator;
-SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
+\i tests/sql/include/gateway.sql
+GRANT anon TO authenticator;
 CREATE SCHEMA regress_api;
 RESET client_min_messages;
 
@@ -149,14 +143,11 @@ FROM pg_class c WHERE c.oid = 'regress_api.user_api_keys'::regclass;
 CALL pg_temp.drop_api('regress_api');
 
 SET client_min_messages = warning;
-SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator');
 DROP SCHEMA regress_api CASCADE;
 DROP OWNED BY regress_operator CASCADE;
 DROP OWNED BY regress_migrations, regress_authenticated, regress_service_role CASCADE;
-DROP ROLE regress_operator, regress_migrations, regress_authenticated, regress_service_role;
+DROP ROLE regress_operator, regress_migrations;
 \if :no_anon
 DROP ROLE anon;
 \endif
-\if :no_gateway
-DROP ROLE authenticator;
-\endif
+\i tests/sql/include/gateway_end.sql

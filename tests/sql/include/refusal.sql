@@ -1,0 +1,17 @@
+\set ECHO none
+-- What a call is refused with, and whether any field of the error holds the value that it was given.
+CREATE FUNCTION pg_temp.refusal(call text, VARIADIC texts text[] DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    state text; message text; detail text; hint text; context text; other text; more text;
+BEGIN
+    EXECUTE 'SELECT ' || call USING texts[1], texts[2], texts[3];
+    RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+    GET STACKED DIAGNOSTICS other = COLUMN_NAME, more = CONSTRAINT_NAME;
+    RETURN concat_ws(' | ', state, message, nullif(detail, ''),
+        CASE WHEN concat(message, detail, hint, context, other, more) ~* 's3kr[3e]t|AKIA' THEN 'HOLDS THE VALUE' END);
+END
+$$;
+\set ECHO all
