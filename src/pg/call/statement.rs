@@ -38,12 +38,12 @@ impl InCall {
     pub(in crate::pg) fn enter(name: &'static str, fcinfo: pg_sys::FunctionCallInfo) -> Self {
         transaction::watch();
         let (current, depth) = (roles::current(), transaction::depth());
+        // A guarded function runs SQL as hftok_owner, and this is called by that SQL: on behalf of whom the guard let in. Asked
+        // while nobody has the calls in hand: a process that is ended in a look-up rolls back, and that comes for them.
+        let caller = with_current(|around| around.caller)
+            .filter(|around| *around != current && roles::owner() == Some(current))
+            .unwrap_or(current);
         CALLS.with_borrow_mut(|calls| {
-            // A guarded function runs SQL as hftok_owner, and this is called by that SQL: on behalf of whom the guard let in.
-            let caller = calls
-                .last()
-                .filter(|around| around.caller != current && roles::owner() == Some(current))
-                .map_or(current, |around| around.caller);
             calls.push(Call { name, fcinfo, caller, acting: None, depth });
             Self(calls.len() - 1)
         })
