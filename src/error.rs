@@ -7,11 +7,11 @@ mod trouble;
 
 use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
+use hftok_core::keyring_state::Reason;
 use hftok_core::provider::{Fault, Rejection};
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
-use crate::keys::state::Reason;
 use crate::pg::who::gateway::Standing;
 
 pub use trouble::Trouble;

@@ -1,12 +1,12 @@
 //! The operator's hand on the keyring.
 
 use hftok_core::audit::event::{Kind, Object};
+use hftok_core::keyring_state::State;
 use serde_json::json;
 
 use crate::audit::{self, adopt};
 use crate::error::Error;
 use crate::keys;
-use crate::keys::state::State;
 use crate::pg::call::entry::entry;
 use crate::pg::server::key_pages;
 use crate::pg::who::as_owner::AsOwner;
@@ -42,7 +42,7 @@ entry! {
         let state = keys::state();
         let reason = match state {
             State::Open { trouble } => trouble.map(|reason| reason.text()),
-            State::Loading => Some(keys::state::Reason::Loading.text()),
+            State::Loading => Some(hftok_core::keyring_state::Reason::Loading.text()),
             State::Sealed(reason) => Some(reason.text()),
         };
         let (keys, installation, kept) = key_pages::look(|_, pages| {

@@ -1,9 +1,10 @@
 //! What a backend passes on of an upstream's words.
 
+use hftok_core::keyring_state::State;
 use hftok_core::remark::without_credentials;
 
 use crate::error::Error;
-use crate::keys::{self, state::State};
+use crate::keys;
 use crate::store::secrets::Secret;
 use crate::store::{providers, versions};
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::audit::queue::{Full, Header, OneOfMany, Queue};
+use hftok_core::keyring_state::Reason;
 use pgrx::datum::TimestampWithTimeZone;
 use serde_json::json;
 
 use super::{action, tag};
 use crate::error::{Error, Trouble};
-use crate::keys::state::Reason;
 use crate::pg::call::statement;
 use crate::pg::server::audit_wait::Outcome;
 use crate::pg::server::key_pages::database;

@@ -6,10 +6,11 @@ use std::cell::RefCell;
 use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Party;
+use hftok_core::keyring_state::State;
 
 use super::{action, rows, tag};
 use crate::error::Error;
-use crate::keys::{self, state::State};
+use crate::keys;
 use crate::pg::call::statement;
 use crate::pg::server::audit_queue;
 use crate::pg::server::key_pages::database;

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::{Slot, records};
+use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
 use super::follow_up::FollowUp;
 use super::standbys::Standbys;
 use super::{accept, round, rows};
 use crate::error::Error;
-use crate::keys::state::State;
 use crate::pg::call::raise::Report;
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, transaction};

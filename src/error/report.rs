@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
+use hftok_core::keyring_state::os_error;
 use hftok_core::provider::{BYTES_MAX, Rejection};
 use hftok_core::walk::Outcome;
 
 use super::{Error, Object};
-use crate::keys::state::os_error;
 use crate::pg::call::raise::Report;
 use crate::pg::who::caller;
 

@@ -4,20 +4,18 @@
 //! a user's backend must not. Everybody else looks at what it left in the key pages.
 
 pub mod dropped;
-pub mod in_use;
 pub mod marker;
 pub mod source;
-pub mod state;
 pub mod worker;
 
 use std::time::{Duration, Instant};
 
 use hftok_core::identity::Installation;
+use hftok_core::keyring_state::{Reason, State};
 
 use crate::error::Error;
 use crate::pg::server::key_pages::{self, Header, KeyPages};
 use crate::pg::server::wait::nap;
-use state::{Reason, State};
 
 /// How long a call waits for the keyring while it is being loaded.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,9 +9,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use hftok_core::keyring::{Keyring, MAX_TEXT};
+use hftok_core::keyring_state::Reason;
 use zeroize::Zeroizing;
 
-use super::state::Reason;
 use crate::pg::server::command;
 use crate::settings;
 

@@ -5,10 +5,9 @@
 use std::time::{Duration, Instant};
 
 use hftok_core::keyring::Keyring;
+use hftok_core::keyring_state::{InUse, Reason, State};
 
 use super::dropped::Sweep;
-use super::in_use::InUse;
-use super::state::{Reason, State};
 use super::{marker, source};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, key_pages, server_log};

@@ -11,11 +11,12 @@ use hftok_core::audit::chain::{self, AuditKey, Link};
 use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
+use hftok_core::keyring_state::Reason;
 use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
-use crate::keys::{self, state::Reason};
+use crate::keys;
 use crate::pg::rows::relations::{self, Matter};
 use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::key_pages::{self, database};

@@ -6,10 +6,10 @@
 use std::ffi::CStr;
 
 use hftok_core::binding::Scope;
+use hftok_core::keyring_state::Reason;
 use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
-use crate::keys::state::Reason;
 use crate::pg::rows::lock;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::settings;

@@ -5,14 +5,12 @@ use std::ffi::CStr;
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::identity::Identity;
 use hftok_core::keyring::Keyring;
+use hftok_core::keyring_state::{Reason, State};
 use hftok_core::root_key::{RootFingerprint, RootKey, RootKeyId};
 use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 
 use crate::error::Error;
-use crate::keys::{
-    self,
-    state::{Reason, State},
-};
+use crate::keys;
 use crate::pg::rows::sql::{Parameter, Run, Statement};
 use crate::pg::server::key_pages::{self, database};
 use crate::store::identity::Home;

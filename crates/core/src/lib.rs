@@ -13,6 +13,7 @@
 //! | [`data_key`] | keys that seal values and fingerprint them |
 //! | [`identity`] | which database keys and links belong to |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
+//! | [`keyring_state`] | whether there are root keys, every reason why not, and what of a keyring is in use |
 //! | [`audit`] | events, the chain that ties them together, the queue they wait in |
 //! | [`walk`] | which credential a request may use |
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
@@ -29,6 +30,7 @@ pub mod data_key;
 pub mod envelope;
 pub mod identity;
 pub mod keyring;
+pub mod keyring_state;
 pub mod pace;
 pub mod plaintext;
 pub mod preview;

@@ -7,24 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use hftok_core::keyring::MAX_TEXT;
+use hftok_core::keyring_state::CommandError;
 use zeroize::Zeroizing;
-
-/// How a command failed to give output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommandError {
-    /// It could not be started.
-    NotStarted,
-    /// It ended with this status.
-    Status(i32),
-    /// It was ended by this signal.
-    Signal(i32),
-    /// It was ended because its time was up.
-    TimedOut,
-    /// It printed more than a keyring can be.
-    TooMuch,
-    /// Waiting for it was given up because the server is shutting down.
-    Interrupted,
-}
 
 /// Runs a command by the shell and gives what it prints. Its error output goes nowhere, because it may quote what it
 /// failed on. When time is up, or `give_up` says so, it is killed with everything that it started.

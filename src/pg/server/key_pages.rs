@@ -20,12 +20,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use hftok_core::audit::chain::RunKey;
 use hftok_core::data_key::{DataKey, DataKeyId};
 use hftok_core::keyring::Keyring;
+use hftok_core::keyring_state::{InUse, State};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
 use super::{mapping, server_log};
-use crate::keys::in_use::InUse;
-use crate::keys::state::State;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
 const SLOTS: usize = 256;

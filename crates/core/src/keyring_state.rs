@@ -1,10 +1,8 @@
 //! Whether hftok has its root keys, and every reason why it may not.
 
-use hftok_core::identity::Installation;
-use hftok_core::keyring::KeyringError;
-use hftok_core::root_key::{RootFingerprint, RootKeyId};
-
-use crate::pg::server::command::CommandError;
+use crate::identity::Installation;
+use crate::keyring::{Keyring, KeyringError, MAX_ROOT_KEYS};
+use crate::root_key::{RootFingerprint, RootKeyId};
 
 /// Plain memory: it lies in shared memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,14 +71,7 @@ impl Reason {
             Self::TooOpen => "the key file can be read or changed by others than its owner".into(),
             Self::ForeignOwner => "the key file belongs neither to the server's user nor to root".into(),
             Self::Malformed(error) => error.to_string(),
-            Self::Command(error) => match error {
-                CommandError::NotStarted => "the key command could not be run".into(),
-                CommandError::Status(code) => format!("the key command ended with status {code}"),
-                CommandError::Signal(signal) => format!("the key command was ended by signal {signal}"),
-                CommandError::TimedOut => "the key command took too long".into(),
-                CommandError::TooMuch => "the key command printed more than a keyring can be".into(),
-                CommandError::Interrupted => "the key command was given up".into(),
-            },
+            Self::Command(error) => error.text(),
             Self::MarkerUnreadable(code) => {
                 format!("whether it was sealed by hand cannot be read: {}", os_error(code))
             }
@@ -135,6 +126,77 @@ impl Reason {
     /// Whether trying again by itself may help.
     pub fn may_pass(self) -> bool {
         !matches!(self, Self::NotPreloaded | Self::ByHand | Self::NotConfigured)
+    }
+}
+
+/// How a command failed to give output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandError {
+    /// It could not be started.
+    NotStarted,
+    /// It ended with this status.
+    Status(i32),
+    /// It was ended by this signal.
+    Signal(i32),
+    /// It was ended because its time was up.
+    TimedOut,
+    /// It printed more than a keyring can be.
+    TooMuch,
+    /// Waiting for it was given up because the server is shutting down.
+    Interrupted,
+}
+
+impl CommandError {
+    /// A few words without the command or anything that it printed.
+    fn text(self) -> String {
+        match self {
+            Self::NotStarted => "the key command could not be run".into(),
+            Self::Status(code) => format!("the key command ended with status {code}"),
+            Self::Signal(signal) => format!("the key command was ended by signal {signal}"),
+            Self::TimedOut => "the key command took too long".into(),
+            Self::TooMuch => "the key command printed more than a keyring can be".into(),
+            Self::Interrupted => "the key command was given up".into(),
+        }
+    }
+}
+
+/// What of the keyring has been used since the server's start. A keyring that lacks it would make every database that
+/// needs it unreadable, and perhaps the pages hold the last copy: it replaces nothing unless an operator insists.
+///
+/// Plain memory: it lies in shared memory.
+#[derive(Clone, Copy)]
+pub struct InUse {
+    /// One for each root key that a loaded keyring had.
+    roots: [Option<(RootKeyId, RootFingerprint)>; MAX_ROOT_KEYS],
+    /// The name that the keyring gave this installation; None before one was loaded.
+    installation: Option<Installation>,
+}
+
+impl InUse {
+    /// Nothing was used.
+    pub const NOTHING: Self = Self { roots: [None; MAX_ROOT_KEYS], installation: None };
+
+    /// Notes that a root key unwrapped something, in a database of this installation.
+    pub fn note(&mut self, id: RootKeyId, fingerprint: RootFingerprint, installation: &Installation) {
+        self.installation = Some(*installation);
+        let noted = Some((id, fingerprint));
+        // As many as a keyring can hold: another keyring replaces the one in use only where all of them go on or are forgotten.
+        let place = self.roots.iter_mut().find(|place| place.is_none() || **place == noted);
+        if let Some(place) = place {
+            *place = noted;
+        }
+    }
+
+    /// What speaks against a keyring in place of the one in use.
+    pub fn objection(&self, keyring: &Keyring) -> Option<Reason> {
+        let is_lost = |(id, fingerprint): &(RootKeyId, RootFingerprint)| {
+            keyring.find(*id).is_none_or(|key| key.fingerprint() != *fingerprint)
+        };
+        if let Some((id, fingerprint)) = self.roots.iter().flatten().find(|root| is_lost(root)) {
+            let is_changed = keyring.find(*id).is_some();
+            return Some(Reason::RootInUse { id: *id, fingerprint: *fingerprint, is_changed });
+        }
+        self.installation.filter(|name| name != keyring.installation()).map(Reason::NameInUse)
     }
 }
 
