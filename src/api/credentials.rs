@@ -23,7 +23,7 @@ use crate::pg::who::session;
 use crate::store::quotas::Counted;
 use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
-use crate::store::{integrations, owners, providers};
+use crate::store::{integrations, owner_lock, providers};
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -211,7 +211,7 @@ entry! {
             admitted => admitted?,
         }
         let provider = required(p_provider, "p_provider must not be null")?;
-        owners::lock(owner.scope, &owner.id)?;
+        owner_lock::lock(owner.scope, &owner.id)?;
         let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
         secrets::delete(binding_key(&owner.binding(provider, model)))
     }

@@ -30,7 +30,7 @@ use crate::settings;
 use crate::store::integrations::{self, Integration};
 use crate::store::quotas::Counted;
 use crate::store::secrets::Secret;
-use crate::store::{owners, providers};
+use crate::store::{owner_lock, owners, providers};
 
 entry! {
     /// Makes an integration with its credentials.
@@ -165,7 +165,7 @@ entry! {
         let caller = Caller::current();
         let _owner = AsOwner::switch(&caller)?;
         let reach = |user: String| {
-            owners::lock(Scope::Integration, &user)?;
+            owner_lock::lock(Scope::Integration, &user)?;
             own(p_integration_id, &user)
         };
         match user_of(&caller, p_integration_id, p_user_id).and_then(reach) {

@@ -8,6 +8,7 @@ use crate::error::{Error, Object};
 use crate::pg::call::entry::entry;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+use crate::store::owner_lock;
 use crate::store::owners::{self, Role};
 use crate::store::quotas::Counted;
 
@@ -31,7 +32,7 @@ entry! {
         let caller = Caller::current();
         let actor = Actor::of(&caller)?;
         let _owner = AsOwner::switch(&caller)?;
-        owners::lock(Scope::Org, &change.org)?;
+        owner_lock::lock(Scope::Org, &change.org)?;
         change.admit(&actor, None)?;
         owners::remove(&change.org, &change.user)
     }
@@ -47,7 +48,7 @@ entry! {
     fn lock_owner(p_scope: &str, p_id: &str) -> () {
         let scope = Scope::parse(required(p_scope, "p_scope must not be null")?)
             .ok_or(Error::BadInput("p_scope must be a scope"))?;
-        owners::lock(scope, required(p_id, "p_id must not be null")?)
+        owner_lock::lock(scope, required(p_id, "p_id must not be null")?)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod data_keys;
 pub mod identity;
 pub mod integrations;
 pub mod known;
+pub mod owner_lock;
 pub mod owners;
 pub mod providers;
 pub mod quotas;

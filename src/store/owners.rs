@@ -9,7 +9,6 @@ use pgrx::pg_sys::TEXTOID;
 use crate::audit::changes;
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
-use crate::pg::rows::{lock, relations};
 use crate::store::integrations;
 use crate::store::quotas::Counted;
 
@@ -32,20 +31,6 @@ thread_local! {
     static PUT_MEMBER: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, TEXTOID]) };
     static REMOVE_MEMBER: Statement = const { Statement::new(REMOVE, &[TEXTOID, TEXTOID]) };
     static FIND_ADMINISTRATOR: Statement = const { Statement::new(ADMINISTRATOR, &[TEXTOID]) };
-}
-
-/// Waits until nobody else writes for this owner, until the transaction ends: writers count what the owner has, and lock rows in
-/// several tables and not all in the same order.
-pub fn lock(scope: Scope, id: &str) -> Result<(), Error> {
-    let scope = match scope {
-        // Their integrations are counted with what they have.
-        Scope::User | Scope::Integration => Scope::User,
-        Scope::Org => Scope::Org,
-        // Nothing is counted.
-        Scope::Global | Scope::Vault => return Ok(()),
-    };
-    let secrets = relations::named(c"secrets").ok_or(Error::Internal("a table of hftok does not exist"))?;
-    lock::hold(secrets, scope.as_str(), id)
 }
 
 /// What a member of an organisation may do there.

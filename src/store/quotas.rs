@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::pg::rows::lock;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::settings;
-use crate::store::{data_keys, owners};
+use crate::store::{data_keys, owner_lock};
 
 /// Credentials of one owner.
 const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
@@ -45,7 +45,7 @@ pub struct Counted<'a> {
 impl<'a> Counted<'a> {
     /// Waits until nobody else writes for this owner.
     pub fn lock(scope: Scope, id: &'a str) -> Result<Self, Error> {
-        owners::lock(scope, id)?;
+        owner_lock::lock(scope, id)?;
         Ok(Self { scope, id })
     }
 
