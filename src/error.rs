@@ -3,6 +3,7 @@
 //! What must stay true: no variant can hold a value.
 
 mod report;
+mod standing;
 mod trouble;
 
 use hftok_core::NoRandomness;
@@ -12,8 +13,8 @@ use hftok_core::provider::{Fault, Rejection};
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 
-use crate::pg::who::gateway::Standing;
-
+pub use report::Report;
+pub use standing::Standing;
 pub use trouble::Trouble;
 
 /// Why a call failed.

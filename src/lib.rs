@@ -26,12 +26,16 @@ pg::call::init::entry_point!(init);
 /// What happens when Postgres loads the library. Without preload nothing is defined: settings would outlive their
 /// meaning, shared memory cannot be had, and pg_upgrade's load check must pass.
 fn init(preloading: bool) {
+    pg::call::entry::tell_refusals(audit::refused);
+    pg::call::entry::limit_values(settings::max_secret_size);
+    pg::who::gateway::list_by(settings::gateways);
     if preloading {
         settings::init();
         pg::server::key_pages::init();
-        pg::server::audit_queue::init();
+        pg::server::audit_queue::init(settings::audit_queue_size());
+        pg::server::audit_wait::init();
         pg::server::guesses::init();
-        pg::rows::shortcuts::init();
+        pg::rows::shortcuts::init(settings::shortcut_memory());
         pg::server::server_log::tell_denials(audit::denied);
         keys::worker::init();
         audit::launcher::init();

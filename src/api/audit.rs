@@ -13,10 +13,10 @@ use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::entry;
 use crate::pg::server::audit_queue;
-use crate::pg::server::key_pages::database;
 use crate::pg::server::memory::copy_of_bytes;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+use crate::pg::who::session::database;
 use crate::pg::who::{request, session};
 use crate::settings;
 

@@ -6,7 +6,8 @@
 use hftok_core::binding::{Binding, Scope};
 
 use crate::error::{Error, Object};
-use crate::pg::who::caller::{Caller, canonical_id};
+use crate::pg::who::caller::Caller;
+use crate::pg::who::identity::canonical_id;
 use crate::store::owners;
 
 /// Who acts.

@@ -16,6 +16,7 @@ use crate::pg::server::guesses;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+use crate::settings;
 use crate::store::candidate::Moment;
 use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
@@ -146,7 +147,7 @@ entry! {
         admit_plaintext()?;
         let value = required(p_value, "p_value must not be null")?;
         crate::keys::ready()?;
-        guesses::admit()?;
+        guesses::admit(settings::max_guesses_per_minute())?;
         fingerprints_of(value)
     }
 

@@ -11,8 +11,8 @@ use pgrx::pg_sys::TEXTOID;
 use super::identity::{identity_if_any, is_administrator};
 use crate::error::Error;
 use crate::pg::call::entry::entry;
-use crate::pg::rows::row_set::RowSet;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::row_set::{HandOn, RowSet};
+use crate::pg::rows::sql::Statement;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 

@@ -13,9 +13,8 @@ use super::{action, tag};
 use crate::error::{Error, Trouble};
 use crate::pg::call::statement;
 use crate::pg::server::audit_wait::Outcome;
-use crate::pg::server::key_pages::database;
 use crate::pg::server::{audit_queue, audit_wait, server_log, wait};
-use crate::pg::who::session::{self, Session};
+use crate::pg::who::session::{self, Session, database};
 use crate::settings;
 
 /// Records something that was done, and that is not to be undone with the transaction: it is accepted when this returns, in

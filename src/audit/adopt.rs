@@ -13,9 +13,8 @@ use super::purge;
 use super::rows::{self, NewRows};
 use crate::error::Error;
 use crate::keys;
-use crate::pg::server::key_pages::database;
 use crate::pg::server::{server_log, transaction};
-use crate::pg::who::session::{self, Session};
+use crate::pg::who::session::{self, Session, database};
 use crate::store::{data_keys, identity, wrapped_keys};
 
 /// What the event is called.

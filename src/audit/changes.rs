@@ -13,9 +13,8 @@ use crate::error::Error;
 use crate::keys;
 use crate::pg::call::statement;
 use crate::pg::server::audit_queue;
-use crate::pg::server::key_pages::database;
-use crate::pg::server::transaction::{self, End};
-use crate::pg::who::session::{self, Session};
+use crate::pg::server::transaction::{self, End, Listener};
+use crate::pg::who::session::{self, Session, database};
 use crate::store::{data_keys, identity};
 
 /// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
@@ -65,7 +64,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let bytes = event.encode();
     let protection = protection(&bytes)?;
     rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
-    transaction::tell(ended);
+    transaction::tell(Listener::Changes, ended);
     let change = Change { depth: transaction::depth(), count: 1, party: session.party(), event: bytes };
     OPEN.with_borrow_mut(|open| add(open, change));
     Ok(())
@@ -105,7 +104,7 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
 /// The transaction adopts the database: its end is told, and if it is committed the writer is called, because what waited in the
 /// copy can be chained.
 pub fn adopting() {
-    transaction::tell(ended);
+    transaction::tell(Listener::Changes, ended);
 }
 
 /// Called at the end of every (sub)transaction; nothing in it may fail, because Postgres has already decided.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Consequences;
 use super::usage::{self, Step};
-use crate::pg::server::{server_log, transaction};
+use crate::pg::server::{server_log, worker_transaction};
 
 /// How long one that is behind again and again gathers before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ impl FollowUp {
             if !step.is_due(&self.later, look_out) || !may_run {
                 continue;
             }
-            match transaction::run(|| step.run(&self.later, look_out)) {
+            match worker_transaction::run(|| step.run(&self.later, look_out)) {
                 Ok(()) => step.clear(&mut self.later),
                 // What cannot be counted at all is not tried again.
                 Err(report) if report.sqlstate.starts_with(b"22") => {

@@ -11,7 +11,7 @@ use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows};
 use super::usage;
 use crate::error::Error;
-use crate::pg::server::transaction;
+use crate::pg::server::{transaction, worker_transaction};
 use crate::pg::who::{roles, session};
 use crate::store::data_keys;
 
@@ -19,8 +19,8 @@ use crate::store::data_keys;
 /// that made the first key is still open: what comes then waits in `audit_pending`.
 pub fn key() -> Option<DataKeyId> {
     let usable = |key| data_keys::auditing_with(key, |_| key);
-    let found = match transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
-        Ok(None) => transaction::run(|| {
+    let found = match worker_transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
+        Ok(None) => worker_transaction::run(|| {
             usage::wait_briefly()?;
             data_keys::audit_key().and_then(usable).map(Some)
         }),

@@ -14,9 +14,9 @@ use crate::pg::rows::append::Append;
 use crate::pg::rows::lock;
 use crate::pg::rows::relations::{self, Relation};
 use crate::pg::rows::sql::{Row, Run, Statement};
-use crate::pg::server::key_pages::{database, run_key};
+use crate::pg::server::key_pages::run_key;
 use crate::pg::server::transaction;
-use crate::pg::who::session;
+use crate::pg::who::session::{self, database};
 use crate::store::data_keys;
 
 /// A database may have been created from one that had hftok, or have dropped it.

@@ -20,10 +20,9 @@ use super::batch::Batch;
 use super::follow_up::FollowUp;
 use super::standbys::Standbys;
 use super::{accept, round, rows};
-use crate::error::Error;
-use crate::pg::call::raise::Report;
+use crate::error::{Error, Report};
 use crate::pg::server::worker::{self, worker_main};
-use crate::pg::server::{audit_queue, audit_wait, memory, server_log, transaction};
+use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
 use crate::{keys, settings};
 
 /// How long a writer stays without work.
@@ -294,12 +293,13 @@ impl Writer {
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let (batch, end) = take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.into()))?;
+        let (batch, end) =
+            take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.report(|| false)))?;
         let left_out = audit_queue::with(|queue| queue.left_out(self.lane)).unwrap_or_default();
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
-        match transaction::run(|| round::write(key, &batch, &left_out, !self.has_passed)) {
+        match worker_transaction::run(|| round::write(key, &batch, &left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
                 self.standbys.written(end);
@@ -323,7 +323,7 @@ impl Writer {
                 Ok(Found::Blocked)
             }
             Err(report) => {
-                if matches!(transaction::run(rows::is_installed), Ok(false)) {
+                if matches!(worker_transaction::run(rows::is_installed), Ok(false)) {
                     forsake(Errand { lane: self.lane, database: self.database, is_inquest: false });
                     return Err(());
                 }

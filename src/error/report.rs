@@ -11,16 +11,27 @@ use hftok_core::provider::{BYTES_MAX, Rejection};
 use hftok_core::walk::Outcome;
 
 use super::{Error, Object};
-use crate::pg::call::raise::Report;
-use crate::pg::who::caller;
 
 /// Asked of somebody who may not read the log.
 const ASK: &str =
     "An operator finds the reason in hftok.status(), and the remedy in hftok.unseal() and the server's log.";
 
-impl From<Error> for Report {
-    fn from(error: Error) -> Self {
-        match error {
+/// What a caller sees of an error.
+pub struct Report {
+    /// Five characters.
+    pub sqlstate: [u8; 5],
+    /// The message; constant for codes of class PT, where it becomes the HTTP status line.
+    pub message: Cow<'static, str>,
+    /// The object that is meant.
+    pub detail: Option<String>,
+    /// The remedy.
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl Error {
+    /// What a caller sees of it. `is_operator` is asked where only those who run the server are told what to do.
+    pub fn report(self, is_operator: impl FnOnce() -> bool) -> Report {
+        match self {
             Error::BadInput(what) => report(b"22023", what),
             Error::NoIdentity => report(b"42501", "hftok does not know who is calling")
                 .hint("Call with a JWT that has a sub, or as a database role that logs in itself."),
@@ -56,7 +67,7 @@ impl From<Error> for Report {
                 .detail(format!("{what} may have {most} bytes at most.")),
             Error::TooManyBytes { most } => report(b"PT413", "Content Too Large")
                 .detail(format!("All values of an owner, with their hosts and previous versions, may have {most} bytes."))
-                .hint(if caller::is_operator() {
+                .hint(if is_operator() {
                     "Delete one that is no longer needed, or raise hftok.max_bytes_per_user."
                 } else {
                     "Delete one that is no longer needed."
@@ -66,10 +77,10 @@ impl From<Error> for Report {
                 .hint("Delete one that is no longer needed."),
             Error::TooOften { most, wait } => report(b"PT429", "Too Many Requests")
                 .detail(format!("A login may look for {most} values a minute: the next in {wait} s. Nothing was compared."))
-                .hint(if caller::is_operator() { "hftok.max_guesses_per_minute says how many." } else { "Wait." }),
-            Error::Rejected(Rejection::NoMemory) => Error::NoMemory.into(),
+                .hint(if is_operator() { "hftok.max_guesses_per_minute says how many." } else { "Wait." }),
+            Error::Rejected(Rejection::NoMemory) => Error::NoMemory.report(is_operator),
             Error::Rejected(Rejection::TooLong) => {
-                Error::TooLarge { what: "A credential", most: BYTES_MAX }.into()
+                Error::TooLarge { what: "A credential", most: BYTES_MAX }.report(is_operator)
             }
             Error::Rejected(rejection) => bad_input(&rejection),
             Error::Described(fault) => bad_input(&fault),
@@ -124,7 +135,7 @@ impl From<Error> for Report {
                 .hint("It, or what it is bound to, was changed outside hftok. hftok.verify() lists all such secrets."),
             Error::Sealed(reason) => report(b"53HF1", "hftok is sealed")
                 .detail(sentence(&reason.text()))
-                .hint(if caller::is_operator() { reason.remedy() } else { ASK }),
+                .hint(if is_operator() { reason.remedy() } else { ASK }),
             Error::Operator(reason) => {
                 report(b"53HF1", "hftok is sealed").detail(sentence(&reason.text())).hint(reason.remedy())
             }

@@ -16,8 +16,8 @@ use crate::audit::changes;
 use crate::error::Error;
 use crate::keys;
 use crate::pg::rows::sql::{Row, Run, Statement};
-use crate::pg::server::key_pages::database;
 use crate::pg::server::transaction::{self, End};
+use crate::pg::who::session::database;
 
 /// The lineage, from the first generation.
 const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash

@@ -12,7 +12,8 @@ use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 use crate::error::Error;
 use crate::keys;
 use crate::pg::rows::sql::{Parameter, Run, Statement};
-use crate::pg::server::key_pages::{self, database};
+use crate::pg::server::key_pages;
+use crate::pg::who::session::database;
 use crate::store::identity::Home;
 
 /// A key, wrapped, with the root key that opens it.

@@ -12,17 +12,18 @@
 //! refused by its length before it is detoasted or copied.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use super::json::Jsonb;
-use super::raise::{Report, overhearing, raise};
+use super::raise::{overhearing, raise, report_of};
 use super::statement::InCall;
 use crate::error::Error;
 use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory;
-use crate::settings;
+use crate::pg::who::roles::is_operator;
 
 /// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL. `anywhere:` is for
 /// functions that answer inside a security-restricted operation as well, and give nothing away there.
@@ -52,7 +53,7 @@ macro_rules! entry {
                                     $(let $arg = _arguments.next()?;)*
                                     $name($($arg),*)
                                 })
-                                .inspect_err($crate::audit::refused)
+                                .inspect_err($crate::pg::call::entry::refused)
                         })
                     }
                 }
@@ -64,6 +65,30 @@ macro_rules! entry {
     };
 }
 pub(crate) use entry;
+
+/// The function that is told of refusals.
+static REFUSALS: OnceLock<fn(&Error)> = OnceLock::new();
+/// Where the size of the largest value is asked for.
+static VALUE_MAX: OnceLock<fn() -> usize> = OnceLock::new();
+
+/// Has a function told of every error that a call ends with; from `_PG_init`.
+pub fn tell_refusals(listener: fn(&Error)) {
+    // Should one be there by now, it is the same.
+    let _ = REFUSALS.set(listener);
+}
+
+/// Hands in how long a value may be, in bytes; from `_PG_init`.
+pub fn limit_values(most: fn() -> usize) {
+    // Should it be there by now, it is the same.
+    let _ = VALUE_MAX.set(most);
+}
+
+/// Tells of an error that a call ends with.
+pub fn refused(error: &Error) {
+    if let Some(listener) = REFUSALS.get() {
+        listener(error);
+    }
+}
 
 /// The calling convention of every entry.
 pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
@@ -99,7 +124,7 @@ impl Arguments {
 /// Refuses an argument that is longer than anything that is stored, before it is looked at.
 #[cold]
 fn admit_long(given: usize) -> Result<(), Error> {
-    let most = settings::max_secret_size() + BESIDE_VALUE;
+    let most = VALUE_MAX.get().map_or(0, |most| most()) + BESIDE_VALUE;
     if given > most { Err(Error::TooLarge { what: "An argument", most }) } else { Ok(()) }
 }
 
@@ -178,11 +203,11 @@ pub unsafe fn enter<T: IntoDatum>(
             unsafe { (*fcinfo).isnull = true };
             return pg_sys::Datum::null();
         }
-        Ok(Err(error)) => Report::from(error),
+        Ok(Err(error)) => error.report(is_operator),
         Err(payload) => {
             // Told by this error, whatever it is.
             let _ = memory::admit();
-            Report::of_unwinding(payload)
+            report_of(payload)
         }
     };
     raise(report)

@@ -34,7 +34,7 @@ macro_rules! guarded {
                         $crate::pg::call::entry::enter(fcinfo, stringify!($name), None, |_| {
                             $crate::pg::who::caller::refuse_in_restricted_operation()
                                 .and_then(|()| $crate::pg::call::guarded::call(concat!(stringify!($name), "_as_owner\0")))
-                                .inspect_err($crate::audit::refused)
+                                .inspect_err($crate::pg::call::entry::refused)
                         })
                     }
                 }

@@ -13,84 +13,71 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 
 use super::init::panic_location;
+use crate::error::Report;
 use crate::pg::bare;
 
 thread_local! {
     static OVERHEARD: Cell<i32> = const { Cell::new(0) };
 }
 
-/// What a caller sees of an error.
-pub struct Report {
-    /// Five characters.
-    pub sqlstate: [u8; 5],
-    /// The message; constant for codes of class PT, where it becomes the HTTP status line.
-    pub message: Cow<'static, str>,
-    /// The object that is meant.
-    pub detail: Option<String>,
-    /// The remedy.
-    pub hint: Option<Cow<'static, str>>,
+/// What an unwinding was about: an error of Postgres is passed on, anything else is a bug of ours and is
+/// reported by its place only, because the text of a panic may quote what it was working on.
+pub(in crate::pg) fn report_of(payload: Box<dyn Any + Send>) -> Report {
+    let payload = match payload.downcast::<CaughtError>() {
+        Ok(caught) => {
+            return match *caught {
+                CaughtError::PostgresError(error) | CaughtError::ErrorReport(error) => {
+                    report_of_postgres(&error)
+                }
+                CaughtError::RustPanic { .. } => report_of_bug(),
+            };
+        }
+        Err(payload) => payload,
+    };
+    match payload.downcast::<ErrorReportWithLevel>() {
+        Ok(error) => report_of_postgres(&error),
+        Err(_) => report_of_bug(),
+    }
 }
 
-impl Report {
-    /// What an unwinding was about: an error of Postgres is passed on, anything else is a bug of ours and is
-    /// reported by its place only, because the text of a panic may quote what it was working on.
-    pub(in crate::pg) fn of_unwinding(payload: Box<dyn Any + Send>) -> Self {
-        let payload = match payload.downcast::<CaughtError>() {
-            Ok(caught) => {
-                return match *caught {
-                    CaughtError::PostgresError(error) | CaughtError::ErrorReport(error) => {
-                        Self::of_postgres(&error)
-                    }
-                    CaughtError::RustPanic { .. } => Self::bug(),
-                };
-            }
-            Err(payload) => payload,
-        };
-        match payload.downcast::<ErrorReportWithLevel>() {
-            Ok(error) => Self::of_postgres(&error),
-            Err(_) => Self::bug(),
+/// An error of Postgres', as a client may see it.
+fn report_of_postgres(error: &ErrorReportWithLevel) -> Report {
+    match &unpack(error.sql_error_code() as isize) {
+        // PostgREST repeats these for ever, without asking its client.
+        b"40001" | b"40P01" => {
+            return Report {
+                sqlstate: *b"PT409",
+                message: Cow::Borrowed("Conflict"),
+                detail: Some("Another transaction changed it meanwhile.".into()),
+                hint: Some(Cow::Borrowed("Try again in a new transaction.")),
+            };
         }
+        // Of our tables only the one of secrets has a key that two calls can both go for.
+        b"23505" => {
+            return Report {
+                sqlstate: *b"23505",
+                message: Cow::Borrowed("a secret of this name exists already"),
+                detail: None,
+                hint: None,
+            };
+        }
+        _ => {}
     }
-
-    /// An error of Postgres', as a client may see it.
-    fn of_postgres(error: &ErrorReportWithLevel) -> Self {
-        match &unpack(error.sql_error_code() as isize) {
-            // PostgREST repeats these for ever, without asking its client.
-            b"40001" | b"40P01" => {
-                return Self {
-                    sqlstate: *b"PT409",
-                    message: Cow::Borrowed("Conflict"),
-                    detail: Some("Another transaction changed it meanwhile.".into()),
-                    hint: Some(Cow::Borrowed("Try again in a new transaction.")),
-                };
-            }
-            // Of our tables only the one of secrets has a key that two calls can both go for.
-            b"23505" => {
-                return Self {
-                    sqlstate: *b"23505",
-                    message: Cow::Borrowed("a secret of this name exists already"),
-                    detail: None,
-                    hint: None,
-                };
-            }
-            _ => {}
-        }
-        Self {
-            sqlstate: reported_sqlstate(error),
-            message: Cow::Owned(error.message().to_owned()),
-            detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(|hint| Cow::Owned(hint.to_owned())),
-        }
+    Report {
+        sqlstate: reported_sqlstate(error),
+        message: Cow::Owned(error.message().to_owned()),
+        detail: error.detail().map(str::to_owned),
+        hint: error.hint().map(|hint| Cow::Owned(hint.to_owned())),
     }
+}
 
-    /// A panic: nothing of its message is shown, as it could hold a value.
-    fn bug() -> Self {
-        Self {
-            sqlstate: *b"XX000",
-            message: Cow::Borrowed("internal error in hftok"),
-            detail: panic_location(),
-            hint: None,
-        }
+/// A panic: nothing of its message is shown, as it could hold a value.
+fn report_of_bug() -> Report {
+    Report {
+        sqlstate: *b"XX000",
+        message: Cow::Borrowed("internal error in hftok"),
+        detail: panic_location(),
+        hint: None,
     }
 }
 

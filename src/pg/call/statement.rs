@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::server::transaction;
+use crate::pg::server::transaction::{self, End, Listener};
 use crate::pg::who::roles;
 
 thread_local! {
@@ -36,7 +36,7 @@ pub(in crate::pg) struct InCall(usize);
 impl InCall {
     /// From here until drop it is the running function.
     pub(in crate::pg) fn enter(name: &'static str, fcinfo: pg_sys::FunctionCallInfo) -> Self {
-        transaction::watch();
+        transaction::tell(Listener::Calls, forget_failed);
         let (current, depth) = (roles::current(), transaction::depth());
         // A guarded function runs SQL as hftok_owner, and this is called by that SQL: on behalf of whom the guard let in. Asked
         // while nobody has the calls in hand: a process that is ended in a look-up rolls back, and that comes for them.
@@ -56,8 +56,13 @@ impl Drop for InCall {
     }
 }
 
-/// Forgets the calls that were made in a part of the transaction, of this depth, that failed.
-pub(in crate::pg) fn forget_from(depth: i32) {
+/// Forgets the calls that were made in what failed: all of the transaction, or a part of it.
+fn forget_failed(end: End) {
+    let depth = match end {
+        End::RolledBack => 0,
+        End::PartRolledBack(depth) => depth,
+        End::Committed | End::Prepared | End::PartKept(_) => return,
+    };
     CALLS.with_borrow_mut(|calls| {
         let kept = calls.iter().position(|call| call.depth >= depth).unwrap_or(calls.len());
         calls.truncate(kept);

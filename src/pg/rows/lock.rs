@@ -12,7 +12,7 @@ use pgrx::pg_sys;
 use super::relations::Relation;
 use crate::error::Error;
 use crate::pg::server::key_pages;
-use crate::pg::server::transaction::{self, End};
+use crate::pg::server::transaction::{self, End, Listener};
 
 /// So many names a transaction holds until it ends. It passes through all others.
 const NAMES_MAX: usize = 500;
@@ -77,7 +77,7 @@ pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
         Tag::ANY.lock(relation);
         return Ok(());
     };
-    transaction::watch();
+    transaction::tell(Listener::Locks, end);
     // Nothing is borrowed while this waits: a session that is ended then ends its transaction from within.
     let tag = Tag::of(digest);
     match LOCKED.with_borrow_mut(|locked| locked.standing(digest))? {
@@ -100,7 +100,7 @@ pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
 
 /// The transaction or a part of it has ended. What was locked in a part that was rolled back is neither held nor written: somebody
 /// who may lock names and then fails does not so come past those that they may write for.
-pub(in crate::pg) fn end(end: End) {
+fn end(end: End) {
     let work = |mut locked: RefMut<'_, Locked>| match end {
         End::PartRolledBack(depth) => locked.roll_back(depth),
         End::PartKept(depth) => locked.keep(depth),

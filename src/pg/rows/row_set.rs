@@ -1,6 +1,8 @@
 //! Rows on their way to a statement that has a function in its FROM: copied into a store that the statement owns, a few at a
 //! time, so that many of them spill to disk as any result does. They hold no value of a secret: that would spill with them.
 
+use std::thread::LocalKey;
+
 use pgrx::{IntoDatum, pg_sys};
 
 use super::sql::{Parameter, Spi, Statement};
@@ -27,8 +29,21 @@ impl IntoDatum for RowSet {
     }
 }
 
+/// Statements whose rows are handed on.
+pub trait HandOn {
+    /// Hands on the rows of a statement to the caller of the function that is running. They are those that the caller's own
+    /// statement sees, as those of a view are.
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error>;
+}
+
+impl HandOn for LocalKey<Statement> {
+    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error> {
+        self.with(|statement| hand_on(statement, parameters))
+    }
+}
+
 /// Runs a statement that only reads, with the snapshot of the statement around it, and hands its rows on.
-pub(in crate::pg) fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Error> {
+fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Error> {
     let wanted = wanted()?;
     let spi = Spi::connect()?;
     let portal = spi.open(statement, parameters)?;

@@ -8,9 +8,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::pg::server::key_pages::database;
 use crate::pg::server::mapping;
-use crate::settings;
+use crate::pg::who::session::database;
 
 /// As many as one line of the processor's cache holds.
 const WAYS: usize = 4;
@@ -47,9 +46,9 @@ static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
 /// Buckets that there are, a power of two.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Maps the memory; from `_PG_init`, while preloading, after the settings are defined. Failing leaves the index.
-pub fn init() {
-    let most = settings::shortcut_memory() / size_of::<Bucket>();
+/// Maps so many bytes; from `_PG_init`, while preloading. Failing leaves the index.
+pub fn init(bytes: usize) {
+    let most = bytes / size_of::<Bucket>();
     if most == 0 {
         return;
     }

@@ -16,7 +16,6 @@ use std::thread::LocalKey;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
-use super::row_set::{self, RowSet};
 use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 use crate::pg::server::memory;
@@ -206,10 +205,6 @@ pub trait Run {
     /// The same for a statement that gives one row of one composite value, on its way to the caller of the function.
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error>;
 
-    /// Hands on the rows of a statement to the caller of the function that is running. They are those that the caller's own
-    /// statement sees, as those of a view are.
-    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error>;
-
     /// Runs a statement that writes or locks.
     fn write<T: Send>(
         &'static self,
@@ -233,10 +228,6 @@ impl Run for LocalKey<Statement> {
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
         let given = self.with(|statement| statement.read(parameters, |row| row.hand_on()))?.pop();
         given.ok_or(Error::Internal("a statement that gives one row gave none"))
-    }
-
-    fn hand_on_all(&'static self, parameters: &[Parameter]) -> Result<RowSet, Error> {
-        self.with(|statement| row_set::hand_on(statement, parameters))
     }
 
     fn write<T: Send>(

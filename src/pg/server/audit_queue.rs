@@ -18,9 +18,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use hftok_core::audit::queue::{Header, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
-use super::{audit_wait, mapping};
+use super::mapping;
 use crate::pg::who::session;
-use crate::settings;
 
 /// The state of the queue, without the events.
 pub struct Shared {
@@ -48,11 +47,10 @@ static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 /// The most slots that a database may have; read without the lock.
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
-/// Reserves the slots and the lock; from `_PG_init`, while preloading, after the settings are defined.
-pub fn init() {
-    map();
+/// Reserves the lock and the slots, of which a database may have `share`; from `_PG_init`, while preloading.
+pub fn init(share: u32) {
+    map(share);
     pgrx::pg_shmem_init!(LOCK = start());
-    audit_wait::init();
 }
 
 /// Whether there is a queue.
@@ -254,8 +252,7 @@ pub fn is_scarce() -> bool {
 }
 
 /// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
-fn map() {
-    let share = settings::audit_queue_size();
+fn map(share: u32) {
     let slots = mapping::map(Header::slots(share) as usize, "the audit's queue");
     let Some(slots) = slots else { return };
     SHARE.store(share, Ordering::Relaxed);

@@ -54,7 +54,7 @@ static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting
 static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the variables; from `_PG_init`, while preloading.
-pub(in crate::pg) fn init() {
+pub fn init() {
     pgrx::pg_shmem_init!(WAITING = nobody());
 }
 

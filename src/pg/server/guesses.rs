@@ -6,7 +6,6 @@ use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
 use crate::error::Error;
 use crate::pg::who::session;
-use crate::settings;
 
 /// Who looked for values.
 pub struct Guesses(Paces);
@@ -23,9 +22,9 @@ pub fn init() {
     pgrx::pg_shmem_init!(LOCK = Guesses(Paces::EMPTY));
 }
 
-/// Counts a guess of whoever logged in, or refuses it. Only where there are keys: without preload there is no such memory.
-pub fn admit() -> Result<(), Error> {
-    let (most, now) = (settings::max_guesses_per_minute(), session::steady());
+/// Counts a guess of whoever logged in, or refuses it where there were `most` in a minute. Only where there are keys: without preload there is no such memory.
+pub fn admit(most: u32) -> Result<(), Error> {
+    let now = session::steady();
     // SAFETY: reads a variable of this process.
     let login = session::login().unwrap_or_else(|| unsafe { pg_sys::GetSessionUserId() });
     let taken = LOCK.exclusive().0.take(login.to_u32(), most, now);

@@ -96,12 +96,6 @@ pub fn preloaded() -> bool {
     !PAGES.load(Ordering::Relaxed).is_null()
 }
 
-/// The database that this process is connected to.
-pub fn database() -> u32 {
-    // SAFETY: a variable that is set once, before any function of ours can be called.
-    unsafe { pg_sys::MyDatabaseId }.to_u32()
-}
-
 /// Looks at the keys. `None` when not preloaded.
 pub fn look<R>(f: impl FnOnce(&Header, &KeyPages) -> R) -> Option<R> {
     if !preloaded() {

@@ -13,3 +13,4 @@ pub mod standby;
 pub mod transaction;
 pub mod wait;
 pub mod worker;
+pub mod worker_transaction;

@@ -1,17 +1,10 @@
-//! Transactions: of a worker, who begins and ends its own, and of a session, whose end can be learnt.
+//! Transactions: their ids, their parts, and their ends, of which others are told.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::error::Error;
 use crate::pg::bare;
-use crate::pg::call::raise::Report;
-use crate::pg::call::statement;
-use crate::pg::rows::lock;
-use crate::pg::who::as_owner::AsOwner;
-use crate::pg::who::caller::Caller;
 
 /// How a transaction, or a part of one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +21,31 @@ pub enum End {
     PartKept(i32),
 }
 
+/// Whoever is told of ends, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Locks on names go, or pass to the part around.
+    Locks,
+    /// Calls that failed are forgotten.
+    Calls,
+    /// Changes are recorded as they ended.
+    Changes,
+}
+
+/// A function for each of them, once it has asked.
+type Told = [Option<fn(End)>; 3];
+
 thread_local! {
-    static TOLD: Cell<Option<fn(End)>> = const { Cell::new(None) };
+    static TOLD: Cell<Told> = const { Cell::new([None; 3]) };
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Has a function told of the end of every transaction and subtransaction of this process. It must neither fail nor call
-/// Postgres. There is one such function.
-pub fn tell(listener: fn(End)) {
-    TOLD.set(Some(listener));
-    watch();
-}
-
-/// Has this room told of it, which puts back what an error may have left in its way.
-pub(in crate::pg) fn watch() {
+/// Postgres.
+pub fn tell(listener: Listener, told: fn(End)) {
+    let mut all = TOLD.get();
+    all[listener as usize] = Some(told);
+    TOLD.set(all);
     if !WATCHED.replace(true) {
         // SAFETY: registered once in a process; the functions are there as long as the library is, which is never
         // unloaded.
@@ -49,6 +53,13 @@ pub(in crate::pg) fn watch() {
             pg_sys::RegisterXactCallback(Some(on_end), std::ptr::null_mut());
             pg_sys::RegisterSubXactCallback(Some(on_end_of_part), std::ptr::null_mut());
         }
+    }
+}
+
+/// Tells everybody who asked for it.
+fn told(end: End) {
+    for listener in TOLD.get().into_iter().flatten() {
+        listener(end);
     }
 }
 
@@ -83,13 +94,7 @@ unsafe extern "C-unwind" fn on_end(event: pg_sys::XactEvent::Type, _argument: *m
         XACT_EVENT_ABORT => End::RolledBack,
         _ => return,
     };
-    lock::end(end);
-    if end == End::RolledBack {
-        statement::forget_from(0);
-    }
-    if let Some(listener) = TOLD.get() {
-        listener(end);
-    }
+    told(end);
 }
 
 #[pg_guard]
@@ -105,46 +110,5 @@ unsafe extern "C-unwind" fn on_end_of_part(
         SUBXACT_EVENT_COMMIT_SUB => End::PartKept(depth()),
         _ => return,
     };
-    lock::end(end);
-    if let End::PartRolledBack(depth) = end {
-        statement::forget_from(depth);
-    }
-    if let Some(listener) = TOLD.get() {
-        listener(end);
-    }
-}
-
-/// Runs a transaction of a worker, as hftok_owner. What fails rolls it back and is given back as a report.
-pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<R, Error> {
-        // SAFETY: a worker that is connected to a database and in no transaction.
-        unsafe {
-            pg_sys::StartTransactionCommand();
-            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-        }
-        let caller = Caller::current();
-        let result = {
-            let _owner = AsOwner::switch(&caller)?;
-            work()?
-        };
-        // SAFETY: pops what was pushed above; then the transaction begun above is ended.
-        unsafe {
-            pg_sys::PopActiveSnapshot();
-            pg_sys::CommitTransactionCommand();
-        }
-        Ok(result)
-    }));
-    let report = match outcome {
-        Ok(Ok(result)) => {
-            // SAFETY: outside a transaction, as Postgres asks: counts of what was written, for autovacuum.
-            // Should that fail, what was done is committed all the same.
-            let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(false) });
-            return Ok(result);
-        }
-        Ok(Err(error)) => Report::from(error),
-        Err(payload) => Report::of_unwinding(payload),
-    };
-    // SAFETY: the error was taken out of Postgres' hands by whoever caught it; what is left is to end the transaction.
-    unsafe { pg_sys::AbortCurrentTransaction() };
-    Err(report)
+    told(end);
 }

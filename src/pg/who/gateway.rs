@@ -6,62 +6,27 @@
 //! and tells every session, also on a standby, when it changes.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 use pgrx::pg_sys;
 
-use super::caller::{can_become, role_id, role_name};
-use super::{acl, roles};
+use super::catalog_row::CatalogRow;
+use super::roles;
+use crate::error::Standing;
 use crate::pg::rows::relations;
-use crate::settings;
 
-/// Whether the claims of a session are believed, and why not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// They are.
-    Gateway,
-    /// The configuration does not list the login.
-    NotListed,
-    /// This database does not have it on record.
-    NotRecorded,
-    /// The current user is nobody whom the login may become: a SECURITY DEFINER function of somebody else is running.
-    ForeignRole,
+/// Where the configuration's list is asked for.
+static LISTED: OnceLock<fn() -> Vec<String>> = OnceLock::new();
+
+/// Hands in the configuration's list of logins; from `_PG_init`. Without it nobody is a gateway.
+pub fn list_by(listed: fn() -> Vec<String>) {
+    // Should it be there by now, it is the same.
+    let _ = LISTED.set(listed);
 }
 
-impl Standing {
-    /// What is wrong, and what is to be done.
-    pub fn words(self) -> (&'static str, &'static str) {
-        let no_gateway = "request.jwt.claims is set, but this login is no gateway";
-        match self {
-            Self::ForeignRole => (
-                "request.jwt.claims is set, but not for this role",
-                "A SECURITY DEFINER function of somebody else has no claims: make it SECURITY INVOKER, or name the user.",
-            ),
-            Self::NotRecorded | Self::Gateway => (
-                no_gateway,
-                "A superuser calls hftok.enable_rpc(), with its name as p_login_role. A role that was made anew is another one.",
-            ),
-            Self::NotListed => (
-                no_gateway,
-                "Claims are believed only under a login that cannot run free SQL, as PostgREST's. A test in SQL that sets role and \
-                 claims begins with SET SESSION AUTHORIZATION to that login; elsewhere leave them unset.",
-            ),
-        }
-    }
-
-    /// Of which roles that is said.
-    pub fn detail(self, login: &str, role: &str) -> String {
-        match self {
-            Self::ForeignRole => {
-                format!("The current user \"{role}\" is nobody whom login role \"{login}\" may become.")
-            }
-            Self::NotRecorded | Self::Gateway => {
-                format!(
-                    "Login role \"{login}\" is listed in hftok.gateways, and not recorded in this database."
-                )
-            }
-            Self::NotListed => format!("Login role \"{login}\" is not listed in hftok.gateways."),
-        }
-    }
+/// The logins that the configuration lists.
+pub(super) fn listed() -> Vec<String> {
+    LISTED.get().map(|listed| listed()).unwrap_or_default()
 }
 
 /// What is known of a login holds for this.
@@ -120,7 +85,7 @@ fn known(login: Login) -> Option<Standing> {
 
 /// Asks the setting and the catalog, which have to agree.
 fn look(session: pg_sys::Oid) -> Standing {
-    let is_listed = role_name(session).is_some_and(|login| settings::gateways().contains(&login));
+    let is_listed = roles::shown_name(session).is_some_and(|login| listed().contains(&login));
     match is_listed {
         false => Standing::NotListed,
         true if is_recorded(session) => Standing::Gateway,
@@ -132,18 +97,24 @@ fn look(session: pg_sys::Oid) -> Standing {
 /// may run as well, needs no claims to be anybody.
 fn may_stand_for(session: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: looks up a role in the catalog.
-    can_become(session, role)
-        || role_id("hftok_owner") == Some(role)
+    roles::can_become(session, role)
+        || roles::id("hftok_owner") == Some(role)
         || unsafe { pg_sys::superuser_arg(role) }
 }
 
 /// Whether this database names it a gateway as well.
 fn is_recorded(login: pg_sys::Oid) -> bool {
-    relations::function(c"gateways").is_some_and(|function| acl::names(function, login))
+    relations::function(c"gateways").is_some_and(|function| names(function, login))
+}
+
+/// Whether the access list of a function names a role itself: not by a group of its, and not by PUBLIC. As grantee or grantor,
+/// and the only grantor is the function's owner.
+fn names(function: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    CatalogRow::function(function).is_some_and(|row| row.members(pg_sys::Anum_pg_proc_proacl).contains(&role))
 }
 
 /// The logins that are gateways of this database.
 pub fn all() -> Vec<String> {
-    let is_gateway = |name: &String| role_id(name).is_some_and(is_recorded);
-    settings::gateways().into_iter().filter(is_gateway).collect()
+    let is_gateway = |name: &String| roles::id(name).is_some_and(is_recorded);
+    listed().into_iter().filter(is_gateway).collect()
 }

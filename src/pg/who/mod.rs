@@ -3,8 +3,10 @@
 pub mod acl;
 pub mod as_owner;
 pub mod caller;
+mod catalog_row;
 mod direct;
 pub mod gateway;
+pub mod identity;
 pub mod request;
 pub mod roles;
 pub mod session;

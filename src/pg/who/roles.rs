@@ -2,10 +2,10 @@
 //! dropped, and the session then forgets all it knows.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, CString};
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::caller::{role_id, role_name};
 use crate::pg::bare;
 
 thread_local! {
@@ -77,7 +77,7 @@ pub(in crate::pg) fn current() -> pg_sys::Oid {
 pub(in crate::pg) fn owner() -> Option<pg_sys::Oid> {
     OWNER.get().or_else(|| {
         let before = generation();
-        let found = role_id("hftok_owner");
+        let found = id("hftok_owner");
         if generation() == before {
             OWNER.set(found);
         }
@@ -89,7 +89,7 @@ pub(in crate::pg) fn owner() -> Option<pg_sys::Oid> {
 pub fn name(role: pg_sys::Oid) -> Option<String> {
     remembered(role).or_else(|| {
         let before = generation();
-        let found = role_name(role)?;
+        let found = shown_name(role)?;
         NAMES.with_borrow_mut(|names| {
             if generation() == before && names.len() < NAMES_MAX {
                 names.push((role, found.clone()));
@@ -102,4 +102,66 @@ pub fn name(role: pg_sys::Oid) -> Option<String> {
 /// The name of a role where the catalog cannot be asked.
 pub(in crate::pg) fn remembered(role: pg_sys::Oid) -> Option<String> {
     NAMES.with_borrow(|names| names.iter().find(|(id, _)| *id == role).map(|(_, name)| name.clone()))
+}
+
+/// The name of a role as it is shown. A name that was given in a database of another encoding and is not UTF-8 is shown with
+/// its bytes escaped, so that two of them do not look like one.
+pub(in crate::pg) fn shown_name(role: pg_sys::Oid) -> Option<String> {
+    let name = name_bytes(role)?;
+    Some(String::from_utf8(name).unwrap_or_else(|error| error.as_bytes().escape_ascii().to_string()))
+}
+
+/// Bytes, since a name need not be in the encoding of this database.
+pub(in crate::pg) fn name_bytes(role: pg_sys::Oid) -> Option<Vec<u8>> {
+    // SAFETY: gives a C string in the current memory context, or null when there is no such role.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// The id of a role, if it exists.
+pub(in crate::pg) fn id(name: &str) -> Option<pg_sys::Oid> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: looks up a valid C string in the catalog.
+    let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+    (role != pg_sys::InvalidOid).then_some(role)
+}
+
+/// On 15 a member of a role may also become it, and Supabase's roles have what they have by nothing else.
+#[cfg(feature = "pg15")]
+pub(in crate::pg) fn has_rights_of(role: pg_sys::Oid, group: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    unsafe { pg_sys::is_member_of_role(role, group) }
+}
+
+/// Since 16 a membership can be without either: a mark, or the right to make others members.
+#[cfg(not(feature = "pg15"))]
+pub(in crate::pg) fn has_rights_of(role: pg_sys::Oid, group: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    unsafe { pg_sys::has_privs_of_role(role, group) || pg_sys::member_can_set_role(role, group) }
+}
+
+/// Whether SET ROLE would let a login become this role.
+pub(in crate::pg) fn can_become(login: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    // SAFETY: looks up memberships of two roles in the catalog.
+    #[cfg(feature = "pg15")]
+    return unsafe { pg_sys::is_member_of_role(login, role) };
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    return unsafe { pg_sys::member_can_set_role(login, role) };
+}
+
+/// Whether whoever began the call runs the server or looks after hftok, and so is told of settings and remedies. For nothing
+/// else: a function that runs as its owner may have been called on somebody else's behalf.
+pub fn is_operator() -> bool {
+    let is_in = |role, group| {
+        // SAFETY: looks up memberships of two roles in the catalog.
+        id(group).is_some_and(|group| unsafe { pg_sys::is_member_of_role(role, group) })
+    };
+    // SAFETY: reads a variable of this process, and looks a role up in the catalog.
+    unsafe {
+        let role = pg_sys::GetOuterUserId();
+        pg_sys::superuser_arg(role) || is_in(role, "hftok_admin") || is_in(role, "hftok_auditor")
+    }
 }

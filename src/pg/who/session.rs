@@ -10,10 +10,10 @@ use hftok_core::audit::event::Who;
 use hftok_core::audit::queue::Party;
 use pgrx::pg_sys;
 
-use super::caller::subject;
+use super::identity::subject;
 use super::{gateway, request, roles};
+use crate::error::Standing;
 use crate::pg::call::statement;
-use crate::settings;
 
 thread_local! {
     static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
@@ -163,10 +163,9 @@ impl Names {
         } else {
             gateway::standing_if_known().filter(|_| caller == outer)
         };
-        let is_gateway = standing == Some(gateway::Standing::Gateway);
+        let is_gateway = standing == Some(Standing::Gateway);
         // A role of a gateway's stands for everybody. One that may be a gateway's is not said to stand for itself.
-        let may_be_gateway =
-            || authorization.as_ref().is_some_and(|login| settings::gateways().contains(login));
+        let may_be_gateway = || authorization.as_ref().is_some_and(|login| gateway::listed().contains(login));
         let stands_for_itself = !is_gateway && (standing.is_some() || !may_be_gateway());
         let role = name(caller);
         Self {
@@ -205,6 +204,12 @@ pub fn steady() -> i64 {
 pub fn is_standby() -> bool {
     // SAFETY: asks shared memory.
     unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// The database that this process is connected to.
+pub fn database() -> u32 {
+    // SAFETY: a variable that is set once, before any function of ours can be called.
+    unsafe { pg_sys::MyDatabaseId }.to_u32()
 }
 
 /// Whether this process is connected to a database.

@@ -13,9 +13,9 @@ use std::marker::PhantomData;
 
 use pgrx::pg_sys;
 
-use super::acl::CatalogRow;
 use super::as_owner::set_pinned;
 use super::caller::Caller;
+use super::catalog_row::CatalogRow;
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
 

@@ -1,0 +1,46 @@
+//! Transactions that a worker begins and ends by itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pgrx::pg_sys;
+
+use crate::error::{Error, Report};
+use crate::pg::call::raise::report_of;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
+use crate::pg::who::roles::is_operator;
+
+/// Runs one, as hftok_owner. What fails rolls it back and is given back as a report.
+pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<R, Error> {
+        // SAFETY: a worker that is connected to a database and in no transaction.
+        unsafe {
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+        let caller = Caller::current();
+        let result = {
+            let _owner = AsOwner::switch(&caller)?;
+            work()?
+        };
+        // SAFETY: pops what was pushed above; then the transaction begun above is ended.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+        Ok(result)
+    }));
+    let report = match outcome {
+        Ok(Ok(result)) => {
+            // SAFETY: outside a transaction, as Postgres asks: counts of what was written, for autovacuum.
+            // Should that fail, what was done is committed all the same.
+            let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(false) });
+            return Ok(result);
+        }
+        Ok(Err(error)) => error.report(is_operator),
+        Err(payload) => report_of(payload),
+    };
+    // SAFETY: the error was taken out of Postgres' hands by whoever caught it; what is left is to end the transaction.
+    unsafe { pg_sys::AbortCurrentTransaction() };
+    Err(report)
+}
