@@ -1,4 +1,4 @@
-//! Lists what users can call or read in schema hftok, from sql/, where it is defined: Postgres may refuse it before hftok is
+//! Lists what users can call or read in the schemas hftok and hftok_import, from sql/, where it is defined: Postgres may refuse it before hftok is
 //! asked, and the audit tells of that.
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn defined(line: &str) -> Option<&str> {
         .unwrap_or(rest)
         .split_once(' ')
         .filter(|(kind, _)| ["FUNCTION", "PROCEDURE", "VIEW"].contains(kind))?;
-    let name = rest.strip_prefix("hftok.")?;
+    let name = rest.strip_prefix("hftok.").or_else(|| rest.strip_prefix("hftok_import."))?;
     let end = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     name.get(..end.unwrap_or(name.len()))
 }

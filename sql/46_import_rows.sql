@@ -65,7 +65,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_forget IS 'Forgets what was imported from a row, if it still holds the same.';
 
-CREATE FUNCTION hftok.import_note(
+CREATE FUNCTION hftok_import.import_note(
     p_source text, p_key text, p_outcome text, p_reason text DEFAULT NULL, p_run uuid DEFAULT NULL, p_dry_run boolean DEFAULT false
 ) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -112,7 +112,7 @@ BEGIN
     RETURN line.outcome;
 END
 $$;
-COMMENT ON FUNCTION hftok.import_note IS
+COMMENT ON FUNCTION hftok_import.import_note IS
     'Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason.';
 
 -- Emptying the column destroys what may be the only other copy: so hftok's own is opened first.
@@ -140,9 +140,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_holds_as_owner IS 'The work of import_holds(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
+CREATE FUNCTION hftok_import.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_holds';
-COMMENT ON FUNCTION hftok.import_holds IS
+COMMENT ON FUNCTION hftok_import.import_holds IS
     'Whether a column still holds what was imported from it, and hftok has a secret for it that opens.';
 
 CREATE FUNCTION hftok_private.import_saw_as_owner(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
@@ -166,9 +166,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_saw_as_owner IS 'The work of import_saw(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
+CREATE FUNCTION hftok_import.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_saw';
-COMMENT ON FUNCTION hftok.import_saw IS
+COMMENT ON FUNCTION hftok_import.import_saw IS
     'Whether a column still holds what was looked at when it was not imported, with one of these outcomes: rejected, duplicate, skipped.';
 
 CREATE VIEW hftok.import_report WITH (security_barrier) AS

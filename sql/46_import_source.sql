@@ -4,17 +4,17 @@
 -- is read and emptied as its owner, in a restricted operation, by src/pg/who/table_owner.rs. The statements are made here, of names
 -- that the catalog has; no text of the caller's is in one that runs as somebody else.
 
-CREATE TYPE hftok.imported_source AS (
+CREATE TYPE hftok_import.imported_source AS (
     source text, relation text, is_key text, held text, empty text, is_bytea boolean, is_filtered boolean, estimate bigint
 );
-COMMENT ON TYPE hftok.imported_source IS 'A column that is moved in: its name in the report, and how SQL addresses it.';
+COMMENT ON TYPE hftok_import.imported_source IS 'A column that is moved in: its name in the report, and how SQL addresses it.';
 
-CREATE FUNCTION hftok.import_source(p_table regclass, p_column name, p_key name) RETURNS hftok.imported_source
+CREATE FUNCTION hftok_import.import_source(p_table regclass, p_column name, p_key name) RETURNS hftok_import.imported_source
     -- A source is remembered by the name that this gives it.
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
 DECLARE
-    addressed hftok.imported_source;
+    addressed hftok_import.imported_source;
 BEGIN
     IF p_table IS NULL OR p_column IS NULL OR p_key IS NULL THEN
         RAISE EXCEPTION 'p_table, p_column and p_key must not be null' USING ERRCODE = '22023';
@@ -60,7 +60,7 @@ BEGIN
     RETURN addressed;
 END
 $$;
-COMMENT ON FUNCTION hftok.import_source IS
+COMMENT ON FUNCTION hftok_import.import_source IS
     'How import_column() and blank_column() call and address a column; for programs that import its values themselves.';
 
 -- Called by src/api/imports.rs as hftok_owner; p_role is who called.
@@ -73,7 +73,7 @@ CREATE FUNCTION hftok_private.import_statements(
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    s hftok.imported_source := hftok.import_source(p_table, p_column, p_key);
+    s hftok_import.imported_source := hftok_import.import_source(p_table, p_column, p_key);
     is_opened_apart boolean := p_is_strangers AND p_open IS NOT NULL;
     foreign_part regclass;
     missing name;
@@ -140,27 +140,27 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_statements IS
     'The statements that read and empty a column, and which columns they touch. opening is what the caller wrote, over the columns that reading gives after its first five.';
 
-CREATE TYPE hftok.imported_row AS (is_there boolean, held text, value text, provider text, owner text, model text);
-COMMENT ON TYPE hftok.imported_row IS 'A row that is moved in: what its column holds, what that opens to, and what it is for.';
+CREATE TYPE hftok_import.imported_row AS (is_there boolean, held text, value text, provider text, owner text, model text);
+COMMENT ON TYPE hftok_import.imported_row IS 'A row that is moved in: what its column holds, what that opens to, and what it is for.';
 
-CREATE FUNCTION hftok.import_keys(p_table regclass, p_column text, p_key text, p_held boolean DEFAULT false)
+CREATE FUNCTION hftok_import.import_keys(p_table regclass, p_column text, p_key text, p_held boolean DEFAULT false)
     RETURNS TABLE (key text, is_null boolean)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_keys';
-COMMENT ON FUNCTION hftok.import_keys IS
+COMMENT ON FUNCTION hftok_import.import_keys IS
     'The keys of a table''s rows, the greatest first; with p_held of those only whose column holds something. Read as the table''s owner, unless that is a superuser or the caller.';
 
-CREATE FUNCTION hftok.import_row(
+CREATE FUNCTION hftok_import.import_row(
     p_table regclass, p_column text, p_key text, p_row text, p_open text DEFAULT NULL, p_provider_column text DEFAULT NULL,
     p_owner_column text DEFAULT NULL, p_model_column text DEFAULT NULL
-) RETURNS hftok.imported_row
+) RETURNS hftok_import.imported_row
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_row';
-COMMENT ON FUNCTION hftok.import_row IS
+COMMENT ON FUNCTION hftok_import.import_row IS
     'The row with a key, as import_column() sees it; NULL when there is none. The row is read as import_keys() reads it; p_open runs as the caller.';
 
-CREATE FUNCTION hftok.import_empty(p_table regclass, p_column text, p_key text, p_row text, p_held text) RETURNS boolean
+CREATE FUNCTION hftok_import.import_empty(p_table regclass, p_column text, p_key text, p_row text, p_held text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_empty';
-COMMENT ON FUNCTION hftok.import_empty IS
+COMMENT ON FUNCTION hftok_import.import_empty IS
     'Empties the column of the row with a key, if it still holds p_held. Done as the table''s owner, unless that is a superuser or the caller.';

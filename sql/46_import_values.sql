@@ -1,6 +1,5 @@
 -- Moving in, row by row: what becomes of one value. The procedures of the next file go through a table with import_value(). A
--- program that opens values SQL cannot open calls it for itself; that, and because a procedure that commits can name nothing in
--- hftok_private, is why it and its like lie in schema hftok.
+-- program that opens values SQL cannot open calls it for itself.
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
@@ -124,7 +123,7 @@ BEGIN
     value := substr(p_value, skipped + 1);
     IF looked_at.is_blank AND skipped = 0 AND (coalesce(stored, '') ~ '^\s*$' OR stored = value) THEN
         line := NULL;
-        line.outcome := hftok.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
+        line.outcome := hftok_import.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
         RETURN;
     ELSIF looked_at.is_blank OR line.reason IS NOT NULL THEN
         line.outcome := 'rejected';
@@ -271,7 +270,7 @@ CREATE FUNCTION hftok_private.import_saved(
 COMMENT ON FUNCTION hftok_private.import_saved IS 'Writes the line of a value that was saved.';
 
 -- As the caller, because saving is recorded under the name of whoever saves.
-CREATE FUNCTION hftok.import_value(
+CREATE FUNCTION hftok_import.import_value(
     p_source text, p_key text, p_value text, p_provider text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL,
     p_org_id text DEFAULT NULL, p_global boolean DEFAULT false, p_column text DEFAULT NULL, p_run uuid DEFAULT NULL,
     p_dry_run boolean DEFAULT false
@@ -285,5 +284,5 @@ CREATE FUNCTION hftok.import_value(
         FROM hftok_private.import_step(p_source, p_key, p_value, p_provider, p_model, p_user_id, p_org_id, p_global, p_column,
             p_run, p_dry_run) s;
     END;
-COMMENT ON FUNCTION hftok.import_value IS
+COMMENT ON FUNCTION hftok_import.import_value IS
     'Imports the value of one row, as import_column() does, and says what became of it: imported, unchanged, skipped, duplicate, rejected or blank. p_column is what the column holds when that is not the value: blank_column() compares it.';

@@ -28,7 +28,7 @@ DECLARE
     -- The row that is looked at.
     key pg_catalog.text;
     is_null boolean;
-    found hftok.imported_row;
+    found hftok_import.imported_row;
     -- What became of it.
     outcome pg_catalog.text;
     is_read boolean;
@@ -73,12 +73,12 @@ BEGIN
         RAISE EXCEPTION 'there is no provider of this name' USING ERRCODE = '22023';
     END IF;
     SELECT s.source, s.relation, s.is_bytea, s.is_filtered, s.estimate INTO named, relation, is_bytea, is_filtered, estimate
-    FROM hftok.import_source(p_table, p_column, p_key) s;
+    FROM hftok_import.import_source(p_table, p_column, p_key) s;
     IF is_bytea AND p_open IS NULL THEN
         RAISE EXCEPTION 'column "%" holds bytes: p_open must say how they are opened', p_column USING ERRCODE = '22023';
     END IF;
     BEGIN
-        found := hftok.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column, owned_by, p_model_column);
+        found := hftok_import.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column, owned_by, p_model_column);
     EXCEPTION WHEN OTHERS THEN
         -- Told without its context, which is the whole expression, and without what quotes a part of it: a key may be in it.
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
@@ -91,7 +91,7 @@ BEGIN
 
     -- The last key first: of rows for the same owner, provider and model the one that was added last is imported.
     FOR key, is_null IN
-        SELECT k.key, k.is_null FROM hftok.import_keys(p_table, p_column, p_key) k
+        SELECT k.key, k.is_null FROM hftok_import.import_keys(p_table, p_column, p_key) k
     LOOP
         attempts := 0;
         LOOP
@@ -100,15 +100,15 @@ BEGIN
             is_again := false;
             BEGIN
                 IF is_null THEN
-                    outcome := hftok.import_note(named, key, 'blank', NULL, run, p_dry_run);
+                    outcome := hftok_import.import_note(named, key, 'blank', NULL, run, p_dry_run);
                 ELSE
-                    found := hftok.import_row(p_table, p_column, p_key, key, p_open, p_provider_column, owned_by, p_model_column);
+                    found := hftok_import.import_row(p_table, p_column, p_key, key, p_open, p_provider_column, owned_by, p_model_column);
                     is_read := true;
                     IF found.is_there AND p_model_column IS NOT NULL
                         AND pg_catalog.btrim(coalesce(found.model, '')) OPERATOR(pg_catalog.=) '' THEN
-                        outcome := hftok.import_note(named, key, 'rejected', 'it names no model', run, p_dry_run);
+                        outcome := hftok_import.import_note(named, key, 'rejected', 'it names no model', run, p_dry_run);
                     ELSIF found.is_there THEN
-                        outcome := hftok.import_value(named, key, found.value, coalesce(p_provider, found.provider),
+                        outcome := hftok_import.import_value(named, key, found.value, coalesce(p_provider, found.provider),
                             coalesce(p_model, found.model), CASE WHEN is_for_user THEN found.owner END,
                             CASE WHEN is_for_org THEN found.owner END, is_global, found.held, run, p_dry_run);
                     END IF;
@@ -119,13 +119,13 @@ BEGIN
                     is_again := true;
                 ELSIF is_read AND state OPERATOR(pg_catalog.=) '22023' THEN
                     -- hftok's own words.
-                    outcome := hftok.import_note(named, key, 'rejected', said, run, p_dry_run);
+                    outcome := hftok_import.import_note(named, key, 'rejected', said, run, p_dry_run);
                 ELSIF is_read AND state OPERATOR(pg_catalog.=) 'PT413' THEN
-                    outcome := hftok.import_note(named, key, 'rejected', detail, run, p_dry_run);
+                    outcome := hftok_import.import_note(named, key, 'rejected', detail, run, p_dry_run);
                 ELSIF is_read THEN
                     RAISE;
                 ELSIF p_open IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(0A|2|3|42|P0)' THEN
-                    outcome := hftok.import_note(named, key, 'rejected',
+                    outcome := hftok_import.import_note(named, key, 'rejected',
                         pg_catalog.format('p_open fails for it (SQLSTATE %s)', state), run, p_dry_run);
                 ELSE
                     RAISE EXCEPTION 'row % of % cannot be read', key, relation USING ERRCODE = state;
@@ -136,7 +136,7 @@ BEGIN
             COMMIT;
             attempts := attempts OPERATOR(pg_catalog.+) 1;
             IF attempts OPERATOR(pg_catalog.>=) 10 THEN
-                outcome := hftok.import_note(named, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
+                outcome := hftok_import.import_note(named, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
                 EXIT;
             END IF;
         END LOOP;
@@ -170,7 +170,7 @@ BEGIN
     IF p_dry_run THEN
         summary := pg_catalog.format('dry run: %s', summary);
     END IF;
-    PERFORM hftok.import_note(named, NULL, 'summary', summary);
+    PERFORM hftok_import.import_note(named, NULL, 'summary', summary);
     COMMIT;
     RAISE NOTICE '%: %', named, summary USING HINT = 'SELECT * FROM hftok.import_report';
 END

@@ -30,29 +30,29 @@ BEGIN
         RAISE EXCEPTION 'p_discard is of rejected, duplicate and skipped' USING ERRCODE = '22023';
     END IF;
     SELECT s.source, s.relation, s.is_filtered, s.estimate INTO named, relation, is_filtered, estimate
-    FROM hftok.import_source(p_table, p_column, p_key) s;
-    PERFORM hftok.import_empty(p_table, p_column, p_key, NULL, '');
+    FROM hftok_import.import_source(p_table, p_column, p_key) s;
+    PERFORM hftok_import.import_empty(p_table, p_column, p_key, NULL, '');
 
-    FOR key IN SELECT k.key FROM hftok.import_keys(p_table, p_column, p_key, p_held => true) k LOOP
+    FOR key IN SELECT k.key FROM hftok_import.import_keys(p_table, p_column, p_key, p_held => true) k LOOP
         attempts := 0;
         LOOP
             is_again := false;
             BEGIN
                 emptied := NULL;
-                held := (hftok.import_row(p_table, p_column, p_key, key)).held;
-                emptied := CASE WHEN hftok.import_holds(named, key, held) THEN 'blanked'
+                held := (hftok_import.import_row(p_table, p_column, p_key, key)).held;
+                emptied := CASE WHEN hftok_import.import_holds(named, key, held) THEN 'blanked'
                     WHEN pg_catalog.cardinality(p_discard) OPERATOR(pg_catalog.>) 0
-                        AND hftok.import_saw(named, key, held, p_discard) THEN 'discarded' END;
-                IF emptied IS NOT NULL AND hftok.import_empty(p_table, p_column, p_key, key, held) IS NOT TRUE THEN
+                        AND hftok_import.import_saw(named, key, held, p_discard) THEN 'discarded' END;
+                IF emptied IS NOT NULL AND hftok_import.import_empty(p_table, p_column, p_key, key, held) IS NOT TRUE THEN
                     emptied := NULL;
                 END IF;
-                still := (hftok.import_row(p_table, p_column, p_key, key)).held;
+                still := (hftok_import.import_row(p_table, p_column, p_key, key)).held;
                 left_as_seen := CASE WHEN still COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '[^[:space:]]'
-                    THEN hftok.import_saw(named, key, still, '{rejected,duplicate,skipped}') END;
+                    THEN hftok_import.import_saw(named, key, still, '{rejected,duplicate,skipped}') END;
                 IF emptied IS NOT NULL AND left_as_seen IS NOT NULL THEN
                     RAISE EXCEPTION 'a trigger keeps it';
                 ELSIF emptied IS NOT NULL THEN
-                    outcome := hftok.import_note(named, key, emptied);
+                    outcome := hftok_import.import_note(named, key, emptied);
                 ELSIF left_as_seen IS NULL THEN
                     -- Gone, or emptied by somebody else, there is nothing to say of it.
                     outcome := 'blank';
@@ -60,7 +60,7 @@ BEGIN
                     -- Why it was not imported has been said.
                     outcome := 'left';
                 ELSE
-                    outcome := hftok.import_note(named, key, 'changed',
+                    outcome := hftok_import.import_note(named, key, 'changed',
                         'it is not what was looked at, or hftok no longer holds that: import again');
                 END IF;
             EXCEPTION WHEN OTHERS THEN
@@ -68,11 +68,11 @@ BEGIN
                 IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
                     is_again := true;
                 ELSIF emptied IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(22023|P0001)' THEN
-                    outcome := hftok.import_note(named, key, 'changed',
+                    outcome := hftok_import.import_note(named, key, 'changed',
                         'a trigger of the table keeps what is emptied, or deletes what hftok has: so it was not emptied');
                 ELSIF state OPERATOR(pg_catalog.~) '^(0A|2|3|42|44|P0)' THEN
                     -- A constraint, a policy or a trigger of the table, whose words would quote the row.
-                    outcome := hftok.import_note(named, key, 'changed',
+                    outcome := hftok_import.import_note(named, key, 'changed',
                         pg_catalog.format('the table does not let it be emptied (SQLSTATE %s)', state));
                 ELSIF state OPERATOR(pg_catalog.~) '^(53HF|PT)' THEN
                     RAISE;
@@ -84,7 +84,7 @@ BEGIN
             COMMIT;
             attempts := attempts OPERATOR(pg_catalog.+) 1;
             IF attempts OPERATOR(pg_catalog.>=) 10 THEN
-                outcome := hftok.import_note(named, key, 'changed', 'somebody else was changing it: try again');
+                outcome := hftok_import.import_note(named, key, 'changed', 'somebody else was changing it: try again');
                 EXIT;
             END IF;
         END LOOP;
@@ -114,7 +114,7 @@ BEGIN
         'server logs, pg_stat_statements, poolers: if they were shown statements with the values in them\n'
         'whatever triggers, views and subscribers copied elsewhere\n'
         'who must be sure has the keys revoked by their providers, and saves new ones', relation);
-    PERFORM hftok.import_note(named, NULL, 'remains', remains);
+    PERFORM hftok_import.import_note(named, NULL, 'remains', remains);
     COMMIT;
     RAISE NOTICE '%: emptied % rows%, left % that hold something%', named, blanked,
         CASE WHEN discarded OPERATOR(pg_catalog.>) 0 THEN pg_catalog.format(', discarded %s', discarded) ELSE '' END, left_over,

@@ -28,16 +28,16 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_vault_statements IS 'The statements that read a Vault''s view, and which columns they touch.';
 
-CREATE FUNCTION hftok.import_vault_names(p_view regclass) RETURNS TABLE (id uuid, name text, description text)
+CREATE FUNCTION hftok_import.import_vault_names(p_view regclass) RETURNS TABLE (id uuid, name text, description text)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_vault_names';
-COMMENT ON FUNCTION hftok.import_vault_names IS
+COMMENT ON FUNCTION hftok_import.import_vault_names IS
     'What secrets a Supabase Vault has. Its view is read as its owner, unless that is a superuser or the caller.';
 
-CREATE FUNCTION hftok.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok.imported_row
+CREATE FUNCTION hftok_import.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok_import.imported_row
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
-COMMENT ON FUNCTION hftok.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
+COMMENT ON FUNCTION hftok_import.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
 
 CREATE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -58,9 +58,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_vault_holds_as_owner IS 'The work of import_vault_holds(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.import_vault_holds(p_name text, p_value text) RETURNS boolean
+CREATE FUNCTION hftok_import.import_vault_holds(p_name text, p_value text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_vault_holds';
-COMMENT ON FUNCTION hftok.import_vault_holds IS
+COMMENT ON FUNCTION hftok_import.import_vault_holds IS
     'Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded.';
 
 CREATE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
@@ -85,9 +85,9 @@ BEGIN
     END IF;
     -- Names first, then each value alone. A view that opens them all for that may fail by one, and then its table says the names.
     BEGIN
-        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok.import_vault_names(source::regclass) n;
+        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok_import.import_vault_names(source::regclass) n;
     EXCEPTION WHEN OTHERS THEN
-        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok.import_vault_names(format('%I.secrets', p_schema)::regclass) n;
+        SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok_import.import_vault_names(format('%I.secrets', p_schema)::regclass) n;
     END;
     FOR given IN
         SELECT l.id, l.name, l.description FROM jsonb_to_recordset(listed) AS l (id uuid, name text, description text)
@@ -96,7 +96,7 @@ BEGIN
         is_read := false;
         reason := NULL;
         BEGIN
-            value := (hftok.import_vault_value(source::regclass, given.id)).held;
+            value := (hftok_import.import_vault_value(source::regclass, given.id)).held;
             is_read := true;
             IF coalesce(given.name, '') = '' THEN
                 outcome := 'skipped';
@@ -105,7 +105,7 @@ BEGIN
                 outcome := 'rejected';
                 reason := 'the view does not show its value';
             ELSIF EXISTS (SELECT FROM hftok.secrets s WHERE s.name = given.name) THEN
-                outcome := CASE WHEN hftok.import_vault_holds(given.name, value) THEN 'unchanged' ELSE 'skipped' END;
+                outcome := CASE WHEN hftok_import.import_vault_holds(given.name, value) THEN 'unchanged' ELSE 'skipped' END;
                 reason := CASE outcome WHEN 'skipped' THEN 'hftok has another secret of this name' END;
             ELSE
                 PERFORM hftok.create_secret(value, given.name, given.description);
@@ -124,7 +124,7 @@ BEGIN
                 RAISE;
             END IF;
         END;
-        PERFORM hftok.import_note(source, coalesce(nullif(given.name, ''), given.id::text), outcome, reason);
+        PERFORM hftok_import.import_note(source, coalesce(nullif(given.name, ''), given.id::text), outcome, reason);
         counts.imported := counts.imported + (outcome = 'imported')::int;
         counts.unchanged := counts.unchanged + (outcome = 'unchanged')::int;
         counts.skipped := counts.skipped + (outcome = 'skipped')::int;

@@ -14,7 +14,7 @@ DECLARE
     made record;
     granted record;
 BEGIN
-    IF target IS NULL OR p_schema ~ '^(hftok|hftok_private|information_schema|pg_.*)$' THEN
+    IF target IS NULL OR p_schema ~ '^(hftok|hftok_import|hftok_private|information_schema|pg_.*)$' THEN
         RAISE EXCEPTION 'there is no schema "%" that can take these names', p_schema USING ERRCODE = '22023';
     END IF;
 

@@ -26,7 +26,7 @@ CREATE FUNCTION hftok_private.granted_to(p_role name)
     AS $$
     WITH home AS (
         SELECT n.oid FROM pg_namespace n
-        WHERE n.nspname IN ('hftok', 'hftok_private') OR (n.nspname = 'vault' AND n.nspowner = 'hftok_owner'::regrole)
+        WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private') OR (n.nspname = 'vault' AND n.nspowner = 'hftok_owner'::regrole)
     ), made AS (
         SELECT d.classoid, d.objoid FROM pg_description d
         WHERE d.objsubid = 0 AND d.description LIKE 'hftok.%, by install\_api(). %'

@@ -50,16 +50,17 @@ BEGIN
         SELECT DISTINCT n.nspname, r.rolname
         FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
         JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-        WHERE n.nspname IN ('hftok', 'hftok_private') AND a.grantee <> n.nspowner
+        WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private') AND a.grantee <> n.nspowner
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM %I', granted.nspname, granted.rolname);
     END LOOP;
 END
 $schemas$;
-REVOKE ALL ON SCHEMA hftok, hftok_private FROM PUBLIC;
+REVOKE ALL ON SCHEMA hftok, hftok_import, hftok_private FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA hftok TO hftok_owner, hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
+GRANT USAGE ON SCHEMA hftok_import TO hftok_owner, hftok_admin;
 
 -- Called by views, policies and functions with the privileges of whoever reads or calls: executable, checks for itself, and lies in a schema that
 -- nobody has USAGE on.
@@ -139,9 +140,9 @@ GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_servic
 -- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
 GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admin;
 GRANT EXECUTE ON FUNCTION
-    hftok.import_source, hftok.import_value, hftok.import_note, hftok.import_holds, hftok.import_saw,
-    hftok.import_keys, hftok.import_row, hftok.import_empty,
-    hftok.import_vault, hftok.import_vault_names, hftok.import_vault_value, hftok.import_vault_holds, hftok.install_api,
+    hftok_import.import_source, hftok_import.import_value, hftok_import.import_note, hftok_import.import_holds, hftok_import.import_saw,
+    hftok_import.import_keys, hftok_import.import_row, hftok_import.import_empty,
+    hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;

@@ -26,7 +26,7 @@ thread_local! {
         &[OIDOID],
     ) };
     static ROW: Statement = const { Statement::new(
-        c"SELECT ROW(true, $1, $2, $3, $4, $5)::hftok.imported_row",
+        c"SELECT ROW(true, $1, $2, $3, $4, $5)::hftok_import.imported_row",
         &[TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID],
     ) };
 }

@@ -146,7 +146,9 @@ pub fn refused(error: &Error) {
 /// Records what Postgres refused before we were asked. Called while an error is being reported.
 pub fn denied(object: &str) {
     // The schema itself, or something in it.
-    if let Some(name) = [&"hftok"].into_iter().chain(action::CALLABLE).find(|name| **name == object) {
+    if let Some(name) =
+        [&"hftok", &"hftok_import"].into_iter().chain(action::CALLABLE).find(|name| **name == object)
+    {
         refuse(&Session::without_catalog(), name, "not_allowed", Object::default(), Header::known);
     }
 }

@@ -86,5 +86,5 @@ pub fn level(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// Everything that users can call or read in schema hftok, as sql/ defines it: Postgres may refuse it before hftok is asked.
+/// Everything that users can call or read in the schemas hftok and hftok_import, as sql/ defines it: Postgres may refuse it before hftok is asked.
 pub const CALLABLE: &[&str] = include!(concat!(env!("OUT_DIR"), "/callable.rs"));

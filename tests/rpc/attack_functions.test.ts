@@ -236,7 +236,7 @@ Deno.test("other methods are none of a function's", async () => {
 });
 
 Deno.test("functions of other schemas are not there, for anybody", async () => {
-  const hidden = (await functionsOf("hftok_private")).filter(({ name }) =>
+  const hidden = [...await functionsOf("hftok_import"), ...await functionsOf("hftok_private")].filter(({ name }) =>
     !functions.some((each) => each.name === name)
   );
   assert(hidden.length > 10);
@@ -251,11 +251,11 @@ Deno.test("functions of other schemas are not there, for anybody", async () => {
   ];
   for (const name of [...hidden.map((each) => each.name), ...elsewhere]) {
     for (const who of [anon, bob, service]) {
-      for (const path of [name, `hftok_private.${name}`]) {
+      for (const path of [name, `hftok_import.${name}`, `hftok_private.${name}`]) {
         const answer = await who.raw("POST", `/rpc/${path}`, {});
         assert.equal(answer.status, 404, describe(who.last));
       }
-      for (const profile of ["hftok_private", "pg_catalog", "public"]) {
+      for (const profile of ["hftok_import", "hftok_private", "pg_catalog", "public"]) {
         const answer = await who.raw("POST", `/rpc/${name}`, {}, { "Content-Profile": profile });
         assert.equal(answer.status, 406, describe(who.last));
       }

@@ -14,26 +14,6 @@ export type CompositeTypes = {
     ok: boolean | null;
     warnings: string[] | null;
   };
-  /** A row that is moved in: what its column holds, what that opens to, and what it is for. */
-  imported_row: {
-    is_there: boolean | null;
-    held: string | null;
-    value: string | null;
-    provider: string | null;
-    owner: string | null;
-    model: string | null;
-  };
-  /** A column that is moved in: its name in the report, and how SQL addresses it. */
-  imported_source: {
-    source: string | null;
-    relation: string | null;
-    is_key: string | null;
-    held: string | null;
-    empty: string | null;
-    is_bytea: boolean | null;
-    is_filtered: boolean | null;
-    estimate: number | null;
-  };
   /** How many secrets of a Supabase Vault became what. */
   imported_vault: {
     imported: number | null;

@@ -100,65 +100,10 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: undefined;
   };
-  /** Empties the column of the row with a key, if it still holds p_held. Done as the table's owner, unless that is a superuser or the caller. */
-  import_empty: {
-    Args: { p_table: string; p_column: string; p_key: string; p_row: string; p_held: string };
-    Returns: boolean;
-  };
-  /** Whether a column still holds what was imported from it, and hftok has a secret for it that opens. */
-  import_holds: {
-    Args: { p_source: string; p_key: string; p_column: string };
-    Returns: boolean;
-  };
-  /** The keys of a table's rows, the greatest first; with p_held of those only whose column holds something. Read as the table's owner, unless that is a superuser or the caller. */
-  import_keys: {
-    Args: { p_table: string; p_column: string; p_key: string; p_held?: boolean };
-    Returns: { key: string | null; is_null: boolean | null }[];
-  };
-  /** Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason. */
-  import_note: {
-    Args: { p_source: string; p_key: string; p_outcome: string; p_reason?: string | null; p_run?: string | null; p_dry_run?: boolean };
-    Returns: string;
-  };
-  /** The row with a key, as import_column() sees it; NULL when there is none. The row is read as import_keys() reads it; p_open runs as the caller. */
-  import_row: {
-    Args: { p_table: string; p_column: string; p_key: string; p_row: string; p_open?: string | null; p_provider_column?: string | null; p_owner_column?: string | null; p_model_column?: string | null };
-    Returns: CompositeTypes["imported_row"];
-  };
-  /** Whether a column still holds what was looked at when it was not imported, with one of these outcomes: rejected, duplicate, skipped. */
-  import_saw: {
-    Args: { p_source: string; p_key: string; p_column: string; p_outcomes: string[] };
-    Returns: boolean;
-  };
-  /** How import_column() and blank_column() call and address a column; for programs that import its values themselves. */
-  import_source: {
-    Args: { p_table: string; p_column: string; p_key: string };
-    Returns: CompositeTypes["imported_source"];
-  };
-  /** Imports the value of one row, as import_column() does, and says what became of it: imported, unchanged, skipped, duplicate, rejected or blank. p_column is what the column holds when that is not the value: blank_column() compares it. */
-  import_value: {
-    Args: { p_source: string; p_key: string; p_value: string; p_provider: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_column?: string | null; p_run?: string | null; p_dry_run?: boolean };
-    Returns: string;
-  };
   /** Copies the named secrets of a Supabase Vault in this database, read through its view. One whose name hftok has already is reported, not replaced. */
   import_vault: {
     Args: { p_schema?: string };
     Returns: CompositeTypes["imported_vault"];
-  };
-  /** Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded. */
-  import_vault_holds: {
-    Args: { p_name: string; p_value: string };
-    Returns: boolean;
-  };
-  /** What secrets a Supabase Vault has. Its view is read as its owner, unless that is a superuser or the caller. */
-  import_vault_names: {
-    Args: { p_view: string };
-    Returns: { id: string | null; name: string | null; description: string | null }[];
-  };
-  /** What the view shows of one secret, in held; NULL when there is none. */
-  import_vault_value: {
-    Args: { p_view: string; p_id: string };
-    Returns: CompositeTypes["imported_row"];
   };
   /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */
   install_api: {

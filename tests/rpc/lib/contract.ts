@@ -149,17 +149,6 @@ export const operation: Record<string, Group[]> = {
   import_column: ["admin"],
   blank_column: ["admin"],
   import_vault: ["admin"],
-  import_source: ["admin"],
-  import_value: ["admin"],
-  import_note: ["admin"],
-  import_holds: ["admin"],
-  import_saw: ["admin"],
-  import_keys: ["admin"],
-  import_row: ["admin"],
-  import_empty: ["admin"],
-  import_vault_names: ["admin"],
-  import_vault_value: ["admin"],
-  import_vault_holds: ["admin"],
 };
 
 /** Who may call a function; undefined for one that is not written down here. */

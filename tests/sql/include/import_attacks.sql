@@ -8,7 +8,7 @@ $$;
 
 -- A column of secrets is no key, owner, provider or model: all of these are told.
 CREATE TABLE regress_attack.tokens (token text PRIMARY KEY, user_id text);
-SELECT hftok.import_source('regress_attack.tokens', 'token', 'token');
+SELECT hftok_import.import_source('regress_attack.tokens', 'token', 'token');
 CREATE TABLE regress_attack.keys (id int PRIMARY KEY, token text);
 CALL hftok.import_column('regress_attack.keys', 'token', 'id', 'huggingface', p_owner_column => 'token');
 CALL hftok.import_column('regress_attack.keys', 'token', 'id', p_provider_column => 'token');
@@ -92,7 +92,7 @@ CALL hftok.blank_column('regress_attack.sealed_keys', 'token', 'id', p_discard =
 CALL hftok.import_column('regress_attack.sealed_keys', 'token', 'id', 'huggingface', p_open => 'nullif(convert_from(token, ''UTF8''), ''hf_00000000000000000000000000000000g3'')');
 CALL hftok.blank_column('regress_attack.sealed_keys', 'token', 'id', p_discard => '{rejected}');
 SELECT * FROM pg_temp.of('sealed_keys.token');
-SELECT hftok.import_value('attack', '3', 'changeme', 'huggingface', p_user_id => 'k3');
+SELECT hftok_import.import_value('attack', '3', 'changeme', 'huggingface', p_user_id => 'k3');
 SELECT credentials FROM hftok.forget_user('k3');
 SELECT count(*) AS left FROM hftok_private.import_rows WHERE source = 'attack' AND key = '3';
 
@@ -132,10 +132,10 @@ CALL hftok.blank_column('regress_attack.called', 'token', 'id', p_discard => '{r
 SELECT id, token FROM regress_attack.called ORDER BY id;
 
 -- Names that are roles, and white space that only some call so.
-SELECT hftok.import_value('attack', '1', 'hf_00000000000000000000000000000000j1', 'huggingface', p_user_id => 'role:postgres');
-SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0', 'huggingface', p_user_id => 'j2');
-SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0', 'huggingface', p_user_id => 'j2');
-SELECT hftok.import_holds('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0') AS held;
+SELECT hftok_import.import_value('attack', '1', 'hf_00000000000000000000000000000000j1', 'huggingface', p_user_id => 'role:postgres');
+SELECT hftok_import.import_value('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0', 'huggingface', p_user_id => 'j2');
+SELECT hftok_import.import_value('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0', 'huggingface', p_user_id => 'j2');
+SELECT hftok_import.import_holds('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0') AS held;
 SELECT key, outcome, reason FROM hftok.import_report WHERE source = 'attack' ORDER BY key;
 
 -- Who asks whether somebody's token is this one leaves a trace, also with a dry run, and also when it is what was imported.
@@ -144,18 +144,18 @@ CREATE FUNCTION pg_temp.asked() RETURNS bigint LANGUAGE sql AS $$
 $$;
 CALL pg_temp.await_audit();
 SELECT pg_temp.asked() AS asked \gset
-SELECT hftok.import_value('oracle', '1', 'hf_00000000000000000000000000000001g7', 'huggingface', p_user_id => '37', p_dry_run => true);
-SELECT hftok.import_value('oracle', '1', 'hf_0000000000000000000000000000000guess', 'huggingface', p_user_id => '37', p_dry_run => true);
+SELECT hftok_import.import_value('oracle', '1', 'hf_00000000000000000000000000000001g7', 'huggingface', p_user_id => '37', p_dry_run => true);
+SELECT hftok_import.import_value('oracle', '1', 'hf_0000000000000000000000000000000guess', 'huggingface', p_user_id => '37', p_dry_run => true);
 CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
-SELECT hftok.import_value('attack', '2', 'hf_00000000000000000000000000000000j2', 'huggingface', p_user_id => 'j2');
+SELECT hftok_import.import_value('attack', '2', 'hf_00000000000000000000000000000000j2', 'huggingface', p_user_id => 'j2');
 CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
 -- Nor does a column that was seen before cover for another value.
-SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
+SELECT hftok_import.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
 SELECT version FROM hftok.save_credential('huggingface', 'hf_00000000000000000000000000000001j4', p_user_id => 'j4');
-SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000001j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed', p_dry_run => true);
-SELECT hftok.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
+SELECT hftok_import.import_value('attack', '4', 'hf_00000000000000000000000000000001j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed', p_dry_run => true);
+SELECT hftok_import.import_value('attack', '4', 'hf_00000000000000000000000000000000j4', 'huggingface', p_user_id => 'j4', p_column => 'sealed');
 CALL pg_temp.await_audit();
 SELECT pg_temp.asked() - :asked AS asked;
 

@@ -19,7 +19,7 @@ CREATE FUNCTION pg_temp.privileges(aclitem[]) RETURNS text LANGUAGE sql AS $$
         FROM aclexplode($1) a WHERE a.privilege_type <> 'MAINTAIN' GROUP BY 1
     ) grants
 $$;
-CREATE TEMP VIEW ours AS SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('hftok', 'hftok_private');
+CREATE TEMP VIEW ours AS SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('hftok', 'hftok_import', 'hftok_private');
 
 -- Unaligned, so that a longer name changes its own line and no other.
 \pset format unaligned
@@ -138,7 +138,7 @@ CREATE TEMP VIEW owned AS
 
 -- A definer does not know its caller. These three call nothing that is recorded.
 CREATE TEMP VIEW definers AS
-    SELECT unnest('{hftok.logging_risks,hftok.import_note,hftok_private.secret_written}'::regproc[]::oid[]) AS oid;
+    SELECT unnest('{hftok.logging_risks,hftok_import.import_note,hftok_private.secret_written}'::regproc[]::oid[]) AS oid;
 
 CREATE TEMP VIEW faults AS
     SELECT 'PUBLIC has a privilege' AS fault, format('%s %s %s', g.privilege_type, g.kind, g.object) AS object
@@ -170,11 +170,14 @@ CREATE TEMP VIEW faults AS
     AND NOT (g.privilege_type = 'EXECUTE' AND g.object ~ '^hftok_private[.]import_(step|saved)[(]'
         AND g.grantee::regrole::text = 'hftok_admin')
     UNION ALL
+    SELECT 'hftok_import is reached by another than the operator', format('%s %s %s', g.privilege_type, g.object, g.grantee::regrole)
+    FROM granted g WHERE g.object LIKE 'hftok\_import%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'), to_regrole('hftok_admin'))
+    UNION ALL
     SELECT 'leakproof', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE p.proleakproof
     UNION ALL
     SELECT 'parallel safe', p.oid::regprocedure::text
-    FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE n.nspname = 'hftok' AND p.proparallel = 's'
+    FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE n.nspname <> 'hftok_private' AND p.proparallel = 's'
     UNION ALL
     SELECT 'definer of another owner', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace WHERE p.prosecdef AND p.proowner <> to_regrole('hftok_owner')
@@ -194,7 +197,7 @@ CREATE TEMP VIEW faults AS
     -- Only Rust records: a definer comes to it by way of a function of ours. import_line() leads nowhere, and keyring_state() only looks.
     SELECT 'definer that may lead to what is recorded', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
-    WHERE p.prosecdef AND regexp_replace(p.prosrc, 'hftok_private[.](import_line|keyring_state)[(]', '', 'g') ~ 'hftok(_private)?[.]\w+\('
+    WHERE p.prosecdef AND regexp_replace(p.prosrc, 'hftok_private[.](import_line|keyring_state)[(]', '', 'g') ~ 'hftok(_import|_private)?[.]\w+\('
     UNION ALL
     SELECT 'work of a guarded function, by somebody else or of no function', p.oid::regprocedure::text
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
@@ -216,7 +219,7 @@ CREATE TEMP VIEW faults AS
         AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'hftok'))
     UNION ALL
     SELECT 'a table outside hftok_private', c.oid::regclass::text
-    FROM pg_class c JOIN ours n ON n.oid = c.relnamespace WHERE n.nspname = 'hftok' AND c.relkind IN ('r', 'p', 'm', 'S')
+    FROM pg_class c JOIN ours n ON n.oid = c.relnamespace WHERE n.nspname <> 'hftok_private' AND c.relkind IN ('r', 'p', 'm', 'S')
     UNION ALL
     SELECT 'a table without forced row security', c.oid::regclass::text
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
@@ -339,16 +342,18 @@ CALL pg_temp.break('CREATE POLICY strange ON hftok_private.audit_pending FOR SEL
 CALL pg_temp.break('CREATE POLICY strange ON hftok_private.members USING (user_id = hftok_private.caller_id())');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok TO PUBLIC');
 CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok_private TO hftok_service');
+CALL pg_temp.break('GRANT USAGE ON SCHEMA hftok_import TO hftok_service');
+CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_import.import_row TO hftok_auditor');
 CALL pg_temp.break('GRANT USAGE ON TYPE hftok.keyring TO PUBLIC');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok.verify TO pg_monitor');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok.verify TO hftok_auditor WITH GRANT OPTION');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret LEAKPROOF');
 CALL pg_temp.break('ALTER FUNCTION hftok.get_secret PARALLEL SAFE');
-CALL pg_temp.break('ALTER FUNCTION hftok.import_note RESET search_path');
-CALL pg_temp.break('ALTER FUNCTION hftok.import_note SET search_path = pg_catalog, public');
-CALL pg_temp.break('ALTER FUNCTION hftok.import_note RESET row_security');
-CALL pg_temp.break('ALTER FUNCTION hftok.import_note RESET ALL');
-CALL pg_temp.break('ALTER FUNCTION hftok.import_note OWNER TO pg_monitor');
+CALL pg_temp.break('ALTER FUNCTION hftok_import.import_note RESET search_path');
+CALL pg_temp.break('ALTER FUNCTION hftok_import.import_note SET search_path = pg_catalog, public');
+CALL pg_temp.break('ALTER FUNCTION hftok_import.import_note RESET row_security');
+CALL pg_temp.break('ALTER FUNCTION hftok_import.import_note RESET ALL');
+CALL pg_temp.break('ALTER FUNCTION hftok_import.import_note OWNER TO pg_monitor');
 CALL pg_temp.break('ALTER FUNCTION hftok.previous_token SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on');
 CALL pg_temp.break('CREATE OR REPLACE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text) LANGUAGE sql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS ''SELECT hftok.get_secret(NULL), NULL, NULL''');

@@ -133,7 +133,7 @@ INSERT INTO calls (call) VALUES
 -- and triggers: refuse_write and delete_vault_row in 30_vault, refuse_view_write in 40_privileges, write_credential in 71_credentials, secret_written and user_api_keys_* in 73_user_api_keys.
 SELECT p.oid::regproc AS not_called
 FROM pg_proc p
-WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
+WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
 AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.oid::regproc::text AND (SELECT count(*) FROM regexp_matches(c.call, '=>', 'g')) = p.pronargs)
 ORDER BY p.oid::regproc::text COLLATE "C";
 

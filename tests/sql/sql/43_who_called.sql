@@ -102,8 +102,8 @@ SELECT regress_mallory.run(
     $$SELECT hftok.secret_history(gen_random_uuid())$$, $$DELETE FROM hftok.decrypted_secrets WHERE name = 'made'$$,
     $$SELECT hftok.delete_secret(gen_random_uuid())$$,
     $$SELECT hftok.grant_administrator('olga')$$, $$SELECT hftok.revoke_administrator('olga')$$,
-    $$SELECT hftok.import_value('source', 'key', 'sk-proj-imported000000000001', 'openai', p_user_id => 'dora')$$,
-    $$SELECT hftok.import_value('source', 'other', 'sk-proj-imported000000000001', 'openai', p_user_id => 'dora')$$,
+    $$SELECT hftok_import.import_value('source', 'key', 'sk-proj-imported000000000001', 'openai', p_user_id => 'dora')$$,
+    $$SELECT hftok_import.import_value('source', 'other', 'sk-proj-imported000000000001', 'openai', p_user_id => 'dora')$$,
     $$SELECT hftok.forget_user('dora')$$,
     $$SELECT hftok.verify()$$, $$SELECT hftok.verify_audit(1, 1)$$, $$SELECT hftok.unseal()$$, $$SELECT hftok.purge_audit('2000-01-01')$$);
 SELECT hftok.install_vault_schema();

@@ -14,17 +14,17 @@ GRANT regress_anon, regress_authenticated, regress_service_role TO regress_authe
 -- Everything that is granted on anything of hftok, and memberships in its groups.
 CREATE TEMP VIEW granted AS
     SELECT 'schema' AS kind, n.nspname::text AS object, a.grantor, a.grantee, a.privilege_type, a.is_grantable
-    FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname IN ('hftok', 'hftok_private')
+    FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private')
     UNION ALL
     SELECT 'relation', c.oid::regclass::text, a.grantor, a.grantee, a.privilege_type, a.is_grantable
-    FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
+    FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
     UNION ALL
     SELECT 'column', format('%s.%s', c.oid::regclass, t.attname), a.grantor, a.grantee, a.privilege_type, a.is_grantable
     FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a
-    WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
+    WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
     UNION ALL
     SELECT 'function', p.oid::regprocedure::text, a.grantor, a.grantee, a.privilege_type, a.is_grantable
-    FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
+    FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
     UNION ALL
     SELECT 'membership', m.roleid::regrole::text, m.grantor, m.member, 'MEMBER', m.admin_option
     FROM pg_auth_members m WHERE m.roleid::regrole::text ~ '^hftok_';
@@ -37,20 +37,20 @@ CREATE TEMP VIEW differences AS
     LATERAL (
         SELECT p.oid::regprocedure::text AS object, has_function_privilege(r.member, p.oid, 'EXECUTE') AS has,
             has_function_privilege(r.grp, p.oid, 'EXECUTE') AS should
-        FROM pg_proc p WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)
+        FROM pg_proc p WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
         UNION ALL
         SELECT format('%s %s', c.oid::regclass, v), has_table_privilege(r.member, c.oid, v), has_table_privilege(r.grp, c.oid, v)
         FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) v
-        WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
+        WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
         UNION ALL
         SELECT format('%s.%s %s', c.oid::regclass, t.attname, v), has_column_privilege(r.member, c.oid, t.attnum, v),
             has_column_privilege(r.grp, c.oid, t.attnum, v)
         FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped,
             unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) v
-        WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
+        WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
         UNION ALL
         SELECT format('%s %s', n.nspname, v), has_schema_privilege(r.member, n.oid, v), has_schema_privilege(r.grp, n.oid, v)
-        FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) v WHERE n.nspname IN ('hftok', 'hftok_private')
+        FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) v WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private')
     ) o WHERE o.has <> o.should;
 SELECT member, count(*) > 0 AS lacks FROM differences GROUP BY member ORDER BY member;
 

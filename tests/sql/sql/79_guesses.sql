@@ -93,44 +93,44 @@ SELECT * FROM public.news(:since);
 SELECT action, outcome, provider FROM hftok_private.audit_events_of('guessed') WHERE id > :since AND kind = 'audit' ORDER BY id;
 
 -- An import that would bring what is there already says so: so it is told, also as a dry run.
-SELECT hftok.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought');
+SELECT hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought');
 CALL pg_temp.await_audit();
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS hit,
-    hftok.import_value('guess', '1', 'sk-proj-guessed0000000000005', 'openai', p_user_id => 'brought', p_dry_run => true) AS miss,
-    hftok.import_value('guess', '2', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS of_another_row;
+SELECT hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS hit,
+    hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000005', 'openai', p_user_id => 'brought', p_dry_run => true) AS miss,
+    hftok_import.import_value('guess', '2', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS of_another_row;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_holds('guess', '1', 'sk-proj-guessed0000000000004') AS hit, hftok.import_holds('guess', '1', 'sk-proj-guessed0000000000005') AS miss,
-    hftok.import_holds('guess', '9', 'sk-proj-guessed0000000000004') AS no_such_row, hftok.import_holds('guess', '1', NULL) AS nothing;
+SELECT hftok_import.import_holds('guess', '1', 'sk-proj-guessed0000000000004') AS hit, hftok_import.import_holds('guess', '1', 'sk-proj-guessed0000000000005') AS miss,
+    hftok_import.import_holds('guess', '9', 'sk-proj-guessed0000000000004') AS no_such_row, hftok_import.import_holds('guess', '1', NULL) AS nothing;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 -- What another row has the better of is not brought, and remembered as seen.
-SELECT hftok.import_value('guess', '3', 'sk-proj-guessed0000000000006', 'openai', p_user_id => 'guessed') AS skipped;
+SELECT hftok_import.import_value('guess', '3', 'sk-proj-guessed0000000000006', 'openai', p_user_id => 'guessed') AS skipped;
 CALL pg_temp.await_audit();
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{skipped}') AS hit, hftok.import_saw('guess', '3', 'sk-proj-guessed0000000000005', '{skipped}') AS miss,
-    hftok.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{rejected}') AS of_another_outcome;
+SELECT hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{skipped}') AS hit, hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000005', '{skipped}') AS miss,
+    hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{rejected}') AS of_another_outcome;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 -- A value that is no good has what is remembered of its row forgotten, if the column holds what it held.
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000005') AS miss,
-    hftok.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000004') AS hit;
+SELECT hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000005') AS miss,
+    hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000004') AS hit;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 -- What was deleted since is told of as well.
-SELECT hftok.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted') AS brought;
+SELECT hftok_import.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted') AS brought;
 SELECT hftok.delete_credential('openai', p_user_id => 'deleted') AS deleted;
 CALL pg_temp.await_audit();
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted', p_dry_run => true) AS hit;
+SELECT hftok_import.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted', p_dry_run => true) AS hit;
 CALL pg_temp.await_audit();
 SELECT action, outcome, n, scope, owner, provider FROM public.news(:since);
 -- And a Vault's secrets.
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_vault_holds('door pin', '7301') AS hit, hftok.import_vault_holds('door pin', ' 7301') AS miss, hftok.import_vault_holds('none such', '7301') AS none, hftok.import_vault_holds('', '7301') AS nameless;
+SELECT hftok_import.import_vault_holds('door pin', '7301') AS hit, hftok_import.import_vault_holds('door pin', ' 7301') AS miss, hftok_import.import_vault_holds('none such', '7301') AS none, hftok_import.import_vault_holds('', '7301') AS nameless;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 
@@ -152,7 +152,7 @@ CALL pg_temp.await_audit();
 SELECT action, outcome, sum(n) FROM public.news(:since) GROUP BY 1, 2;
 -- The next statement begins anew.
 SELECT max(id) AS since FROM hftok_private.audit \gset
-SELECT hftok.import_value('public.guess_bulk.key', '7', 'sk-proj-00000000000000000007', 'openai', p_user_id => '7', p_dry_run => true);
+SELECT hftok_import.import_value('public.guess_bulk.key', '7', 'sk-proj-00000000000000000007', 'openai', p_user_id => '7', p_dry_run => true);
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 SELECT ok FROM hftok.verify_audit();

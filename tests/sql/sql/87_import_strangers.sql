@@ -9,8 +9,8 @@ CREATE ROLE regress_mallory;
 CREATE ROLE regress_mover IN ROLE hftok_admin;
 CREATE SCHEMA regress_m AUTHORIZATION regress_mallory;
 GRANT USAGE ON SCHEMA regress_m TO regress_mover;
-GRANT USAGE ON SCHEMA hftok TO regress_mallory;
-GRANT EXECUTE ON FUNCTION hftok.get_secret, hftok.import_note TO regress_mallory;
+GRANT USAGE ON SCHEMA hftok, hftok_import TO regress_mallory;
+GRANT EXECUTE ON FUNCTION hftok.get_secret, hftok_import.import_note TO regress_mallory;
 SELECT hftok.put_secret('operators', 'operators-own') IS NOT NULL AS put;
 RESET client_min_messages;
 
@@ -134,36 +134,36 @@ SELECT set_config('app.password', 'the password', false) IS NOT NULL AS set;
 CALL hftok.import_column('regress_m.opened', 'token', 'id', 'huggingface', p_open => 'regress_crypto.pgp_sym_decrypt(opened.token, current_setting(''app.password'')) -- comment');
 SELECT key, outcome, scope_id FROM hftok.import_report WHERE source = 'regress_m.opened.token' AND key IS NOT NULL;
 -- Their text runs as they are, over plain values of columns that they may read.
-SELECT value FROM hftok.import_row('regress_m.opened', 'token', 'id', '9', 'current_user || '' '' || pg_typeof(kind) || '' '' || id');
-SELECT value FROM hftok.import_row('regress_m.opened', 'token', 'id', '9', 'other');
-SELECT value FROM hftok.import_row('regress_m.opened', 'token', 'id', '9', '(SELECT other FROM regress_m.opened)');
-SELECT hftok.import_row('regress_m.opened', 'token', 'id', '9', p_owner_column => 'other');
-SELECT hftok.import_row('regress_m.opened', 'token', 'id', '99');
-SELECT hftok.import_row('regress_m.opened', 'token', 'id', '9', '1) FROM regress_m.opened; SELECT (2::text');
-SELECT hftok.import_row('regress_m.opened', 'token', 'id', '9', p_owner_column => 'other" FROM regress_m.opened --');
-SELECT hftok.import_row('regress_m.opened', 'none', 'id', '1');
-SELECT hftok.import_row('regress_m.trace', 'got', 'place', '1');
-SELECT hftok.import_row(0, 'got', 'place', '1');
-SELECT hftok.import_row(NULL, 'got', 'place', '1');
-SELECT hftok.import_empty('regress_m.opened', 'token', 'id', '9', 'x');
-SELECT hftok.import_empty('regress_m.rule', 'token', 'id', '5', 'not what it holds');
-SELECT * FROM hftok.import_keys('regress_m.rule', 'token', 'id');
+SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', 'current_user || '' '' || pg_typeof(kind) || '' '' || id');
+SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', 'other');
+SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', '(SELECT other FROM regress_m.opened)');
+SELECT hftok_import.import_row('regress_m.opened', 'token', 'id', '9', p_owner_column => 'other');
+SELECT hftok_import.import_row('regress_m.opened', 'token', 'id', '99');
+SELECT hftok_import.import_row('regress_m.opened', 'token', 'id', '9', '1) FROM regress_m.opened; SELECT (2::text');
+SELECT hftok_import.import_row('regress_m.opened', 'token', 'id', '9', p_owner_column => 'other" FROM regress_m.opened --');
+SELECT hftok_import.import_row('regress_m.opened', 'none', 'id', '1');
+SELECT hftok_import.import_row('regress_m.trace', 'got', 'place', '1');
+SELECT hftok_import.import_row(0, 'got', 'place', '1');
+SELECT hftok_import.import_row(NULL, 'got', 'place', '1');
+SELECT hftok_import.import_empty('regress_m.opened', 'token', 'id', '9', 'x');
+SELECT hftok_import.import_empty('regress_m.rule', 'token', 'id', '5', 'not what it holds');
+SELECT * FROM hftok_import.import_keys('regress_m.rule', 'token', 'id');
 CALL hftok.import_column('regress_m.users', 'huggingface_token', 'id', 'huggingface');
 CALL hftok.blank_column('regress_m.users', 'huggingface_token', 'id');
 CALL hftok.import_column('regress_m.trigger', 'token', 'id', 'huggingface');
 -- Rows that are hidden from them stay so, and no policy is run to find out which.
 CALL hftok.import_column('regress_m.policy', 'token', 'id', 'huggingface');
-SELECT * FROM hftok.import_keys('regress_m.policy', 'token', 'id');
+SELECT * FROM hftok_import.import_keys('regress_m.policy', 'token', 'id');
 SET request.method = 'GET';
-SELECT hftok.import_row('regress_m.opened', 'token', 'id', '9');
+SELECT hftok_import.import_row('regress_m.opened', 'token', 'id', '9');
 RESET request.method;
 RESET SESSION AUTHORIZATION;
 SELECT DISTINCT place, as_whom, got FROM regress_m.trace ORDER BY place;
 
 -- A name that is no column is that of the row as a whole, or of a column that no privilege is asked for.
 SET SESSION AUTHORIZATION regress_mover;
-SELECT hftok.import_row('regress_m.rule', 'token', 'id', '5', p_provider_column => 'rule');
-SELECT hftok.import_row('regress_m.rule', 'token', 'id', '5', p_model_column => 'tableoid');
+SELECT hftok_import.import_row('regress_m.rule', 'token', 'id', '5', p_provider_column => 'rule');
+SELECT hftok_import.import_row('regress_m.rule', 'token', 'id', '5', p_model_column => 'tableoid');
 CALL hftok.import_column('regress_m.rule', 'token', 'id', 'huggingface', p_owner_column => 'rule');
 RESET SESSION AUTHORIZATION;
 
@@ -196,19 +196,19 @@ DROP CAST (regress_m.token AS text);
 CREATE CAST (regress_m.token AS text) WITH FUNCTION regress_m.swap_cast(regress_m.token) AS IMPLICIT;
 RESET SESSION AUTHORIZATION;
 BEGIN;
-DECLARE keys CURSOR FOR SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k;
+DECLARE keys CURSOR FOR SELECT k.key FROM hftok_import.import_keys('regress_m.cast', 'token', 'id') k;
 FETCH 1 FROM keys;
 DECLARE salaries CURSOR FOR SELECT pay FROM regress_m.salaries;
-SELECT hftok.import_row('regress_m.cast', 'token', 'id', '2');
+SELECT hftok_import.import_row('regress_m.cast', 'token', 'id', '2');
 ROLLBACK;
 DO $$
 DECLARE
-    keys CURSOR FOR SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k;
+    keys CURSOR FOR SELECT k.key FROM hftok_import.import_keys('regress_m.cast', 'token', 'id') k;
     found text;
 BEGIN
     OPEN keys;
     FETCH keys INTO found;
-    PERFORM hftok.import_row('regress_m.cast', 'token', 'id', found);
+    PERFORM hftok_import.import_row('regress_m.cast', 'token', 'id', found);
 END
 $$;
 -- One of a FOR loop is out of their reach.
@@ -216,9 +216,9 @@ DO $$
 DECLARE
     found text;
 BEGIN
-    FOR found IN SELECT k.key FROM hftok.import_keys('regress_m.cast', 'token', 'id') k LOOP
+    FOR found IN SELECT k.key FROM hftok_import.import_keys('regress_m.cast', 'token', 'id') k LOOP
         RAISE NOTICE 'read %', found;
-        PERFORM hftok.import_row('regress_m.cast', 'token', 'id', found);
+        PERFORM hftok_import.import_row('regress_m.cast', 'token', 'id', found);
     END LOOP;
 END
 $$;

@@ -12,7 +12,7 @@ SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.grant_administrator('al
 SELECT hftok.register_provider('{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}');
 
 DROP EXTENSION hftok;
-SELECT count(*) AS left FROM pg_namespace WHERE nspname = 'hftok_private';
+SELECT count(*) AS left FROM pg_namespace WHERE nspname IN ('hftok_import', 'hftok_private');
 SELECT count(*) AS left FROM pg_class WHERE relowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_proc WHERE proowner = 'hftok_owner'::regrole;
 SELECT count(*) AS left FROM pg_type WHERE typowner = 'hftok_owner'::regrole;
