@@ -11,7 +11,7 @@ use crate::audit::rows::Pending;
 use crate::audit::{self, changes, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::server::audit_queue;
 use crate::pg::server::memory::copy_of_bytes;
 use crate::pg::who::as_owner::AsOwner;
@@ -20,149 +20,132 @@ use crate::pg::who::session::database;
 use crate::pg::who::{request, session};
 use crate::settings;
 
-entry! {
-    /// Verifies the chain from one event to another, and against a head that was kept elsewhere.
-    fn verify_audit(p_from: i64, p_to: i64, p_head: &str) -> Composite {
-        let head = p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
-        let head = head.transpose()?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        audit::settle();
-        let verdict = verifier::verify(p_from, p_to, head)?;
-        let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
-        audit::record(Kind::Audit, outcome, Object::default())?;
-        let (number, reason) = verdict.first_bad.unzip();
-        let reason = reason.or(verdict.continued);
-        Composite::new("hftok.verified_audit")?
-            .set("checked", verdict.checked)?
-            .set("unprotected", verdict.unprotected)?
-            .set("ok", number.is_none())?
-            .set("first_bad", number)?
-            .set("reason", reason)
-    }
+export!(verify_audit, audit_head, purge_audit, report_usage, record_change, record_refusal, record_verify, pending_event, audit_state);
 
-    /// The end of the chain, as a text.
-    fn audit_head() -> String {
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        audit::settle();
-        verifier::head().map(|head| head.to_string())
-    }
+/// Verifies the chain from one event to another, and against a head that was kept elsewhere.
+fn verify_audit(p_from: Option<i64>, p_to: Option<i64>, p_head: Option<&str>) -> Result<Composite, Error> {
+    let head = p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
+    let head = head.transpose()?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    let verdict = verifier::verify(p_from, p_to, head)?;
+    let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
+    audit::record(Kind::Audit, outcome, Object::default())?;
+    let (number, reason) = verdict.first_bad.unzip();
+    let reason = reason.or(verdict.continued);
+    Composite::new("hftok.verified_audit")?
+        .set("checked", verdict.checked)?
+        .set("unprotected", verdict.unprotected)?
+        .set("ok", number.is_none())?
+        .set("first_bad", number)?
+        .set("reason", reason)
+}
 
-    /// Removes the oldest events.
-    fn purge_audit(p_before: TimestampWithTimeZone) -> i64 {
-        let before = required(p_before, "p_before must not be null")?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        audit::settle();
-        purge::purge(before)
-    }
+/// The end of the chain, as a text.
+fn audit_head() -> Result<String, Error> {
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    verifier::head().map(|head| head.to_string())
+}
 
-    /// Has usage counted.
-    fn report_usage(
-        p_secret_id: Uuid,
-        p_scope: &str,
-        p_owner: &str,
-        p_provider: &str,
-        p_requests: i64,
-        p_units: i64,
-        p_cost: &str,
-        p_currency: &str,
-    ) -> () {
-        // A link that somebody follows counts nothing: no transaction that is read-only would stop it.
-        request::refuse_get()?;
-        let Some(id) = p_secret_id else { return Ok(()) };
-        usage::report(Usage {
-            at: session::now(),
-            secret_id: *id.as_bytes(),
-            scope: p_scope.unwrap_or_default(),
-            owner: p_owner.unwrap_or_default(),
-            provider: p_provider.unwrap_or_default(),
-            requests: p_requests.unwrap_or(1),
-            units: p_units.unwrap_or(0),
-            cost: p_cost.unwrap_or("0"),
-            currency: p_currency.unwrap_or("USD"),
+/// Removes the oldest events.
+fn purge_audit(p_before: Option<TimestampWithTimeZone>) -> Result<i64, Error> {
+    let before = required(p_before, "p_before must not be null")?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    purge::purge(before)
+}
+
+/// Has usage counted.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn report_usage(p_secret_id: Option<Uuid>, p_scope: Option<&str>, p_owner: Option<&str>, p_provider: Option<&str>, p_requests: Option<i64>, p_units: Option<i64>, p_cost: Option<&str>, p_currency: Option<&str>) -> Result<(), Error> {
+    // A link that somebody follows counts nothing: no transaction that is read-only would stop it.
+    request::refuse_get()?;
+    let Some(id) = p_secret_id else { return Ok(()) };
+    usage::report(Usage {
+        at: session::now(),
+        secret_id: *id.as_bytes(),
+        scope: p_scope.unwrap_or_default(),
+        owner: p_owner.unwrap_or_default(),
+        provider: p_provider.unwrap_or_default(),
+        requests: p_requests.unwrap_or(1),
+        units: p_units.unwrap_or(0),
+        cost: p_cost.unwrap_or("0"),
+        currency: p_currency.unwrap_or("USD"),
+    })
+}
+
+/// Records a change that was made in SQL.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn record_change(p_action: Option<&str>, p_object: Option<Uuid>, p_version: Option<i32>, p_digest: Option<&[u8]>, p_scope: Option<&str>, p_owner: Option<&str>, p_provider: Option<&str>, p_level: Option<&str>, p_subject: Option<&str>) -> Result<(), Error> {
+    let object = Object {
+        id: p_object.map(|id| *id.as_bytes()),
+        version: p_version,
+        digest: p_digest,
+        level: p_level,
+        subject: p_subject,
+        ..Object::owned(p_scope.unwrap_or_default(), p_owner.unwrap_or_default(), p_provider.unwrap_or_default())
+    };
+    changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
+}
+
+/// Records that a function in SQL refuses.
+fn record_refusal(p_action: Option<&str>, p_outcome: Option<&str>, p_object: Option<Uuid>) -> Result<(), Error> {
+    let object = Object { id: p_object.map(|id| *id.as_bytes()), ..Object::default() };
+    audit::refused_in_sql(
+        required(p_action, "an action must not be null")?,
+        required(p_outcome, "an outcome must not be null")?,
+        object,
+    );
+    Ok(())
+}
+
+/// Records that the whole of what is stored is being verified.
+fn record_verify() -> Result<bool, Error> {
+    // What is read after this is what the chain tells, and not only what is to be chained.
+    audit::settle();
+    audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
+}
+
+/// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
+fn pending_event(p_event: Option<&[u8]>, p_protection: Option<&[u8]>, p_transaction: Option<i64>) -> Result<Option<String>, Error> {
+    let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
+    let pending = Pending::new(copy_of_bytes(event)?, p_protection, transaction);
+    if !pending.is_protected()? {
+        return Ok(None);
+    }
+    Ok(Event::decode(&pending.event).map(|event| audit::line(database(), &event)))
+}
+
+/// How the audit of this database is doing, as JSON. Times are microseconds since 2000.
+fn audit_state() -> Result<String, Error> {
+    let state = audit_queue::with(|queue| {
+        let found = queue.header.lane(database());
+        found.map(|at| {
+            let lane = queue.header.lanes[at];
+            let writer = match lane.writer {
+                0 if lane.failures > 1 => "failing",
+                0 if lane.has_work() => "starting",
+                0 => "idle",
+                _ if lane.is_blocked => "blocked",
+                _ => "running",
+            };
+            (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::steady() - oldest))
         })
-    }
-
-    /// Records a change that was made in SQL.
-    fn record_change(
-        p_action: &str,
-        p_object: Uuid,
-        p_version: i32,
-        p_digest: &[u8],
-        p_scope: &str,
-        p_owner: &str,
-        p_provider: &str,
-        p_level: &str,
-        p_subject: &str,
-    ) -> () {
-        let object = Object {
-            id: p_object.map(|id| *id.as_bytes()),
-            version: p_version,
-            digest: p_digest,
-            level: p_level,
-            subject: p_subject,
-            ..Object::owned(p_scope.unwrap_or_default(), p_owner.unwrap_or_default(), p_provider.unwrap_or_default())
-        };
-        changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
-    }
-
-    /// Records that a function in SQL refuses.
-    fn record_refusal(p_action: &str, p_outcome: &str, p_object: Uuid) -> () {
-        let object = Object { id: p_object.map(|id| *id.as_bytes()), ..Object::default() };
-        audit::refused_in_sql(
-            required(p_action, "an action must not be null")?,
-            required(p_outcome, "an outcome must not be null")?,
-            object,
-        );
-        Ok(())
-    }
-
-    /// Records that the whole of what is stored is being verified.
-    fn record_verify() -> bool {
-        // What is read after this is what the chain tells, and not only what is to be chained.
-        audit::settle();
-        audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
-    }
-
-    /// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
-    fn pending_event(p_event: &[u8], p_protection: &[u8], p_transaction: i64) -> Option<String> {
-        let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
-        let pending = Pending::new(copy_of_bytes(event)?, p_protection, transaction);
-        if !pending.is_protected()? {
-            return Ok(None);
-        }
-        Ok(Event::decode(&pending.event).map(|event| audit::line(database(), &event)))
-    }
-
-    /// How the audit of this database is doing, as JSON. Times are microseconds since 2000.
-    fn audit_state() -> String {
-        let state = audit_queue::with(|queue| {
-            let found = queue.header.lane(database());
-            found.map(|at| {
-                let lane = queue.header.lanes[at];
-                let writer = match lane.writer {
-                    0 if lane.failures > 1 => "failing",
-                    0 if lane.has_work() => "starting",
-                    0 => "idle",
-                    _ if lane.is_blocked => "blocked",
-                    _ => "running",
-                };
-                (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::steady() - oldest))
-            })
-        });
-        let (writer, waiting, age) = match state {
-            None => ("none", 0, None),
-            Some(None) => ("idle", 0, None),
-            Some(Some(state)) => state,
-        };
-        Ok(json!({
-            "mode": if settings::audit_is_sync() { "sync" } else { "async" },
-            "writer": if session::is_standby() { "log" } else { writer },
-            "waiting": waiting,
-            "oldest_age": age,
-        })
-        .to_string())
-    }
+    });
+    let (writer, waiting, age) = match state {
+        None => ("none", 0, None),
+        Some(None) => ("idle", 0, None),
+        Some(Some(state)) => state,
+    };
+    Ok(json!({
+        "mode": if settings::audit_is_sync() { "sync" } else { "async" },
+        "writer": if session::is_standby() { "log" } else { writer },
+        "waiting": waiting,
+        "oldest_age": age,
+    })
+    .to_string())
 }

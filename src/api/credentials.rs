@@ -13,7 +13,7 @@ use super::remark::said;
 use crate::audit;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::call::json;
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::server::server_log;
@@ -24,6 +24,8 @@ use crate::store::quotas::Counted;
 use crate::store::row::{SealedRow, microseconds};
 use crate::store::secrets::{self, Secret};
 use crate::store::{integrations, owner_lock, providers};
+
+export!(save_credential, check_credential, delete_credential, reseal, report_credential);
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -134,144 +136,113 @@ fn answer(saved: &Secret) -> Result<Composite, Error> {
         .set("warnings", warnings)
 }
 
-entry! {
-    /// Saves a credential of the caller, of an organisation, or of the installation.
-    fn save_credential(
-        p_provider: &str,
-        p_secret: &str,
-        p_model: &str,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_global: bool,
-        p_label: &str,
-        p_expires_at: TimestampWithTimeZone,
-        p_allowed_hosts: Array<&str>,
-        p_on_unusable: &str,
-        p_expected_version: i32,
-    ) -> Composite {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let actor = Actor::of(&caller)?;
-        let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
-        let _owner = AsOwner::switch(&caller)?;
-        owner.admit_writer(&actor)?;
-        let saving = Saving {
-            provider: required(p_provider, "p_provider must not be null")?,
-            secret: required(p_secret, "p_secret must not be null")?,
-            model: short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default(),
-            label: short(p_label, "p_label may have 1024 bytes at most")?,
-            expires_at: p_expires_at,
-            allowed_hosts: hosts(p_allowed_hosts)?,
-            may_continue: may_continue(p_on_unusable)?,
-            expected: p_expected_version,
-            id: None,
-        };
-        let saved = saving.store(&owner)?;
-        if matches!(actor, Actor::Trusted) && owner.is_role() {
-            server_log::notice(
-                &format!("this is a credential of {}, and of no user of the application", owner.id),
-                Some("It is used when p_user_id names that. For somebody else's, name p_user_id, p_org_id or p_global."),
-            );
-        }
-        answer(&saved)
+/// Saves a credential of the caller, of an organisation, or of the installation.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn save_credential(p_provider: Option<&str>, p_secret: Option<&str>, p_model: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_global: Option<bool>, p_label: Option<&str>, p_expires_at: Option<TimestampWithTimeZone>, p_allowed_hosts: Option<Array<'_, &str>>, p_on_unusable: Option<&str>, p_expected_version: Option<i32>) -> Result<Composite, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let actor = Actor::of(&caller)?;
+    let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
+    let _owner = AsOwner::switch(&caller)?;
+    owner.admit_writer(&actor)?;
+    let saving = Saving {
+        provider: required(p_provider, "p_provider must not be null")?,
+        secret: required(p_secret, "p_secret must not be null")?,
+        model: short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default(),
+        label: short(p_label, "p_label may have 1024 bytes at most")?,
+        expires_at: p_expires_at,
+        allowed_hosts: hosts(p_allowed_hosts)?,
+        may_continue: may_continue(p_on_unusable)?,
+        expected: p_expected_version,
+        id: None,
+    };
+    let saved = saving.store(&owner)?;
+    if matches!(actor, Actor::Trusted) && owner.is_role() {
+        server_log::notice(
+            &format!("this is a credential of {}, and of no user of the application", owner.id),
+            Some("It is used when p_user_id names that. For somebody else's, name p_user_id, p_org_id or p_global."),
+        );
     }
+    answer(&saved)
+}
 
-    /// Looks at a value without storing it.
-    fn check_credential(p_provider: &str, p_secret: &str) -> Composite {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let provider = providers::find(required(p_provider, "p_provider must not be null")?)?;
-        let (ok, warnings) = match check(&provider, required(p_secret, "p_secret must not be null")?) {
-            Ok(checked) => (true, checked.warnings.iter().map(ToString::to_string).collect()),
-            Err(Error::Rejected(rejection)) => (false, vec![rejection.to_string()]),
-            Err(error) => return Err(error),
-        };
-        Composite::new("hftok.checked_credential")?.set("ok", ok)?.set::<Vec<String>>("warnings", warnings)
+/// Looks at a value without storing it.
+fn check_credential(p_provider: Option<&str>, p_secret: Option<&str>) -> Result<Composite, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let provider = providers::find(required(p_provider, "p_provider must not be null")?)?;
+    let (ok, warnings) = match check(&provider, required(p_secret, "p_secret must not be null")?) {
+        Ok(checked) => (true, checked.warnings.iter().map(ToString::to_string).collect()),
+        Err(Error::Rejected(rejection)) => (false, vec![rejection.to_string()]),
+        Err(error) => return Err(error),
+    };
+    Composite::new("hftok.checked_credential")?.set("ok", ok)?.set::<Vec<String>>("warnings", warnings)
+}
+
+/// Deletes a credential; says whether there was one that the caller may delete.
+fn delete_credential(p_provider: Option<&str>, p_model: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_global: Option<bool>) -> Result<bool, Error> {
+    let caller = Caller::current();
+    let actor = Actor::of(&caller)?;
+    let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
+    let _owner = AsOwner::switch(&caller)?;
+    match owner.admit_writer(&actor) {
+        // Answered, and yet a refusal.
+        Err(error @ Error::NotFound(_)) => {
+            audit::refused(&error);
+            return Ok(false);
+        }
+        admitted => admitted?,
     }
+    let provider = required(p_provider, "p_provider must not be null")?;
+    owner_lock::lock(owner.scope, &owner.id)?;
+    let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
+    secrets::delete(binding_key(&owner.binding(provider, model)))
+}
 
-    /// Deletes a credential; says whether there was one that the caller may delete.
-    fn delete_credential(
-        p_provider: &str,
-        p_model: &str,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_global: bool,
-    ) -> bool {
-        let caller = Caller::current();
-        let actor = Actor::of(&caller)?;
-        let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
-        let _owner = AsOwner::switch(&caller)?;
-        match owner.admit_writer(&actor) {
-            // Answered, and yet a refusal.
-            Err(error @ Error::NotFound(_)) => {
-                audit::refused(&error);
-                return Ok(false);
-            }
-            admitted => admitted?,
-        }
-        let provider = required(p_provider, "p_provider must not be null")?;
-        owner_lock::lock(owner.scope, &owner.id)?;
-        let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
-        secrets::delete(binding_key(&owner.binding(provider, model)))
+/// A value sealed anew, bound to other hosts and another end.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn reseal(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<&str>, p_scope_id: Option<&str>, p_provider: Option<&str>, p_model: Option<&str>, p_name: Option<&str>, p_sealed: Option<&[u8]>, p_old_hosts: Option<Array<'_, &str>>, p_old_expiry: Option<TimestampWithTimeZone>, p_new_hosts: Option<Array<'_, &str>>, p_new_expiry: Option<TimestampWithTimeZone>) -> Result<Vec<u8>, Error> {
+    const INCOMPLETE: &str = "a row is incomplete";
+    let mut row = SealedRow {
+        id: required(p_id, INCOMPLETE)?,
+        version: required(p_version, INCOMPLETE)?,
+        scope: copy_of_text(required(p_scope, INCOMPLETE)?)?,
+        scope_id: copy_of_text(required(p_scope_id, INCOMPLETE)?)?,
+        provider: copy_of_text(required(p_provider, INCOMPLETE)?)?,
+        model: copy_of_text(required(p_model, INCOMPLETE)?)?,
+        name: copy_of_text(required(p_name, INCOMPLETE)?)?,
+        allowed_hosts: texts(p_old_hosts)?,
+        expires_at: p_old_expiry,
+        sealed: copy_of_bytes(required(p_sealed, INCOMPLETE)?)?,
+    };
+    let value = row.open()?;
+    let former = row.size();
+    row.allowed_hosts = hosts(p_new_hosts)?;
+    row.expires_at = p_new_expiry;
+    row.seal(&value.as_ref())?;
+    if let Some(scope) = Scope::parse(&row.scope) {
+        // Whoever calls this has locked the owner, and then the row.
+        Counted::lock(scope, &row.scope_id)?.admit_bytes(row.size().saturating_sub(former))?;
     }
+    Ok(row.sealed)
+}
 
-    /// A value sealed anew, bound to other hosts and another end.
-    fn reseal(
-        p_id: Uuid,
-        p_version: i32,
-        p_scope: &str,
-        p_scope_id: &str,
-        p_provider: &str,
-        p_model: &str,
-        p_name: &str,
-        p_sealed: &[u8],
-        p_old_hosts: Array<&str>,
-        p_old_expiry: TimestampWithTimeZone,
-        p_new_hosts: Array<&str>,
-        p_new_expiry: TimestampWithTimeZone,
-    ) -> Vec<u8> {
-        const INCOMPLETE: &str = "a row is incomplete";
-        let mut row = SealedRow {
-            id: required(p_id, INCOMPLETE)?,
-            version: required(p_version, INCOMPLETE)?,
-            scope: copy_of_text(required(p_scope, INCOMPLETE)?)?,
-            scope_id: copy_of_text(required(p_scope_id, INCOMPLETE)?)?,
-            provider: copy_of_text(required(p_provider, INCOMPLETE)?)?,
-            model: copy_of_text(required(p_model, INCOMPLETE)?)?,
-            name: copy_of_text(required(p_name, INCOMPLETE)?)?,
-            allowed_hosts: texts(p_old_hosts)?,
-            expires_at: p_old_expiry,
-            sealed: copy_of_bytes(required(p_sealed, INCOMPLETE)?)?,
-        };
-        let value = row.open()?;
-        let former = row.size();
-        row.allowed_hosts = hosts(p_new_hosts)?;
-        row.expires_at = p_new_expiry;
-        row.seal(&value.as_ref())?;
-        if let Some(scope) = Scope::parse(&row.scope) {
-            // Whoever calls this has locked the owner, and then the row.
-            Counted::lock(scope, &row.scope_id)?.admit_bytes(row.size().saturating_sub(former))?;
-        }
-        Ok(row.sealed)
+/// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
+fn report_credential(p_secret_id: Option<Uuid>, p_verdict: Option<&str>, p_message: Option<&str>, p_version: Option<i32>) -> Result<(), Error> {
+    let Some(id) = p_secret_id else { return Ok(()) };
+    let verdict = required(p_verdict, "p_verdict must not be null")?;
+    if !["verified", "invalid", "indeterminate"].contains(&verdict) {
+        return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
     }
-
-    /// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
-    fn report_credential(p_secret_id: Uuid, p_verdict: &str, p_message: &str, p_version: i32) -> () {
-        let Some(id) = p_secret_id else { return Ok(()) };
-        let verdict = required(p_verdict, "p_verdict must not be null")?;
-        if !["verified", "invalid", "indeterminate"].contains(&verdict) {
-            return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
-        }
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        // Kept of a refusal only.
-        let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
-        let message = message.as_deref();
-        match secrets::report(id, verdict, message, p_version)? {
-            // What the first refusal of a credential that worked leaves as it is.
-            Some(kept) if kept == verdict => integrations::report(id, verdict, message),
-            _ => Ok(()),
-        }
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    // Kept of a refusal only.
+    let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
+    let message = message.as_deref();
+    match secrets::report(id, verdict, message, p_version)? {
+        // What the first refusal of a credential that worked leaves as it is.
+        Some(kept) if kept == verdict => integrations::report(id, verdict, message),
+        _ => Ok(()),
     }
 }

@@ -1,51 +1,52 @@
 //! Functions whose work is done in SQL, by the function of the same name with `_as_owner` after it. Their caller is known, and
 //! recorded: [`crate::pg::call::guarded`].
 
-use crate::pg::call::guarded::guarded;
+use crate::pg::call::entry::export;
 
-guarded! {
+export! {
+    guarded:
     /// The versions of a named secret.
-    fn secret_history;
+    secret_history,
     /// Which secrets hold a value.
-    fn find_secret;
+    find_secret,
     /// DELETE on the views of named secrets.
-    fn delete_vault_row;
+    delete_vault_row,
     /// UPDATE and DELETE on the view credentials.
-    fn write_credential;
+    write_credential,
     /// Makes a user of the application an administrator.
-    fn grant_administrator;
+    grant_administrator,
     /// No longer makes a user an administrator.
-    fn revoke_administrator;
+    revoke_administrator,
     /// Gives what is kept for the name of a role to the role that has it now.
-    fn adopt_role;
+    adopt_role,
     /// Deletes everything of a user.
-    fn forget_user;
+    forget_user,
     /// Deletes everything of an organisation.
-    fn forget_org;
+    forget_org,
     /// Counts what was done with a credential.
-    fn record_usage;
+    record_usage,
     /// A statement that writes user_api_keys begins.
-    fn user_api_keys_statement;
+    user_api_keys_statement,
     /// INSERT into user_api_keys.
-    fn user_api_keys_insert;
+    user_api_keys_insert,
     /// ON CONFLICT DO UPDATE of user_api_keys.
-    fn user_api_keys_update;
+    user_api_keys_update,
     /// A row of user_api_keys was written.
-    fn user_api_keys_written;
+    user_api_keys_written,
     /// UPDATE and DELETE on the view user_api_keys.
-    fn user_api_keys_change;
+    user_api_keys_change,
     /// Decides what becomes of a value that is moved in.
-    fn import_step;
+    import_step,
     /// Writes the line of a value that was moved in.
-    fn import_saved;
+    import_saved,
     /// Whether a column still holds what was moved in from it.
-    fn import_holds;
+    import_holds,
     /// Whether a column still holds what was looked at.
-    fn import_saw;
+    import_saw,
     /// Whether a named secret has the value that a Supabase Vault has under its name.
-    fn import_vault_holds;
+    import_vault_holds,
     /// Reads the keyring again.
-    fn unseal;
+    unseal,
     /// Opens everything, without showing it.
-    fn verify;
+    verify,
 }

@@ -6,48 +6,47 @@
 use pgrx::datum::Array;
 
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::{Caller, refuse_in_restricted_operation};
 use crate::pg::who::gateway;
 use crate::store::owners;
 
-entry! {
-    /// The identity under which the caller's own secrets are kept.
-    fn whoami() -> String {
-        Caller::current().identity()
-    }
+export!(whoami, gateways);
+export!(anywhere: caller_id, is_caller, caller_is_in, caller_is_administrator);
 
-    /// The logins whose claims are believed in this database. EXECUTE is the record of one, and not asked for here.
-    fn gateways() -> Vec<String> {
-        Ok(gateway::all())
-    }
+/// The identity under which the caller's own secrets are kept.
+fn whoami() -> Result<String, Error> {
+    Caller::current().identity()
 }
 
-entry! { anywhere:
-    /// The same, or NULL for a caller that has none.
-    fn caller_id() -> Option<String> {
-        Ok(identity_if_any(&Caller::current()))
-    }
+/// The logins whose claims are believed in this database. EXECUTE is the record of one, and not asked for here.
+fn gateways() -> Result<Vec<String>, Error> {
+    Ok(gateway::all())
+}
 
-    /// Whether this identity is the caller's.
-    fn is_caller(p_user_id: &str) -> bool {
-        Ok(p_user_id.is_some() && identity_if_any(&Caller::current()).as_deref() == p_user_id)
-    }
+/// The same, or NULL for a caller that has none.
+fn caller_id() -> Result<Option<String>, Error> {
+    Ok(identity_if_any(&Caller::current()))
+}
 
-    /// Whether the caller is a member of one of these group roles.
-    fn caller_is_in(p_groups: Array<&str>) -> bool {
-        if refuse_in_restricted_operation().is_err() {
-            return Ok(false);
-        }
-        let caller = Caller::current();
-        Ok(p_groups.iter().flat_map(Array::iter).flatten().any(|group| caller.is_in(group)))
-    }
+/// Whether this identity is the caller's.
+fn is_caller(p_user_id: Option<&str>) -> Result<bool, Error> {
+    Ok(p_user_id.is_some() && identity_if_any(&Caller::current()).as_deref() == p_user_id)
+}
 
-    /// Whether the caller is an administrator of the application.
-    fn caller_is_administrator() -> bool {
-        is_administrator(&Caller::current())
+/// Whether the caller is a member of one of these group roles.
+fn caller_is_in(p_groups: Option<Array<'_, &str>>) -> Result<bool, Error> {
+    if refuse_in_restricted_operation().is_err() {
+        return Ok(false);
     }
+    let caller = Caller::current();
+    Ok(p_groups.iter().flat_map(Array::iter).flatten().any(|group| caller.is_in(group)))
+}
+
+/// Whether the caller is an administrator of the application.
+fn caller_is_administrator() -> Result<bool, Error> {
+    is_administrator(&Caller::current())
 }
 
 /// Whether this caller is one.

@@ -6,13 +6,15 @@ use pgrx::pg_sys::{BOOLOID, OIDOID, TEXTOID};
 
 use super::input::{admit_plaintext, required};
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::call::statement;
 use crate::pg::rows::sql::{HandedOn, Parameter, Run, Statement};
 use crate::pg::rows::strangers::{Reading, change_row, read_row, read_rows};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::table_owner::{Admitted, stranger};
+
+export!(import_keys, import_row, import_empty, import_vault_names, import_vault_value);
 
 thread_local! {
     static OF_TABLE: Statement = const { Statement::new(
@@ -31,71 +33,61 @@ thread_local! {
     ) };
 }
 
-entry! {
-    /// The keys of a table's rows, the last one first, and whether the column is NULL there; or of those only that hold something.
-    fn import_keys(p_table: pg_sys::Oid, p_column: &str, p_key: &str, p_held: bool) -> () {
-        let caller = Caller::current();
-        let names = Names::new(p_table, p_column, p_key, [None; 4])?;
-        let source = Source::make(&caller, names)?;
-        let text = if p_held == Some(true) { &source.held_keys } else { &source.keys };
-        read_rows(&caller, &source.to_read(&caller)?, text)
-    }
+/// The keys of a table's rows, the last one first, and whether the column is NULL there; or of those only that hold something.
+fn import_keys(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_held: Option<bool>) -> Result<(), Error> {
+    let caller = Caller::current();
+    let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+    let source = Source::make(&caller, names)?;
+    let text = if p_held == Some(true) { &source.held_keys } else { &source.keys };
+    read_rows(&caller, &source.to_read(&caller)?, text)
+}
 
-    /// One row: what its column holds, and what that opens to.
-    fn import_row(
-        p_table: pg_sys::Oid,
-        p_column: &str,
-        p_key: &str,
-        p_row: &str,
-        p_open: &str,
-        p_provider_column: &str,
-        p_owner_column: &str,
-        p_model_column: &str,
-    ) -> Option<HandedOn> {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let names =
-            Names::new(p_table, p_column, p_key, [p_open, p_provider_column, p_owner_column, p_model_column])?;
-        let row = Source::with(&caller, names, |source| {
-            read_row(&caller, &source.to_read(&caller)?, &source.reading, p_row)
-        })?;
-        let _owner = AsOwner::switch(&caller)?;
-        row.map(|row| ROW.hand_on(&row)).transpose()
-    }
+/// One row: what its column holds, and what that opens to.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn import_row(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_row: Option<&str>, p_open: Option<&str>, p_provider_column: Option<&str>, p_owner_column: Option<&str>, p_model_column: Option<&str>) -> Result<Option<HandedOn>, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let names =
+        Names::new(p_table, p_column, p_key, [p_open, p_provider_column, p_owner_column, p_model_column])?;
+    let row = Source::with(&caller, names, |source| {
+        read_row(&caller, &source.to_read(&caller)?, &source.reading, p_row)
+    })?;
+    let _owner = AsOwner::switch(&caller)?;
+    row.map(|row| ROW.hand_on(&row)).transpose()
+}
 
-    /// Empties the column of one row that still holds what it was seen to hold.
-    fn import_empty(p_table: pg_sys::Oid, p_column: &str, p_key: &str, p_row: &str, p_held: &str) -> bool {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let names = Names::new(p_table, p_column, p_key, [None; 4])?;
-        let held = Parameter::from(required(p_held, "p_held must not be null")?);
-        Source::with(&caller, names, |source| {
-            let admitted = Admitted::to(&caller, source.names.table, &source.reads, &source.writes)?;
-            change_row(&caller, &admitted, &source.emptying, p_row, held)
-        })
-    }
+/// Empties the column of one row that still holds what it was seen to hold.
+fn import_empty(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_row: Option<&str>, p_held: Option<&str>) -> Result<bool, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+    let held = Parameter::from(required(p_held, "p_held must not be null")?);
+    Source::with(&caller, names, |source| {
+        let admitted = Admitted::to(&caller, source.names.table, &source.reads, &source.writes)?;
+        change_row(&caller, &admitted, &source.emptying, p_row, held)
+    })
+}
 
-    /// The names that a Vault's view has, or the table below it.
-    fn import_vault_names(p_view: pg_sys::Oid) -> () {
-        let caller = Caller::current();
-        let view = required(p_view, "p_view must not be null")?;
-        let (names, _, reads) = of_vault(&caller, view)?;
-        read_rows(&caller, &Admitted::to(&caller, view, reads.get(..3).unwrap_or(&reads), &[])?, &names)
-    }
+/// The names that a Vault's view has, or the table below it.
+fn import_vault_names(p_view: Option<pg_sys::Oid>) -> Result<(), Error> {
+    let caller = Caller::current();
+    let view = required(p_view, "p_view must not be null")?;
+    let (names, _, reads) = of_vault(&caller, view)?;
+    read_rows(&caller, &Admitted::to(&caller, view, reads.get(..3).unwrap_or(&reads), &[])?, &names)
+}
 
-    /// What a Vault's view shows of one secret.
-    fn import_vault_value(p_view: pg_sys::Oid, p_id: Uuid) -> Option<HandedOn> {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let view = required(p_view, "p_view must not be null")?;
-        let id = required(p_id, "p_id must not be null")?.to_string();
-        let (_, row, reads) = of_vault(&caller, view)?;
-        let admitted = Admitted::to(&caller, view, &reads, &[])?;
-        let reading = Reading { row, opening: None, types: Vec::new() };
-        let row = read_row(&caller, &admitted, &reading, Some(&id))?;
-        let _owner = AsOwner::switch(&caller)?;
-        row.map(|row| ROW.hand_on(&row)).transpose()
-    }
+/// What a Vault's view shows of one secret.
+fn import_vault_value(p_view: Option<pg_sys::Oid>, p_id: Option<Uuid>) -> Result<Option<HandedOn>, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let view = required(p_view, "p_view must not be null")?;
+    let id = required(p_id, "p_id must not be null")?.to_string();
+    let (_, row, reads) = of_vault(&caller, view)?;
+    let admitted = Admitted::to(&caller, view, &reads, &[])?;
+    let reading = Reading { row, opening: None, types: Vec::new() };
+    let row = read_row(&caller, &admitted, &reading, Some(&id))?;
+    let _owner = AsOwner::switch(&caller)?;
+    row.map(|row| ROW.hand_on(&row)).transpose()
 }
 
 /// What a table is called by.

@@ -19,7 +19,7 @@ use super::owner::{Actor, identifier};
 use super::remark::said;
 use crate::audit::{self, reveals};
 use crate::error::{Error, Object};
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::call::json::{self, Jsonb};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
@@ -32,172 +32,155 @@ use crate::store::quotas::Counted;
 use crate::store::secrets::Secret;
 use crate::store::{owner_lock, owners, providers};
 
-entry! {
-    /// Makes an integration with its credentials.
-    fn create_integration(
-        p_name: &str,
-        p_type: &str,
-        p_credentials: &str,
-        p_config: Jsonb,
-        p_user_id: &str,
-    ) -> Uuid {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let user = acting_user(&caller, p_user_id)?;
-        let p_config = short_json(p_config, CONFIG)?;
-        let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-        let kind = required(p_type, "p_type must not be null")?;
-        let given = required(p_credentials, "p_credentials must not be null")?;
-        let _owner = AsOwner::switch(&caller)?;
-        let provider = providers::find(kind)?;
-        let checked = checked(&provider, given)?;
-        let binding =
-            Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
-        let mut new = Secret::new(&binding)?;
-        new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        let counted = Counted::to_save(Scope::Integration, &user)?;
-        counted.admit_secret()?;
-        new.set_value(&secret(checked.value)?)?;
-        counted.admit_bytes(new.row.size())?;
-        if !new.insert()? {
-            return Err(Error::Internal("a new integration's binding is taken"));
+export!(create_integration, integration_credentials, update_integration, update_integration_credentials, update_integration_status, delete_integration, share_integration, unshare_integration);
+
+/// Makes an integration with its credentials.
+fn create_integration(p_name: Option<&str>, p_type: Option<&str>, p_credentials: Option<&str>, p_config: Option<Jsonb>, p_user_id: Option<&str>) -> Result<Uuid, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let user = acting_user(&caller, p_user_id)?;
+    let p_config = short_json(p_config, CONFIG)?;
+    let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+    let kind = required(p_type, "p_type must not be null")?;
+    let given = required(p_credentials, "p_credentials must not be null")?;
+    let _owner = AsOwner::switch(&caller)?;
+    let provider = providers::find(kind)?;
+    let checked = checked(&provider, given)?;
+    let binding =
+        Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
+    let mut new = Secret::new(&binding)?;
+    new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
+    let counted = Counted::to_save(Scope::Integration, &user)?;
+    counted.admit_secret()?;
+    new.set_value(&secret(checked.value)?)?;
+    counted.admit_bytes(new.row.size())?;
+    if !new.insert()? {
+        return Err(Error::Internal("a new integration's binding is taken"));
+    }
+    integrations::insert(&user, name, kind, p_config, new.row.id)
+}
+
+/// The credentials: an object as it was given, a key as a string.
+fn integration_credentials(p_integration_id: Option<Uuid>, p_user_id: Option<&str>, p_recipient: Option<&str>) -> Result<Jsonb, Error> {
+    admit_plaintext()?;
+    reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let user = named_or_owner(p_integration_id, p_user_id)?;
+    let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+    let found = reached.read_credentials()?;
+    if !reached.is_enabled || reached.is_stopped {
+        let by_backend = reached.is_enabled;
+        return Err(Error::Disabled {
+            secret_id: found.row.id,
+            level: Scope::Integration.as_str(),
+            integration: Some(reached.id),
+            by_backend,
+        });
+    }
+    let value = found.row.open()?;
+    let answer = json::parse(&as_json(&value)?).map_err(|error| match error {
+        Error::NotJson => found.row.damaged(),
+        error => error,
+    })?;
+    let secret = found.row.id.to_string();
+    let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
+    reveals::record(told, p_user_id.map(|_| user.as_str()))?;
+    Ok(answer)
+}
+
+/// Changes what is given.
+fn update_integration(p_integration_id: Option<Uuid>, p_name: Option<&str>, p_config: Option<Jsonb>, p_enabled: Option<bool>, p_user_id: Option<&str>) -> Result<(), Error> {
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let user = user_of(&caller, p_integration_id, p_user_id)?;
+    let p_name = p_name.map(|new| name(Some(new))).transpose()?;
+    if p_name.is_some_and(str::is_empty) {
+        return Err(Error::BadInput("p_name must not be empty"));
+    }
+    own(p_integration_id, &user)?.update(p_name, short_json(p_config, CONFIG)?, p_enabled)
+}
+
+/// Replaces the credentials. A field that holds the mask keeps what is stored.
+fn update_integration_credentials(p_integration_id: Option<Uuid>, p_credentials: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let given = required(p_credentials, "p_credentials must not be null")?;
+    let _owner = AsOwner::switch(&caller)?;
+    let user = user_of(&caller, p_integration_id, p_user_id)?;
+    let counted = Counted::to_save(Scope::Integration, &user)?;
+    let reached = own(p_integration_id, &user)?;
+    let mut found = reached.credentials()?;
+    let former = found.row.version;
+    let merged;
+    // What is stored is opened only where some of it is to stay: credentials that are damaged can be replaced.
+    let given = if may_be_masked(given) && given != found.preview() {
+        merged = merge(given, found.row.open()?.expose()).map_err(Error::Rejected)?;
+        merged.as_ref().map(|merged| merged.as_str())
+    } else {
+        Some(given).filter(|given| *given != found.preview())
+    };
+    let Some(given) = given else { return Ok(()) };
+    let provider = providers::find(&reached.provider)?;
+    let checked = checked(&provider, given)?;
+    found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
+    found.set_value(&secret(checked.value)?)?;
+    counted.admit_bytes(found.row.size())?;
+    found.update(former)?;
+    reached.renew()
+}
+
+/// Keeps what the backend found of the connection.
+fn update_integration_status(p_integration_id: Option<Uuid>, p_status: Option<&str>, p_error_message: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+    let status = required(p_status, "p_status must not be null")?;
+    if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
+        return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
+    }
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let user = named_or_owner(p_integration_id, p_user_id)?;
+    let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+    let message = said(p_error_message, || reached.read_credentials().map(Some))?;
+    reached.set_status(status, message.as_deref())
+}
+
+/// Deletes an integration with its credentials; says whether there was one that the caller may delete.
+fn delete_integration(p_integration_id: Option<Uuid>, p_user_id: Option<&str>) -> Result<bool, Error> {
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let reach = |user: String| {
+        owner_lock::lock(Scope::Integration, &user)?;
+        own(p_integration_id, &user)
+    };
+    match user_of(&caller, p_integration_id, p_user_id).and_then(reach) {
+        Ok(reached) => reached.delete(),
+        // Answered, and yet a refusal.
+        Err(error @ Error::NotFound(_)) => {
+            audit::refused(&error);
+            Ok(false)
         }
-        integrations::insert(&user, name, kind, p_config, new.row.id)
+        Err(error) => Err(error),
     }
+}
 
-    /// The credentials: an object as it was given, a key as a string.
-    fn integration_credentials(p_integration_id: Uuid, p_user_id: &str, p_recipient: &str) -> Jsonb {
-        admit_plaintext()?;
-        reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let user = named_or_owner(p_integration_id, p_user_id)?;
-        let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
-        let found = reached.read_credentials()?;
-        if !reached.is_enabled || reached.is_stopped {
-            let by_backend = reached.is_enabled;
-            return Err(Error::Disabled {
-                secret_id: found.row.id,
-                level: Scope::Integration.as_str(),
-                integration: Some(reached.id),
-                by_backend,
-            });
-        }
-        let value = found.row.open()?;
-        let answer = json::parse(&as_json(&value)?).map_err(|error| match error {
-            Error::NotJson => found.row.damaged(),
-            error => error,
-        })?;
-        let secret = found.row.id.to_string();
-        let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
-        reveals::record(told, p_user_id.map(|_| user.as_str()))?;
-        Ok(answer)
+/// Lets the members of an organisation use it.
+fn share_integration(p_integration_id: Option<Uuid>, p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+    let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
+    let _owner = AsOwner::switch(&caller)?;
+    let user = user_of(&caller, p_integration_id, p_user_id)?;
+    let reached = own(p_integration_id, &user)?;
+    if owners::role(&org, &user)?.is_none() {
+        return Err(Error::NotFound(Object::Owner));
     }
+    reached.share(&org)
+}
 
-    /// Changes what is given.
-    fn update_integration(
-        p_integration_id: Uuid,
-        p_name: &str,
-        p_config: Jsonb,
-        p_enabled: bool,
-        p_user_id: &str,
-    ) -> () {
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let user = user_of(&caller, p_integration_id, p_user_id)?;
-        let p_name = p_name.map(|new| name(Some(new))).transpose()?;
-        if p_name.is_some_and(str::is_empty) {
-            return Err(Error::BadInput("p_name must not be empty"));
-        }
-        own(p_integration_id, &user)?.update(p_name, short_json(p_config, CONFIG)?, p_enabled)
-    }
-
-    /// Replaces the credentials. A field that holds the mask keeps what is stored.
-    fn update_integration_credentials(p_integration_id: Uuid, p_credentials: &str, p_user_id: &str) -> () {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let given = required(p_credentials, "p_credentials must not be null")?;
-        let _owner = AsOwner::switch(&caller)?;
-        let user = user_of(&caller, p_integration_id, p_user_id)?;
-        let counted = Counted::to_save(Scope::Integration, &user)?;
-        let reached = own(p_integration_id, &user)?;
-        let mut found = reached.credentials()?;
-        let former = found.row.version;
-        let merged;
-        // What is stored is opened only where some of it is to stay: credentials that are damaged can be replaced.
-        let given = if may_be_masked(given) && given != found.preview() {
-            merged = merge(given, found.row.open()?.expose()).map_err(Error::Rejected)?;
-            merged.as_ref().map(|merged| merged.as_str())
-        } else {
-            Some(given).filter(|given| *given != found.preview())
-        };
-        let Some(given) = given else { return Ok(()) };
-        let provider = providers::find(&reached.provider)?;
-        let checked = checked(&provider, given)?;
-        found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        found.set_value(&secret(checked.value)?)?;
-        counted.admit_bytes(found.row.size())?;
-        found.update(former)?;
-        reached.renew()
-    }
-
-    /// Keeps what the backend found of the connection.
-    fn update_integration_status(
-        p_integration_id: Uuid,
-        p_status: &str,
-        p_error_message: &str,
-        p_user_id: &str,
-    ) -> () {
-        let status = required(p_status, "p_status must not be null")?;
-        if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
-            return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
-        }
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let user = named_or_owner(p_integration_id, p_user_id)?;
-        let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
-        let message = said(p_error_message, || reached.read_credentials().map(Some))?;
-        reached.set_status(status, message.as_deref())
-    }
-
-    /// Deletes an integration with its credentials; says whether there was one that the caller may delete.
-    fn delete_integration(p_integration_id: Uuid, p_user_id: &str) -> bool {
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let reach = |user: String| {
-            owner_lock::lock(Scope::Integration, &user)?;
-            own(p_integration_id, &user)
-        };
-        match user_of(&caller, p_integration_id, p_user_id).and_then(reach) {
-            Ok(reached) => reached.delete(),
-            // Answered, and yet a refusal.
-            Err(error @ Error::NotFound(_)) => {
-                audit::refused(&error);
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Lets the members of an organisation use it.
-    fn share_integration(p_integration_id: Uuid, p_org_id: &str, p_user_id: &str) -> () {
-        let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
-        let _owner = AsOwner::switch(&caller)?;
-        let user = user_of(&caller, p_integration_id, p_user_id)?;
-        let reached = own(p_integration_id, &user)?;
-        if owners::role(&org, &user)?.is_none() {
-            return Err(Error::NotFound(Object::Owner));
-        }
-        reached.share(&org)
-    }
-
-    /// No longer lets them.
-    fn unshare_integration(p_integration_id: Uuid, p_org_id: &str, p_user_id: &str) -> () {
-        let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
-        let _owner = AsOwner::switch(&caller)?;
-        let user = user_of(&caller, p_integration_id, p_user_id)?;
-        own(p_integration_id, &user)?.unshare(&org)
-    }
+/// No longer lets them.
+fn unshare_integration(p_integration_id: Option<Uuid>, p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+    let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
+    let _owner = AsOwner::switch(&caller)?;
+    let user = user_of(&caller, p_integration_id, p_user_id)?;
+    own(p_integration_id, &user)?.unshare(&org)
 }
 
 /// Named in errors that a configuration raises.

@@ -2,27 +2,28 @@
 
 use hftok_core::binding::Scope;
 
-use crate::pg::call::entry::entry;
+use crate::error::Error;
+use crate::pg::call::entry::export;
 use crate::pg::call::trigger::{AsItCame, Trigger};
 use crate::pg::rows::relations;
 use crate::store::known;
 
-entry! {
-    /// Notes the first secret of its kind, and has sessions told.
-    fn note_kind() -> AsItCame {
-        let trigger = Trigger::current()?;
-        let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
-        let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
-        if let Some(scope) = scope {
-            known::note(trigger.table(), scope, has_model)?;
-        }
-        Ok(trigger.as_it_came())
-    }
+export!(note_kind, note_change);
 
-    /// Tells that a table has changed.
-    fn note_change() -> AsItCame {
-        let trigger = Trigger::current()?;
-        relations::touch(trigger.table());
-        Ok(trigger.as_it_came())
+/// Notes the first secret of its kind, and has sessions told.
+fn note_kind() -> Result<AsItCame, Error> {
+    let trigger = Trigger::current()?;
+    let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
+    let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
+    if let Some(scope) = scope {
+        known::note(trigger.table(), scope, has_model)?;
     }
+    Ok(trigger.as_it_came())
+}
+
+/// Tells that a table has changed.
+fn note_change() -> Result<AsItCame, Error> {
+    let trigger = Trigger::current()?;
+    relations::touch(trigger.table());
+    Ok(trigger.as_it_came())
 }

@@ -5,51 +5,49 @@ use hftok_core::binding::Scope;
 use super::input::required;
 use super::owner::{self, Actor};
 use crate::error::{Error, Object};
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::owner_lock;
 use crate::store::owners::{self, Role};
 use crate::store::quotas::Counted;
 
-entry! {
-    /// Makes a user a member of an organisation, or gives a member another role.
-    fn add_member(p_org_id: &str, p_user_id: &str, p_role: &str) -> () {
-        let change = Change::parse(p_org_id, p_user_id)?;
-        let role = Role::parse(required(p_role, "p_role must not be null")?)
-            .ok_or(Error::BadInput("p_role must be owner, admin or member"))?;
-        let caller = Caller::current();
-        let actor = Actor::of(&caller)?;
-        let _owner = AsOwner::switch(&caller)?;
-        let counted = Counted::lock(Scope::Org, &change.org)?;
-        change.admit(&actor, Some(role))?;
-        owners::put(&counted, &change.user, role)
-    }
+export!(add_member, remove_member, identifier, lock_owner);
 
-    /// Ends a membership; says whether there was one.
-    fn remove_member(p_org_id: &str, p_user_id: &str) -> bool {
-        let change = Change::parse(p_org_id, p_user_id)?;
-        let caller = Caller::current();
-        let actor = Actor::of(&caller)?;
-        let _owner = AsOwner::switch(&caller)?;
-        owner_lock::lock(Scope::Org, &change.org)?;
-        change.admit(&actor, None)?;
-        owners::remove(&change.org, &change.user)
-    }
+/// Makes a user a member of an organisation, or gives a member another role.
+fn add_member(p_org_id: Option<&str>, p_user_id: Option<&str>, p_role: Option<&str>) -> Result<(), Error> {
+    let change = Change::parse(p_org_id, p_user_id)?;
+    let role = Role::parse(required(p_role, "p_role must not be null")?)
+        .ok_or(Error::BadInput("p_role must be owner, admin or member"))?;
+    let caller = Caller::current();
+    let actor = Actor::of(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    let counted = Counted::lock(Scope::Org, &change.org)?;
+    change.admit(&actor, Some(role))?;
+    owners::put(&counted, &change.user, role)
 }
 
-entry! {
-    /// An identifier as it is stored.
-    fn identifier(p_id: &str) -> String {
-        owner::identifier(required(p_id, "an identifier must not be null")?)
-    }
+/// Ends a membership; says whether there was one.
+fn remove_member(p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<bool, Error> {
+    let change = Change::parse(p_org_id, p_user_id)?;
+    let caller = Caller::current();
+    let actor = Actor::of(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    owner_lock::lock(Scope::Org, &change.org)?;
+    change.admit(&actor, None)?;
+    owners::remove(&change.org, &change.user)
+}
 
-    /// Waits until nobody else writes for this owner.
-    fn lock_owner(p_scope: &str, p_id: &str) -> () {
-        let scope = Scope::parse(required(p_scope, "p_scope must not be null")?)
-            .ok_or(Error::BadInput("p_scope must be a scope"))?;
-        owner_lock::lock(scope, required(p_id, "p_id must not be null")?)
-    }
+/// An identifier as it is stored.
+fn identifier(p_id: Option<&str>) -> Result<String, Error> {
+    owner::identifier(required(p_id, "an identifier must not be null")?)
+}
+
+/// Waits until nobody else writes for this owner.
+fn lock_owner(p_scope: Option<&str>, p_id: Option<&str>) -> Result<(), Error> {
+    let scope = Scope::parse(required(p_scope, "p_scope must not be null")?)
+        .ok_or(Error::BadInput("p_scope must be a scope"))?;
+    owner_lock::lock(scope, required(p_id, "p_id must not be null")?)
 }
 
 /// A change of one membership.

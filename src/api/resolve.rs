@@ -12,133 +12,105 @@ use super::walk::{Request, Step, Stored, Taken};
 use crate::audit::reveals;
 use crate::error::{Error, Object};
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::secrets::Secret;
 use crate::store::{integrations, owners, versions};
 
-entry! {
-    /// The credential to use, with its source.
-    fn resolve_token(
-        p_provider: &str,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_model: &str,
-        p_host: &str,
-        p_levels: Array<&str>,
-        p_version: i32,
-        p_recipient: &str,
-    ) -> Composite {
-        admit_plaintext()?;
-        reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch_unpinned(&caller)?;
-        let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
-        let taken = request.walk(|_| ())?;
-        let Some(Taken { level, value, stored }) = taken else {
-            return Composite::new("hftok.resolved_token")?.set("source", "none");
-        };
-        let (value, stored) = match (stored, p_version) {
-            (Some(stored), Some(version)) if version != stored.version => {
-                let previous = versions::find_overlapping(stored.id, version)?;
-                request.admit_version(level, &previous)?;
-                let expires_at = previous.row.expires_at;
-                (previous.row.open()?, Some(Stored { id: stored.id, version, expires_at }))
-            }
-            (stored, _) => (value, stored),
-        };
-        request.record(level, stored)?;
-        let answer = Composite::new("hftok.resolved_token")?.set("source", level.as_str())?;
-        let answer = match stored {
-            None => answer,
-            Some(stored) => answer
-                .set("secret_id", stored.id)?
-                .set("version", stored.version)?
-                .set("expires_at", stored.expires_at)?,
-        };
-        // Last, because each field that is set copies the row.
-        answer.set("token", Revealed(value))
-    }
+export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided);
 
-    /// The Hugging Face token to use, or NULL when no level has one.
-    fn resolve_hf_token(
-        p_user_id: &str,
-        p_org_id: &str,
-        p_model: &str,
-        p_host: &str,
-        p_levels: Array<&str>,
-    ) -> Option<Revealed> {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch_unpinned(&caller)?;
-        let levels = texts(p_levels)?;
-        let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
-        let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
-        request.record(level, stored)?;
-        Ok(Some(Revealed(value)))
-    }
-
-    /// The version before the current one, while it may still be used.
-    fn previous_token(p_secret_id: Uuid) -> Revealed {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch_unpinned(&caller)?;
-        let id = required(p_secret_id, "p_secret_id must not be null")?;
-        let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
-        let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
-        admit_use(&found)?;
-        if found.row.version == 1 {
-            return Err(Error::NotFound(Object::FormerVersion(id)));
+/// The credential to use, with its source.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn resolve_token(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>, p_version: Option<i32>, p_recipient: Option<&str>) -> Result<Composite, Error> {
+    admit_plaintext()?;
+    reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch_unpinned(&caller)?;
+    let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
+    let taken = request.walk(|_| ())?;
+    let Some(Taken { level, value, stored }) = taken else {
+        return Composite::new("hftok.resolved_token")?.set("source", "none");
+    };
+    let (value, stored) = match (stored, p_version) {
+        (Some(stored), Some(version)) if version != stored.version => {
+            let previous = versions::find_overlapping(stored.id, version)?;
+            request.admit_version(level, &previous)?;
+            let expires_at = previous.row.expires_at;
+            (previous.row.open()?, Some(Stored { id: stored.id, version, expires_at }))
         }
-        let previous = versions::find_overlapping(id, found.row.version - 1)?;
-        // Restricted to hosts, it is released by resolve_token() for one of them.
-        let is_restricted = previous.row.allowed_hosts.is_some() || found.row.allowed_hosts.is_some();
-        if previous.is_expired || is_restricted {
-            return Err(Error::NotFound(Object::Version(id, previous.row.version)));
-        }
-        let value = previous.row.open()?;
-        reveals::record(previous.row.object(), None)?;
-        Ok(Revealed(value))
-    }
+        (stored, _) => (value, stored),
+    };
+    request.record(level, stored)?;
+    let answer = Composite::new("hftok.resolved_token")?.set("source", level.as_str())?;
+    let answer = match stored {
+        None => answer,
+        Some(stored) => answer
+            .set("secret_id", stored.id)?
+            .set("version", stored.version)?
+            .set("expires_at", stored.expires_at)?,
+    };
+    // Last, because each field that is set copies the row.
+    answer.set("token", Revealed(value))
+}
 
-    /// The walk as JSON, a member a level, without a value.
-    fn explain(
-        p_provider: &str,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_model: &str,
-        p_host: &str,
-        p_levels: Array<&str>,
-    ) -> String {
-        let caller = Caller::current();
-        let viewer = Viewer::of(&caller)?;
-        let _owner = AsOwner::switch(&caller)?;
-        let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
-        let mut rows = Vec::new();
-        let mut steps = Vec::new();
-        ended(request.walk(|step| steps.push(step)))?;
-        for step in &steps {
-            rows.push(viewer.row(step)?);
-        }
-        Ok(serde_json::Value::Array(rows).to_string())
-    }
+/// The Hugging Face token to use, or NULL when no level has one.
+fn resolve_hf_token(p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<Option<Revealed>, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch_unpinned(&caller)?;
+    let levels = texts(p_levels)?;
+    let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
+    let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
+    request.record(level, stored)?;
+    Ok(Some(Revealed(value)))
+}
 
-    /// Whether resolving would give a token.
-    fn token_provided(
-        p_provider: &str,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_model: &str,
-        p_host: &str,
-        p_levels: Array<&str>,
-    ) -> bool {
-        let caller = Caller::current();
-        let viewer = Viewer::of(&caller)?;
-        let _owner = AsOwner::switch(&caller)?;
-        let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
-        ended(request.walk(|_| ()))
+/// The version before the current one, while it may still be used.
+fn previous_token(p_secret_id: Option<Uuid>) -> Result<Revealed, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch_unpinned(&caller)?;
+    let id = required(p_secret_id, "p_secret_id must not be null")?;
+    let found = Secret::find_id(id)?.filter(|found| found.row.scope != Scope::Vault.as_str());
+    let found = found.ok_or(Error::NotFound(Object::Secret(id)))?;
+    admit_use(&found)?;
+    if found.row.version == 1 {
+        return Err(Error::NotFound(Object::FormerVersion(id)));
     }
+    let previous = versions::find_overlapping(id, found.row.version - 1)?;
+    // Restricted to hosts, it is released by resolve_token() for one of them.
+    let is_restricted = previous.row.allowed_hosts.is_some() || found.row.allowed_hosts.is_some();
+    if previous.is_expired || is_restricted {
+        return Err(Error::NotFound(Object::Version(id, previous.row.version)));
+    }
+    let value = previous.row.open()?;
+    reveals::record(previous.row.object(), None)?;
+    Ok(Revealed(value))
+}
+
+/// The walk as JSON, a member a level, without a value.
+fn explain(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<String, Error> {
+    let caller = Caller::current();
+    let viewer = Viewer::of(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+    let mut rows = Vec::new();
+    let mut steps = Vec::new();
+    ended(request.walk(|step| steps.push(step)))?;
+    for step in &steps {
+        rows.push(viewer.row(step)?);
+    }
+    Ok(serde_json::Value::Array(rows).to_string())
+}
+
+/// Whether resolving would give a token.
+fn token_provided(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<bool, Error> {
+    let caller = Caller::current();
+    let viewer = Viewer::of(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+    ended(request.walk(|_| ()))
 }
 
 /// That a walk was stopped is an answer here, not an error.

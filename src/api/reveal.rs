@@ -9,12 +9,14 @@ use pgrx::{IntoDatum, pg_sys};
 use super::input::{admit_plaintext, required};
 use crate::audit::reveals;
 use crate::error::Error;
-use crate::pg::call::entry::{Stored, entry};
+use crate::pg::call::entry::{Stored, export};
 use crate::pg::rows::texts::Texts;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::row;
+
+export!(open_vault_row);
 
 /// An opened secret on its way to the caller, as text. What is left of it here is wiped.
 pub struct Revealed(pub Plaintext);
@@ -30,51 +32,39 @@ impl IntoDatum for Revealed {
     }
 }
 
-entry! {
-    /// Opens a row of the view `decrypted_secrets` in the schema named. The caller is whoever reads the view; the
-    /// permission is SELECT on its column. A row that does not open is NULL and does not disturb the others; a
-    /// missing root key is an error.
-    fn open_vault_row(
-        p_schema: &str,
-        p_id: Uuid,
-        p_version: i32,
-        p_scope_id: Stored,
-        p_provider: Stored,
-        p_model: Stored,
-        p_name: Stored,
-        p_allowed_hosts: Texts,
-        p_expires_at: TimestampWithTimeZone,
-        p_sealed: &[u8],
-    ) -> Option<Revealed> {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let schema = required(p_schema, "p_schema must not be null")?;
-        if !acl::may_select(&caller, schema, "decrypted_secrets", "decrypted_secret") {
-            return Err(Error::NotAllowed("permission denied for column decrypted_secret of view decrypted_secrets"));
+/// Opens a row of the view `decrypted_secrets` in the schema named. The caller is whoever reads the view; the
+/// permission is SELECT on its column. A row that does not open is NULL and does not disturb the others; a
+/// missing root key is an error.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn open_vault_row(p_schema: Option<&str>, p_id: Option<Uuid>, p_version: Option<i32>, p_scope_id: Option<Stored<'_>>, p_provider: Option<Stored<'_>>, p_model: Option<Stored<'_>>, p_name: Option<Stored<'_>>, p_allowed_hosts: Option<Texts>, p_expires_at: Option<TimestampWithTimeZone>, p_sealed: Option<&[u8]>) -> Result<Option<Revealed>, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let schema = required(p_schema, "p_schema must not be null")?;
+    if !acl::may_select(&caller, schema, "decrypted_secrets", "decrypted_secret") {
+        return Err(Error::NotAllowed("permission denied for column decrypted_secret of view decrypted_secrets"));
+    }
+    let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
+        return Ok(None);
+    };
+    // Whatever the row says: through this view only secrets of the operator open.
+    let scope = Scope::Vault;
+    let [owner, provider, model, name] =
+        [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |Stored(text)| text));
+    let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
+    let context = Context {
+        secret_id: *id.as_bytes(),
+        version: of_value,
+        binding: Binding { scope, scope_id: owner, provider, model, name },
+        allowed_hosts: p_allowed_hosts.as_ref().map(|hosts| hosts.0.as_slice()),
+        expires_at: p_expires_at.map(row::microseconds),
+    };
+    match row::open_for(sealed, &context, || AsOwner::switch(&caller)) {
+        Ok(value) => {
+            let owned = Object::owned(scope.as_str(), owner, provider);
+            reveals::record(Object { id: Some(*id.as_bytes()), version: Some(version), ..owned }, None)?;
+            Ok(Some(Revealed(value)))
         }
-        let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
-            return Ok(None);
-        };
-        // Whatever the row says: through this view only secrets of the operator open.
-        let scope = Scope::Vault;
-        let [owner, provider, model, name] =
-            [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |Stored(text)| text));
-        let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
-        let context = Context {
-            secret_id: *id.as_bytes(),
-            version: of_value,
-            binding: Binding { scope, scope_id: owner, provider, model, name },
-            allowed_hosts: p_allowed_hosts.as_ref().map(|hosts| hosts.0.as_slice()),
-            expires_at: p_expires_at.map(row::microseconds),
-        };
-        match row::open_for(sealed, &context, || AsOwner::switch(&caller)) {
-            Ok(value) => {
-                let owned = Object::owned(scope.as_str(), owner, provider);
-                reveals::record(Object { id: Some(*id.as_bytes()), version: Some(version), ..owned }, None)?;
-                Ok(Some(Revealed(value)))
-            }
-            Err(error) if error.is_damage() => Ok(None),
-            Err(error) => Err(error),
-        }
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error),
     }
 }

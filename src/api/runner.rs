@@ -7,65 +7,59 @@ use zeroize::Zeroizing;
 use super::input::{admit_plaintext, json_string, texts};
 use super::walk::Request;
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::call::json::{self, Jsonb};
 use crate::pg::server::server_log;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::providers;
 
-entry! {
-    /// The variables as a JSON object: a value each, or null for one to unset.
-    fn runner_env(
-        p_providers: Array<&str>,
-        p_user_id: &str,
-        p_org_id: &str,
-        p_model: &str,
-        p_levels: Array<&str>,
-    ) -> Jsonb {
-        admit_plaintext()?;
-        let caller = Caller::current();
-        let _owner = AsOwner::switch(&caller)?;
-        let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
-        let all = providers::all()?;
-        let unknown = |name: &String| !all.iter().any(|(id, _)| id == name);
-        if p_providers.iter().flatten().any(unknown) {
-            return Err(Error::BadInput("p_providers names a provider that does not exist"));
+export!(runner_env);
+
+/// The variables as a JSON object: a value each, or null for one to unset.
+fn runner_env(p_providers: Option<Array<'_, &str>>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<Jsonb, Error> {
+    admit_plaintext()?;
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
+    let all = providers::all()?;
+    let unknown = |name: &String| !all.iter().any(|(id, _)| id == name);
+    if p_providers.iter().flatten().any(unknown) {
+        return Err(Error::BadInput("p_providers names a provider that does not exist"));
+    }
+    let mut variables = Variables(Zeroizing::new(String::new()));
+    for (id, provider) in all {
+        let is_named = p_providers.as_ref().map(|names| names.contains(&id));
+        if is_named == Some(false) {
+            continue;
         }
-        let mut variables = Variables(Zeroizing::new(String::new()));
-        for (id, provider) in all {
-            let is_named = p_providers.as_ref().map(|names| names.contains(&id));
-            if is_named == Some(false) {
+        let provider = match provider {
+            Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
+                server_log::notice(&format!("hftok left out {id}: it was changed outside hftok"), None);
+                if let Some(builtin) = find(&id) {
+                    variables.withhold(builtin)?;
+                }
                 continue;
             }
-            let provider = match provider {
-                Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
-                    server_log::notice(&format!("hftok left out {id}: it was changed outside hftok"), None);
-                    if let Some(builtin) = find(&id) {
-                        variables.withhold(builtin)?;
-                    }
-                    continue;
-                }
-                provider => provider?,
-            };
-            let request =
-                Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf()?;
-            match request.walk(|_| ()) {
-                Ok(Some(taken)) => {
-                    request.record(taken.level, taken.stored)?;
-                    variables.give(&provider, taken.value.expose())?;
-                }
-                Ok(None) => variables.withhold(&provider)?,
-                Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
-                    let (outcome, level) = (outcome.as_str(), level.as_str());
-                    server_log::notice(&format!("hftok left out {}: {outcome} at level {level}", provider.id), None);
-                    variables.withhold(&provider)?;
-                }
-                Err(error) => return Err(error),
+            provider => provider?,
+        };
+        let request =
+            Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf()?;
+        match request.walk(|_| ()) {
+            Ok(Some(taken)) => {
+                request.record(taken.level, taken.stored)?;
+                variables.give(&provider, taken.value.expose())?;
             }
+            Ok(None) => variables.withhold(&provider)?,
+            Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
+                let (outcome, level) = (outcome.as_str(), level.as_str());
+                server_log::notice(&format!("hftok left out {}: {outcome} at level {level}", provider.id), None);
+                variables.withhold(&provider)?;
+            }
+            Err(error) => return Err(error),
         }
-        json::parse(&variables.finish()?)
     }
+    json::parse(&variables.finish()?)
 }
 
 /// A JSON object in the making, in memory that is wiped.

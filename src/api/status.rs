@@ -4,10 +4,12 @@ use std::ffi::CStr;
 
 use super::identity::is_administrator;
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::rows::sql::{HandedOn, Run, Statement};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+
+export!(status);
 
 /// Groups whose members need not be administrators.
 const READERS: [&str; 3] = ["hftok_admin", "hftok_auditor", "hftok_service"];
@@ -20,17 +22,15 @@ thread_local! {
     static LOOK_AT_SERVER: Statement = const { Statement::new(LOOK, &[]) };
 }
 
-entry! {
-    /// Version, keys, counts and audit in one row.
-    fn status() -> HandedOn {
-        let caller = Caller::current();
-        let is_reader = READERS.iter().any(|group| caller.is_in(group)) || !caller.is_in(USERS);
-        if !is_reader && !is_administrator(&caller)? {
-            return Err(Error::NotAllowed(
-                "status() is for hftok_admin, hftok_auditor, hftok_service and the application's administrators",
-            ));
-        }
-        let _owner = AsOwner::switch(&caller)?;
-        LOOK_AT_SERVER.hand_on(&[])
+/// Version, keys, counts and audit in one row.
+fn status() -> Result<HandedOn, Error> {
+    let caller = Caller::current();
+    let is_reader = READERS.iter().any(|group| caller.is_in(group)) || !caller.is_in(USERS);
+    if !is_reader && !is_administrator(&caller)? {
+        return Err(Error::NotAllowed(
+            "status() is for hftok_admin, hftok_auditor, hftok_service and the application's administrators",
+        ));
     }
+    let _owner = AsOwner::switch(&caller)?;
+    LOOK_AT_SERVER.hand_on(&[])
 }

@@ -6,10 +6,12 @@
 use std::ffi::CStr;
 
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::rows::sql::run_script;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+
+export!(install_vault_schema);
 
 /// The schema belongs to hftok_owner, so that its views read as that role.
 const OPEN: &CStr = c"CREATE SCHEMA vault AUTHORIZATION hftok_owner;
@@ -17,14 +19,12 @@ const OPEN: &CStr = c"CREATE SCHEMA vault AUTHORIZATION hftok_owner;
 /// The views and functions that Supabase's Vault has.
 const FILL: &str = concat!(include_str!("vault_schema.sql"), "\0");
 
-entry! {
-    /// Creates the schema and what is in it; Postgres refuses when there is one of that name.
-    fn install_vault_schema() -> () {
-        let caller = Caller::current();
-        let fill = CStr::from_bytes_with_nul(FILL.as_bytes())
-            .map_err(|_| Error::Internal("the script of the vault schema contains a zero byte"))?;
-        run_script(OPEN)?;
-        let _owner = AsOwner::switch(&caller)?;
-        run_script(fill)
-    }
+/// Creates the schema and what is in it; Postgres refuses when there is one of that name.
+fn install_vault_schema() -> Result<(), Error> {
+    let caller = Caller::current();
+    let fill = CStr::from_bytes_with_nul(FILL.as_bytes())
+        .map_err(|_| Error::Internal("the script of the vault schema contains a zero byte"))?;
+    run_script(OPEN)?;
+    let _owner = AsOwner::switch(&caller)?;
+    run_script(fill)
 }

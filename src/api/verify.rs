@@ -8,7 +8,7 @@ use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
-use crate::pg::call::entry::{Stored, entry};
+use crate::pg::call::entry::{Stored, export};
 use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::store::data_keys;
@@ -17,113 +17,89 @@ use crate::store::row::SealedRow;
 use crate::store::versions;
 use crate::store::wrapped_keys::WrappedKey;
 
-entry! {
-    /// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
-    /// have none).
-    fn value_fault(
-        p_id: Uuid,
-        p_version: i32,
-        p_scope: Stored,
-        p_scope_id: Stored,
-        p_provider: Stored,
-        p_model: Stored,
-        p_name: Stored,
-        p_allowed_hosts: Texts,
-        p_expires_at: TimestampWithTimeZone,
-        p_sealed: &[u8],
-        p_preview: Stored,
-        p_fingerprint: &[u8],
-        p_binding_key: Uuid,
-    ) -> Option<String> {
-        let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
-            return Ok(Some("incomplete row".into()));
-        };
-        let text = |stored: Option<Stored<'_>>| copy_of_text(stored.map_or("", |Stored(text)| text));
-        let row = SealedRow {
-            id,
-            version,
-            scope: text(p_scope)?,
-            scope_id: text(p_scope_id)?,
-            provider: text(p_provider)?,
-            model: text(p_model)?,
-            name: text(p_name)?,
-            allowed_hosts: p_allowed_hosts.map(|hosts| hosts.0),
-            expires_at: p_expires_at,
-            sealed: copy_of_bytes(sealed)?,
-        };
-        let value = match row.open() {
-            Ok(value) => value,
-            Err(error) => return fault(error),
-        };
-        if p_binding_key.is_some() && p_binding_key != row.binding_key() {
-            return Ok(Some("stored under another binding than its own".into()));
-        }
-        let stored = p_fingerprint.unwrap_or_default();
-        let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
-        let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref()))) {
-            Some(Ok(fits)) => fits,
-            Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. } | Error::Copy { .. }))) => return fault(error),
-            Some(Err(_)) | None => false,
-        };
-        if !fits {
-            return Ok(Some("its fingerprint is that of another value".into()));
-        }
-        if p_preview.is_none_or(|Stored(stored)| !preview::fits(stored, &value.as_ref())) {
-            return Ok(Some("its preview is that of another value".into()));
-        }
-        Ok(None)
-    }
+export!(value_fault, superseded_fault, is_secret, data_key_fault);
 
-    /// What is wrong with when a version was replaced.
-    fn superseded_fault(
-        p_secret_id: Uuid,
-        p_version: i32,
-        p_superseded_at: TimestampWithTimeZone,
-        p_mark: &[u8],
-    ) -> Option<String> {
-        let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark) else {
-            return Ok(Some("incomplete row".into()));
-        };
-        match versions::was_superseded(id, version, at, mark) {
-            Ok(true) => Ok(None),
-            Ok(false) => Ok(Some("when it was replaced was changed".into())),
-            Err(error) => fault(error),
-        }
+/// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
+/// have none).
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
+fn value_fault(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<Stored<'_>>, p_scope_id: Option<Stored<'_>>, p_provider: Option<Stored<'_>>, p_model: Option<Stored<'_>>, p_name: Option<Stored<'_>>, p_allowed_hosts: Option<Texts>, p_expires_at: Option<TimestampWithTimeZone>, p_sealed: Option<&[u8]>, p_preview: Option<Stored<'_>>, p_fingerprint: Option<&[u8]>, p_binding_key: Option<Uuid>) -> Result<Option<String>, Error> {
+    let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
+        return Ok(Some("incomplete row".into()));
+    };
+    let text = |stored: Option<Stored<'_>>| copy_of_text(stored.map_or("", |Stored(text)| text));
+    let row = SealedRow {
+        id,
+        version,
+        scope: text(p_scope)?,
+        scope_id: text(p_scope_id)?,
+        provider: text(p_provider)?,
+        model: text(p_model)?,
+        name: text(p_name)?,
+        allowed_hosts: p_allowed_hosts.map(|hosts| hosts.0),
+        expires_at: p_expires_at,
+        sealed: copy_of_bytes(sealed)?,
+    };
+    let value = match row.open() {
+        Ok(value) => value,
+        Err(error) => return fault(error),
+    };
+    if p_binding_key.is_some() && p_binding_key != row.binding_key() {
+        return Ok(Some("stored under another binding than its own".into()));
     }
+    let stored = p_fingerprint.unwrap_or_default();
+    let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
+    let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref()))) {
+        Some(Ok(fits)) => fits,
+        Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. } | Error::Copy { .. }))) => return fault(error),
+        Some(Err(_)) | None => false,
+    };
+    if !fits {
+        return Ok(Some("its fingerprint is that of another value".into()));
+    }
+    if p_preview.is_none_or(|Stored(stored)| !preview::fits(stored, &value.as_ref())) {
+        return Ok(Some("its preview is that of another value".into()));
+    }
+    Ok(None)
+}
 
-    /// Whether a row of secrets says only what hftok writes.
-    fn is_secret(p_scope: &str, p_on_unusable: &str, p_verdict: &str, p_version: i32) -> bool {
-        Ok(p_scope.and_then(Scope::parse).is_some()
-            && matches!(p_on_unusable, Some("stop" | "continue"))
-            && matches!(p_verdict, None | Some("verified" | "invalid"))
-            && p_version.is_some_and(|version| version > 0))
+/// What is wrong with when a version was replaced.
+fn superseded_fault(p_secret_id: Option<Uuid>, p_version: Option<i32>, p_superseded_at: Option<TimestampWithTimeZone>, p_mark: Option<&[u8]>) -> Result<Option<String>, Error> {
+    let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark) else {
+        return Ok(Some("incomplete row".into()));
+    };
+    match versions::was_superseded(id, version, at, mark) {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some("when it was replaced was changed".into())),
+        Err(error) => fault(error),
     }
+}
 
-    /// What is wrong with a wrapped data key.
-    fn data_key_fault(
-        p_id: i32,
-        p_purpose: &str,
-        p_root_key_id: i32,
-        p_root_fingerprint: &[u8],
-        p_wrapped: &[u8],
-    ) -> Option<String> {
-        let (Some(id), Some(purpose), Some(root)) = (
-            p_id.and_then(DataKeyId::new),
-            p_purpose.and_then(Purpose::parse),
-            p_root_key_id.and_then(RootKeyId::new),
-        ) else {
-            return Ok(Some("incomplete row".into()));
-        };
-        crate::keys::ready()?;
-        let key = WrappedKey {
-            id,
-            purpose,
-            root,
-            root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
-            wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
-        };
-        identity::home().and_then(|home| key.unwrap(&home)).map_or_else(fault, |()| Ok(None))
-    }
+/// Whether a row of secrets says only what hftok writes.
+fn is_secret(p_scope: Option<&str>, p_on_unusable: Option<&str>, p_verdict: Option<&str>, p_version: Option<i32>) -> Result<bool, Error> {
+    Ok(p_scope.and_then(Scope::parse).is_some()
+        && matches!(p_on_unusable, Some("stop" | "continue"))
+        && matches!(p_verdict, None | Some("verified" | "invalid"))
+        && p_version.is_some_and(|version| version > 0))
+}
+
+/// What is wrong with a wrapped data key.
+fn data_key_fault(p_id: Option<i32>, p_purpose: Option<&str>, p_root_key_id: Option<i32>, p_root_fingerprint: Option<&[u8]>, p_wrapped: Option<&[u8]>) -> Result<Option<String>, Error> {
+    let (Some(id), Some(purpose), Some(root)) = (
+        p_id.and_then(DataKeyId::new),
+        p_purpose.and_then(Purpose::parse),
+        p_root_key_id.and_then(RootKeyId::new),
+    ) else {
+        return Ok(Some("incomplete row".into()));
+    };
+    crate::keys::ready()?;
+    let key = WrappedKey {
+        id,
+        purpose,
+        root,
+        root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
+        wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
+    };
+    identity::home().and_then(|home| key.unwrap(&home)).map_or_else(fault, |()| Ok(None))
 }
 
 /// What is wrong with a row is an answer; that hftok is sealed is an error.

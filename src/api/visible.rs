@@ -10,11 +10,13 @@ use pgrx::pg_sys::TEXTOID;
 
 use super::identity::{identity_if_any, is_administrator};
 use crate::error::Error;
-use crate::pg::call::entry::entry;
+use crate::pg::call::entry::export;
 use crate::pg::rows::row_set::{HandOn, RowSet};
 use crate::pg::rows::sql::Statement;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+
+export!(visible_credentials, visible_members, visible_administrators, visible_integrations, visible_usage, visible_audit_events);
 
 /// Credentials that one user may see.
 const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";
@@ -44,36 +46,34 @@ thread_local! {
     static READ_ALL_EVENTS: Statement = const { Statement::new(ALL_EVENTS, &[]) };
 }
 
-entry! {
-    /// The caller's credentials, those of their organisations, and global ones for administrators.
-    fn visible_credentials() -> RowSet {
-        seen_by_caller(&READ_CREDENTIALS)
-    }
+/// The caller's credentials, those of their organisations, and global ones for administrators.
+fn visible_credentials() -> Result<RowSet, Error> {
+    seen_by_caller(&READ_CREDENTIALS)
+}
 
-    /// The members of the caller's organisations.
-    fn visible_members() -> RowSet {
-        seen_by_caller(&READ_MEMBERS)
-    }
+/// The members of the caller's organisations.
+fn visible_members() -> Result<RowSet, Error> {
+    seen_by_caller(&READ_MEMBERS)
+}
 
-    /// The application's administrators, for one of them.
-    fn visible_administrators() -> RowSet {
-        seen_by_caller(&READ_ADMINISTRATORS)
-    }
+/// The application's administrators, for one of them.
+fn visible_administrators() -> Result<RowSet, Error> {
+    seen_by_caller(&READ_ADMINISTRATORS)
+}
 
-    /// The caller's integrations, and those that are shared with their organisations.
-    fn visible_integrations() -> RowSet {
-        seen_by_caller(&READ_INTEGRATIONS)
-    }
+/// The caller's integrations, and those that are shared with their organisations.
+fn visible_integrations() -> Result<RowSet, Error> {
+    seen_by_caller(&READ_INTEGRATIONS)
+}
 
-    /// The usage of the caller's credentials; everybody's for administrators.
-    fn visible_usage() -> RowSet {
-        seen_by_caller_or_administrator(&READ_USAGE, &READ_ALL_USAGE)
-    }
+/// The usage of the caller's credentials; everybody's for administrators.
+fn visible_usage() -> Result<RowSet, Error> {
+    seen_by_caller_or_administrator(&READ_USAGE, &READ_ALL_USAGE)
+}
 
-    /// What the caller did and what was done with what is theirs; everything for administrators.
-    fn visible_audit_events() -> RowSet {
-        seen_by_caller_or_administrator(&READ_EVENTS, &READ_ALL_EVENTS)
-    }
+/// What the caller did and what was done with what is theirs; everything for administrators.
+fn visible_audit_events() -> Result<RowSet, Error> {
+    seen_by_caller_or_administrator(&READ_EVENTS, &READ_ALL_EVENTS)
 }
 
 /// The rows that a statement has for the caller. A caller without an identity is NULL there, and sees none.

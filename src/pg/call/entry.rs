@@ -1,5 +1,5 @@
-//! How SQL calls Rust: the `entry!` macro defines a C function of the version-1 calling convention, and [`enter`]
-//! stands between it and Postgres.
+//! How SQL calls Rust: [`export!`](export) makes a C function of the version-1 calling convention out of a [`Function`], and
+//! [`enter`] stands between it and Postgres.
 //!
 //! The declarations in `sql/` are written by hand (SQL owns the shape), so the number of arguments is checked on
 //! every call; their types are pinned by a test that calls every function with every argument.
@@ -7,7 +7,7 @@
 //! Nothing here runs inside a security-restricted operation (ANALYZE of an index expression, REFRESH MATERIALIZED VIEW and
 //! the like): there code of a table's owner runs on somebody else's behalf, and plaintext would be written to disk.
 //!
-//! What must stay true: an entry's body returns or unwinds, and everything it owned is dropped before an error is
+//! What must stay true: an exported function returns or unwinds, and everything it owned is dropped before an error is
 //! raised. There is no other way from Rust to a Postgres error. Nobody chooses how much memory a call takes: an argument is
 //! refused by its length before it is detoasted or copied.
 
@@ -23,48 +23,90 @@ use super::statement::InCall;
 use crate::error::Error;
 use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory;
+use crate::pg::who::caller::refuse_in_restricted_operation;
 use crate::pg::who::roles::is_operator;
 
-/// Defines functions that SQL can call. Every argument is an `Option`, because every argument can be NULL. `anywhere:` is for
-/// functions that answer inside a security-restricted operation as well, and give nothing away there.
-macro_rules! entry {
-    (anywhere: $($functions:tt)+) => { $crate::pg::call::entry::entry!(@ Ok(()); $($functions)+); };
-    (@ $admitted:expr; $($(#[doc = $doc:literal])+ fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $return:ty $body:block)+) => {
-        $(
-            $(#[doc = $doc])+
-            #[allow(clippy::too_many_arguments, reason = "a row of a view has as many columns as it has")]
-            fn $name($($arg: Option<$type>),*) -> Result<$return, $crate::error::Error> $body
-
-            #[allow(unsafe_code)]
-            const _: () = {
-                #[unsafe(export_name = concat!("pg_finfo_hftok_", stringify!($name)))]
-                extern "C" fn finfo() -> &'static pgrx::pg_sys::Pg_finfo_record {
-                    &$crate::pg::call::entry::VERSION_1
-                }
-
-                #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
-                extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
-                    const NAMES: &[&str] = &[$(stringify!($arg)),*];
-                    // SAFETY: Postgres passes a valid call, and sql/ declares the function with these types.
-                    unsafe {
-                        $crate::pg::call::entry::enter(fcinfo, stringify!($name), Some(NAMES.len()), |_arguments| {
-                            $admitted
-                                .and_then(|()| {
-                                    $(let $arg = _arguments.next()?;)*
-                                    $name($($arg),*)
-                                })
-                                .inspect_err($crate::pg::call::entry::refused)
-                        })
-                    }
-                }
-            };
-        )+
+/// Exports functions to SQL: each gets its C symbol `hftok_<name>`, and the audit knows it by its name. Each refuses inside a
+/// security-restricted operation, unless it is listed after `anywhere:`, for functions that give nothing away there. After
+/// `guarded:` stand names for which there is no function here: one in SQL does their work ([`super::guarded`]).
+macro_rules! export {
+    (anywhere: $($name:ident),+ $(,)?) => {
+        $($crate::pg::call::entry::export!(
+            @ $name, |arguments| $crate::pg::call::entry::Function::call($name, arguments)
+        );)+
     };
-    ($($functions:tt)+) => {
-        $crate::pg::call::entry::entry!(@ $crate::pg::who::caller::refuse_in_restricted_operation(); $($functions)+);
+    (guarded: $($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        $($crate::pg::call::entry::export!(
+            @ $name, |_| $crate::pg::call::guarded::call(concat!(stringify!($name), "_as_owner\0")), $($doc)+
+        );)+
+    };
+    (@ $name:ident, $body:expr $(, $($doc:literal)+)?) => {
+        #[allow(unsafe_code)]
+        const _: () = {
+            #[unsafe(export_name = concat!("pg_finfo_hftok_", stringify!($name)))]
+            extern "C" fn finfo() -> &'static pgrx::pg_sys::Pg_finfo_record {
+                &$crate::pg::call::entry::VERSION_1
+            }
+
+            $($(#[doc = $doc])+)?
+            #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
+            extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+                // SAFETY: Postgres passes a valid call, and sql/ declares the function with the types that it takes here.
+                unsafe { $crate::pg::call::entry::enter(fcinfo, stringify!($name), $body) }
+            }
+        };
+    };
+    ($($name:ident),+ $(,)?) => {
+        $($crate::pg::call::entry::export!(
+            @ $name, |arguments| $crate::pg::call::entry::call_unless_restricted($name, arguments)
+        );)+
     };
 }
-pub(crate) use entry;
+pub(crate) use export;
+
+/// A plain function that SQL can call. Each argument is an `Option`, because each can be NULL.
+pub trait Function<Taken> {
+    /// The answer, unless it is NULL or an error.
+    type Answer: IntoDatum;
+
+    /// Takes the arguments and calls the function.
+    fn call(self, arguments: &mut Arguments) -> Result<Self::Answer, Error>;
+}
+
+/// Makes functions of as many arguments as are listed, and of fewer, what SQL can call.
+macro_rules! functions_of_up_to {
+    ($($first:ident $($rest:ident)*)?) => {
+        impl<Body, Answer, $($first, $($rest,)*)?> Function<($($first, $($rest,)*)?)> for Body
+        where
+            Body: FnOnce($(Option<$first>, $(Option<$rest>),*)?) -> Result<Answer, Error>,
+            Answer: IntoDatum,
+            $($first: Argument, $($rest: Argument,)*)?
+        {
+            type Answer = Answer;
+
+            #[inline]
+            fn call(self, arguments: &mut Arguments) -> Result<Answer, Error> {
+                const NAMES: &[&str] = &[$(stringify!($first), $(stringify!($rest)),*)?];
+                arguments.admit(NAMES.len())?;
+                self($(arguments.next::<$first>()?, $(arguments.next::<$rest>()?),*)?)
+            }
+        }
+
+        $(functions_of_up_to!($($rest)*);)?
+    };
+}
+
+functions_of_up_to!(A B C D E F G H I J K L M);
+
+/// Calls a function that does nothing inside a security-restricted operation.
+#[inline]
+pub fn call_unless_restricted<Taken, Body: Function<Taken>>(
+    function: Body,
+    arguments: &mut Arguments,
+) -> Result<Body::Answer, Error> {
+    refuse_in_restricted_operation()?;
+    function.call(arguments)
+}
 
 /// The function that is told of refusals.
 static REFUSALS: OnceLock<fn(&Error)> = OnceLock::new();
@@ -84,13 +126,13 @@ pub fn limit_values(most: fn() -> usize) {
 }
 
 /// Tells of an error that a call ends with.
-pub fn refused(error: &Error) {
+fn refused(error: &Error) {
     if let Some(listener) = REFUSALS.get() {
         listener(error);
     }
 }
 
-/// The calling convention of every entry.
+/// The calling convention of every exported function.
 pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
 
 /// The arguments of a call, taken one after the other.
@@ -102,13 +144,24 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Fails unless the call has as many.
+    #[inline]
+    fn admit(&self, taken: usize) -> Result<(), Error> {
+        // SAFETY: `enter` was given the call that Postgres is making.
+        let given = unsafe { (*self.fcinfo).nargs };
+        if usize::try_from(given) == Ok(taken) {
+            return Ok(());
+        }
+        Err(Error::Internal("the function was declared with another number of arguments"))
+    }
+
     /// The next argument, `None` when it is NULL.
     #[inline]
-    pub fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
+    fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
         let at = self.at;
         self.at += 1;
-        // SAFETY: `enter` checked that the call has as many arguments as the entry takes, and the declaration in
-        // sql/ gives each the type that the entry names. The memory of an argument outlives the call.
+        // SAFETY: a `Function` admits the call before it takes as many arguments, and the declaration in sql/ gives each the
+        // type that the function names. The memory of an argument outlives the call.
         unsafe {
             if T::HAS_ANY_LENGTH {
                 let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at).map_or(0, |given| length(given));
@@ -175,25 +228,22 @@ unsafe fn length(value: pg_sys::Datum) -> usize {
     }
 }
 
-/// Runs the body of an entry: hands over the arguments, takes back a value, NULL or an error. `arguments` is how many the body
-/// takes; `None` when it takes whatever there are.
+/// Runs the body of an exported function: hands over the arguments, takes back a value, NULL or an error.
 ///
 /// # Safety
 /// `fcinfo` is the call that Postgres is making, and its arguments have the types that `body` takes.
+#[inline]
 pub unsafe fn enter<T: IntoDatum>(
     fcinfo: pg_sys::FunctionCallInfo,
     name: &'static str,
-    arguments: Option<usize>,
     body: impl FnOnce(&mut Arguments) -> Result<T, Error>,
 ) -> pg_sys::Datum {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: Postgres passes a valid call.
-        let given = unsafe { (*fcinfo).nargs };
-        if arguments.is_some() && usize::try_from(given).ok() != arguments {
-            return Err(Error::Internal("the function was declared with another number of arguments"));
-        }
         let _call = InCall::enter(name, fcinfo);
-        let answer = overhearing(|| body(&mut Arguments { fcinfo, at: 0 }).map(IntoDatum::into_datum));
+        let answer = overhearing(|| {
+            let answer = body(&mut Arguments { fcinfo, at: 0 }).inspect_err(refused);
+            answer.map(IntoDatum::into_datum)
+        });
         memory::admit().and(answer)
     }));
     let report = match outcome {

@@ -12,37 +12,7 @@ use pgrx::{IntoDatum, pg_sys};
 use super::statement;
 use crate::error::Error;
 use crate::pg::who::as_owner::AsOwner;
-use crate::pg::who::caller::Caller;
-
-/// Defines functions that SQL can call, and whose work a function in SQL does.
-macro_rules! guarded {
-    ($($(#[doc = $doc:literal])+ fn $name:ident;)+) => {
-        $(
-            #[allow(unsafe_code)]
-            const _: () = {
-                #[unsafe(export_name = concat!("pg_finfo_hftok_", stringify!($name)))]
-                extern "C" fn finfo() -> &'static pgrx::pg_sys::Pg_finfo_record {
-                    &$crate::pg::call::entry::VERSION_1
-                }
-
-                $(#[doc = $doc])+
-                #[unsafe(export_name = concat!("hftok_", stringify!($name)))]
-                extern "C-unwind" fn call(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
-                    // SAFETY: Postgres passes a valid call. Its arguments are handed on as they are, to a function that
-                    // takes the same.
-                    unsafe {
-                        $crate::pg::call::entry::enter(fcinfo, stringify!($name), None, |_| {
-                            $crate::pg::who::caller::refuse_in_restricted_operation()
-                                .and_then(|()| $crate::pg::call::guarded::call(concat!(stringify!($name), "_as_owner\0")))
-                                .inspect_err($crate::pg::call::entry::refused)
-                        })
-                    }
-                }
-            };
-        )+
-    };
-}
-pub(crate) use guarded;
+use crate::pg::who::caller::{Caller, refuse_in_restricted_operation};
 
 /// What the function in SQL answered.
 pub struct Answer(Option<pg_sys::Datum>);
@@ -64,6 +34,7 @@ impl IntoDatum for Answer {
 /// Calls the function of this name, which ends with a zero byte, in place of the one that is running.
 pub fn call(name: &'static str) -> Result<Answer, Error> {
     const NO_NAME: Error = Error::Internal("a guarded function has no name");
+    refuse_in_restricted_operation()?;
     let name = CStr::from_bytes_with_nul(name.as_bytes()).map_err(|_| NO_NAME)?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
