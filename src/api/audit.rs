@@ -20,11 +20,22 @@ use crate::pg::who::session::database;
 use crate::pg::who::{request, session};
 use crate::settings;
 
-export!(verify_audit, audit_head, purge_audit, report_usage, record_change, record_refusal, record_verify, pending_event, audit_state);
+export!(
+    verify_audit,
+    audit_head,
+    purge_audit,
+    report_usage,
+    record_change,
+    record_refusal,
+    record_verify,
+    pending_event,
+    audit_state
+);
 
 /// Verifies the chain from one event to another, and against a head that was kept elsewhere.
 fn verify_audit(p_from: Option<i64>, p_to: Option<i64>, p_head: Option<&str>) -> Result<Composite, Error> {
-    let head = p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
+    let head =
+        p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
     let head = head.transpose()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
@@ -61,7 +72,16 @@ fn purge_audit(p_before: Option<TimestampWithTimeZone>) -> Result<i64, Error> {
 
 /// Has usage counted.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn report_usage(p_secret_id: Option<Uuid>, p_scope: Option<&str>, p_owner: Option<&str>, p_provider: Option<&str>, p_requests: Option<i64>, p_units: Option<i64>, p_cost: Option<&str>, p_currency: Option<&str>) -> Result<(), Error> {
+fn report_usage(
+    p_secret_id: Option<Uuid>,
+    p_scope: Option<&str>,
+    p_owner: Option<&str>,
+    p_provider: Option<&str>,
+    p_requests: Option<i64>,
+    p_units: Option<i64>,
+    p_cost: Option<&str>,
+    p_currency: Option<&str>,
+) -> Result<(), Error> {
     // A link that somebody follows counts nothing: no transaction that is read-only would stop it.
     request::refuse_get()?;
     let Some(id) = p_secret_id else { return Ok(()) };
@@ -80,20 +100,38 @@ fn report_usage(p_secret_id: Option<Uuid>, p_scope: Option<&str>, p_owner: Optio
 
 /// Records a change that was made in SQL.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn record_change(p_action: Option<&str>, p_object: Option<Uuid>, p_version: Option<i32>, p_digest: Option<&[u8]>, p_scope: Option<&str>, p_owner: Option<&str>, p_provider: Option<&str>, p_level: Option<&str>, p_subject: Option<&str>) -> Result<(), Error> {
+fn record_change(
+    p_action: Option<&str>,
+    p_object: Option<Uuid>,
+    p_version: Option<i32>,
+    p_digest: Option<&[u8]>,
+    p_scope: Option<&str>,
+    p_owner: Option<&str>,
+    p_provider: Option<&str>,
+    p_level: Option<&str>,
+    p_subject: Option<&str>,
+) -> Result<(), Error> {
     let object = Object {
         id: p_object.map(|id| *id.as_bytes()),
         version: p_version,
         digest: p_digest,
         level: p_level,
         subject: p_subject,
-        ..Object::owned(p_scope.unwrap_or_default(), p_owner.unwrap_or_default(), p_provider.unwrap_or_default())
+        ..Object::owned(
+            p_scope.unwrap_or_default(),
+            p_owner.unwrap_or_default(),
+            p_provider.unwrap_or_default(),
+        )
     };
     changes::record_as(Kind::Change, required(p_action, "an action must not be null")?, 1, object)
 }
 
 /// Records that a function in SQL refuses.
-fn record_refusal(p_action: Option<&str>, p_outcome: Option<&str>, p_object: Option<Uuid>) -> Result<(), Error> {
+fn record_refusal(
+    p_action: Option<&str>,
+    p_outcome: Option<&str>,
+    p_object: Option<Uuid>,
+) -> Result<(), Error> {
     let object = Object { id: p_object.map(|id| *id.as_bytes()), ..Object::default() };
     audit::refused_in_sql(
         required(p_action, "an action must not be null")?,
@@ -111,7 +149,11 @@ fn record_verify() -> Result<bool, Error> {
 }
 
 /// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
-fn pending_event(p_event: Option<&[u8]>, p_protection: Option<&[u8]>, p_transaction: Option<i64>) -> Result<Option<String>, Error> {
+fn pending_event(
+    p_event: Option<&[u8]>,
+    p_protection: Option<&[u8]>,
+    p_transaction: Option<i64>,
+) -> Result<Option<String>, Error> {
     let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
     let pending = Pending::new(copy_of_bytes(event)?, p_protection, transaction);
     if !pending.is_protected()? {

@@ -24,7 +24,9 @@ fn catalogue_rows() -> Result<String, Error> {
     let mut rows = Vec::new();
     for (name, entry) in providers::all()? {
         let (definition, is_builtin) = match entry {
-            Ok(Entry::Builtin(provider)) => (builtin.iter().find(|entry| entry["id"] == *provider.id).cloned(), true),
+            Ok(Entry::Builtin(provider)) => {
+                (builtin.iter().find(|entry| entry["id"] == *provider.id).cloned(), true)
+            }
             Ok(Entry::Registered(described)) => (Some(described.whole.clone()), false),
             Err(
                 Error::ProviderUnusable { .. }
@@ -57,8 +59,13 @@ fn unregister_provider(p_provider: Option<&str>) -> Result<bool, Error> {
 }
 
 /// Why a registration cannot be used, or NULL.
-fn provider_fault(p_id: Option<Stored<'_>>, p_definition: Option<Stored<'_>>, p_signature: Option<&[u8]>) -> Result<Option<String>, Error> {
-    let (Some(Stored(id)), Some(Stored(definition)), Some(signature)) = (p_id, p_definition, p_signature) else {
+fn provider_fault(
+    p_id: Option<Stored<'_>>,
+    p_definition: Option<Stored<'_>>,
+    p_signature: Option<&[u8]>,
+) -> Result<Option<String>, Error> {
+    let (Some(Stored(id)), Some(Stored(definition)), Some(signature)) = (p_id, p_definition, p_signature)
+    else {
         return Ok(Some("incomplete row".into()));
     };
     let (id, definition) = (copy_of_text(id)?, copy_of_text(definition)?);

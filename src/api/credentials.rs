@@ -138,7 +138,19 @@ fn answer(saved: &Secret) -> Result<Composite, Error> {
 
 /// Saves a credential of the caller, of an organisation, or of the installation.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn save_credential(p_provider: Option<&str>, p_secret: Option<&str>, p_model: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_global: Option<bool>, p_label: Option<&str>, p_expires_at: Option<TimestampWithTimeZone>, p_allowed_hosts: Option<Array<'_, &str>>, p_on_unusable: Option<&str>, p_expected_version: Option<i32>) -> Result<Composite, Error> {
+fn save_credential(
+    p_provider: Option<&str>,
+    p_secret: Option<&str>,
+    p_model: Option<&str>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_global: Option<bool>,
+    p_label: Option<&str>,
+    p_expires_at: Option<TimestampWithTimeZone>,
+    p_allowed_hosts: Option<Array<'_, &str>>,
+    p_on_unusable: Option<&str>,
+    p_expected_version: Option<i32>,
+) -> Result<Composite, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let actor = Actor::of(&caller)?;
@@ -160,7 +172,9 @@ fn save_credential(p_provider: Option<&str>, p_secret: Option<&str>, p_model: Op
     if matches!(actor, Actor::Trusted) && owner.is_role() {
         server_log::notice(
             &format!("this is a credential of {}, and of no user of the application", owner.id),
-            Some("It is used when p_user_id names that. For somebody else's, name p_user_id, p_org_id or p_global."),
+            Some(
+                "It is used when p_user_id names that. For somebody else's, name p_user_id, p_org_id or p_global.",
+            ),
         );
     }
     answer(&saved)
@@ -181,7 +195,13 @@ fn check_credential(p_provider: Option<&str>, p_secret: Option<&str>) -> Result<
 }
 
 /// Deletes a credential; says whether there was one that the caller may delete.
-fn delete_credential(p_provider: Option<&str>, p_model: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_global: Option<bool>) -> Result<bool, Error> {
+fn delete_credential(
+    p_provider: Option<&str>,
+    p_model: Option<&str>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_global: Option<bool>,
+) -> Result<bool, Error> {
     let caller = Caller::current();
     let actor = Actor::of(&caller)?;
     let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
@@ -202,7 +222,20 @@ fn delete_credential(p_provider: Option<&str>, p_model: Option<&str>, p_user_id:
 
 /// A value sealed anew, bound to other hosts and another end.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn reseal(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<&str>, p_scope_id: Option<&str>, p_provider: Option<&str>, p_model: Option<&str>, p_name: Option<&str>, p_sealed: Option<&[u8]>, p_old_hosts: Option<Array<'_, &str>>, p_old_expiry: Option<TimestampWithTimeZone>, p_new_hosts: Option<Array<'_, &str>>, p_new_expiry: Option<TimestampWithTimeZone>) -> Result<Vec<u8>, Error> {
+fn reseal(
+    p_id: Option<Uuid>,
+    p_version: Option<i32>,
+    p_scope: Option<&str>,
+    p_scope_id: Option<&str>,
+    p_provider: Option<&str>,
+    p_model: Option<&str>,
+    p_name: Option<&str>,
+    p_sealed: Option<&[u8]>,
+    p_old_hosts: Option<Array<'_, &str>>,
+    p_old_expiry: Option<TimestampWithTimeZone>,
+    p_new_hosts: Option<Array<'_, &str>>,
+    p_new_expiry: Option<TimestampWithTimeZone>,
+) -> Result<Vec<u8>, Error> {
     const INCOMPLETE: &str = "a row is incomplete";
     let mut row = SealedRow {
         id: required(p_id, INCOMPLETE)?,
@@ -229,7 +262,12 @@ fn reseal(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<&str>, p_s
 }
 
 /// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
-fn report_credential(p_secret_id: Option<Uuid>, p_verdict: Option<&str>, p_message: Option<&str>, p_version: Option<i32>) -> Result<(), Error> {
+fn report_credential(
+    p_secret_id: Option<Uuid>,
+    p_verdict: Option<&str>,
+    p_message: Option<&str>,
+    p_version: Option<i32>,
+) -> Result<(), Error> {
     let Some(id) = p_secret_id else { return Ok(()) };
     let verdict = required(p_verdict, "p_verdict must not be null")?;
     if !["verified", "invalid", "indeterminate"].contains(&verdict) {

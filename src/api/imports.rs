@@ -34,7 +34,12 @@ thread_local! {
 }
 
 /// The keys of a table's rows, the last one first, and whether the column is NULL there; or of those only that hold something.
-fn import_keys(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_held: Option<bool>) -> Result<(), Error> {
+fn import_keys(
+    p_table: Option<pg_sys::Oid>,
+    p_column: Option<&str>,
+    p_key: Option<&str>,
+    p_held: Option<bool>,
+) -> Result<(), Error> {
     let caller = Caller::current();
     let names = Names::new(p_table, p_column, p_key, [None; 4])?;
     let source = Source::make(&caller, names)?;
@@ -44,7 +49,16 @@ fn import_keys(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Opti
 
 /// One row: what its column holds, and what that opens to.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn import_row(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_row: Option<&str>, p_open: Option<&str>, p_provider_column: Option<&str>, p_owner_column: Option<&str>, p_model_column: Option<&str>) -> Result<Option<HandedOn>, Error> {
+fn import_row(
+    p_table: Option<pg_sys::Oid>,
+    p_column: Option<&str>,
+    p_key: Option<&str>,
+    p_row: Option<&str>,
+    p_open: Option<&str>,
+    p_provider_column: Option<&str>,
+    p_owner_column: Option<&str>,
+    p_model_column: Option<&str>,
+) -> Result<Option<HandedOn>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let names =
@@ -57,7 +71,13 @@ fn import_row(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Optio
 }
 
 /// Empties the column of one row that still holds what it was seen to hold.
-fn import_empty(p_table: Option<pg_sys::Oid>, p_column: Option<&str>, p_key: Option<&str>, p_row: Option<&str>, p_held: Option<&str>) -> Result<bool, Error> {
+fn import_empty(
+    p_table: Option<pg_sys::Oid>,
+    p_column: Option<&str>,
+    p_key: Option<&str>,
+    p_row: Option<&str>,
+    p_held: Option<&str>,
+) -> Result<bool, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let names = Names::new(p_table, p_column, p_key, [None; 4])?;

@@ -32,22 +32,37 @@ use crate::store::quotas::Counted;
 use crate::store::secrets::Secret;
 use crate::store::{owner_lock, owners, providers};
 
-export!(create_integration, integration_credentials, update_integration, update_integration_credentials, update_integration_status, delete_integration, share_integration, unshare_integration);
+export!(
+    create_integration,
+    integration_credentials,
+    update_integration,
+    update_integration_credentials,
+    update_integration_status,
+    delete_integration,
+    share_integration,
+    unshare_integration
+);
 
 /// Makes an integration with its credentials.
-fn create_integration(p_name: Option<&str>, p_type: Option<&str>, p_credentials: Option<&str>, p_config: Option<Jsonb>, p_user_id: Option<&str>) -> Result<Uuid, Error> {
+fn create_integration(
+    p_name: Option<&str>,
+    p_type: Option<&str>,
+    p_credentials: Option<&str>,
+    p_config: Option<Jsonb>,
+    p_user_id: Option<&str>,
+) -> Result<Uuid, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let user = acting_user(&caller, p_user_id)?;
     let p_config = short_json(p_config, CONFIG)?;
-    let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+    let name =
+        required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
     let kind = required(p_type, "p_type must not be null")?;
     let given = required(p_credentials, "p_credentials must not be null")?;
     let _owner = AsOwner::switch(&caller)?;
     let provider = providers::find(kind)?;
     let checked = checked(&provider, given)?;
-    let binding =
-        Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
+    let binding = Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
     let mut new = Secret::new(&binding)?;
     new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     let counted = Counted::to_save(Scope::Integration, &user)?;
@@ -61,7 +76,11 @@ fn create_integration(p_name: Option<&str>, p_type: Option<&str>, p_credentials:
 }
 
 /// The credentials: an object as it was given, a key as a string.
-fn integration_credentials(p_integration_id: Option<Uuid>, p_user_id: Option<&str>, p_recipient: Option<&str>) -> Result<Jsonb, Error> {
+fn integration_credentials(
+    p_integration_id: Option<Uuid>,
+    p_user_id: Option<&str>,
+    p_recipient: Option<&str>,
+) -> Result<Jsonb, Error> {
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
@@ -90,7 +109,13 @@ fn integration_credentials(p_integration_id: Option<Uuid>, p_user_id: Option<&st
 }
 
 /// Changes what is given.
-fn update_integration(p_integration_id: Option<Uuid>, p_name: Option<&str>, p_config: Option<Jsonb>, p_enabled: Option<bool>, p_user_id: Option<&str>) -> Result<(), Error> {
+fn update_integration(
+    p_integration_id: Option<Uuid>,
+    p_name: Option<&str>,
+    p_config: Option<Jsonb>,
+    p_enabled: Option<bool>,
+    p_user_id: Option<&str>,
+) -> Result<(), Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;
@@ -102,7 +127,11 @@ fn update_integration(p_integration_id: Option<Uuid>, p_name: Option<&str>, p_co
 }
 
 /// Replaces the credentials. A field that holds the mask keeps what is stored.
-fn update_integration_credentials(p_integration_id: Option<Uuid>, p_credentials: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+fn update_integration_credentials(
+    p_integration_id: Option<Uuid>,
+    p_credentials: Option<&str>,
+    p_user_id: Option<&str>,
+) -> Result<(), Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let given = required(p_credentials, "p_credentials must not be null")?;
@@ -131,7 +160,12 @@ fn update_integration_credentials(p_integration_id: Option<Uuid>, p_credentials:
 }
 
 /// Keeps what the backend found of the connection.
-fn update_integration_status(p_integration_id: Option<Uuid>, p_status: Option<&str>, p_error_message: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+fn update_integration_status(
+    p_integration_id: Option<Uuid>,
+    p_status: Option<&str>,
+    p_error_message: Option<&str>,
+    p_user_id: Option<&str>,
+) -> Result<(), Error> {
     let status = required(p_status, "p_status must not be null")?;
     if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
         return Err(Error::BadInput("p_status must be pending, verifying, connected, error or disabled"));
@@ -164,7 +198,11 @@ fn delete_integration(p_integration_id: Option<Uuid>, p_user_id: Option<&str>) -
 }
 
 /// Lets the members of an organisation use it.
-fn share_integration(p_integration_id: Option<Uuid>, p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+fn share_integration(
+    p_integration_id: Option<Uuid>,
+    p_org_id: Option<&str>,
+    p_user_id: Option<&str>,
+) -> Result<(), Error> {
     let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;
@@ -176,7 +214,11 @@ fn share_integration(p_integration_id: Option<Uuid>, p_org_id: Option<&str>, p_u
 }
 
 /// No longer lets them.
-fn unshare_integration(p_integration_id: Option<Uuid>, p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<(), Error> {
+fn unshare_integration(
+    p_integration_id: Option<Uuid>,
+    p_org_id: Option<&str>,
+    p_user_id: Option<&str>,
+) -> Result<(), Error> {
     let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;

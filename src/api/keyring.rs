@@ -48,7 +48,8 @@ fn keyring_state() -> Result<String, Error> {
     };
     let (keys, installation, kept) = key_pages::look(|_, pages| {
         let keys = pages.keyring.iter();
-        let keys = keys.map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()}));
+        let keys =
+            keys.map(|key| json!({"id": key.id().get(), "fingerprint": key.fingerprint().to_string()}));
         let name = pages.keyring.installation().as_str().to_owned();
         (keys.collect::<Vec<_>>(), name, pages.databases().count())
     })

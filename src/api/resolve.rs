@@ -22,12 +22,22 @@ export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided
 
 /// The credential to use, with its source.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn resolve_token(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>, p_version: Option<i32>, p_recipient: Option<&str>) -> Result<Composite, Error> {
+fn resolve_token(
+    p_provider: Option<&str>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_model: Option<&str>,
+    p_host: Option<&str>,
+    p_levels: Option<Array<'_, &str>>,
+    p_version: Option<i32>,
+    p_recipient: Option<&str>,
+) -> Result<Composite, Error> {
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
-    let request = Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
+    let request =
+        Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
     let taken = request.walk(|_| ())?;
     let Some(Taken { level, value, stored }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
@@ -55,12 +65,19 @@ fn resolve_token(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Op
 }
 
 /// The Hugging Face token to use, or NULL when no level has one.
-fn resolve_hf_token(p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<Option<Revealed>, Error> {
+fn resolve_hf_token(
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_model: Option<&str>,
+    p_host: Option<&str>,
+    p_levels: Option<Array<'_, &str>>,
+) -> Result<Option<Revealed>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let levels = texts(p_levels)?;
-    let request = Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
+    let request =
+        Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
     let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
     request.record(level, stored)?;
     Ok(Some(Revealed(value)))
@@ -90,7 +107,14 @@ fn previous_token(p_secret_id: Option<Uuid>) -> Result<Revealed, Error> {
 }
 
 /// The walk as JSON, a member a level, without a value.
-fn explain(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<String, Error> {
+fn explain(
+    p_provider: Option<&str>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_model: Option<&str>,
+    p_host: Option<&str>,
+    p_levels: Option<Array<'_, &str>>,
+) -> Result<String, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
@@ -105,7 +129,14 @@ fn explain(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&
 }
 
 /// Whether resolving would give a token.
-fn token_provided(p_provider: Option<&str>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_host: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<bool, Error> {
+fn token_provided(
+    p_provider: Option<&str>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_model: Option<&str>,
+    p_host: Option<&str>,
+    p_levels: Option<Array<'_, &str>>,
+) -> Result<bool, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;

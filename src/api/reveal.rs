@@ -36,12 +36,25 @@ impl IntoDatum for Revealed {
 /// permission is SELECT on its column. A row that does not open is NULL and does not disturb the others; a
 /// missing root key is an error.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn open_vault_row(p_schema: Option<&str>, p_id: Option<Uuid>, p_version: Option<i32>, p_scope_id: Option<Stored<'_>>, p_provider: Option<Stored<'_>>, p_model: Option<Stored<'_>>, p_name: Option<Stored<'_>>, p_allowed_hosts: Option<Texts>, p_expires_at: Option<TimestampWithTimeZone>, p_sealed: Option<&[u8]>) -> Result<Option<Revealed>, Error> {
+fn open_vault_row(
+    p_schema: Option<&str>,
+    p_id: Option<Uuid>,
+    p_version: Option<i32>,
+    p_scope_id: Option<Stored<'_>>,
+    p_provider: Option<Stored<'_>>,
+    p_model: Option<Stored<'_>>,
+    p_name: Option<Stored<'_>>,
+    p_allowed_hosts: Option<Texts>,
+    p_expires_at: Option<TimestampWithTimeZone>,
+    p_sealed: Option<&[u8]>,
+) -> Result<Option<Revealed>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let schema = required(p_schema, "p_schema must not be null")?;
     if !acl::may_select(&caller, schema, "decrypted_secrets", "decrypted_secret") {
-        return Err(Error::NotAllowed("permission denied for column decrypted_secret of view decrypted_secrets"));
+        return Err(Error::NotAllowed(
+            "permission denied for column decrypted_secret of view decrypted_secrets",
+        ));
     }
     let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
         return Ok(None);

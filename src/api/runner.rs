@@ -17,7 +17,13 @@ use crate::store::providers;
 export!(runner_env);
 
 /// The variables as a JSON object: a value each, or null for one to unset.
-fn runner_env(p_providers: Option<Array<'_, &str>>, p_user_id: Option<&str>, p_org_id: Option<&str>, p_model: Option<&str>, p_levels: Option<Array<'_, &str>>) -> Result<Jsonb, Error> {
+fn runner_env(
+    p_providers: Option<Array<'_, &str>>,
+    p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
+    p_model: Option<&str>,
+    p_levels: Option<Array<'_, &str>>,
+) -> Result<Jsonb, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
@@ -43,8 +49,8 @@ fn runner_env(p_providers: Option<Array<'_, &str>>, p_user_id: Option<&str>, p_o
             }
             provider => provider?,
         };
-        let request =
-            Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?.on_behalf()?;
+        let request = Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?
+            .on_behalf()?;
         match request.walk(|_| ()) {
             Ok(Some(taken)) => {
                 request.record(taken.level, taken.stored)?;
@@ -53,7 +59,10 @@ fn runner_env(p_providers: Option<Array<'_, &str>>, p_user_id: Option<&str>, p_o
             Ok(None) => variables.withhold(&provider)?,
             Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
                 let (outcome, level) = (outcome.as_str(), level.as_str());
-                server_log::notice(&format!("hftok left out {}: {outcome} at level {level}", provider.id), None);
+                server_log::notice(
+                    &format!("hftok left out {}: {outcome} at level {level}", provider.id),
+                    None,
+                );
                 variables.withhold(&provider)?;
             }
             Err(error) => return Err(error),

@@ -26,7 +26,11 @@ thread_local! {
 const INCOMPLETE: &str = "user_id, service and api_key must not be null";
 
 /// Seals a key, keeps it, and gives its mask.
-fn stage_api_key(p_user_id: Option<&str>, p_service: Option<&str>, p_api_key: Option<&str>) -> Result<String, Error> {
+fn stage_api_key(
+    p_user_id: Option<&str>,
+    p_service: Option<&str>,
+    p_api_key: Option<&str>,
+) -> Result<String, Error> {
     admit_plaintext()?;
     let (user, service) = (required(p_user_id, INCOMPLETE)?, required(p_service, INCOMPLETE)?);
     let provider = providers::find(service)?;

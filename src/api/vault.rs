@@ -22,39 +22,79 @@ use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
 
-export!(create_secret, update_secret, vault_create_secret, vault_update_secret, put_secret, get_secret, delete_secret, restore_secret, fingerprints, import_fingerprints, record_comparison);
+export!(
+    create_secret,
+    update_secret,
+    vault_create_secret,
+    vault_update_secret,
+    put_secret,
+    get_secret,
+    delete_secret,
+    restore_secret,
+    fingerprints,
+    import_fingerprints,
+    record_comparison
+);
 
 /// Stores a secret, with or without a name. The key id is Supabase Vault's and means nothing here, as it does
 /// there.
-fn create_secret(new_secret: Option<&str>, new_name: Option<&str>, new_description: Option<&str>, _new_key_id: Option<Uuid>) -> Result<Uuid, Error> {
+fn create_secret(
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+    _new_key_id: Option<Uuid>,
+) -> Result<Uuid, Error> {
     create(&Caller::current(), new_secret, new_name, new_description)
 }
 
 /// Changes what is given and keeps what is null. An empty name takes the name away.
-fn update_secret(secret_id: Option<Uuid>, new_secret: Option<&str>, new_name: Option<&str>, new_description: Option<&str>, _new_key_id: Option<Uuid>) -> Result<(), Error> {
+fn update_secret(
+    secret_id: Option<Uuid>,
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+    _new_key_id: Option<Uuid>,
+) -> Result<(), Error> {
     update(&Caller::current(), secret_id, new_secret, new_name, new_description)
 }
 
 /// vault.create_secret(): whoever was granted that need not be granted ours.
-fn vault_create_secret(new_secret: Option<&str>, new_name: Option<&str>, new_description: Option<&str>, _new_key_id: Option<Uuid>) -> Result<Uuid, Error> {
+fn vault_create_secret(
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+    _new_key_id: Option<Uuid>,
+) -> Result<Uuid, Error> {
     let caller = Caller::current();
     admit_to_vault(&caller, "create_secret", &[TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
     create(&caller, new_secret, new_name, new_description)
 }
 
 /// vault.update_secret(), likewise.
-fn vault_update_secret(secret_id: Option<Uuid>, new_secret: Option<&str>, new_name: Option<&str>, new_description: Option<&str>, _new_key_id: Option<Uuid>) -> Result<(), Error> {
+fn vault_update_secret(
+    secret_id: Option<Uuid>,
+    new_secret: Option<&str>,
+    new_name: Option<&str>,
+    new_description: Option<&str>,
+    _new_key_id: Option<Uuid>,
+) -> Result<(), Error> {
     let caller = Caller::current();
     admit_to_vault(&caller, "update_secret", &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
     update(&caller, secret_id, new_secret, new_name, new_description)
 }
 
 /// Stores a secret under a name, or gives the one of that name its next version.
-fn put_secret(p_name: Option<&str>, p_secret: Option<&str>, p_description: Option<&str>, p_expected_version: Option<i32>) -> Result<Uuid, Error> {
+fn put_secret(
+    p_name: Option<&str>,
+    p_secret: Option<&str>,
+    p_description: Option<&str>,
+    p_expected_version: Option<i32>,
+) -> Result<Uuid, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    let name = required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
+    let name =
+        required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
     let p_description = description(p_description)?;
     let value = secret(required(p_secret, "p_secret must not be null")?)?;
     let expect = |current| match p_expected_version {
@@ -83,7 +123,11 @@ fn put_secret(p_name: Option<&str>, p_secret: Option<&str>, p_description: Optio
 }
 
 /// The value of a named secret, now or in a previous version.
-fn get_secret(p_name: Option<&str>, p_version: Option<i32>, p_recipient: Option<&str>) -> Result<Revealed, Error> {
+fn get_secret(
+    p_name: Option<&str>,
+    p_version: Option<i32>,
+    p_recipient: Option<&str>,
+) -> Result<Revealed, Error> {
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
@@ -151,7 +195,16 @@ fn import_fingerprints(p_text: Option<&str>, p_is_named: Option<bool>) -> Result
 
 /// Somebody learns whether a secret has the value that they bring. Once more, if a source still has what was imported from it.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn record_comparison(p_action: Option<&str>, p_outcome: Option<&str>, p_secret_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<&str>, p_scope_id: Option<&str>, p_provider: Option<&str>, p_is_again: Option<bool>) -> Result<(), Error> {
+fn record_comparison(
+    p_action: Option<&str>,
+    p_outcome: Option<&str>,
+    p_secret_id: Option<Uuid>,
+    p_version: Option<i32>,
+    p_scope: Option<&str>,
+    p_scope_id: Option<&str>,
+    p_provider: Option<&str>,
+    p_is_again: Option<bool>,
+) -> Result<(), Error> {
     let action = required(p_action, "an action must not be null")?;
     let outcome = required(p_outcome, "an outcome must not be null")?;
     let object = event::Object {

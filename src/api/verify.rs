@@ -22,7 +22,21 @@ export!(value_fault, superseded_fault, is_secret, data_key_fault);
 /// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
 /// have none).
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
-fn value_fault(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<Stored<'_>>, p_scope_id: Option<Stored<'_>>, p_provider: Option<Stored<'_>>, p_model: Option<Stored<'_>>, p_name: Option<Stored<'_>>, p_allowed_hosts: Option<Texts>, p_expires_at: Option<TimestampWithTimeZone>, p_sealed: Option<&[u8]>, p_preview: Option<Stored<'_>>, p_fingerprint: Option<&[u8]>, p_binding_key: Option<Uuid>) -> Result<Option<String>, Error> {
+fn value_fault(
+    p_id: Option<Uuid>,
+    p_version: Option<i32>,
+    p_scope: Option<Stored<'_>>,
+    p_scope_id: Option<Stored<'_>>,
+    p_provider: Option<Stored<'_>>,
+    p_model: Option<Stored<'_>>,
+    p_name: Option<Stored<'_>>,
+    p_allowed_hosts: Option<Texts>,
+    p_expires_at: Option<TimestampWithTimeZone>,
+    p_sealed: Option<&[u8]>,
+    p_preview: Option<Stored<'_>>,
+    p_fingerprint: Option<&[u8]>,
+    p_binding_key: Option<Uuid>,
+) -> Result<Option<String>, Error> {
     let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
         return Ok(Some("incomplete row".into()));
     };
@@ -48,9 +62,12 @@ fn value_fault(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<Store
     }
     let stored = p_fingerprint.unwrap_or_default();
     let key = stored.first_chunk().copied().map(i32::from_be_bytes).and_then(DataKeyId::new);
-    let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref()))) {
+    let fits = match key.map(|id| data_keys::fingerprinting_with(id, |key| key.fits(stored, &value.as_ref())))
+    {
         Some(Ok(fits)) => fits,
-        Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. } | Error::Copy { .. }))) => return fault(error),
+        Some(Err(error @ (Error::Sealed(_) | Error::WrongRoot { .. } | Error::Copy { .. }))) => {
+            return fault(error);
+        }
         Some(Err(_)) | None => false,
     };
     if !fits {
@@ -63,8 +80,14 @@ fn value_fault(p_id: Option<Uuid>, p_version: Option<i32>, p_scope: Option<Store
 }
 
 /// What is wrong with when a version was replaced.
-fn superseded_fault(p_secret_id: Option<Uuid>, p_version: Option<i32>, p_superseded_at: Option<TimestampWithTimeZone>, p_mark: Option<&[u8]>) -> Result<Option<String>, Error> {
-    let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark) else {
+fn superseded_fault(
+    p_secret_id: Option<Uuid>,
+    p_version: Option<i32>,
+    p_superseded_at: Option<TimestampWithTimeZone>,
+    p_mark: Option<&[u8]>,
+) -> Result<Option<String>, Error> {
+    let (Some(id), Some(version), Some(at), Some(mark)) = (p_secret_id, p_version, p_superseded_at, p_mark)
+    else {
         return Ok(Some("incomplete row".into()));
     };
     match versions::was_superseded(id, version, at, mark) {
@@ -75,7 +98,12 @@ fn superseded_fault(p_secret_id: Option<Uuid>, p_version: Option<i32>, p_superse
 }
 
 /// Whether a row of secrets says only what hftok writes.
-fn is_secret(p_scope: Option<&str>, p_on_unusable: Option<&str>, p_verdict: Option<&str>, p_version: Option<i32>) -> Result<bool, Error> {
+fn is_secret(
+    p_scope: Option<&str>,
+    p_on_unusable: Option<&str>,
+    p_verdict: Option<&str>,
+    p_version: Option<i32>,
+) -> Result<bool, Error> {
     Ok(p_scope.and_then(Scope::parse).is_some()
         && matches!(p_on_unusable, Some("stop" | "continue"))
         && matches!(p_verdict, None | Some("verified" | "invalid"))
@@ -83,7 +111,13 @@ fn is_secret(p_scope: Option<&str>, p_on_unusable: Option<&str>, p_verdict: Opti
 }
 
 /// What is wrong with a wrapped data key.
-fn data_key_fault(p_id: Option<i32>, p_purpose: Option<&str>, p_root_key_id: Option<i32>, p_root_fingerprint: Option<&[u8]>, p_wrapped: Option<&[u8]>) -> Result<Option<String>, Error> {
+fn data_key_fault(
+    p_id: Option<i32>,
+    p_purpose: Option<&str>,
+    p_root_key_id: Option<i32>,
+    p_root_fingerprint: Option<&[u8]>,
+    p_wrapped: Option<&[u8]>,
+) -> Result<Option<String>, Error> {
     let (Some(id), Some(purpose), Some(root)) = (
         p_id.and_then(DataKeyId::new),
         p_purpose.and_then(Purpose::parse),

@@ -16,7 +16,14 @@ use crate::pg::rows::sql::Statement;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 
-export!(visible_credentials, visible_members, visible_administrators, visible_integrations, visible_usage, visible_audit_events);
+export!(
+    visible_credentials,
+    visible_members,
+    visible_administrators,
+    visible_integrations,
+    visible_usage,
+    visible_audit_events
+);
 
 /// Credentials that one user may see.
 const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";
