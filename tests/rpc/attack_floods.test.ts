@@ -23,7 +23,11 @@ Deno.test("a flood of refusals over RPC is counted, and hides nobody's", async (
     const id = crypto.randomUUID();
     const given = { p_integration_id: id, p_user_id: alice.name };
     await refused(service.db.rpc("get_integration_credentials", given), 404, "PT404");
-    await refused(alice.db.rpc("update_integration", { p_integration_id: id, p_enabled: true }), 404, "PT404");
+    await refused(
+      alice.db.rpc("update_integration", { p_integration_id: id, p_enabled: true }),
+      404,
+      "PT404",
+    );
     ids.push(id);
   }
   await Promise.all(flooding);

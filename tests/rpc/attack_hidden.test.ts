@@ -138,9 +138,13 @@ Deno.test("filters, order, ranges and exact counts of one's own, as of a table",
   const events = await bob.db.from("audit_events").select("action,owner_id").eq("action", "resolve_hf_token")
     .order("id", { ascending: false }).limit(5);
   assert.deepEqual(events.data, [{ action: "resolve_hf_token", owner_id: bob.name }]);
-  const updated = await bob.db.from("credentials").update({ label: "mine" }).eq("scope_id", bob.name).select("label");
+  const updated = await bob.db.from("credentials").update({ label: "mine" }).eq("scope_id", bob.name).select(
+    "label",
+  );
   assert.deepEqual(updated.data, [{ label: "mine" }]);
-  const others = await bob.db.from("credentials").update({ label: "mine" }).eq("scope_id", alice.name).select("label");
+  const others = await bob.db.from("credentials").update({ label: "mine" }).eq("scope_id", alice.name).select(
+    "label",
+  );
   assert.deepEqual(others.data, []);
   assert.equal((await admin.rows("audit_events", { owner_id: alice.name })).length > 0, true);
 });

@@ -21,7 +21,8 @@ async function whileLocked(login: string, view: string, work: () => Promise<void
   );
   const locking = psql(`BEGIN; LOCK TABLE hftok.${view} IN ACCESS EXCLUSIVE MODE; COMMIT`, login);
   await until(async () =>
-    await sql(`SELECT count(*) FROM pg_locks WHERE relation = 'hftok.${view}'::regclass AND NOT granted`) !== "0"
+    await sql(`SELECT count(*) FROM pg_locks WHERE relation = 'hftok.${view}'::regclass AND NOT granted`) !==
+      "0"
   );
   const begin = Date.now();
   await work();
