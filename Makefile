@@ -33,12 +33,14 @@ upgrades = $(wildcard sql/hftok--*--*.sql)
 elevate = $(if $(DESTDIR),,$(shell test -w "$(pkglibdir)" -a -w "$(extdir)" || command -v sudo))
 
 regress_dir = $(CARGO_TARGET_DIR)/installcheck
-regress_tests = $(sort $(basename $(notdir $(wildcard tests/sql/sql/*.sql))))
+# All of them, in order, unless TESTS names some.
+TESTS ?=
+regress_tests = $(or $(TESTS),$(sort $(basename $(notdir $(wildcard tests/sql/sql/*.sql)))))
 regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expected/*.out))),$(regress_tests))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build install installcheck clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
+.PHONY: help try test build install installcheck regress clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +68,9 @@ installcheck: postgres ## SQL regression tests against the server that PGHOST an
 	"$(pg_regress)" --bindir="$(bindir)" --inputdir=tests/sql --outputdir="$(regress_dir)" \
 		--dbname=contrib_regression $(regress_tests) \
 		|| { cat "$(regress_dir)/regression.diffs" 2>/dev/null; exit 1; }
+
+regress: install ## SQL regression tests in a throw-away server, all or those of TESTS="40_privileges …"
+	@tools/regress.sh $(TESTS)
 
 clippy: postgres ## the lints, as `make test` runs them
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) clippy --workspace --all-targets $(cargo_pg) -- -D warnings
