@@ -21,7 +21,7 @@ WHERE NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnames
 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'hftok'::regnamespace AND c.relname = m[1])
 AND NOT EXISTS (SELECT FROM pg_settings s WHERE s.name = 'hftok.' || m[1]) AND m[1] <> 'sealed' ORDER BY 1;
 SELECT s.name AS setting_not_in_readme FROM pg_settings s WHERE s.name LIKE 'hftok.%' AND position(s.name IN :'readme') = 0 ORDER BY 1;
--- Calls and views of a group that no document names: parts of the import alone, which only import_column() and its like call.
+-- Calls and views of a group that no document names.
 SELECT DISTINCT p.proname AS not_in_documents FROM pg_proc p, unnest('{hftok_user,hftok_service,hftok_admin,hftok_auditor}'::name[]) r (role)
 WHERE p.pronamespace = 'hftok'::regnamespace AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(r.role, p.oid, 'EXECUTE')
 AND :'readme' || :'docs' !~ ('\m' || p.proname || '\M') ORDER BY 1;
@@ -30,6 +30,6 @@ WHERE c.relnamespace = 'hftok'::regnamespace AND c.relkind = 'v' AND has_table_p
 AND :'readme' || :'docs' !~ ('\m' || c.relname || '\M') ORDER BY 1;
 -- A COMMENT names no call of ours that is not there.
 SELECT DISTINCT m[1] AS no_such_call_in_a_comment FROM pg_description d, regexp_matches(d.description, '\m(?:hftok\.)?([a-z_]+_[a-z_]+)\(\)', 'g') m
-WHERE d.description ~ '\(\)' AND (d.objoid IN (SELECT oid FROM pg_proc WHERE pronamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace))
-    OR d.objoid IN (SELECT oid FROM pg_class WHERE relnamespace IN ('hftok'::regnamespace, 'hftok_private'::regnamespace)))
+WHERE d.description ~ '\(\)' AND (d.objoid IN (SELECT oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok'))
+    OR d.objoid IN (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok')))
 AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.proname = m[1]) ORDER BY 1;

@@ -13,7 +13,7 @@ SELECT p.oid::regproc AS function,
     string_agg(CASE WHEN has_function_privilege(r.role, p.oid, 'EXECUTE') THEN r.short END, ' ' ORDER BY r.short) AS may_execute
 FROM pg_proc p, (VALUES ('hftok_user', 'user'), ('hftok_service', 'service'), ('hftok_admin', 'admin'), ('hftok_auditor', 'auditor'),
     ('regress_nobody', 'nobody')) r (role, short)
-WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace)
+WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok')
 GROUP BY p.oid ORDER BY p.oid::regproc::text COLLATE "C";
 SELECT c.oid::regclass AS relation, r.role,
     array_remove(ARRAY(SELECT CASE WHEN has_table_privilege(r.role, c.oid, p) THEN p END
@@ -21,7 +21,7 @@ SELECT c.oid::regclass AS relation, r.role,
     array_remove(ARRAY(SELECT CASE WHEN has_any_column_privilege(r.role, c.oid, p) THEN p END
         FROM unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) p), NULL) AS on_columns
 FROM pg_class c, unnest('{hftok_user,hftok_service,hftok_admin,hftok_auditor,regress_nobody}'::name[]) r (role)
-WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace) AND c.relkind IN ('r', 'v')
+WHERE c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok') AND c.relkind IN ('r', 'v')
 ORDER BY c.oid::regclass::text COLLATE "C", r.role;
 SELECT n.nspname, r.role, has_schema_privilege(r.role, n.oid, 'USAGE') AS usage, has_schema_privilege(r.role, n.oid, 'CREATE') AS "create"
 FROM pg_namespace n, unnest('{hftok_owner,hftok_user,hftok_service,hftok_admin,hftok_auditor,regress_nobody}'::name[]) r (role)
@@ -40,13 +40,13 @@ SELECT g.role, format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SEL
     (SELECT string_agg('NULL::' || format_type(t.type, NULL), ', ' ORDER BY t.n) FROM unnest(p.proargtypes) WITH ORDINALITY t (type, n))) AS statement,
     has_schema_privilege(g.role, p.pronamespace, 'USAGE') AND has_function_privilege(g.role, p.oid, 'EXECUTE') AS may
 FROM pg_proc p, groups g
-WHERE p.pronamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace) AND p.prorettype <> 'trigger'::regtype;
+WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok') AND p.prorettype <> 'trigger'::regtype;
 INSERT INTO plain
 SELECT g.role, format(s.statement, c.oid::regclass), has_schema_privilege(g.role, c.relnamespace, 'USAGE')
     AND (has_table_privilege(g.role, c.oid, s.privilege) OR s.privilege IN ('SELECT', 'INSERT') AND has_any_column_privilege(g.role, c.oid, s.privilege))
 FROM pg_class c, groups g, (VALUES ('SELECT', 'SELECT FROM %s LIMIT 0'), ('INSERT', 'INSERT INTO %s DEFAULT VALUES'), ('DELETE', 'DELETE FROM %s WHERE false'),
     ('TRUNCATE', 'TRUNCATE %s')) s (privilege, statement)
-WHERE c.relnamespace IN ('hftok'::regnamespace, 'hftok_import'::regnamespace, 'hftok_private'::regnamespace) AND (c.relkind = 'r' OR c.relkind = 'v' AND s.privilege <> 'TRUNCATE');
+WHERE c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok') AND (c.relkind = 'r' OR c.relkind = 'v' AND s.privilege <> 'TRUNCATE');
 SELECT count(DISTINCT statement) > 250 AS many, count(*) FILTER (WHERE may) > 150 AS allowed, count(*) FILTER (WHERE NOT may) > 800 AS refused FROM plain;
 SELECT role, may, statement, outcome FROM plain, LATERAL pg_temp.attempt(role, statement) AS outcome
 WHERE NOT (may AND statement ~ 'seal[(]') AND (outcome ~ '^42501 permission denied for ') = may ORDER BY statement, role;
