@@ -1,5 +1,8 @@
 //! Postgres' own functions, without pgrx's boundary around each: it is put around several at a time, in closures that own
-//! nothing that would have to be dropped. Some of them pgrx does not bind at all.
+//! nothing that would have to be dropped.
+//!
+//! What must stay true: a declaration here is that of the Postgres that is built for. Each is held against pgrx's binding, which
+//! is made from Postgres' headers, so that a major version that changes a function does not compile.
 
 use pgrx::pg_sys::*;
 
@@ -9,27 +12,36 @@ pub(super) type FileId = RelFileNode;
 #[cfg(not(feature = "pg15"))]
 pub(super) type FileId = RelFileLocator;
 
-#[allow(
-    clashing_extern_declarations,
-    reason = "the same functions as pgrx binds, called without its boundary"
-)]
-unsafe extern "C-unwind" {
-    pub(super) fn geterrcode() -> i32;
-    pub(super) fn GetUserId() -> Oid;
-    pub(super) fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
-    pub(super) fn SetUserIdAndSecContext(user: Oid, context: i32);
-    pub(super) fn GetCurrentTransactionNestLevel() -> i32;
-    pub(super) fn table_open(id: Oid, lock: LOCKMODE) -> Relation;
-    pub(super) fn table_close(relation: Relation, lock: LOCKMODE);
-    pub(super) fn index_open(id: Oid, lock: LOCKMODE) -> Relation;
-    pub(super) fn index_close(relation: Relation, lock: LOCKMODE);
-    pub(super) fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
-    pub(super) fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-    pub(super) fn GetActiveSnapshot() -> Snapshot;
-    pub(super) fn GetLatestSnapshot() -> Snapshot;
-    pub(super) fn PushActiveSnapshot(snapshot: Snapshot);
+/// Declares functions that pgrx binds, and holds each declaration against its binding.
+macro_rules! as_pgrx_binds {
+    ($($(#[$for_versions:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $answer:ty)?;)+) => {
+        #[allow(clashing_extern_declarations, reason = "as pgrx binds them, but without its boundary")]
+        unsafe extern "C-unwind" {
+            $($(#[$for_versions])* pub(super) fn $name($($argument: $kind),*) $(-> $answer)?;)+
+        }
+
+        $($(#[$for_versions])* const _: unsafe fn($($kind),*) $(-> $answer)? = pgrx::pg_sys::$name;)+
+    };
+}
+
+as_pgrx_binds! {
+    fn geterrcode() -> i32;
+    fn ThrowErrorData(data: *mut ErrorData);
+    fn GetUserId() -> Oid;
+    fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
+    fn SetUserIdAndSecContext(user: Oid, context: i32);
+    fn GetCurrentTransactionNestLevel() -> i32;
+    fn table_open(id: Oid, lock: LOCKMODE) -> Relation;
+    fn table_close(relation: Relation, lock: LOCKMODE);
+    fn index_open(id: Oid, lock: LOCKMODE) -> Relation;
+    fn index_close(relation: Relation, lock: LOCKMODE);
+    fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
+    fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+    fn GetActiveSnapshot() -> Snapshot;
+    fn GetLatestSnapshot() -> Snapshot;
+    fn PushActiveSnapshot(snapshot: Snapshot);
     #[cfg(not(feature = "pg18"))]
-    pub(super) fn index_beginscan(
+    fn index_beginscan(
         table: Relation,
         index: Relation,
         snapshot: Snapshot,
@@ -37,7 +49,7 @@ unsafe extern "C-unwind" {
         orderings: i32,
     ) -> IndexScanDesc;
     #[cfg(feature = "pg18")]
-    pub(super) fn index_beginscan(
+    fn index_beginscan(
         table: Relation,
         index: Relation,
         snapshot: Snapshot,
@@ -45,33 +57,33 @@ unsafe extern "C-unwind" {
         keys: i32,
         orderings: i32,
     ) -> IndexScanDesc;
-    pub(super) fn index_rescan(
+    fn index_rescan(
         scan: IndexScanDesc,
         keys: ScanKey,
         count: i32,
         orderings: ScanKey,
         ordering_count: i32,
     );
-    pub(super) fn index_endscan(scan: IndexScanDesc);
-    pub(super) fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
-    pub(super) fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
-    pub(super) fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
-    pub(super) fn ScanKeyInit(
+    fn index_endscan(scan: IndexScanDesc);
+    fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
+    fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
+    fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
+    fn ScanKeyInit(
         key: ScanKey,
         column: AttrNumber,
         strategy: StrategyNumber,
         procedure: RegProcedure,
         argument: Datum,
     );
-    pub(super) fn ReadRecentBuffer(
+    fn ReadRecentBuffer(
         file: FileId,
         fork: ForkNumber::Type,
         block: BlockNumber,
         buffer: Buffer,
     ) -> bool;
-    pub(super) fn LockBuffer(buffer: Buffer, mode: i32);
-    pub(super) fn ReleaseBuffer(buffer: Buffer);
-    pub(super) fn heap_hot_search_buffer(
+    fn LockBuffer(buffer: Buffer, mode: i32);
+    fn ReleaseBuffer(buffer: Buffer);
+    fn heap_hot_search_buffer(
         tid: ItemPointer,
         table: Relation,
         buffer: Buffer,
@@ -80,11 +92,15 @@ unsafe extern "C-unwind" {
         all_dead: *mut bool,
         first_call: bool,
     ) -> bool;
-    pub(super) fn ExecStorePinnedBufferHeapTuple(
+    fn ExecStorePinnedBufferHeapTuple(
         tuple: HeapTuple,
         slot: *mut TupleTableSlot,
         buffer: Buffer,
     ) -> *mut TupleTableSlot;
+}
+
+unsafe extern "C-unwind" {
+    // pgrx does not bind it: its header is compared by hand.
     pub(super) fn SetTuplestoreDestReceiverParams(
         destination: *mut DestReceiver,
         store: *mut Tuplestorestate,

@@ -142,13 +142,9 @@ pub(in crate::pg) fn raise(report: Report) -> ! {
             ..Default::default()
         });
     drop(report);
-    unsafe extern "C-unwind" {
-        // Not pgrx's binding of it, which would catch what is thrown.
-        fn ThrowErrorData(data: *mut pg_sys::ErrorData);
-    }
     // SAFETY: `data` is valid and copied before the jump. The jump leaves this frame, which owns nothing any more,
-    // and the frame of `entry::enter`, whose values were moved here; above that is Postgres.
-    unsafe { ThrowErrorData(&raw mut data) };
+    // and the frame of `entry::enter`, whose values were moved here; above that is Postgres. pgrx's binding would catch it.
+    unsafe { bare::ThrowErrorData(&raw mut data) };
     unreachable!("Postgres returned from throwing an error")
 }
 
