@@ -273,6 +273,16 @@ ROLLBACK;
 SELECT bytes, hftok_private.pending_event(bytes, bytes, 1) FROM unnest('{NULL,"","\\x00","\\x000000000000000001"}'::bytea[]) bytes;
 SELECT octet_length(hftok_private.state_of(s)) AS bytes FROM hftok_private.secrets s WHERE s.id = :'id';
 
+-- A function that was declared with other arguments than it takes reads none.
+BEGIN;
+CREATE FUNCTION pg_temp.one_too_many(text) RETURNS text LANGUAGE c AS '$libdir/hftok', 'hftok_whoami';
+CREATE FUNCTION pg_temp.one_too_few() RETURNS boolean LANGUAGE c AS '$libdir/hftok', 'hftok_is_caller';
+SAVEPOINT declared;
+SELECT pg_temp.one_too_many('text');
+ROLLBACK TO declared;
+SELECT pg_temp.one_too_few();
+ROLLBACK;
+
 -- Arguments that are reserved are refused, not ignored.
 SELECT hftok.get_secret(p_name => 'typed', p_recipient => 'age1recipient');
 \echo :LAST_ERROR_SQLSTATE
