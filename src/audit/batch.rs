@@ -6,7 +6,7 @@ use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::queue::Taken;
 use pgrx::datum::Uuid;
 
-use super::purge::CARRIED_OVER;
+use super::action::CARRIED_OVER;
 use super::tag;
 
 /// What was taken out of the queue.

@@ -10,6 +10,7 @@ use hftok_core::audit::event::{Kind, Object};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 
+use super::action::{CARRIED_OVER, PURGE};
 use super::{changes, rows, verifier};
 use crate::error::Error;
 use crate::pg::rows::sql::{Row, Run, Statement};
@@ -139,12 +140,6 @@ fn carry_over(row: &Row<'_>) -> Result<(), Error> {
     };
     changes::record_as(Kind::Change, CARRIED_OVER, 1, object)
 }
-
-/// What a purge is called. Its event names the link of the stub that it left: a stub alone may be left over from one that was
-/// rolled back.
-pub const PURGE: &str = "purge_audit";
-/// What a change is called that is said anew because the event that said it was purged.
-pub const CARRIED_OVER: &str = "carried_over";
 
 /// The only row of a query that gives one.
 fn one<T>(rows: Vec<T>) -> Result<T, Error> {

@@ -8,7 +8,7 @@ use hftok_core::audit::event::{Event, Kind, Object, Who};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
-use super::purge::PURGE;
+use super::action::PURGE;
 use crate::error::Error;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::lock;
