@@ -11,6 +11,7 @@ use super::input::{admit_plaintext, binding_key, description, name, required, re
 use super::reveal::Revealed;
 use crate::audit::{self, comparisons, reveals};
 use crate::error::{Error, Object};
+use crate::keys::data_keys;
 use crate::pg::call::entry::export;
 use crate::pg::server::guesses;
 use crate::pg::who::acl;
@@ -18,7 +19,6 @@ use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::settings;
 use crate::store::candidate::Moment;
-use crate::store::data_keys;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
 

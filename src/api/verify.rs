@@ -8,14 +8,13 @@ use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
+use crate::keys::wrapped_keys::WrappedKey;
+use crate::keys::{data_keys, identity};
 use crate::pg::call::entry::{Stored, export};
 use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
-use crate::store::data_keys;
-use crate::store::identity;
 use crate::store::row::SealedRow;
 use crate::store::versions;
-use crate::store::wrapped_keys::WrappedKey;
 
 export!(value_fault, superseded_fault, is_secret, data_key_fault);
 

@@ -12,10 +12,9 @@ use hftok_core::identity::Identity;
 use super::purge;
 use super::rows::{self, NewRows};
 use crate::error::Error;
-use crate::keys;
+use crate::keys::{self, data_keys, identity, wrapped_keys};
 use crate::pg::server::{server_log, transaction};
 use crate::pg::who::session::{self, Session, database};
-use crate::store::{data_keys, identity, wrapped_keys};
 
 /// What the event is called.
 pub const ADOPT: &str = "adopt_database";

@@ -10,12 +10,11 @@ use hftok_core::keyring_state::State;
 
 use super::{action, rows, tag};
 use crate::error::Error;
-use crate::keys;
+use crate::keys::{self, data_keys, identity};
 use crate::pg::call::statement;
 use crate::pg::server::audit_queue;
 use crate::pg::server::transaction::{self, End, Listener};
 use crate::pg::who::session::{self, Session, database};
-use crate::store::{data_keys, identity};
 
 /// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
 /// them.

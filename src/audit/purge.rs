@@ -13,10 +13,10 @@ use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use super::action::{CARRIED_OVER, PURGE};
 use super::{changes, rows, verifier};
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::pg::who::session::Session;
 use crate::settings;
-use crate::store::data_keys;
 
 /// One purge at a time; readers are not kept out.
 const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE MODE";

@@ -11,9 +11,9 @@ use super::batch::{Batch, Consequences};
 use super::rows::{self, NewRows};
 use super::usage;
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::server::{transaction, worker_transaction};
 use crate::pg::who::{roles, session};
-use crate::store::data_keys;
 
 /// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
 /// that made the first key is still open: what comes then waits in `audit_pending`.

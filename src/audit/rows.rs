@@ -10,6 +10,7 @@ use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPT
 
 use super::action::PURGE;
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::lock;
 use crate::pg::rows::relations::{self, Relation};
@@ -17,7 +18,6 @@ use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::pg::server::key_pages::run_key;
 use crate::pg::server::transaction;
 use crate::pg::who::session::{self, database};
-use crate::store::data_keys;
 
 /// A database may have been created from one that had hftok, or have dropped it.
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";

@@ -7,8 +7,8 @@ use hftok_core::identity::Identity;
 
 use super::rows::{self, Stored};
 use crate::error::Error;
+use crate::keys::{data_keys, identity};
 use crate::pg::server::server_log;
-use crate::store::{data_keys, identity};
 
 /// How often it is told how far the verification is.
 const PROGRESS: Duration = Duration::from_secs(5);

@@ -1,12 +1,16 @@
-//! The keyring of the server: where it comes from, who loads it, and whether hftok is sealed.
+//! Keys: the keyring of the server, where it comes from, who loads it, and whether hftok is sealed; and the data keys of each
+//! database, which it unwraps.
 //!
 //! A worker of ours loads it ([`worker`]), because the postmaster can neither take locks nor wait for a command, and
 //! a user's backend must not. Everybody else looks at what it left in the key pages.
 
+pub mod data_keys;
 pub mod dropped;
+pub mod identity;
 pub mod marker;
 pub mod source;
 pub mod worker;
+pub mod wrapped_keys;
 
 use std::time::{Duration, Instant};
 

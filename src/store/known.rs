@@ -13,9 +13,9 @@ use hftok_core::binding::Scope;
 use hftok_core::data_key::{DataKeyId, Purpose};
 use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
-use super::data_keys;
 use super::providers::{self, Registration};
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::rows::relations::{self, Matter, Relation};
 use crate::pg::rows::scan::Address;
 use crate::pg::rows::sql::{Run, Statement};

@@ -1,9 +1,7 @@
-//! Rows: secrets and their versions, and the wrapped data keys. Knows the tables; the rules are in core, the order
+//! Rows: secrets and their versions. Knows the tables; the rules are in core, the order
 //! of things in `api`.
 
 pub mod candidate;
-pub mod data_keys;
-pub mod identity;
 pub mod integrations;
 pub mod known;
 pub mod owner_lock;
@@ -13,4 +11,3 @@ pub mod quotas;
 pub mod row;
 pub mod secrets;
 pub mod versions;
-pub mod wrapped_keys;

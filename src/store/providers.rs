@@ -13,10 +13,10 @@ use hftok_core::audit::event::Object;
 use hftok_core::provider::{self, Described, Provider};
 use pgrx::pg_sys::{BYTEAOID, TEXTOID};
 
-use super::{data_keys, known};
+use super::known;
 use crate::audit::changes;
 use crate::error::Error;
-use crate::keys;
+use crate::keys::{self, data_keys};
 use crate::pg::rows::sql::{Run, Statement};
 
 /// All registrations: there are few.

@@ -10,10 +10,11 @@ use hftok_core::keyring_state::Reason;
 use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::rows::lock;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::settings;
-use crate::store::{data_keys, owner_lock};
+use crate::store::owner_lock;
 
 /// Credentials of one owner.
 const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";

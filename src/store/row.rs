@@ -7,8 +7,8 @@ use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::data_keys;
 use crate::error::Error;
+use crate::keys::data_keys;
 use crate::pg::rows::sql::Row;
 use crate::pg::rows::texts::Texts;
 

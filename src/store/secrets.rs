@@ -9,11 +9,11 @@ use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
-use super::data_keys;
 use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
+use crate::keys::data_keys;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::pg::rows::texts::Texts;
 use crate::settings;

@@ -7,9 +7,9 @@ use hftok_core::audit::chain::Link;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BYTEAOID, INT4OID, TIMESTAMPTZOID, UUIDOID};
 
-use super::data_keys;
 use super::row::{self, SealedRow};
 use crate::error::{Error, Object};
+use crate::keys::data_keys;
 use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::who::session;
 use crate::settings;

@@ -11,10 +11,10 @@ use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 
 use crate::error::Error;
 use crate::keys;
+use crate::keys::identity::Home;
 use crate::pg::rows::sql::{Parameter, Run, Statement};
 use crate::pg::server::key_pages;
 use crate::pg::who::session::database;
-use crate::store::identity::Home;
 
 /// A key, wrapped, with the root key that opens it.
 const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped

@@ -16,14 +16,13 @@ use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
-use crate::keys;
+use crate::keys::wrapped_keys::{self, Ids};
+use crate::keys::{self, identity};
 use crate::pg::rows::relations::{self, Matter};
 use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::key_pages;
 use crate::pg::who::session::database;
-use crate::store::identity;
 use crate::store::known::{self, Known};
-use crate::store::wrapped_keys::{self, Ids};
 
 /// The key that new values are sealed with.
 const ACTIVE: &CStr =
