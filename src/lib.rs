@@ -3,15 +3,16 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`api`] | one file a subject: the functions that SQL can call, each short enough to read as a rule |
-//! | [`store`] | rows: secrets, their versions, the wrapped data keys |
+//! | [`store`] | rows: secrets and their versions, and what a session knows of them |
 //! | [`audit`] | what was done, written where a rollback does not reach |
-//! | [`keys`] | the keyring: where it comes from, who loads it, whether hftok is sealed |
+//! | [`keys`] | the keyring: where it comes from, who loads it, whether hftok is sealed; the data keys it unwraps |
 //! | [`pg`] | the only part with `unsafe`, in four rooms: Postgres behind small safe types |
 //! | [`error`] | every way to fail, and what a caller sees of it |
 //! | [`settings`] | `hftok.*` in postgresql.conf |
 //!
 //! The rules about secrets are in `crates/core`, which knows nothing of Postgres; tables, views, function
-//! declarations and privileges are in `sql/`. Dependencies point one way: `api` -> `audit`, `store`, `keys` -> `pg`.
+//! declarations and privileges are in `sql/`. Dependencies point one way: `api` -> `store` -> `audit` -> `keys` -> `pg` -> `error`
+//! (`tests/tests/rooms.rs`). What a room needs of those above it this file hands in.
 
 mod api;
 mod audit;
@@ -28,6 +29,7 @@ pg::call::init::entry_point!(init);
 fn init(preloading: bool) {
     pg::call::entry::tell_refusals(audit::refused);
     pg::call::entry::limit_values(settings::max_secret_size);
+    keys::data_keys::tell_made(audit::changes::data_key_made);
     pg::who::gateway::list_by(settings::gateways);
     if preloading {
         settings::init();

@@ -9,8 +9,8 @@ use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::data_key::{DataKey, Purpose};
 use hftok_core::identity::Identity;
 
-use super::purge;
 use super::rows::{self, NewRows};
+use super::{changes, purge};
 use crate::error::Error;
 use crate::keys::{self, data_keys, identity, wrapped_keys};
 use crate::pg::server::{server_log, transaction};
@@ -34,6 +34,8 @@ pub fn adopt() -> Result<(), Error> {
     }
     let original = identity::place(lineage.last());
     let (number, link) = rows::last()?;
+    // Before anything of it can fail: whoever catches that goes on in this session.
+    changes::adopting();
     let home = identity::adopt(lineage, number, link)?;
     let adopted = Adopted { keys, former: known.first().copied().unwrap_or(here), identity: home.identity() };
     wrapped_keys::rewrap(&adopted.keys, &adopted.identity)?;

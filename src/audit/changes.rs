@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Party;
+use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::keyring_state::State;
 
 use super::{action, rows, tag};
@@ -67,6 +68,12 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let change = Change { depth: transaction::depth(), count: 1, party: session.party(), event: bytes };
     OPEN.with_borrow_mut(|open| add(open, change));
     Ok(())
+}
+
+/// Records that a data key was made. It may be the very key that protects this event: its row is there by now.
+pub fn data_key_made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
+    let object = Object { version: Some(id.get()), level: Some(purpose.as_str()), ..Object::default() };
+    record_as(Kind::Key, "create_data_key", 1, object)
 }
 
 /// Past a limit, changes of one level are counted instead of kept: a transaction may change a million rows.

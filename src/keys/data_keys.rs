@@ -6,15 +6,14 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::sync::OnceLock;
 
 use hftok_core::audit::chain::{self, AuditKey, Link};
-use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
 use hftok_core::keyring_state::Reason;
 use pgrx::pg_sys::TEXTOID;
 
-use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
 use crate::keys::{self, identity};
@@ -42,6 +41,19 @@ thread_local! {
     static LOCK_TABLE: Statement = const { Statement::new(LOCK, &[]) };
     // Up to where this session has taken care that nothing is kept that the tables no longer have.
     static HEEDED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// A function that is told of a key that was made.
+type Listener = fn(Purpose, DataKeyId) -> Result<(), Error>;
+
+/// The function that is told when a key is made.
+static MADE: OnceLock<Listener> = OnceLock::new();
+
+/// Has a function told of every key that is made here, in the transaction that makes it; from `_PG_init`. It records that, since
+/// values depend on the key from then on.
+pub fn tell_made(listener: Listener) {
+    // Should one be there by now, it is the same.
+    let _ = MADE.set(listener);
 }
 
 /// Makes the keys that a value is saved with, if there are none. Whoever does it keeps others from it until the transaction ends,
@@ -199,19 +211,8 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     }
     home.refuse_copy()?;
     let id = wrapped_keys::draw(purpose, &home.identity())?;
-    record_made(purpose, id)?;
+    MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)?;
     Ok(id)
-}
-
-/// Making a key is an event, since values depend on it from then on.
-fn record_made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
-    let purpose = Some(purpose.as_str());
-    changes::record_as(
-        Kind::Key,
-        "create_data_key",
-        1,
-        Object { version: Some(id.get()), level: purpose, ..Object::default() },
-    )
 }
 
 /// Until the end of the transaction nobody else makes keys.

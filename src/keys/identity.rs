@@ -12,7 +12,6 @@ use hftok_core::random;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
 
-use crate::audit::changes;
 use crate::error::Error;
 use crate::keys;
 use crate::pg::rows::sql::{Row, Run, Statement};
@@ -85,7 +84,8 @@ pub fn home_or_first() -> Result<Home, Error> {
     Ok(Home { installation, lineage })
 }
 
-/// Adds a generation to others. Until the transaction is committed no key can be used in it.
+/// Adds a generation to others. Until the transaction is committed no key can be used in it; the caller has [`is_adopted_by`] told
+/// of its end.
 pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error> {
     let installation = keys::installation()?;
     let next = Generation {
@@ -96,8 +96,6 @@ pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error
         continues,
         link,
     };
-    // Before anything can fail: whoever catches that goes on in this session.
-    changes::adopting();
     ADOPTING.set(transaction::depth());
     add(&next)?;
     Ok(Home { installation, lineage: lineage.followed_by(next) })
