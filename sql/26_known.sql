@@ -1,4 +1,4 @@
--- What sessions remember of the tables (src/store/known.rs), and how they are told that it is no longer so. These triggers
+-- What sessions remember of the tables (src/pg/rows/remembered.rs), and how they are told that it is no longer so. These triggers
 -- fire for replication and for COPY as well, and say so through Postgres' own invalidation of relations, which keeps to
 -- transactions and reaches standbys.
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::trigger::{AsItCame, Trigger};
 use crate::pg::rows::relations;
-use crate::store::known;
+use crate::store::levels;
 
 export!(note_kind, note_change);
 
@@ -16,7 +16,7 @@ fn note_kind() -> Result<AsItCame, Error> {
     let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
     let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
     if let Some(scope) = scope {
-        known::note(trigger.table(), scope, has_model)?;
+        levels::note(trigger.table(), scope, has_model)?;
     }
     Ok(trigger.as_it_came())
 }

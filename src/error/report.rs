@@ -29,7 +29,7 @@ pub struct Report {
 }
 
 impl Error {
-    /// What a caller sees of it. `is_operator` is asked where only those who run the server are told what to do.
+    /// The report that a caller sees. `is_operator` is asked where only those who run the server are told what to do.
     pub fn report(self, is_operator: impl FnOnce() -> bool) -> Report {
         match self {
             Error::BadInput(what) => report(b"22023", what),

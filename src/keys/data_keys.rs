@@ -4,7 +4,6 @@
 //! made where one of its purpose is active; a key is only used after its row was read, or kept from such a reading, and kept
 //! only while its row is there and the database is the one it was unwrapped for.
 
-use std::cell::Cell;
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
@@ -17,11 +16,11 @@ use pgrx::pg_sys::TEXTOID;
 use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
 use crate::keys::{self, identity};
-use crate::pg::rows::relations::{self, Matter};
+use crate::pg::rows::relations::{Matter, Relation};
+use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::key_pages;
 use crate::pg::who::session::database;
-use crate::store::known::{self, Known};
 
 /// The key that new values are sealed with.
 const ACTIVE: &CStr =
@@ -39,8 +38,11 @@ thread_local! {
     static FIND_ALL_OF: Statement = const { Statement::new(ALL_OF, &[TEXTOID]) };
     static FIND_ALL_ACTIVE: Statement = const { Statement::new(ALL_ACTIVE, &[]) };
     static LOCK_TABLE: Statement = const { Statement::new(LOCK, &[]) };
-    // Up to where this session has taken care that nothing is kept that the tables no longer have.
-    static HEEDED: Cell<Option<u64>> = const { Cell::new(None) };
+    static ACTIVE_KEYS: Remembered<Vec<(Purpose, DataKeyId)>> =
+        const { Remembered::new(Matter::ActiveKeys, &[c"data_keys"]) };
+    // That this session has taken care that nothing is kept that the tables no longer have.
+    static HEEDED: Remembered<()> =
+        const { Remembered::new(Matter::KeptKeys, &[c"data_keys", c"database_identity"]) };
 }
 
 /// A function that is told of a key that was made.
@@ -101,7 +103,7 @@ pub fn audit_key() -> Result<DataKeyId, Error> {
 
 /// The active key for the audit, if there is one.
 pub fn existing_audit_key() -> Result<Option<DataKeyId>, Error> {
-    Ok(known_active(&*known::known()?, Purpose::Audit))
+    known_active(Purpose::Audit)
 }
 
 /// Every active key and what it is for, from the table.
@@ -163,39 +165,37 @@ fn using_after<R, G>(
 /// session does it, because whoever changes the tables is not the last to use the keys: others may do so until it commits, and
 /// on a standby nobody changes anything. Postgres tells all of them.
 fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
-    // Whoever opens or seals a value has locked its table just now.
-    if HEEDED.get() == Some(relations::generation_told(Matter::Keys)) {
-        return Ok(());
-    }
-    let _guard = before()?;
-    relations::watch(Matter::Keys, [c"data_keys", c"database_identity"])
-        .ok_or(Error::Internal("a table of hftok does not exist"))?;
-    // Read before what follows: a change that comes meanwhile makes it old.
-    let generation = relations::generation(Matter::Keys);
-    let ids = wrapped_keys::ids()?;
-    let identity = match (keys::installation(), identity::stored()?) {
-        (Ok(installation), Some(lineage)) => Some(lineage.here(database(), &installation)),
-        _ => None,
+    let look = |_: &[Relation]| {
+        let _guard = before()?;
+        let ids = wrapped_keys::ids()?;
+        let identity = match (keys::installation(), identity::stored()?) {
+            (Ok(installation), Some(lineage)) => Some(lineage.here(database(), &installation)),
+            _ => None,
+        };
+        key_pages::change(|_, pages| {
+            pages.retain(database(), |key| {
+                ids.contains(&key.id()) && identity.as_ref() == Some(key.identity())
+            });
+        });
+        Ok(())
     };
-    key_pages::change(|_, pages| {
-        pages.retain(database(), |key| ids.contains(&key.id()) && identity.as_ref() == Some(key.identity()));
-    });
-    HEEDED.set(Some(generation));
-    Ok(())
+    // Whoever opens or seals a value has locked its table just now.
+    HEEDED.with(|heeded| heeded.under_lock(look)).map(|_| ())
 }
 
 /// The active key's number; the first use of a purpose makes its key.
 fn active(purpose: Purpose) -> Result<DataKeyId, Error> {
     keys::ready()?;
-    match known_active(&*known::known()?, purpose) {
+    match known_active(purpose)? {
         Some(id) => Ok(id),
         None => make(purpose),
     }
 }
 
-/// Without a look at the table.
-fn known_active(known: &Known, purpose: Purpose) -> Option<DataKeyId> {
-    known.active.iter().find(|(of, _)| *of == purpose).map(|(_, id)| *id)
+/// The active key's number, if there is one; seldom with a look at the table.
+fn known_active(purpose: Purpose) -> Result<Option<DataKeyId>, Error> {
+    let active = ACTIVE_KEYS.with(|active| active.now(|_| active_keys()))?;
+    Ok(active.iter().find(|(of, _)| *of == purpose).map(|(_, id)| *id))
 }
 
 /// Makes the first key of its purpose, alone: others that come to do the same wait, and then find it.

@@ -10,7 +10,7 @@ use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::UUIDOID;
 
-use super::known::{self, Known, Table};
+use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
 use crate::pg::rows::scan::{Found, Reader};
@@ -56,17 +56,17 @@ pub struct Candidate<'a> {
 pub struct Moment {
     /// Dropped first: it reads what the snapshot shows.
     reader: Reader,
-    /// Taken first: what it shows and `known` does not say was not yet acknowledged to anybody.
+    /// Taken first: what it shows and `levels` does not say was not yet acknowledged to anybody.
     now: LatestSnapshot,
     /// Which levels hold anything at all; the others are not looked for.
-    known: Rc<Known>,
+    levels: Rc<Levels>,
 }
 
 impl Moment {
     /// Now, whatever the transaction's isolation level.
     pub fn now() -> Result<Self, Error> {
         let now = LatestSnapshot::push();
-        Ok(Self { reader: Reader::default(), now, known: known::known()? })
+        Ok(Self { reader: Reader::default(), now, levels: levels::known()? })
     }
 
     /// Looks at the secret with this binding, if there is one.
@@ -75,13 +75,13 @@ impl Moment {
         binding: &Binding<'_>,
         mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
-        if !self.known.may_have(binding.scope, !binding.model.is_empty()) {
+        if !self.levels.may_have(binding.scope, !binding.model.is_empty()) {
             return Ok(None);
         }
         // The id counts only for a secret that has no address.
         let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
         self.open_table()?;
-        match &self.known.table {
+        match &self.levels.table {
             Some(table) => self.reader.find(&self.now, &table.address, binding_key, |row| {
                 look(&Candidate::scanned(binding, table, row)?)
             }),
@@ -97,14 +97,14 @@ impl Moment {
     /// Opens the table, unless it is open. Its lock keeps whoever replaces the index (REINDEX CONCURRENTLY) from dropping the former
     /// one; so only what is known of the index once the lock is held is to be used.
     fn open_table(&mut self) -> Result<(), Error> {
-        while let Some(table) = &self.known.table
+        while let Some(table) = &self.levels.table
             && !self.reader.is_open()
         {
             self.reader.open(&table.address);
-            let known = known::known_under_lock()?;
-            if !Rc::ptr_eq(&known, &self.known) {
+            let levels = levels::known_under_lock()?;
+            if !Rc::ptr_eq(&levels, &self.levels) {
                 self.reader = Reader::default();
-                self.known = known;
+                self.levels = levels;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 pub mod candidate;
 pub mod integrations;
-pub mod known;
+pub mod levels;
 pub mod owner_lock;
 pub mod owners;
 pub mod providers;

@@ -13,10 +13,11 @@ use hftok_core::audit::event::Object;
 use hftok_core::provider::{self, Described, Provider};
 use pgrx::pg_sys::{BYTEAOID, TEXTOID};
 
-use super::known;
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::{self, data_keys};
+use crate::pg::rows::relations::Matter;
+use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::sql::{Run, Statement};
 
 /// All registrations: there are few.
@@ -35,6 +36,8 @@ thread_local! {
     static PUT_ROW: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, BYTEAOID]) };
     static DELETE_ROW: Statement = const { Statement::new(DELETE, &[TEXTOID]) };
     static ASK_USED: Statement = const { Statement::new(IS_USED, &[TEXTOID]) };
+    static REGISTERED: Remembered<Vec<Registration>> =
+        const { Remembered::new(Matter::Providers, &[c"providers"]) };
 }
 
 /// The kind of owner that the audit names for a provider.
@@ -122,8 +125,7 @@ impl Registration {
 
 /// The provider of this name; an operator's description goes before the built-in one.
 pub fn find(id: &str) -> Result<Entry, Error> {
-    let known = known::known()?;
-    match known.registered.iter().find(|registered| registered.id == id) {
+    match known()?.iter().find(|registered| registered.id == id) {
         Some(registered) => registered.provider().map(Entry::Registered),
         None => {
             provider::find(id).map(Entry::Builtin).ok_or(Error::BadInput("there is no provider of this name"))
@@ -136,16 +138,14 @@ pub type Found = Result<Entry, Error>;
 
 /// Every provider by its name, with what is in the way of using it, if something is.
 pub fn all() -> Result<Vec<(String, Found)>, Error> {
-    let known = known::known()?;
-    let is_registered = |id: &str| known.registered.iter().any(|registered| registered.id == id);
+    let known = known()?;
+    let is_registered = |id: &str| known.iter().any(|registered| registered.id == id);
     let builtin = provider::builtin()
         .iter()
         .filter(|provider| !is_registered(&provider.id))
         .map(|provider| (provider.id.clone(), Ok(Entry::Builtin(provider))));
-    let registered = known
-        .registered
-        .iter()
-        .map(|registered| (registered.id.clone(), registered.provider().map(Entry::Registered)));
+    let registered =
+        known.iter().map(|registered| (registered.id.clone(), registered.provider().map(Entry::Registered)));
     Ok(builtin.chain(registered).collect())
 }
 
@@ -156,6 +156,11 @@ pub fn usable() -> Result<Vec<Entry>, Error> {
         entry => Some(entry),
     });
     usable.collect()
+}
+
+/// The registrations that the session remembers.
+fn known() -> Result<Rc<Vec<Registration>>, Error> {
+    REGISTERED.with(|registered| registered.now(|_| self::registered()))
 }
 
 /// The registrations, from their table.

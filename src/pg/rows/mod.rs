@@ -3,6 +3,7 @@
 pub mod append;
 pub mod lock;
 pub mod relations;
+pub mod remembered;
 pub mod row_set;
 pub mod scan;
 pub mod shortcuts;

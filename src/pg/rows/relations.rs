@@ -8,19 +8,26 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::{pg_guard, pg_sys};
 
-thread_local! {
-    static GENERATIONS: [Cell<u64>; 2] = const { [Cell::new(0), Cell::new(0)] };
-    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
-    static WATCHED: [RefCell<Vec<pg_sys::Oid>>; 2] = const { [RefCell::new(Vec::new()), RefCell::new(Vec::new())] };
-}
-
 /// What a session remembers; each has relations of its own that it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matter {
-    /// What the walk knows of levels and providers, and which keys are active.
+    /// Where the table of secrets is, and which levels hold anything.
     Levels,
+    /// What an operator registered of providers.
+    Providers,
+    /// Which data keys are active.
+    ActiveKeys,
     /// That the data keys that are kept unwrapped are still those of the tables.
-    Keys,
+    KeptKeys,
+}
+
+/// How many there are.
+const MATTERS: usize = 4;
+
+thread_local! {
+    static GENERATIONS: [Cell<u64>; MATTERS] = const { [const { Cell::new(0) }; MATTERS] };
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    static WATCHED: [RefCell<Vec<pg_sys::Oid>>; MATTERS] = const { [const { RefCell::new(Vec::new()) }; MATTERS] };
 }
 
 /// A relation of ours.
@@ -43,12 +50,12 @@ pub fn generation_told(matter: Matter) -> u64 {
     GENERATIONS.with(|generations| generations[matter as usize].get())
 }
 
-/// Finds relations of schema hftok_private, and watches them for this instead of others.
-pub fn watch<const N: usize>(matter: Matter, names: [&std::ffi::CStr; N]) -> Option<[Relation; N]> {
-    let found = names.map(|name| named(name).unwrap_or(Relation(pg_sys::InvalidOid)));
-    WATCHED
-        .with(|watched| *watched[matter as usize].borrow_mut() = found.map(|relation| relation.0).to_vec());
-    found.iter().all(|relation| relation.0 != pg_sys::InvalidOid).then_some(found)
+/// Finds relations of schema hftok_private, and watches them for this; those that had the names before are gone.
+pub(super) fn watch(matter: Matter, names: &[&std::ffi::CStr]) -> Option<Vec<Relation>> {
+    let found: Vec<Option<Relation>> = names.iter().map(|name| named(name)).collect();
+    let watched = found.iter().flatten().map(|relation| relation.0).collect();
+    WATCHED.with(|all| all[matter as usize].replace(watched));
+    found.into_iter().collect()
 }
 
 /// A relation of schema hftok_private.

@@ -21,7 +21,7 @@ pub enum End {
     PartKept(i32),
 }
 
-/// Whoever is told of ends, in the order in which they are told.
+/// The listeners to ends, in the order in which they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
     /// Locks on names go, or pass to the part around.

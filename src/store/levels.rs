@@ -1,22 +1,19 @@
-//! What a session knows of the database, so that the walk need not ask again and again: where the table of secrets is,
-//! which levels are empty throughout, which providers were registered.
+//! What a session knows of the levels, so that the walk need not ask again and again: where the table of secrets is, and which
+//! levels are empty throughout.
 //!
 //! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/26_known.sql`, which
 //! also fire for replication and COPY), so that it is forgotten when the change is committed, and at once by the session
 //! that makes it. A level is called empty only if it never had a row: what is remembered of it once it has one is right for ever.
 
-use std::cell::RefCell;
 use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::binding::Scope;
-use hftok_core::data_key::{DataKeyId, Purpose};
 use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
-use super::providers::{self, Registration};
 use crate::error::Error;
-use crate::keys::data_keys;
 use crate::pg::rows::relations::{self, Matter, Relation};
+use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::scan::Address;
 use crate::pg::rows::sql::{Run, Statement};
 
@@ -44,7 +41,8 @@ thread_local! {
     static FIND_KINDS: Statement = const { Statement::new(KINDS, &[]) };
     static NOTE_KIND: Statement = const { Statement::new(NOTE, &[TEXTOID, BOOLOID]) };
     static ASK_DIRECT: Statement = const { Statement::new(IS_DIRECT, &[]) };
-    static KNOWN: RefCell<Option<Rc<Known>>> = const { RefCell::new(None) };
+    static LEVELS: Remembered<Levels> =
+        const { Remembered::new(Matter::Levels, &[c"secrets", c"secrets_binding_key_key", c"kinds"]) };
 }
 
 /// Where the table of secrets is.
@@ -74,21 +72,15 @@ pub const COLUMNS: [&CStr; 15] = [
     c"verdict",
 ];
 
-/// What is known.
-pub struct Known {
-    /// The generation of the tables that it is true for.
-    generation: u64,
+/// What is known of the levels.
+pub struct Levels {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
     /// Whether there is any credential of each kind, in the order of the walk.
     kinds: [bool; 6],
-    /// What an operator registered of providers.
-    pub registered: Vec<Registration>,
-    /// The active data keys.
-    pub active: Vec<(Purpose, DataKeyId)>,
 }
 
-impl Known {
+impl Levels {
     /// Whether there may be a secret of this kind of owner, for a model or not.
     pub fn may_have(&self, scope: Scope, has_model: bool) -> bool {
         let Some(at) = [Scope::User, Scope::Org, Scope::Global].iter().position(|one| *one == scope) else {
@@ -99,42 +91,30 @@ impl Known {
 }
 
 /// What is known now.
-pub fn known() -> Result<Rc<Known>, Error> {
-    known_in(relations::generation(Matter::Levels))
+pub fn known() -> Result<Rc<Levels>, Error> {
+    LEVELS.with(|levels| levels.now(look))
 }
 
 /// The same, for whoever has locked the table of secrets since anything was asked.
-pub fn known_under_lock() -> Result<Rc<Known>, Error> {
-    known_in(relations::generation_told(Matter::Levels))
+pub fn known_under_lock() -> Result<Rc<Levels>, Error> {
+    LEVELS.with(|levels| levels.under_lock(look))
 }
 
-/// Asked anew when the generation has changed.
-fn known_in(generation: u64) -> Result<Rc<Known>, Error> {
-    let kept =
-        KNOWN.with_borrow(|known| known.as_ref().filter(|known| known.generation == generation).cloned());
-    if let Some(known) = kept {
-        return Ok(known);
-    }
-    let names = [c"secrets", c"secrets_binding_key_key", c"providers", c"data_keys", c"kinds"];
-    let [table, index, ..] =
-        relations::watch(Matter::Levels, names).ok_or(Error::Internal("a table of hftok does not exist"))?;
-    // Read before what follows: a change that comes meanwhile makes it old.
-    let generation = relations::generation(Matter::Levels);
+/// Asks the tables, the first of which is that of secrets, with the index by binding after it.
+fn look(relations: &[Relation]) -> Result<Levels, Error> {
+    let [table, index, ..] = *relations else {
+        return Err(Error::Internal("levels are known by other tables"));
+    };
     let columns =
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();
     let address = Address { table, index, key: columns[0], last };
     let is_direct = ASK_DIRECT.read(&[], |row| Ok(row.get(1).unwrap_or(false)))?.first() == Some(&true);
     let kinds = FIND_KINDS.read(&[], |row| row.must(1))?;
-    let known = Rc::new(Known {
-        generation,
+    Ok(Levels {
         table: is_direct.then_some(Table { address, columns }),
         kinds: kinds.try_into().unwrap_or([true; 6]),
-        registered: providers::registered()?,
-        active: data_keys::active_keys()?,
-    });
-    KNOWN.set(Some(Rc::clone(&known)));
-    Ok(known)
+    })
 }
 
 /// Notes that there is a secret of this kind, if it may be the first, and has sessions told.

@@ -1,0 +1,59 @@
+//! A value that a session has made of rows, and keeps for as long as Postgres tells of no change of their relations.
+//!
+//! What must stay true: what is kept was made after the session had taken in all that it was told before, so a change that
+//! comes while it is being made makes it old.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use super::relations::{self, Matter, Relation};
+use crate::error::Error;
+
+/// A value, with what it depends on.
+pub struct Remembered<T> {
+    /// What a change of a relation is counted for.
+    matter: Matter,
+    /// The relations of schema hftok_private that it is made of.
+    names: &'static [&'static CStr],
+    /// The value, and the generation that it is true for.
+    kept: RefCell<Option<(u64, Rc<T>)>>,
+}
+
+impl<T> Remembered<T> {
+    /// Nothing yet. No two values share a matter.
+    pub const fn new(matter: Matter, names: &'static [&'static CStr]) -> Self {
+        Self { matter, names, kept: RefCell::new(None) }
+    }
+
+    /// The value as it is now; made anew when a relation may have changed. `make` is given the relations in the order of their
+    /// names.
+    pub fn now(&self, make: impl FnOnce(&[Relation]) -> Result<T, Error>) -> Result<Rc<T>, Error> {
+        self.at(relations::generation(self.matter), make)
+    }
+
+    /// The same, for whoever has locked one of the relations since anything was asked, and so has taken in what was told of it.
+    pub fn under_lock(&self, make: impl FnOnce(&[Relation]) -> Result<T, Error>) -> Result<Rc<T>, Error> {
+        self.at(relations::generation_told(self.matter), make)
+    }
+
+    /// Nothing is borrowed while it is made, which asks the database.
+    fn at(
+        &self,
+        generation: u64,
+        make: impl FnOnce(&[Relation]) -> Result<T, Error>,
+    ) -> Result<Rc<T>, Error> {
+        if let Some((kept_for, value)) = &*self.kept.borrow()
+            && *kept_for == generation
+        {
+            return Ok(Rc::clone(value));
+        }
+        let relations = relations::watch(self.matter, self.names)
+            .ok_or(Error::Internal("a table of hftok does not exist"))?;
+        // Read before what follows: a change that comes meanwhile makes it old.
+        let generation = relations::generation(self.matter);
+        let value = Rc::new(make(&relations)?);
+        self.kept.replace(Some((generation, Rc::clone(&value))));
+        Ok(value)
+    }
+}
