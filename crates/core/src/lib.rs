@@ -31,6 +31,7 @@ pub mod envelope;
 pub mod identity;
 pub mod keyring;
 pub mod keyring_state;
+pub mod moving_in;
 pub mod pace;
 pub mod plaintext;
 pub mod preview;
