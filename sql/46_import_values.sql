@@ -1,5 +1,6 @@
--- Moving in, row by row: what becomes of one value. The procedures of the next file go through a table with import_value(). A
--- program that opens values SQL cannot open calls it for itself.
+-- Moving in, row by row: the facts about one value are gathered here, crates/core/src/moving_in.rs decides what becomes of it. The
+-- procedures of the next file go through a table with import_value(). A program that opens values SQL cannot open calls it for
+-- itself.
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
@@ -62,41 +63,13 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_check IS 'Why a value is no credential of its provider, or what is to be said of it.';
 
--- What to do with a value: the line for the report, and whether the value is to be saved first, in place of which version.
-CREATE FUNCTION hftok_private.import_step_as_owner(
-    p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
-    p_column text, p_run uuid, p_dry_run boolean,
-    OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
-)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+-- A name that begins with role: is a database role's, which no user of an application may become by choosing it.
+CREATE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    looked_at record;
-    value text;
-    before text;
-    kept hftok_private.import_rows;
-    held hftok_private.secrets;
-    is_same_address boolean;
-    is_as_imported boolean;
-    is_new boolean;
-    same_version int;
-    was_same boolean;
-    is_again boolean;
-    -- What the column of the row holds.
-    stored text := coalesce(p_column, p_value);
+    line hftok_private.import_rows;
 BEGIN
-    IF p_source IS NULL OR p_key IS NULL OR num_nonnulls(p_user_id, p_org_id, nullif(p_global, false)) > 1 THEN
-        RAISE EXCEPTION 'p_source and p_key must not be null, and p_user_id, p_org_id and p_global exclude each other'
-            USING ERRCODE = '22023';
-    END IF;
-    line.source := p_source;
-    line.key := p_key;
-    line.run := p_run;
-    line.at := now();
-    line.dry_run := coalesce(p_dry_run, false);
-    is_to_be_saved := false;
-
-    -- Whose it is.
     IF num_nonnulls(p_user_id, p_org_id, nullif(p_global, false)) = 0 THEN
         line.reason := 'it names no owner';
     ELSIF octet_length(p_model) > 1024 THEN
@@ -104,7 +77,6 @@ BEGIN
     ELSE
         BEGIN
             line.scope_id := CASE WHEN p_global THEN '' ELSE hftok_private.identifier(coalesce(p_user_id, p_org_id)) END;
-            -- So a database role is called, which no user of an application may become by choosing a name.
             IF line.scope_id LIKE 'role:%' THEN
                 line.reason := 'its owner is no identifier';
             END IF;
@@ -114,8 +86,138 @@ BEGIN
             line.reason := 'its owner is no identifier';
         END;
     END IF;
+    RETURN line;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_address IS 'Whose a row is and for which model, or in its reason why it is nobody''s.';
 
-    -- What it is.
+CREATE FUNCTION hftok_private.import_versions(
+    p_held hftok_private.secrets, p_version int, p_fingerprints bytea[], OUT same_version int, OUT was_same boolean
+)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    SELECT max(h.version) FILTER (WHERE h.fingerprint = ANY (p_fingerprints)),
+        bool_and(h.fingerprint = ANY (p_fingerprints)) FILTER (WHERE h.version = p_version)
+    FROM (
+        SELECT p_held.version, p_held.fingerprint
+        UNION ALL
+        SELECT v.version, v.fingerprint FROM hftok_private.secret_versions v WHERE v.secret_id = p_held.id
+    ) h
+$$;
+COMMENT ON FUNCTION hftok_private.import_versions IS
+    'The newest version of a secret that has one of these fingerprints, and whether a certain version has; NULL when there is none.';
+
+CREATE TYPE hftok_private.import_verdict AS (
+    outcome text, reason text, replaces int, is_forgotten boolean, is_found boolean, is_again boolean, compared int
+);
+COMMENT ON TYPE hftok_private.import_verdict IS
+    'What is to be done with a row. replaces: the version that its value is saved in place of, 0 for none. compared: the version that the audit names, if is_found is not NULL.';
+
+CREATE FUNCTION hftok_private.import_judge(
+    p_before text, p_outcome text, p_is_as_imported boolean, p_is_as_seen boolean, p_is_same_address boolean,
+    p_is_secret_held boolean, p_version int, p_held_version int, p_same_version int, p_was_same boolean, p_origin text,
+    p_is_plain boolean
+) RETURNS hftok_private.import_verdict
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_judge';
+COMMENT ON FUNCTION hftok_private.import_judge IS
+    'Decides what becomes of a row with a usable value, from facts alone: crates/core/src/moving_in.rs says what each means.';
+
+-- Gathers the facts about a row, and does what the verdict says but for saving: replaces is what the value is saved in place of.
+CREATE FUNCTION hftok_private.import_decide(INOUT line hftok_private.import_rows, p_value text, p_stored text, OUT replaces int)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    kept hftok_private.import_rows;
+    held hftok_private.secrets;
+    same_version int;
+    was_same boolean;
+    before text;
+    origin text;
+    verdict hftok_private.import_verdict;
+BEGIN
+    SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
+    SELECT s.* INTO held FROM hftok_private.secrets s
+    WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model;
+    IF kept.fingerprints IS NOT NULL OR held.id IS NOT NULL THEN
+        line.fingerprints := hftok_private.import_fingerprints(p_stored);
+    END IF;
+    IF held.id IS NOT NULL THEN
+        SELECT v.same_version, v.was_same INTO same_version, was_same
+        FROM hftok_private.import_versions(held, kept.version,
+            CASE WHEN p_value = p_stored THEN line.fingerprints ELSE hftok_private.import_fingerprints(p_value) END) v;
+    END IF;
+    SELECT r.key INTO before FROM hftok_private.import_rows r
+    WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
+    AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
+    AND (line.run IS NULL OR r.run = line.run)
+    ORDER BY r.key COLLATE "C" LIMIT 1;
+    IF before IS NULL AND held.id IS NOT NULL THEN
+        SELECT CASE WHEN bool_or(r.key = line.key) THEN 'this_row'
+            WHEN bool_or(line.run IS NULL OR r.run <> line.run) THEN 'earlier_run'
+            WHEN count(*) > 0 THEN 'this_run' END INTO origin
+        FROM hftok_private.import_rows r
+        WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
+        AND r.source = line.source AND r.secret_id = held.id AND r.version = held.version AND NOT r.dry_run;
+    END IF;
+    verdict := hftok_private.import_judge(before, kept.outcome, kept.fingerprints && line.fingerprints, kept.seen && line.fingerprints,
+        CASE WHEN kept.provider IS NOT NULL THEN coalesce((kept.scope, kept.scope_id, kept.provider, kept.model)
+            = (line.scope, line.scope_id, line.provider, line.model), false) END,
+        held.id = kept.secret_id, kept.version, held.version, same_version, was_same, origin, p_value = p_stored);
+    IF verdict.is_found IS NOT NULL THEN
+        PERFORM hftok_private.record_comparison('import_value', CASE WHEN verdict.is_found THEN 'found' ELSE 'not_found' END,
+            coalesce(held.id, kept.secret_id), verdict.compared, coalesce(held.scope, kept.scope),
+            coalesce(held.scope_id, kept.scope_id), coalesce(held.provider, kept.provider), verdict.is_again);
+    END IF;
+    line.outcome := verdict.outcome;
+    line.reason := coalesce(verdict.reason, line.reason);
+    IF line.dry_run THEN
+        line.fingerprints := NULL;
+        RETURN;
+    END IF;
+    replaces := verdict.replaces;
+    IF line.outcome IN ('duplicate', 'skipped') THEN
+        line.seen := coalesce(line.fingerprints, hftok_private.import_fingerprints(p_stored));
+    END IF;
+    IF verdict.is_forgotten THEN
+        PERFORM hftok_private.import_forget(line.source, line.key, p_stored);
+    END IF;
+    IF same_version IS NULL THEN
+        line.fingerprints := NULL;
+    ELSE
+        line.secret_id := held.id;
+        line.version := same_version;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_decide IS
+    'What becomes of a row with a usable value: its line, and the version that its value is to be saved in place of, or NULL.';
+
+-- The line for the report, and whether the value is to be saved first, in place of which version.
+CREATE FUNCTION hftok_private.import_step_as_owner(
+    p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
+    p_column text, p_run uuid, p_dry_run boolean,
+    OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
+)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    looked_at record;
+    decided record;
+    value text;
+    -- What the column of the row holds.
+    stored text := coalesce(p_column, p_value);
+BEGIN
+    IF p_source IS NULL OR p_key IS NULL OR num_nonnulls(p_user_id, p_org_id, nullif(p_global, false)) > 1 THEN
+        RAISE EXCEPTION 'p_source and p_key must not be null, and p_user_id, p_org_id and p_global exclude each other'
+            USING ERRCODE = '22023';
+    END IF;
+    line := hftok_private.import_address(p_model, p_user_id, p_org_id, p_global);
+    line.source := p_source;
+    line.key := p_key;
+    line.run := p_run;
+    line.at := now();
+    line.dry_run := coalesce(p_dry_run, false);
+    is_to_be_saved := false;
     looked_at := hftok_private.import_check(p_value, stored, p_provider, line.reason IS NULL);
     line.provider := looked_at.provider;
     line.reason := coalesce(line.reason, looked_at.reason);
@@ -142,95 +244,10 @@ BEGIN
     END IF;
     line.reason := nullif(concat_ws('; ', CASE WHEN skipped > 0 THEN '"Bearer" in front was taken away' END,
         nullif(array_to_string(looked_at.warnings, '; '), '')), '');
-
-    -- What hftok has, what it remembers of this row, and whether another row goes before it.
-    SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
-    SELECT s.* INTO held FROM hftok_private.secrets s
-    WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model;
-    IF kept.fingerprints IS NOT NULL OR held.id IS NOT NULL THEN
-        line.fingerprints := hftok_private.import_fingerprints(stored);
-    END IF;
-    IF held.id IS NOT NULL THEN
-        WITH wanted AS MATERIALIZED (
-            SELECT CASE WHEN value = stored THEN line.fingerprints
-                ELSE hftok_private.import_fingerprints(value) END AS fingerprints
-        )
-        SELECT max(h.version) FILTER (WHERE h.fingerprint = ANY (w.fingerprints)),
-            bool_and(h.fingerprint = ANY (w.fingerprints)) FILTER (WHERE h.version = kept.version)
-        INTO same_version, was_same
-        FROM wanted w, (
-            SELECT held.version, held.fingerprint
-            UNION ALL
-            SELECT v.version, v.fingerprint FROM hftok_private.secret_versions v WHERE v.secret_id = held.id
-        ) h;
-    END IF;
-    IF held.id IS NOT NULL OR kept.fingerprints IS NOT NULL THEN
-        -- That it is what was brought before tells nothing of what hftok has now, and is so of a whole table.
-        is_again := coalesce(kept.fingerprints && line.fingerprints
-            AND (held.id IS NULL OR (held.id = kept.secret_id AND (value = stored OR was_same))), false);
-        PERFORM hftok_private.record_comparison('import_value', CASE WHEN is_again OR same_version > 0 THEN 'found' ELSE 'not_found' END,
-            coalesce(held.id, kept.secret_id), coalesce(same_version, CASE WHEN is_again THEN kept.version ELSE held.version END),
-            coalesce(held.scope, kept.scope), coalesce(held.scope_id, kept.scope_id), coalesce(held.provider, kept.provider), is_again);
-    END IF;
-    -- Both what the column holds and what it opens to: p_open may have been another one.
-    is_same_address := coalesce((kept.scope, kept.scope_id, kept.provider, kept.model)
-        = (line.scope, line.scope_id, line.provider, line.model), false);
-    is_as_imported := coalesce(kept.fingerprints && line.fingerprints AND is_same_address
-        AND (held.id IS NULL OR (held.id = kept.secret_id AND was_same IS NOT FALSE)), false);
-    -- A value that was not there when the row was last looked at. One that was not usable was there all the same, and that of a
-    -- duplicate has lost.
-    is_new := kept.key IS NULL OR kept.outcome IN ('blank', 'blanked', 'discarded')
-        OR (kept.outcome = 'changed' AND kept.fingerprints IS NULL) OR (kept.provider IS NOT NULL AND NOT is_same_address)
-        OR NOT coalesce(kept.fingerprints && line.fingerprints,
-            CASE kept.outcome WHEN 'rejected' THEN kept.seen && line.fingerprints END, true);
-    SELECT r.key INTO before FROM hftok_private.import_rows r
-    WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
-    AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
-    AND (p_run IS NULL OR r.run = p_run)
-    ORDER BY r.key COLLATE "C" LIMIT 1;
-
-    IF before IS NOT NULL THEN
-        line.outcome := 'duplicate';
-        line.reason := format('row %s has one for the same owner, provider and model%s', before,
-            CASE WHEN same_version > 0 THEN ', and the value is in hftok as well' END);
-    ELSIF is_as_imported AND held.id IS NULL THEN
-        line.outcome := 'skipped';
-        line.reason := 'it was imported, and deleted in hftok since';
-    ELSIF is_as_imported OR same_version = held.version THEN
-        line.outcome := 'unchanged';
-        IF is_as_imported AND kept.version < held.version THEN
-            line.reason := 'hftok has a newer one';
-        END IF;
-    ELSIF held.id IS NULL OR EXISTS (
-        -- The current version came from this row, or from one that this row's value is newer than.
-        SELECT FROM hftok_private.import_rows r
-        WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
-        AND r.source = line.source AND r.secret_id = held.id AND r.version = held.version AND NOT r.dry_run
-        -- Of rows that were never looked at those that come before in this run have the greater keys.
-        AND (r.key = line.key OR (is_new AND (kept.key IS NOT NULL OR p_run IS NULL OR r.run <> p_run)))
-    ) THEN
-        line.outcome := 'imported';
-        is_to_be_saved := NOT line.dry_run;
-        expected := coalesce(held.version, 0);
-    ELSIF same_version > 0 THEN
-        line.outcome := 'unchanged';
-        line.reason := 'hftok has a newer one';
-    ELSE
-        line.outcome := 'skipped';
-        line.reason := 'hftok has another one for the same owner, provider and model, which is not from this row';
-    END IF;
-    IF line.outcome IN ('duplicate', 'skipped') AND NOT line.dry_run THEN
-        line.seen := coalesce(line.fingerprints, hftok_private.import_fingerprints(stored));
-        IF was_same IS FALSE THEN
-            PERFORM hftok_private.import_forget(line.source, line.key, stored);
-        END IF;
-    END IF;
-    IF same_version > 0 AND NOT line.dry_run THEN
-        line.secret_id := held.id;
-        line.version := same_version;
-    ELSE
-        line.fingerprints := NULL;
-    END IF;
+    decided := hftok_private.import_decide(line, value, stored);
+    line := decided.line;
+    expected := decided.replaces;
+    is_to_be_saved := expected IS NOT NULL;
     IF NOT is_to_be_saved THEN
         PERFORM hftok_private.import_line(line);
     END IF;

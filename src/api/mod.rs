@@ -7,6 +7,7 @@ mod catalogue;
 mod credentials;
 mod guarded;
 mod identity;
+mod import_values;
 mod imports;
 mod input;
 mod integrations;

@@ -109,6 +109,26 @@ pub enum Origin {
     Elsewhere,
 }
 
+impl Origin {
+    /// All origins.
+    pub const ALL: [Self; 4] = [Self::ThisRow, Self::EarlierRun, Self::ThisRun, Self::Elsewhere];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ThisRow => "this_row",
+            Self::EarlierRun => "earlier_run",
+            Self::ThisRun => "this_run",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == word)
+    }
+}
+
 /// All that decides about a row whose value is usable.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {

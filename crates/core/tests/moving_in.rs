@@ -193,6 +193,10 @@ fn words() {
         assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
     }
     assert_eq!(Outcome::parse("Imported"), None);
+    for origin in Origin::ALL {
+        assert_eq!(Origin::parse(origin.as_str()), Some(origin));
+    }
+    assert_eq!(Origin::ALL.map(Origin::as_str).join(" "), "this_row earlier_run this_run elsewhere");
     let words = Outcome::ALL.map(Outcome::as_str).join(" ");
     assert_eq!(words, "imported unchanged skipped duplicate rejected blank blanked discarded changed");
     let said = [
