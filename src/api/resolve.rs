@@ -2,13 +2,13 @@
 
 use hftok_core::binding::Scope;
 use hftok_core::walk::{Level, Outcome};
-use pgrx::datum::{Array, Uuid};
+use pgrx::datum::Uuid;
 use serde_json::json;
 
-use super::input::{admit_plaintext, required, reserved, texts};
+use super::input::{admit_plaintext, required, reserved};
 use super::owner::Actor;
 use super::reveal::Revealed;
-use super::walk::{Request, Step, Stored, Taken};
+use super::walk::{Request, Step, Stored, Taken, WalkArguments};
 use crate::audit::reveals;
 use crate::error::{Error, Object};
 use crate::pg::call::composite::Composite;
@@ -21,14 +21,9 @@ use crate::store::{integrations, owners, versions};
 export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided);
 
 /// The credential to use, with its source.
-#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
 fn resolve_token(
     p_provider: Option<&str>,
-    p_user_id: Option<&str>,
-    p_org_id: Option<&str>,
-    p_model: Option<&str>,
-    p_host: Option<&str>,
-    p_levels: Option<Array<'_, &str>>,
+    arguments: WalkArguments<'_>,
     p_version: Option<i32>,
     p_recipient: Option<&str>,
 ) -> Result<Composite, Error> {
@@ -36,8 +31,7 @@ fn resolve_token(
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
-    let request =
-        Request::new(p_provider, p_user_id, p_org_id, p_model, p_host, texts(p_levels)?)?.on_behalf()?;
+    let request = Request::new(p_provider, arguments)?.on_behalf()?;
     let taken = request.walk(|_| ())?;
     let Some(Taken { level, value, stored }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
@@ -65,19 +59,11 @@ fn resolve_token(
 }
 
 /// The Hugging Face token to use, or NULL when no level has one.
-fn resolve_hf_token(
-    p_user_id: Option<&str>,
-    p_org_id: Option<&str>,
-    p_model: Option<&str>,
-    p_host: Option<&str>,
-    p_levels: Option<Array<'_, &str>>,
-) -> Result<Option<Revealed>, Error> {
+fn resolve_hf_token(arguments: WalkArguments<'_>) -> Result<Option<Revealed>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
-    let levels = texts(p_levels)?;
-    let request =
-        Request::new(Some("huggingface"), p_user_id, p_org_id, p_model, p_host, levels)?.on_behalf()?;
+    let request = Request::new(Some("huggingface"), arguments)?.on_behalf()?;
     let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
     request.record(level, stored)?;
     Ok(Some(Revealed(value)))
@@ -107,18 +93,11 @@ fn previous_token(p_secret_id: Option<Uuid>) -> Result<Revealed, Error> {
 }
 
 /// The walk as JSON, a member a level, without a value.
-fn explain(
-    p_provider: Option<&str>,
-    p_user_id: Option<&str>,
-    p_org_id: Option<&str>,
-    p_model: Option<&str>,
-    p_host: Option<&str>,
-    p_levels: Option<Array<'_, &str>>,
-) -> Result<String, Error> {
+fn explain(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<String, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+    let request = viewer.request(p_provider, arguments)?;
     let mut rows = Vec::new();
     let mut steps = Vec::new();
     ended(request.walk(|step| steps.push(step)))?;
@@ -129,18 +108,11 @@ fn explain(
 }
 
 /// Whether resolving would give a token.
-fn token_provided(
-    p_provider: Option<&str>,
-    p_user_id: Option<&str>,
-    p_org_id: Option<&str>,
-    p_model: Option<&str>,
-    p_host: Option<&str>,
-    p_levels: Option<Array<'_, &str>>,
-) -> Result<bool, Error> {
+fn token_provided(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<bool, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)?;
+    let request = viewer.request(p_provider, arguments)?;
     ended(request.walk(|_| ()))
 }
 
@@ -174,16 +146,9 @@ impl Viewer {
     }
 
     /// The request to look at; fails when it is not this one's to look at.
-    fn request(
-        &self,
-        provider: Option<&str>,
-        user: Option<&str>,
-        org: Option<&str>,
-        model: Option<&str>,
-        host: Option<&str>,
-        levels: Option<Array<'_, &str>>,
-    ) -> Result<Request, Error> {
-        let request = Request::new(provider, user.or(self.user()), org, model, host, texts(levels)?)?;
+    fn request(&self, provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<Request, Error> {
+        let user = arguments.user.or(self.user());
+        let request = Request::new(provider, WalkArguments { user, ..arguments })?;
         match self {
             Self::All => request.on_behalf(),
             // Whom they name is nobody who acts: they themselves do.

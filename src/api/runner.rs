@@ -5,7 +5,7 @@ use pgrx::datum::Array;
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
-use super::walk::Request;
+use super::walk::{Request, WalkArguments};
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::json::{self, Jsonb};
@@ -49,8 +49,14 @@ fn runner_env(
             }
             provider => provider?,
         };
-        let request = Request::new(Some(&provider.id), p_user_id, p_org_id, p_model, None, p_levels.clone())?
-            .on_behalf()?;
+        let arguments = WalkArguments {
+            user: p_user_id,
+            org: p_org_id,
+            model: p_model,
+            host: None,
+            levels: p_levels.clone(),
+        };
+        let request = Request::new(Some(&provider.id), arguments)?.on_behalf()?;
         match request.walk(|_| ()) {
             Ok(Some(taken)) => {
                 request.record(taken.level, taken.stored)?;

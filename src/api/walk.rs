@@ -6,10 +6,11 @@ use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::input::short;
+use super::input::{short, texts};
 use super::owner::identifier;
 use crate::audit::reveals;
 use crate::error::Error;
+use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
 use crate::settings;
@@ -17,6 +18,35 @@ use crate::store::candidate::{Candidate, Moment};
 use crate::store::owners;
 use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
+
+/// The arguments that all functions of the walk share, as SQL hands them over.
+pub struct WalkArguments<'a> {
+    /// `p_user_id`.
+    pub user: Option<&'a str>,
+    /// `p_org_id`.
+    pub org: Option<&'a str>,
+    /// `p_model`.
+    pub model: Option<&'a str>,
+    /// `p_host`.
+    pub host: Option<&'a str>,
+    /// `p_levels`.
+    pub levels: Option<Vec<String>>,
+}
+
+impl Parameter for WalkArguments<'_> {
+    const COUNT: usize = 5;
+
+    #[inline]
+    fn take(arguments: &mut Arguments) -> Result<Self, Error> {
+        Ok(Self {
+            user: arguments.next()?,
+            org: arguments.next()?,
+            model: arguments.next()?,
+            host: arguments.next()?,
+            levels: texts(arguments.next()?)?,
+        })
+    }
+}
 
 /// What is asked for.
 pub struct Request {
@@ -91,15 +121,9 @@ impl From<&Candidate<'_>> for Seen {
 }
 
 impl Request {
-    /// Parses the parameters that all functions of the walk share.
-    pub fn new(
-        provider: Option<&str>,
-        user: Option<&str>,
-        org: Option<&str>,
-        model: Option<&str>,
-        host: Option<&str>,
-        levels: Option<Vec<String>>,
-    ) -> Result<Self, Error> {
+    /// Parses the provider, and the arguments that all functions of the walk share.
+    pub fn new(provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<Self, Error> {
+        let WalkArguments { user, org, model, host, levels } = arguments;
         let parse = |word: &String| {
             Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
         };

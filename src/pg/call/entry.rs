@@ -64,7 +64,7 @@ macro_rules! export {
 }
 pub(crate) use export;
 
-/// A plain function that SQL can call. Each argument is an `Option`, because each can be NULL.
+/// A plain function that SQL can call. Each argument is an `Option`, because each can be NULL; several can be a struct.
 pub trait Function<Taken> {
     /// The answer, unless it is NULL or an error.
     type Answer: IntoDatum;
@@ -73,22 +73,39 @@ pub trait Function<Taken> {
     fn call(self, arguments: &mut Arguments) -> Result<Self::Answer, Error>;
 }
 
-/// Makes functions of as many arguments as are listed, and of fewer, what SQL can call.
+/// A parameter of such a function: one argument, or several that belong together.
+pub trait Parameter: Sized {
+    /// The number of arguments that it is.
+    const COUNT: usize;
+
+    /// Takes them, in the order in which `sql/` declares them.
+    fn take(arguments: &mut Arguments) -> Result<Self, Error>;
+}
+
+impl<T: Argument> Parameter for Option<T> {
+    const COUNT: usize = 1;
+
+    #[inline]
+    fn take(arguments: &mut Arguments) -> Result<Self, Error> {
+        arguments.next()
+    }
+}
+
+/// Makes functions of as many parameters as are listed, and of fewer, what SQL can call.
 macro_rules! functions_of_up_to {
     ($($first:ident $($rest:ident)*)?) => {
         impl<Body, Answer, $($first, $($rest,)*)?> Function<($($first, $($rest,)*)?)> for Body
         where
-            Body: FnOnce($(Option<$first>, $(Option<$rest>),*)?) -> Result<Answer, Error>,
+            Body: FnOnce($($first, $($rest),*)?) -> Result<Answer, Error>,
             Answer: IntoDatum,
-            $($first: Argument, $($rest: Argument,)*)?
+            $($first: Parameter, $($rest: Parameter,)*)?
         {
             type Answer = Answer;
 
             #[inline]
             fn call(self, arguments: &mut Arguments) -> Result<Answer, Error> {
-                const NAMES: &[&str] = &[$(stringify!($first), $(stringify!($rest)),*)?];
-                arguments.admit(NAMES.len())?;
-                self($(arguments.next::<$first>()?, $(arguments.next::<$rest>()?),*)?)
+                arguments.admit(0 $(+ $first::COUNT $(+ $rest::COUNT)*)?)?;
+                self($($first::take(arguments)?, $($rest::take(arguments)?),*)?)
             }
         }
 
@@ -141,27 +158,30 @@ pub struct Arguments {
     fcinfo: pg_sys::FunctionCallInfo,
     /// The argument that is taken next.
     at: usize,
+    /// The number of arguments that the call has.
+    count: usize,
 }
+
+/// The complaint when `sql/` and Rust disagree.
+const OTHER_NUMBER: Error = Error::Internal("the function was declared with another number of arguments");
 
 impl Arguments {
     /// Fails unless the call has as many.
     #[inline]
     fn admit(&self, taken: usize) -> Result<(), Error> {
-        // SAFETY: `enter` was given the call that Postgres is making.
-        let given = unsafe { (*self.fcinfo).nargs };
-        if usize::try_from(given) == Ok(taken) {
-            return Ok(());
-        }
-        Err(Error::Internal("the function was declared with another number of arguments"))
+        if self.count == taken { Ok(()) } else { Err(OTHER_NUMBER) }
     }
 
     /// The next argument, `None` when it is NULL.
     #[inline]
-    fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
+    pub fn next<T: Argument>(&mut self) -> Result<Option<T>, Error> {
         let at = self.at;
+        if at >= self.count {
+            return Err(OTHER_NUMBER);
+        }
         self.at += 1;
-        // SAFETY: a `Function` admits the call before it takes as many arguments, and the declaration in sql/ gives each the
-        // type that the function names. The memory of an argument outlives the call.
+        // SAFETY: the call has so many arguments, and the declaration in sql/ gives each the type that the function names. The
+        // memory of an argument outlives the call.
         unsafe {
             if T::HAS_ANY_LENGTH {
                 let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at).map_or(0, |given| length(given));
@@ -241,8 +261,10 @@ pub unsafe fn enter<T: IntoDatum>(
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let _call = InCall::enter(name, fcinfo);
         let answer = overhearing(|| {
-            let answer = body(&mut Arguments { fcinfo, at: 0 }).inspect_err(refused);
-            answer.map(IntoDatum::into_datum)
+            // SAFETY: Postgres passes a valid call.
+            let given = unsafe { (*fcinfo).nargs };
+            let mut arguments = Arguments { fcinfo, at: 0, count: usize::try_from(given).unwrap_or(0) };
+            body(&mut arguments).inspect_err(refused).map(IntoDatum::into_datum)
         });
         memory::admit().and(answer)
     }));
