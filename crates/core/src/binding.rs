@@ -1,5 +1,5 @@
-//! Who a secret belongs to and what it is for. These fields are authenticated with the value: a row whose owner,
-//! name or hosts were edited by somebody else than hftok does not open.
+//! The owner and the use of a secret. These fields are authenticated with the value: a row does not open once somebody
+//! other than hftok has edited its owner, name or hosts.
 
 use sha2::{Digest, Sha256};
 
@@ -46,9 +46,9 @@ impl Scope {
 pub struct Binding<'a> {
     /// The kind of owner.
     pub scope: Scope,
-    /// Which one: the id of a user or an organisation.
+    /// The id of the user or the organisation.
     pub scope_id: &'a str,
-    /// Whose service the credential opens.
+    /// The provider whose service the credential opens.
     pub provider: &'a str,
     /// The model it is reserved for.
     pub model: &'a str,
@@ -104,7 +104,7 @@ impl<'a> Binding<'a> {
 pub struct Context<'a> {
     /// The secret's id, the same for all its versions.
     pub secret_id: [u8; 16],
-    /// Which version of the secret this is, from 1.
+    /// The version of the secret, from 1.
     pub version: u32,
     /// Owner and use.
     pub binding: Binding<'a>,

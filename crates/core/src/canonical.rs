@@ -4,7 +4,7 @@
 //! absent is not the same as empty, numbers have a fixed width, all big-endian, and every encoding opens with a
 //! label that says what it is for, so that bytes made for one purpose never serve for another.
 
-/// Where a length stands and there is nothing to be long.
+/// The length that says that a field is absent.
 const ABSENT: u32 = u32::MAX;
 
 /// Fields written one after the other.

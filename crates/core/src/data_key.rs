@@ -47,7 +47,8 @@ impl DataKeyId {
         self.0
     }
 
-    /// Where a table of `size` places begins to look for this id, which is random and so scatters by itself.
+    /// The place in a table of `size` places at which a search for this id begins. Ids are random, so they scatter by
+    /// themselves.
     pub fn place(self, size: usize) -> usize {
         usize::try_from(self.0).unwrap_or_default() % size.max(1)
     }
@@ -58,7 +59,7 @@ impl DataKeyId {
     }
 }
 
-/// What a data key is for.
+/// The purpose of a data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Sealing values.
@@ -170,7 +171,7 @@ impl ValueKey<'_> {
 /// A key that turns a value into a fingerprint, equal for equal values, useless without the key.
 pub struct FingerprintKey<'a>(&'a DataKey);
 
-/// Which key made it, then half of an HMAC-SHA256.
+/// The id of the key that made the fingerprint, then half of an HMAC-SHA256.
 pub type Fingerprint = [u8; 20];
 
 impl FingerprintKey<'_> {

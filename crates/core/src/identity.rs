@@ -1,4 +1,4 @@
-//! Which database a key, a link or a protection belongs to, so that none of them serves in a copy.
+//! The identity of a database: keys, links and protections belong to one identity, so none of them serves in a copy.
 //!
 //! A database is told from every other by three things: the name of its installation, which comes from outside with the
 //! keyring, its own number on that server, and a random id that it stores. A copy has all rows of its original, but not its
@@ -14,7 +14,8 @@ use crate::canonical::Canonical;
 /// The longest name of an installation.
 pub const MAX_NAME: usize = 63;
 
-/// What stands under wraps, links, stubs and protections: a hash over everything that tells the database.
+/// The hash that stands under wraps, links, stubs and protections. It covers everything that tells the database from
+/// others.
 pub type Identity = [u8; 32];
 
 /// Before the first generation.
@@ -65,7 +66,7 @@ pub struct Generation {
     pub database: u32,
     /// The name of the installation.
     pub installation: String,
-    /// What the database was called. Names change, so it is only there to be told.
+    /// The former name of the database. Names change, so the name is for people only.
     pub name: String,
     /// The last event of the chain before; 0 when there was none.
     pub continues: i64,

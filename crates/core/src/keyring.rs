@@ -13,7 +13,7 @@ pub const MAX_ROOT_KEYS: usize = 64;
 /// The length of the longest text that is taken for a keyring.
 pub const MAX_TEXT: usize = 64 * 1024;
 
-/// What is wrong with the text of a keyring.
+/// A fault in the text of a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// No line holds a key.

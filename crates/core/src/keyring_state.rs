@@ -37,22 +37,22 @@ pub enum Reason {
     TooOpen,
     /// The file belongs to somebody else.
     ForeignOwner,
-    /// What was read is no keyring.
+    /// The text that was read is no keyring.
     Malformed(KeyringError),
     /// The command gave no keyring.
     Command(CommandError),
     /// The mark that keeps hftok sealed over a restart cannot be looked for.
     MarkerUnreadable(i32),
-    /// What was read lacks a root key that is in use.
+    /// The keyring that was read lacks a root key that is in use.
     RootInUse {
         /// Its number.
         id: RootKeyId,
-        /// What it is recognised by.
+        /// The fingerprint that the key is recognised by.
         fingerprint: RootFingerprint,
         /// Whether another key goes by that number.
         is_changed: bool,
     },
-    /// What was read names another installation than this one, whose keys are in use.
+    /// The keyring that was read names another installation than this one, whose keys are in use.
     NameInUse(Installation),
 }
 
@@ -89,7 +89,7 @@ impl Reason {
         }
     }
 
-    /// What to do about it, for those who run the server: names settings and files.
+    /// A remedy for those who run the server: it names settings and files.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NotPreloaded => "Add hftok to shared_preload_libraries and restart the server.",
@@ -129,7 +129,7 @@ impl Reason {
     }
 }
 
-/// How a command failed to give output.
+/// The end of a command that gave no output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandError {
     /// It could not be started.
@@ -160,8 +160,8 @@ impl CommandError {
     }
 }
 
-/// What of the keyring has been used since the server's start. A keyring that lacks it would make every database that
-/// needs it unreadable, and perhaps the pages hold the last copy: it replaces nothing unless an operator insists.
+/// The part of the keyring that was used since the server's start. A keyring without that part would make databases
+/// unreadable, and the pages may hold the last copy of a key: such a keyring replaces nothing unless an operator insists.
 ///
 /// Plain memory: it lies in shared memory.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ impl InUse {
         }
     }
 
-    /// What speaks against a keyring in place of the one in use.
+    /// The reason why this keyring may not replace the one in use.
     pub fn objection(&self, keyring: &Keyring) -> Option<Reason> {
         let is_lost = |(id, fingerprint): &(RootKeyId, RootFingerprint)| {
             keyring.find(*id).is_none_or(|key| key.fingerprint() != *fingerprint)
@@ -200,7 +200,7 @@ impl InUse {
     }
 }
 
-/// What the operating system says of one of its errors.
+/// The text of the operating system for one of its errors.
 pub fn os_error(code: i32) -> String {
     std::io::Error::from_raw_os_error(code).to_string()
 }

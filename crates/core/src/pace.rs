@@ -1,11 +1,11 @@
-//! How often something may be done: so many times at once, and so many a minute after that.
+//! A limit on how often something may be done: a burst at once, and the same number a minute after that.
 //!
-//! Of each who does it one moment is kept: when all that they did will have been paid back, one by one. Before it the place is
-//! theirs, after it the place says nothing and is free. So what is kept has a bound that nobody can move, and giving a place to
-//! somebody else forgets nothing. When no place is free, those who have none share the last one: a limit is never lost, it may
-//! only be shared.
+//! One moment is kept for each actor: the time at which all that the actor did will have been paid back, one by one.
+//! Before that moment the place is the actor's; after it the place says nothing and is free. So memory has a bound that
+//! nobody can move, and giving a place to another actor forgets nothing. When no place is free, actors without a place
+//! share the last one: a limit is never lost, it may only be shared.
 //!
-//! Plain memory, which may lie where processes share it. Whoever holds it holds it alone.
+//! The memory is plain, and may lie where processes share it. A process that holds it holds it alone.
 
 /// A minute, in microseconds.
 const MINUTE: i64 = 60_000_000;
@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000_000;
 /// As many as have a place of their own in the same minute.
 pub const PLACES: usize = 256;
 
-/// Who did it how often.
+/// The actors of the last minute, and how often each acted.
 #[derive(Debug, Clone)]
 pub struct Paces {
     /// One for each of those who did it in the last minute.
@@ -22,10 +22,10 @@ pub struct Paces {
     shared: Place,
 }
 
-/// What is kept of one who did it.
+/// The moment that is kept of one actor.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// Whose it is; nobody's once all is paid back.
+    /// The actor; nobody once all is paid back.
     who: u32,
     /// When all is paid back.
     until: i64,

@@ -1,4 +1,4 @@
-//! What may be shown of a secret: enough for its owner to recognise it, not enough for anybody else to use.
+//! The preview of a secret: enough for its owner to recognise it, not enough for anybody else to use.
 //!
 //! What must stay true: every preview has the same width, so that it tells nothing of the length; it shows at most
 //! the provider's public prefix and four last characters, and of those only letters and digits; and it contains a
@@ -11,8 +11,8 @@ use crate::provider;
 pub const WIDTH: usize = 20;
 /// Characters shown at the end.
 const TAIL: usize = 4;
-/// What must stay hidden between prefix and tail, or nothing is shown at all: 16 characters of a 62-letter alphabet
-/// are 95 bits.
+/// The number of characters that must stay hidden between prefix and tail, or nothing is shown at all. 16 characters of a
+/// 62-letter alphabet are 95 bits.
 const LEAST_HIDDEN: usize = 16;
 
 /// A longer prefix is not shown: enough must be left for the mask to be seen.

@@ -1,4 +1,5 @@
-//! What an upstream says of a credential may quote it: here whatever is one is masked before the words are kept.
+//! Remarks of an upstream on a credential. A remark may quote the credential, so quotes are masked before the words are
+//! kept.
 //!
 //! What must stay true: no run of [`WINDOW`] characters of the value passes, nor a value that is known whole; and what looks like
 //! a credential of the catalogue passes neither, whoever's it is, because the value cannot be opened while hftok is sealed.
@@ -10,9 +11,9 @@ use crate::plaintext::{MASK, PlaintextRef};
 use crate::preview::{WIDTH, prefix_of, preview};
 use crate::provider::{self, Alphabet, Provider};
 
-/// So many characters of a value that stand together are the value.
+/// The number of characters of a value that, standing together, count as the value.
 const WINDOW: usize = 12;
-/// A part of a value that is shorter is found in too many sentences.
+/// The shortest part of a value that is masked by itself. A shorter part is found in too many sentences.
 const LEAST: usize = 8;
 /// Words are kept up to a thousand letters; what comes long after that is not looked at.
 const MOST: usize = 64 * 1024;
@@ -49,7 +50,7 @@ pub fn without_credentials(words: &str, value: Option<(&PlaintextRef<'_>, Option
     hidden.replaced(whole)
 }
 
-/// What is short enough to be looked at, and ends where a word does.
+/// The part of the words that is short enough to be looked at, and ends at the end of a word.
 fn cut(words: &str) -> &str {
     match words.get(..words.floor_char_boundary(MOST)) {
         Some(start) if start.len() < words.len() => {
@@ -104,7 +105,7 @@ impl Hidden<'_> {
             .collect();
         for at in found {
             let (mut from, mut to) = (at, at + window);
-            // Whatever it hangs together with: a few letters of the value at its ends.
+            // The match grows to the ends of its word: they may be a few more letters of the value.
             while from > 0 && words.get(from - 1).is_some_and(|byte| is_word(*byte)) {
                 from -= 1;
             }
@@ -173,7 +174,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-".contains(&byte)
 }
 
-/// Where characters that keys consist of stand together.
+/// Runs of characters that keys consist of.
 fn runs(words: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     words.as_bytes().chunk_by(|one, other| is_key(*one) == is_key(*other)).filter_map(move |run| {
@@ -195,7 +196,7 @@ fn is_long(text: &str) -> bool {
     text.len() >= 16 || (text.len() >= 8 && text.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-/// Where credentials are in a run.
+/// The places of credentials in a run.
 fn shapes_in(run: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let formats = || provider::builtin().iter().flat_map(Provider::all_formats);
@@ -228,7 +229,7 @@ fn shapes_in(run: &str) -> Vec<Range<usize>> {
         if bare(text) {
             found.push(at..at + text.len());
         }
-        // What is assigned may have any of these in it.
+        // A value that is assigned may have any of these characters in it.
         let rest = run.get(at..).unwrap_or_default();
         if is_named && rest.len() >= LEAST {
             found.push(at..run.len());
@@ -276,7 +277,7 @@ mod tests {
             known(&format!("'{value}' is wrong"), value, "huggingface"),
             "'hf_•••••••••••••1234' is wrong"
         );
-        // Of no shape that anybody knows, cut, with something at its ends, and twice.
+        // The value has no known shape. It is quoted cut, with characters at its ends, and twice.
         let odd = "correct horse:battery!staple#17";
         let said = known(&format!("<{odd}> {odd}x, {}…", &odd[..14]), odd, "openai");
         for part in ["orrect h", "battery", "staple"] {

@@ -74,7 +74,7 @@ impl RootKey {
         self.id
     }
 
-    /// What the key is recognised by.
+    /// The fingerprint that the key is recognised by.
     pub fn fingerprint(&self) -> RootFingerprint {
         let mac = without_trace(|| hmac(&self.bytes, b"hftok:root-fingerprint"));
         let mut fingerprint = [0; 8];

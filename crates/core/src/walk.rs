@@ -1,4 +1,4 @@
-//! Which credential a request may use: the rules of the walk, without a database.
+//! The walk without a database: rules that decide which credential a request may use.
 //!
 //! Levels are asked in a fixed order. One that is *absent* is passed over. One that is there but cannot be used stops
 //! the walk, unless its owner allowed going on; one that does not open always stops it. So nobody pays with somebody
@@ -6,7 +6,7 @@
 
 use crate::binding::Scope;
 
-/// Where a credential may come from, in the order in which they are asked.
+/// A place that a credential may come from. The levels stand in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// The user's for this model.
@@ -25,7 +25,7 @@ pub enum Level {
     Environment,
 }
 
-/// What a level came to.
+/// The result of asking a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Its credential is the one.
@@ -48,7 +48,7 @@ pub enum Outcome {
     NotReached,
 }
 
-/// What is known of a credential before it is opened.
+/// The facts that are known of a credential before it is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
     /// The user named, if any, belongs to its organisation, if it has one.
@@ -141,8 +141,8 @@ impl Outcome {
 }
 
 impl Found {
-    /// What speaks against the credential, if anything does. Who may not know of it at all comes first, then what its
-    /// owner decided, then what happened to it, then what this request wants.
+    /// The first objection to the credential. Objections are asked in this order: whether the caller may know of it at
+    /// all, the owner's decisions, the things that happened to it, and the wishes of this request.
     pub fn objection(&self) -> Option<Outcome> {
         [
             (!self.is_member, Outcome::NotMember),
@@ -183,7 +183,7 @@ pub fn host_covers(wide: &str, narrow: &str) -> bool {
         // In front `*.` stands for several labels, which no pattern of a fixed length matches.
         (None, Some(_)) => false,
         (Some(domain), inner) => {
-            // What narrow begins with is one label at least.
+            // The `*.` of `wide` takes one label of `narrow` at least.
             let labels = inner.map_or(narrow.split('.').count() - 1, |inner| inner.split('.').count());
             let narrow = inner.unwrap_or(narrow);
             labels >= domain.split('.').count() && domain.rsplit('.').zip(narrow.rsplit('.')).all(fits)

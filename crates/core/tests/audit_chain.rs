@@ -175,7 +175,7 @@ fn changed(event: Event<'static>) -> Vec<Event<'static>> {
         with_object(Object { provider: other, ..object }),
         with_object(Object { level: other, ..object }),
         with_object(Object { subject: other, ..object }),
-        // What one field loses another one wins.
+        // Characters move from one field to the next.
         with_object(Object { scope: Some("usera"), owner: Some("lice"), ..object }),
         with_object(Object { scope: None, owner: Some("useralice"), ..object }),
     ]

@@ -12,7 +12,7 @@ const ROOM: usize = 288;
 const SHARE: u32 = 32;
 const GUARANTEE: usize = 2;
 
-/// What may be done; databases are numbered from 1.
+/// A step of the model; databases are numbered from 1.
 #[derive(Debug, Clone)]
 enum Step {
     Push { database: u32, length: usize },
@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Record {
     number: u64,
     bytes: Vec<u8>,
-    /// Who may be left out with it.
+    /// The party whose record may be left out; none when the record must be kept.
     party: Option<u32>,
 }
 
@@ -64,7 +64,7 @@ struct ModelLane {
     /// The last number that was taken: what is up to there does not change any more.
     taken: u64,
     written: u64,
-    /// How many records of whom found no room.
+    /// The number of records that found no room, by party.
     left_out: BTreeMap<u32, u64>,
 }
 
@@ -98,7 +98,7 @@ impl Model {
         Ok(lane.accepted)
     }
 
-    /// What can be left out has half of the share, and nobody has more of that than they leave free.
+    /// Records that may be left out have half of the share, and a party has no more of it than it leaves free.
     fn append_if_room(&mut self, database: u32, party: u32, bytes: &[u8]) -> Result<u64, Full> {
         let lane = self.0.entry(database).or_default();
         let used = |whose: &dyn Fn(u32) -> bool| -> usize {

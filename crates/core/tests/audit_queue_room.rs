@@ -1,4 +1,4 @@
-//! What a writer copies out of the queue fits the memory that it made before.
+//! A writer copies out of the queue no more than the memory that it reserved before.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use hftok_core::audit::queue::{Header, Queue, Slot, records};

@@ -38,7 +38,7 @@ impl Bench {
         self.queue().push_or_count(lane, &record, 0)
     }
 
-    /// What a round writes: the party of each record, whether it says which it is, and how many it stands for.
+    /// The records that a round writes: the party of each, whether the record says which one it is, and its count.
     fn round(&mut self, most: usize) -> Vec<(u32, bool, u32)> {
         let (lane, mut copy) = (self.lane, Vec::new());
         let end = self.queue().take(lane, most, usize::MAX, &mut copy);
@@ -91,7 +91,7 @@ proptest! {
         }
     }
 
-    /// Whatever one party does, each kind of its records becomes few rows a round, and another party's record has room.
+    /// A party's records of one kind become few rows a round, and another party's record has room.
     #[test]
     fn a_flood_is_counted_and_stops_nobody(which in proptest::collection::vec((0..4_u8, any::<u32>()), 1..5000)) {
         let mut bench = Bench::new();
@@ -134,7 +134,7 @@ fn equal_ones_are_counted_in_the_first_of_them() {
 #[test]
 fn nobody_has_more_than_they_leave_free() {
     let mut bench = Bench::new();
-    // Of kinds that nobody has made before, so that none is counted.
+    // The kinds are new, so that no record is counted in another.
     let fill = |bench: &mut Bench, party: u32| {
         (0..=u8::MAX).take_while(|kind| bench.refuse(party, *kind, 0).is_ok()).count()
     };

@@ -1,4 +1,4 @@
-//! What a lane knows of those who wait until standbys have what it has written.
+//! The state of a lane for those who wait until standbys have what the lane has written.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use hftok_core::audit::queue::{Header, LANES, Queue, Slot};

@@ -1,5 +1,5 @@
-//! What an operator may say of providers: of their own, everything that is sound; of a built-in one, nothing that lets its
-//! credentials go further.
+//! Definitions by an operator: for a provider of their own, everything that is sound; for a built-in one, nothing that
+//! lets its credentials go further.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use hftok_core::provider::{Fault, builtin, catalogue, describe};
@@ -51,7 +51,7 @@ fn what_is_not_said_of_a_built_in_provider_stays() {
     assert_eq!(described.provider.formats.len(), before.formats.len());
     assert_eq!(described.provider.environment.without, before.environment.without);
     assert_eq!(described.provider.docs_url, before.docs_url);
-    // What was stored says the same when it is read.
+    // A description says the same when it is read back.
     assert_eq!(describe(&described.said).unwrap().whole, described.whole);
     let field =
         describe(&huggingface(json!({"fields": [{"name": "token", "label": "Key", "env": []}]})).to_string());

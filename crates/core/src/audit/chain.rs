@@ -1,4 +1,4 @@
-//! How each event is tied to the one before it: a keyed hash over the hash before, the number and the event.
+//! The chain: each event is tied to the one before it by a keyed hash over the hash before, the number and the event.
 //!
 //! Somebody who can write to the table but has no key can change, remove, insert or move a row, and cannot make the hashes
 //! fit again. Each hash names its key, so a chain goes on over a change of keys; and each is made over the identity of the
@@ -13,10 +13,10 @@ use crate::data_key::{DataKey, DataKeyId, hmac};
 use crate::identity::Identity;
 use crate::{NoRandomness, fill_random, without_trace};
 
-/// Which key made it, then an HMAC-SHA256.
+/// The id of the key that made the link, then an HMAC-SHA256.
 pub type Link = [u8; 36];
 
-/// What the first event is tied to.
+/// The link that the first event is tied to.
 pub const START: Link = [0; 36];
 
 /// The key that made a link, if it can be one.
@@ -56,13 +56,13 @@ impl<'a> AuditKey<'a> {
         self.sign(self.over("hftok audit event").fixed(before).i64(number).field(event.encode()))
     }
 
-    /// What protects an event that waits in a table, from the transaction that put it there until it is linked: in another
-    /// transaction's row it is not valid.
+    /// The protection of an event that waits in a table: it covers the event and the transaction that put it there, so it
+    /// is not valid in the row of another transaction.
     pub fn protect(&self, transaction: u64, event: &[u8]) -> Link {
         self.sign(self.over("hftok audit pending").u64(transaction).field(event))
     }
 
-    /// What stands in for everything up to this number, once that was removed.
+    /// The stub that replaces all events up to this number, once they were removed.
     pub fn stub(&self, number: i64, link: &Link) -> Link {
         self.sign(self.over("hftok audit stub").i64(number).fixed(link))
     }
@@ -90,7 +90,7 @@ pub struct RunKey {
 impl RunKey {
     /// A place for the key.
     pub const EMPTY: Self = Self { bytes: [0; 32], is_drawn: false };
-    /// Where a link names a data key, it names this one: no data key has that id.
+    /// The id of this key in a link. No data key has the id.
     const ID: u32 = 0;
 
     /// Draws the key, once.
@@ -102,15 +102,15 @@ impl RunKey {
         Ok(())
     }
 
-    /// What protects an event of a database that waits in a table, as [`AuditKey::protect`] does.
+    /// The protection of an event of a database that waits in a table, as [`AuditKey::protect`] makes it.
     pub fn protect(&self, database: u32, transaction: u64, event: &[u8]) -> Option<Link> {
         let bytes =
             Canonical::new("hftok audit pending in this run").u32(database).u64(transaction).field(event);
         self.is_drawn.then(|| signed(Self::ID, &self.bytes, &bytes.finish()))
     }
 
-    /// What a name of a kind is known by while the server runs: nobody without the key can find another one that is known by the
-    /// same. `None` when there is no key.
+    /// A digest by which a name of a kind is known while the server runs. Nobody without the key can find another name
+    /// with the same digest. `None` when there is no key.
     pub fn digest_of_name(&self, kind: &str, name: &str) -> Option<[u8; 8]> {
         let mac =
             hmac(&self.bytes, &Canonical::new("hftok name in this run").field(kind).field(name).finish());

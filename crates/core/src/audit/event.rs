@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 /// The longest text that a field holds; what is longer is cut, at a letter.
 pub const MAX_TEXT: usize = 4096;
-/// Where a length stands and there is no text.
+/// The length that says that there is no text.
 const ABSENT: u16 = u16::MAX;
 
-/// What an event is about.
+/// The thing that was done, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A value was handed out.
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// Who did it, from where.
+/// The actor, and the place that the call came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Who<'a> {
     /// The role in whose name the call was made.
@@ -76,7 +76,7 @@ pub struct Who<'a> {
     pub user: Option<&'a str>,
     /// The address of the client.
     pub address: Option<&'a str>,
-    /// What the client calls itself.
+    /// The name that the client gives itself.
     pub application: Option<&'a str>,
     /// The id of the HTTP request.
     pub request: Option<&'a str>,
@@ -89,11 +89,11 @@ pub struct Object<'a> {
     pub id: Option<[u8; 16]>,
     /// Its version.
     pub version: Option<i32>,
-    /// Of a change: the state it left the object in. Of several objects in one event: over their ids.
+    /// After a change: a digest of the object's new state. For an event about several objects: a digest of their ids.
     pub digest: Option<&'a [u8]>,
     /// The kind of owner it has.
     pub scope: Option<&'a str>,
-    /// Which owner.
+    /// The id of the owner.
     pub owner: Option<&'a str>,
     /// The provider.
     pub provider: Option<&'a str>,
@@ -109,7 +109,7 @@ impl<'a> Object<'a> {
         self.subject.and_then(crate::uuid).or(self.id)
     }
 
-    /// What belongs to this owner and is for this provider. An empty name is none.
+    /// The object that belongs to this owner and is for this provider. An empty name is none.
     pub fn owned(scope: &'a str, owner: &'a str, provider: &'a str) -> Self {
         let named = |name: &'a str| Some(name).filter(|name| !name.is_empty());
         Self { scope: named(scope), owner: named(owner), provider: named(provider), ..Self::default() }
@@ -121,20 +121,20 @@ impl<'a> Object<'a> {
 pub struct Event<'a> {
     /// When, in microseconds since 2000-01-01 UTC.
     pub at: i64,
-    /// What it is about.
+    /// The kind of event.
     pub kind: Kind,
-    /// Whether hftok had a key to protect it with until it was chained. Where it had none, somebody who can write to the tables
-    /// may have made the event up.
+    /// Whether hftok had a key to protect the event with until it was chained. Without protection, somebody who can write
+    /// to the tables may have made the event up.
     pub is_protected: bool,
     /// The function, view or operation.
     pub action: &'a str,
-    /// How it ended.
+    /// The result, as one word.
     pub outcome: &'a str,
-    /// How many such events this one stands for.
+    /// The number of equal events that this one stands for.
     pub count: i64,
-    /// Who did it.
+    /// The actor.
     pub who: Who<'a>,
-    /// To what.
+    /// The object that it was done to.
     pub object: Object<'a>,
 }
 
@@ -232,7 +232,8 @@ impl<'a> Event<'a> {
     }
 }
 
-/// What stands for several objects in one event: a hash over their ids in order, which also says which they are not.
+/// A digest that stands for several objects in one event: SHA-256 over the sorted ids, so that membership can be checked
+/// later.
 pub fn digest_of(ids: &mut [[u8; 16]]) -> [u8; 32] {
     ids.sort_unstable();
     Sha256::digest(ids.as_flattened()).into()

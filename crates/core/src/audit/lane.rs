@@ -5,19 +5,19 @@ use super::queue::Spare;
 
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
-/// Who waits for a standby says so again within this time, in microseconds.
+/// A process that waits for a standby says so again within this time, in microseconds.
 const HEARD: i64 = 500_000;
 
 /// The queue of one database.
 #[derive(Clone, Copy)]
 pub struct Lane {
-    /// Whose it is; 0 for nobody's.
+    /// The database; 0 for a free lane.
     pub database: u32,
     /// The process that fetches from it; 0 for none.
     pub writer: i32,
-    /// How to wake that process; 0 for not at all.
+    /// The latch that wakes that process; 0 when there is none.
     pub latch: usize,
-    /// Counts those who ask for a round, which is to begin after they asked: for what does not lie in the queue, too.
+    /// Counts the requests for a round that begins after the request. A request may also be for rows outside the queue.
     pub asked: u64,
     /// The last of them whose round is over.
     pub answered: u64,
@@ -47,9 +47,9 @@ pub struct Lane {
     pub(super) wanted: u64,
     /// When somebody said last that they wait for it.
     pub(super) wanted_at: i64,
-    /// How many times something was released.
+    /// The number of times that a round released records.
     pub(super) rounds: u64,
-    /// What it knows of records that may be left out.
+    /// The state of records that may be left out.
     pub(super) spare: Spare,
 }
 
@@ -153,7 +153,7 @@ impl Lane {
         self.writer == 0 && now >= self.not_before
     }
 
-    /// How many records wait.
+    /// The number of records that wait.
     pub fn waiting(&self) -> u64 {
         self.accepted - self.written
     }

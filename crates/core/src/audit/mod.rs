@@ -1,4 +1,4 @@
-//! What is written down of every use, change and refusal, and how it is made so that nobody can rewrite it.
+//! The audit: a record of every use, change and refusal, made so that nobody can rewrite it.
 //!
 //! | module | what it knows |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Where records wait until they are written: a pool of slots, and in it a queue for each database, its *lane*.
+//! The queue in which records wait until they are written: a pool of slots, and in it a queue for each database, its
+//! *lane*.
 //!
 //! All of it is plain memory without pointers, so that it can lie in memory that processes share. Nothing here locks:
 //! whoever holds the memory holds it alone.
@@ -17,9 +18,9 @@ use super::lane::Lane;
 pub(super) use spare::Spare;
 pub use spare::{LeftOut, OneOfMany, PARTIES, Party, SINGLE};
 
-/// How many databases can have records waiting at the same time.
+/// The number of databases that can have records waiting at the same time.
 pub const LANES: usize = LANE_COUNT as usize;
-/// As wide as the arithmetic of shares.
+/// The same number, as wide as the arithmetic of shares.
 const LANE_COUNT: u32 = 64;
 /// Bytes of a record in one slot: most take one.
 const ROOM: usize = 288;
@@ -32,13 +33,13 @@ const NONE: u32 = u32::MAX;
 pub struct Slot {
     /// The next record of the lane, or the next free slot.
     next: u32,
-    /// Where the record goes on.
+    /// The slot that has the record's next part.
     more: u32,
     /// As its lane has counted: a reader that finds another number knows that the slot was given on.
     number: u64,
     /// When it was accepted, in Postgres' microseconds.
     at: i64,
-    /// How many equal events this one stands for.
+    /// The number of equal events that this record stands for.
     count: u32,
     /// Bytes of the whole record, over all of its slots.
     length: u32,
@@ -48,7 +49,7 @@ pub struct Slot {
     bytes: [u8; ROOM],
 }
 
-/// What all lanes share.
+/// The state that all lanes share.
 pub struct Header {
     /// Head of the list of slots that were given back.
     free: u32,
@@ -56,7 +57,7 @@ pub struct Header {
     fresh: u32,
     /// Slots that there are, laid out by the server before any process may come.
     total: u32,
-    /// What is left of the part that nobody is guaranteed.
+    /// The free slots of the part that is guaranteed to nobody.
     common: u32,
     /// No lane may have more: one database cannot fill the queue of all.
     share: u32,
@@ -70,7 +71,7 @@ pub struct Header {
 
 /// The queue, held alone.
 pub struct Queue<'a> {
-    /// What all lanes share.
+    /// The state that all lanes share.
     pub header: &'a mut Header,
     /// The pool.
     pub slots: &'a mut [Slot],
@@ -105,11 +106,11 @@ impl Growing {
 pub struct Taken {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// How often it was accepted.
+    /// The number of times that the record was accepted.
     pub count: u32,
 }
 
-/// What copied slots say.
+/// The records in slots that were copied.
 pub fn records(mut slots: &[Slot]) -> Vec<Taken> {
     let mut records = Vec::with_capacity(slots.len());
     while let Some(first) = slots.first() {
@@ -134,7 +135,7 @@ impl Slot {
 }
 
 impl Header {
-    /// How many slots a pool has in which each database may have `share` waiting.
+    /// The size of a pool, in slots, in which each database may have `share` waiting.
     pub fn slots(share: u32) -> u32 {
         4 * share + Self::guarantee(share) * LANE_COUNT
     }
@@ -202,7 +203,7 @@ impl Header {
     }
 }
 
-/// How many slots a record of this length takes.
+/// The number of slots that a record of this length takes.
 fn needed(length: usize) -> u32 {
     u32::try_from(length.div_ceil(ROOM).max(1)).unwrap_or(NONE)
 }

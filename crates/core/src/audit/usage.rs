@@ -1,8 +1,8 @@
-//! What a backend reports of its use of a credential, as it waits in the queue.
+//! A report of a backend about its use of a credential, as it waits in the queue.
 
 use super::event::{Reader, put};
 
-/// So much was used of a credential.
+/// A use of a credential, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage<'a> {
     /// When, in microseconds since 2000-01-01 UTC.
@@ -11,7 +11,7 @@ pub struct Usage<'a> {
     pub secret_id: [u8; 16],
     /// The kind of owner it has.
     pub scope: &'a str,
-    /// Which owner.
+    /// The id of the owner.
     pub owner: &'a str,
     /// The provider.
     pub provider: &'a str,
@@ -21,7 +21,7 @@ pub struct Usage<'a> {
     pub units: i64,
     /// A decimal number.
     pub cost: &'a str,
-    /// Of the cost.
+    /// The currency of the cost.
     pub currency: &'a str,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Usage<'a> {
         bytes
     }
 
-    /// What these bytes are; `None` when they are none.
+    /// The report in these bytes; `None` when there is none.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Reader(bytes);
         let at = i64::from_be_bytes(*rest.take::<8>()?);

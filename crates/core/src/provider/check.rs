@@ -14,11 +14,11 @@ use crate::is_uuid;
 pub struct Checked<'a> {
     /// The value without white space around it.
     pub value: &'a str,
-    /// What may be wrong with it.
+    /// Reasons to doubt the value.
     pub warnings: Vec<Warning>,
 }
 
-/// What may be wrong with a value that is stored all the same.
+/// A doubt about a value that is stored all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
     /// It looks like no key of the provider that is known.
@@ -85,7 +85,7 @@ pub const BYTES_MAX: usize = 64 * 1024;
 /// No credential has more members.
 pub(super) const MEMBERS_MAX: usize = 100;
 
-/// What a prefix says that no provider gives to its keys.
+/// Prefixes of secret stores, which no provider gives to its keys.
 const STORES: [&str; 4] = ["hvs.", "hvb.", "ops_eyJ", "dp.pt."];
 
 impl Provider {
@@ -207,7 +207,7 @@ fn recognise(formats: &[Format], value: &str) -> Vec<Warning> {
     }
 }
 
-/// What no key of anybody looks like.
+/// Refuses a value that no key of any provider looks like.
 fn plausible(value: &str) -> Result<(), Rejection> {
     if value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
         return Err(Rejection::Bearer);

@@ -1,4 +1,4 @@
-//! What an operator says of providers: one of their own, as a whole; or of a built-in one, what is to be otherwise.
+//! Definitions of providers by an operator: a provider of their own, as a whole, or changes to a built-in one.
 //!
 //! What must stay true: a description is looked at by the same code when it is registered and whenever it is read. It
 //! never lets the credentials of a built-in provider go further than the catalogue does: hosts, variables and fields stay
@@ -26,8 +26,8 @@ const ENVIRONMENT: [&str; 3] = ["document", "unset", "without"];
 /// The members of a built-in provider's field that may be described otherwise.
 const FREE: [&str; 3] = ["label", "env", "formats"];
 
-/// How names of variables end that may hold a credential. Others decide what a process runs or whom it trusts (`PATH`,
-/// `LD_PRELOAD`, `NODE_OPTIONS`, `SSL_CERT_FILE`), and there are too many of these to list.
+/// Endings of the names of variables that may hold a credential. Other variables decide what a process runs or whom it
+/// trusts (`PATH`, `LD_PRELOAD`, `NODE_OPTIONS`, `SSL_CERT_FILE`), and there are too many of these to list.
 const ENDINGS: [&str; 12] = [
     "_KEY",
     "_KEY_ID",
@@ -54,11 +54,11 @@ pub struct Described {
     pub provider: Provider,
     /// All that is said of it, by the operator and by the catalogue.
     pub whole: Value,
-    /// What the operator says that the catalogue does not, as it is to be stored.
+    /// The part that the operator says and the catalogue does not, as it is to be stored.
     pub said: String,
 }
 
-/// What is wrong with a description. Names are quoted, values are not.
+/// A fault in a description. Names are quoted, values are not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Not an object, or a member of it is of another type.
@@ -70,9 +70,9 @@ pub enum Fault {
     /// A member that means nothing.
     #[error("{place} has nothing called \"{name}\"")]
     Unknown {
-        /// Where it stands.
+        /// The object that has the member.
         place: &'static str,
-        /// What it is called.
+        /// The name of the member.
         name: String,
     },
     /// A name that cannot be called.
@@ -161,7 +161,7 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     Ok(Described { provider, whole, said: Value::Object(said).to_string() })
 }
 
-/// What the audit keeps of a description that is stored.
+/// The digest of a stored description that the audit keeps.
 pub fn digest(said: &str) -> [u8; 32] {
     Sha256::digest(said).into()
 }
@@ -248,7 +248,7 @@ fn admit_names(place: &'static str, given: &Map<String, Value>, known: &[&str]) 
     }
 }
 
-/// What holds for every provider.
+/// Checks the rules for every provider.
 fn admit(provider: &Provider) -> Result<(), Fault> {
     if !is_name(&provider.id) || provider.fields.iter().any(|field| !is_name(&field.name)) {
         return Err(Fault::Name);
@@ -269,7 +269,7 @@ fn admit(provider: &Provider) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What holds for one that the catalogue does not know.
+/// Checks the rules for a provider that the catalogue does not know.
 fn admit_added(provider: &Provider) -> Result<(), Fault> {
     if provider.environment.without.values().any(Option::is_some) {
         return Err(Fault::SetsVariable);
@@ -277,7 +277,7 @@ fn admit_added(provider: &Provider) -> Result<(), Fault> {
     if provider.variables().any(is_reserved) { Err(Fault::Reserved) } else { Ok(()) }
 }
 
-/// What holds for one that the catalogue knows.
+/// Checks the rules for a provider that the catalogue knows.
 fn admit_narrowed(provider: &Provider, builtin: &Provider) -> Result<(), Fault> {
     let is_known = |variable: &str| builtin.variables().any(|known| known == variable);
     let is_set_as_before = |(variable, value): (&String, &Option<String>)| {

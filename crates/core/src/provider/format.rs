@@ -6,23 +6,23 @@ use serde::Deserialize;
 /// A shape that keys of a provider have.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Format {
-    /// What kind of key it is.
+    /// The kind of key.
     pub kind: String,
-    /// How it begins.
+    /// The beginning of the key.
     #[serde(default)]
     pub prefix: String,
-    /// What follows.
+    /// The characters that follow the prefix.
     pub alphabet: Alphabet,
-    /// How many characters follow at least.
+    /// The least number of characters that follow.
     pub least: usize,
-    /// And at most.
+    /// The greatest number of characters that follow.
     pub most: Option<usize>,
-    /// What is somewhere in it.
+    /// A text that stands somewhere in the key.
     pub contains: Option<String>,
     /// Whether the prefix is this provider's alone, so that no other provider's key begins with it.
     #[serde(default)]
     pub own: bool,
-    /// What to tell whoever stores such a key.
+    /// A warning to those who store such a key.
     pub warning: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub enum Alphabet {
     Base64,
     /// Letters, digits, `_`, `~`, `.` and `-`.
     Azure,
-    /// Whatever is printable.
+    /// All printable characters.
     Any,
 }
 

@@ -16,8 +16,8 @@ pub fn may_be_masked(given: &str) -> bool {
     given.contains(MASK) || given.contains("\\u2022")
 }
 
-/// What is to be stored: the given object, with every field that holds the mask as it is stored. `None` when nothing was
-/// typed anew.
+/// The value to be stored: the given object, in which every field that holds the mask is replaced by its stored value.
+/// `None` when no field was typed anew.
 pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Rejection> {
     if given.len() > BYTES_MAX {
         return Err(Rejection::TooLong);

@@ -1,4 +1,5 @@
-//! What is known of providers: which fields their credentials have, what their keys look like, where they may be sent.
+//! The catalogue of providers: the fields of their credentials, the shapes of their keys, and the hosts these may be sent
+//! to.
 //! All of it is data, in `catalogue.json`; an operator adds providers in the same form.
 //!
 //! What must stay true: a value is refused only when it is certainly wrong. Formats change, so a shape that is not
@@ -27,7 +28,7 @@ pub struct Provider {
     pub id: String,
     /// The name people know.
     pub label: String,
-    /// Where to get a key.
+    /// The page where a user gets a key.
     #[serde(default)]
     pub docs_url: String,
     /// The parts of a credential. One part: the credential is that text. Several: it is a JSON object.
@@ -50,7 +51,7 @@ pub struct Provider {
 pub struct Test {
     /// GET or POST.
     pub method: String,
-    /// Where it goes.
+    /// The address of the request.
     pub url: String,
     /// Its headers.
     #[serde(default)]
@@ -58,7 +59,7 @@ pub struct Test {
     /// Status to verdict.
     #[serde(default)]
     pub answers: BTreeMap<String, String>,
-    /// What is sent.
+    /// The body of the request.
     pub body: Option<String>,
 }
 
@@ -67,7 +68,7 @@ pub struct Test {
 pub struct Field {
     /// The member of the JSON object.
     pub name: String,
-    /// What to call it in a form.
+    /// The name of the field in a form.
     #[serde(default)]
     pub label: String,
     /// Whether it must be hidden.
@@ -121,7 +122,7 @@ pub fn find(id: &str) -> Option<&'static Provider> {
     builtin().iter().find(|provider| provider.id == id)
 }
 
-/// How keys of the built-in providers begin. A longer prefix stands before the one that it begins with.
+/// Prefixes of the keys of the built-in providers. A longer prefix stands before the one that it begins with.
 pub fn prefixes() -> &'static [&'static str] {
     static PREFIXES: OnceLock<Vec<&'static str>> = OnceLock::new();
     PREFIXES.get_or_init(|| {

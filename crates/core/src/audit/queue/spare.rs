@@ -8,16 +8,16 @@
 
 use super::{Full, NONE, Queue, needed};
 
-/// So many parties have a share of their own; all others have one together.
+/// The number of parties with a share of their own. All others have one share together.
 pub const PARTIES: usize = 32;
-/// So many kinds of records are told apart.
+/// The number of kinds of records that are told apart.
 const KINDS: usize = 64;
-/// So many records are remembered as ones that may be repeated.
+/// The number of records that are remembered because they may be repeated.
 const RECENT: usize = 8;
-/// So many records of a kind are kept as they are.
+/// The number of records of a kind that are kept as they are.
 pub const SINGLE: u32 = 16;
 
-/// Who makes records that may be left out, by the ids of roles.
+/// A maker of records that may be left out, named by the ids of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Party {
     /// The role that logged in.
@@ -33,7 +33,7 @@ impl Party {
 
 /// A record that may be left out, and that may be one of many.
 pub struct OneOfMany<'a> {
-    /// Who made it.
+    /// The maker of the record.
     pub party: Party,
     /// Records with this key differ in nothing that counts.
     pub key: u64,
@@ -50,13 +50,13 @@ pub struct OneOfMany<'a> {
 pub struct LeftOut {
     /// The place of their share.
     share: usize,
-    /// Whose they were.
+    /// The maker of the records.
     pub party: Party,
-    /// How many.
+    /// The number of records.
     pub count: u64,
 }
 
-/// What a lane knows of its records that may be left out.
+/// The state of a lane's records that may be left out.
 #[derive(Clone, Copy)]
 pub(in crate::audit) struct Spare {
     /// The last is for all who have none of their own.
@@ -69,10 +69,10 @@ pub(in crate::audit) struct Spare {
     kinds: [Kind; KINDS],
 }
 
-/// What a party has in the queue, and what found no room.
+/// A party's slots in the queue, and its records that found no room.
 #[derive(Clone, Copy)]
 struct Share {
-    /// Whose it is. Another's, once nothing of it is used or left out.
+    /// The party. Another party may take the share once no slot is used and no record is left out.
     party: Party,
     /// Slots of its records.
     used: u32,
@@ -85,27 +85,27 @@ struct Share {
 struct Recent {
     /// Its key.
     key: u64,
-    /// Where it lies as long as it waits.
+    /// The slot that the record begins in, as long as the record waits.
     slot: u32,
-    /// Its number: another says that the slot is somebody else's by now.
+    /// The record's number. A slot with another number was given to another record.
     number: u64,
 }
 
 /// Records of a kind, from one of this number on.
 #[derive(Clone, Copy)]
 struct Kind {
-    /// What they have in common.
+    /// The key that records of the kind have in common.
     kind: u64,
     /// The number of the first: once it was taken, the count begins anew.
     first: u64,
-    /// How many were kept as they are.
+    /// The number of records that were kept as they are.
     count: u32,
     /// The one in which those beyond are counted.
     counting: u32,
 }
 
 impl Spare {
-    /// Of a lane that had none.
+    /// The state of a lane without such records.
     pub(in crate::audit) const EMPTY: Self = Self {
         shares: [Share { party: Party::OTHERS, used: 0, left_out: 0 }; PARTIES],
         recent: [Recent { key: 0, slot: NONE, number: 0 }; RECENT],
@@ -148,7 +148,7 @@ impl Spare {
         self.recent.iter().filter(waits).max_by_key(|one| one.number).map(|one| one.slot)
     }
 
-    /// Where records of a kind are counted; `None` when none of them waits.
+    /// The place where records of a kind are counted; `None` when none of them waits.
     fn kind(&self, kind: u64, taken: u64) -> Option<usize> {
         self.kinds.iter().position(|one| one.kind == kind && one.first > taken)
     }
@@ -205,7 +205,7 @@ impl Queue<'_> {
         Ok(number)
     }
 
-    /// What was left out of a lane and not told yet.
+    /// The records of a lane that were left out, and that nobody was told of yet.
     pub fn left_out(&self, lane: usize) -> Vec<LeftOut> {
         let shares = self.header.lanes[lane].spare.shares.iter().enumerate();
         shares
