@@ -6,7 +6,7 @@
 // - The same schema gives the same text on every machine and every supported Postgres, so that a test can compare it.
 // - The shape is the one that supabase-js and postgrest-js take as `Database`.
 
-/** Where the files lie. */
+/** The folder of the generated files. */
 export const FOLDER = new URL("./client/schema/", import.meta.url);
 
 interface Parameter {
@@ -67,7 +67,7 @@ const RELATIONS = `
   WHERE c.relnamespace = 'hftok'::regnamespace AND c.relkind IN ('v', 'c')
   GROUP BY c.oid ORDER BY c.relname COLLATE "C"`;
 
-/** What JSON makes of a type of Postgres. */
+/** The type in JSON for each type of Postgres. */
 const SCALARS: Record<string, string> = {
   text: "string",
   name: "string",
@@ -160,7 +160,7 @@ export async function generate(): Promise<Record<string, string>> {
       "The views of schema hftok.",
       `import type { Json } from "./database.ts";
 
-/** What can be read. */
+/** The views that a client can read. */
 export type Views = {
 ${of("v").map(view).join("")}};
 `,
@@ -169,7 +169,7 @@ ${of("v").map(view).join("")}};
       "The functions of schema hftok.",
       `import type { CompositeTypes, Json } from "./database.ts";
 
-/** What can be called. */
+/** The functions that a client can call. */
 export type Functions = {
 ${routines.map(routine).join("")}};
 `,
@@ -179,10 +179,10 @@ ${routines.map(routine).join("")}};
       `import type { Functions } from "./functions.ts";
 import type { Views } from "./views.ts";
 
-/** What JSON can hold. */
+/** A value that JSON can hold. */
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 
-/** What functions answer by name. */
+/** The composite types that functions answer with, by name. */
 export type CompositeTypes = {
 ${of("c").map(composite).join("")}};
 

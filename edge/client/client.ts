@@ -19,19 +19,19 @@ export type Filter<V extends View> = Partial<
   Record<(keyof Views[V]["Row"] & string) | "select" | "order" | "limit", string>
 >;
 
-/** How to reach hftok, and as whom. */
+/** The address of hftok, and the identity that it is called with. */
 export interface Connection {
-  /** Where PostgREST listens; `https://<project>/rest/v1` with Supabase. */
+  /** The address of PostgREST; `https://<project>/rest/v1` with Supabase. */
   url: string;
   /** The JWT of a user, or the key of the service. */
   token: string;
-  /** What Supabase's gateway wants beside the token. */
+  /** The key that Supabase's gateway wants beside the token. */
   apikey?: string;
-  /** How long an answer may take; 10 seconds when not given. */
+  /** The time that an answer may take; 10 seconds when not given. */
   timeoutMs?: number;
 }
 
-/** Whose a credential is: the caller's when nothing is named. */
+/** The owner of a credential: the caller when nothing is named. */
 export interface Owner {
   userId?: string;
   orgId?: string;
@@ -65,7 +65,7 @@ export interface Row {
   expected_version?: number | null;
 }
 
-/** What a credential is needed for. */
+/** The use that a credential is needed for. */
 export interface Need {
   userId?: string;
   orgId?: string;
@@ -76,13 +76,13 @@ export interface Need {
   levels?: string[];
 }
 
-/** What a provider says of a credential. */
+/** A provider's answer about a credential. */
 export type Verdict = "verified" | "invalid" | "indeterminate";
 
-/** Which version of which credential was resolved. */
+/** The credential that was resolved, and its version. */
 export type Resolved = Pick<CompositeTypes["resolved_token"], "secret_id" | "version">;
 
-/** What was done with a credential; one request when nothing is said. */
+/** A use of a credential; one request when nothing is said. */
 export interface Usage {
   requests?: number;
   units?: number;
@@ -120,7 +120,7 @@ export class Hftok {
     return await this.#send("GET", `/${view}?${query}`, undefined, signal) as Views[V]["Row"][];
   }
 
-  /** Who hftok takes the caller for. */
+  /** The identity that hftok takes the caller for. */
   whoami(signal?: AbortSignal): Promise<string> {
     return this.call("whoami", {}, signal);
   }
@@ -227,7 +227,7 @@ export class Hftok {
     } catch (error) {
       if (error instanceof HftokError) throw error;
       if (signal?.aborted) throw signal.reason;
-      // What else there is says where it was going, and perhaps with what.
+      // The error may quote the address of the request, and perhaps its content: only its kind is passed on.
       throw new HftokError(limit.aborted ? "timeout" : "unreachable");
     }
   }

@@ -3,7 +3,7 @@
 // Must stay true: no error holds a value. Of what the server says only SQLSTATE, status, and the texts that hftok promises
 // to be free of values are kept; anything else (Postgres quotes what it could not read) is dropped.
 
-/** What went wrong, to decide by. */
+/** The kind of error, which a program can decide by. */
 export type Kind =
   | "bad_input"
   | "unauthenticated"
@@ -21,7 +21,7 @@ export type Kind =
   | "unreachable"
   | "unexpected";
 
-/** What each means, in words for people. */
+/** The meaning of each kind, in words for people. */
 const MEANINGS: Record<Kind, string> = {
   bad_input: "What was sent cannot be used",
   unauthenticated: "Nobody is signed in, or the session has ended",
@@ -65,7 +65,7 @@ const OUTCOMES: Record<string, string> = {
   not_vouched_for: "what the catalogue says of its provider was changed outside the vault",
 };
 
-/** What is known beyond the kind. */
+/** Facts that are known beyond the kind. */
 interface Facts {
   status?: number;
   code?: string;
@@ -119,7 +119,7 @@ function kindOf(status: number, code: string | undefined): Kind {
   return KINDS[code ?? ""] ?? "unexpected";
 }
 
-/** Where the walk stopped, which hftok says as JSON. */
+/** The level at which the walk stopped; hftok says it as JSON. */
 function stop(details: unknown): Facts {
   if (typeof details !== "string") return {};
   try {

@@ -5,10 +5,10 @@ import type { Hftok } from "./client.ts";
 import type { Json } from "./schema/database.ts";
 import type { Views } from "./schema/views.ts";
 
-/** What the backend found out about an integration. */
+/** The state of an integration, as the backend found it. */
 export type Status = "pending" | "verifying" | "connected" | "error" | "disabled";
 
-/** What can be changed without touching the credentials. */
+/** The fields that can be changed without touching the credentials. */
 export interface Change {
   name?: string;
   config?: Json;

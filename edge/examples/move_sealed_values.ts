@@ -23,7 +23,7 @@ interface Opened {
 
 const counts = { read: 0, moved: 0, already: 0, left: 0 };
 
-/** What can be said on the command line, with what holds when it is not. */
+/** The options of the command line, with their defaults. */
 const flags = {
   table: "",
   schema: "public",
@@ -50,7 +50,7 @@ const connection = {
 };
 const hftok = new Hftok(connection);
 const appKey = await importKey(variable("APP_ENCRYPTION_KEY")).catch((error: Error) => exit(error.message));
-/** Whose key for which provider came first, in case there is another. */
+/** The first row that was found for an owner and a provider, in case there is another. */
 const first = new Map<string, string>();
 
 try {
@@ -88,7 +88,7 @@ async function opened(rows: SourceRow[]): Promise<Opened[]> {
   return all;
 }
 
-/** Those that hftok does not have yet: that is all the memory that this script needs of former runs. */
+/** The values that hftok does not have yet: the script needs no other memory of former runs. */
 async function notThere(all: Opened[]): Promise<Opened[]> {
   if (all.length === 0) return [];
   const owners = [...new Set(all.map(({ row }) => canonical(row.user_id ?? "")))];

@@ -3,7 +3,7 @@
 // Must stay true: every row that is there from beginning to end is read once, however many there are and whatever is
 // written meanwhile; of an answer that is an error only the status is kept.
 
-/** Where the application keeps its encrypted keys. */
+/** The table in which the application keeps its encrypted keys. */
 export interface Source {
   schema: string;
   table: string;
@@ -26,7 +26,7 @@ export interface SourceRow {
   value: string;
 }
 
-/** How PostgREST is reached. */
+/** The address of PostgREST, and the headers to reach it with. */
 interface Reader {
   url: string;
   token: string;

@@ -1,4 +1,5 @@
-// Who is served by the functions, from where, and how much they may send: before anything is opened or sent.
+// Authentication: the functions decide whom they serve, from where, and how much may be sent, before anything is opened
+// or sent.
 import assert from "node:assert/strict";
 import { jwt, people, Person, service, url } from "../rpc/lib/people.ts";
 import { huggingFace, nothingLeaked, Running, test, token } from "./lib/functions.ts";

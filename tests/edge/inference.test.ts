@@ -6,7 +6,7 @@ import { huggingFace, nothingLeaked, Running, test, token } from "./lib/function
 
 const hub = await huggingFace();
 const env = { HF_BASE_URL: hub.url, HF_TIMEOUT_SECONDS: "3" };
-// What a function must never use: hftok was not asked about these.
+// Tokens that a function must never use: hftok was not asked about them.
 const stray = { HF_TOKEN: token(), HUGGING_FACE_HUB_TOKEN: token() };
 const inference = await Running.start("huggingface-inference", { ...env, ...stray });
 const { alice, bob, carol, acme, globex, id } = await people("inference");

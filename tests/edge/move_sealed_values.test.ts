@@ -65,7 +65,7 @@ async function start(args: string[], env: Record<string, string> = {}): Promise<
   }).spawn();
 }
 
-/** What it printed, in which nothing may be that it moves, and its exit status. */
+/** The exit status, and the printed text, in which no moved value may stand. */
 async function end(child: Deno.ChildProcess): Promise<{ code: number; printed: string }> {
   const { code, stdout, stderr } = await child.output();
   const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
@@ -102,7 +102,7 @@ Deno.test("killed in the middle and run again, it moves every value once", async
   await until(async () => await moved("move-%") > 200);
   child.kill("SIGKILL");
   await end(child);
-  // What it had sent is still being saved.
+  // The server still saves the requests that the killed script had sent.
   const busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'authenticator' AND state <> 'idle'";
   await until(async () => (await sql(busy)) === "0");
   const before = await moved("move-%");

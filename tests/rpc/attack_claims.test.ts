@@ -1,4 +1,4 @@
-// Who one is: tokens that are missing, forged or malformed, and claims that a login sets which is no gateway.
+// Identity: tokens that are missing, forged or malformed, and claims set by a login that is no gateway.
 import assert from "node:assert/strict";
 import { describe, few, make } from "./lib/exchange.ts";
 import { anon, jwt, ok, people, Person, service, url } from "./lib/people.ts";
@@ -21,7 +21,7 @@ const integration = await alice.call("create_integration_with_vault", {
   p_credentials: make.openai(),
 });
 
-/** What only alice may do or see; each gives whether it was refused or empty. */
+/** Attempts that only alice may make; each returns whether it was refused or empty. */
 const attempts: [string, (who: Person) => Promise<boolean>][] = [
   [
     "whoami",

@@ -7,7 +7,7 @@ import { everything, nothingLeaked, query } from "./lib/server.ts";
 
 const { alice, bob, carol, admin, acme, globex } = await people("attack");
 
-// What is attacked: alice's.
+// The target of the attacks: rows of alice.
 const token = make.hf();
 const { secret_id } = await alice.call("save_hf_token", { p_token: make.hf() });
 await alice.call("save_hf_token", { p_token: token });
@@ -126,7 +126,7 @@ Deno.test("a user without a sub is nobody, in every function", () =>
     }
   }));
 
-/** What a stranger and a member get for everything that users may call, aimed at what is alice's. */
+/** The answers that a stranger and a member get for everything that users may call, aimed at alice's rows. */
 const aimed: Record<string, [given: object, stranger: number | false, member: number | false][]> = {
   save_credential: [
     [{ p_provider: "openai", p_secret: make.openai(), p_user_id: alice.name }, 404, 404],

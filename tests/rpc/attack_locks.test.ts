@@ -32,7 +32,7 @@ async function whileLocked(login: string, view: string, work: () => Promise<void
   assert(!locked.ok && locked.error.includes("42501"), locked.error);
 }
 
-/** What everybody needs. */
+/** The calls that everybody needs. */
 async function everydayWork(): Promise<void> {
   assert.equal(await service.call("resolve_hf_token", { p_user_id: alice.name }), token);
   await alice.call("save_credential", { p_provider: "openai", p_secret: make.openai() });

@@ -7,7 +7,7 @@ import { everything, nothingLeaked, query } from "./lib/server.ts";
 
 const { alice, bob, carol, admin, acme, globex, id } = await people("rows");
 
-// What is attacked: alice's and acme's. bob has nothing but his place in globex.
+// The target of the attacks: rows of alice and acme. bob has nothing but his place in globex.
 const own = await alice.call("save_hf_token", { p_token: make.hf() });
 await alice.call("save_credential", { p_provider: "openai", p_secret: make.openai(), p_model: "gpt" });
 const shared = await alice.call("save_credential", {

@@ -19,7 +19,8 @@ const { alice, bob, carol, admin, acme, id } = await people("audit");
 const stranger = await user(id("stranger"));
 const token = make.hf();
 
-// Whoever saves first makes data keys, and each of them is an event of that request: not of one that a test looks at.
+// The first save makes data keys, and each of them is an event of that request: carol's, and no request that a test
+// looks at.
 await carol.call("save_hf_token", { p_token: make.hf() });
 
 /** A call by hand, with the id of its request. */
@@ -135,7 +136,7 @@ Deno.test("what was refused is told, with the error that rolled it back", async 
   assert.deepEqual(await told("audit-refused-4"), [
     "refusal save_credential no_identity authenticated  ",
   ]);
-  // Whom the backend named is who tried.
+  // The audit names the user whom the backend named.
   assert.deepEqual(await told("audit-refused-5"), [
     `refusal get_integration_credentials not_found service_role ${bob.name} ${unknown}`,
   ]);

@@ -184,7 +184,7 @@ Deno.test("find_secret: so many guesses a minute for all who come through one lo
       assert.match(details!, /^A login may look for 1 values a minute: the next in \d+ s\./);
     }
   } finally {
-    // What was used up is not in the way of the tests that follow.
+    // The guesses that were used up must not stop the tests that follow.
     await setting("1000000");
   }
   assert.equal((await reviewer.call("find_secret", { p_value: value })).length, 1);

@@ -4,10 +4,10 @@
 import type { Functions } from "./functions.ts";
 import type { Views } from "./views.ts";
 
-/** What JSON can hold. */
+/** A value that JSON can hold. */
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 
-/** What functions answer by name. */
+/** The composite types that functions answer with, by name. */
 export type CompositeTypes = {
   /** What checking answers. */
   checked_credential: {

@@ -3,7 +3,7 @@
 
 import type { CompositeTypes, Json } from "./database.ts";
 
-/** What can be called. */
+/** The functions that a client can call. */
 export type Functions = {
   /** Makes a user a member of an organisation, or gives a member another role. Only owners make or change owners, and the last one stays. */
   add_member: {

@@ -3,7 +3,7 @@
 
 import type { Json } from "./database.ts";
 
-/** What can be read. */
+/** The views that a client can read. */
 export type Views = {
   /** Users of the application who may set global credentials. */
   administrators: {

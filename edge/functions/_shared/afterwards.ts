@@ -5,7 +5,7 @@
 import { HftokError } from "./client/mod.ts";
 import { log } from "./serve.ts";
 
-/** What Supabase's runtime has, and plain Deno has not. */
+/** The part of Supabase's runtime that plain Deno lacks. */
 interface Runtime {
   EdgeRuntime?: { waitUntil(work: Promise<unknown>): void };
 }

@@ -5,10 +5,10 @@
 import { joined } from "./bytes.ts";
 import { Refusal } from "./refusal.ts";
 
-/** How long a client may take to send its request. */
+/** The time that a client may take to send its request. */
 const PATIENCE_MS = 30_000;
 
-/** What a member of a request must be. */
+/** The type that a member of a request must have. */
 export type Shape = "text" | "boolean" | "list of texts";
 
 /** Members of these shapes, of which each may be missing. */

@@ -1,4 +1,4 @@
-// Where a token may be sent.
+// The hosts that a token may be sent to.
 //
 // Must stay true: only over TLS, except to a server on this machine; and the host that hftok is asked about is exactly the
 // one that is connected to.

@@ -10,7 +10,7 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 const SAME_REQUEST = [307, 308];
 const MOST_REDIRECTS = 3;
 
-/** What is sent. */
+/** The request that is sent. */
 export interface Outbound {
   method: string;
   headers: Record<string, string>;
@@ -38,7 +38,7 @@ async function attempt(url: URL, outbound: Outbound, patience: Patience): Promis
   try {
     return await fetch(url, { ...outbound, redirect: "manual", signal: patience.signal });
   } catch {
-    // What was thrown may quote a header.
+    // The error may quote a header, so it is not passed on.
     if (patience.ranOut) throw new Refusal(504, "timeout", "The provider did not answer in time.");
     throw new Refusal(502, "unreachable", "The provider cannot be reached.");
   }

@@ -1,4 +1,4 @@
-// How long an answer is waited for: until there is none for too long, or nobody is left who wants it.
+// The wait for an answer: it ends when no byte has come for too long, or when the client is gone.
 //
 // Must stay true: what was called is let go of as soon as the client is gone, so that nobody pays for an answer that nobody
 // reads.
@@ -33,7 +33,7 @@ export class Patience {
     this.#wait(this.#ms);
   }
 
-  /** What came is with the client, who may take long; but not for ever, because it is somebody's connection. */
+  /** The answer is on its way to the client. The client may take long, but not for ever: it holds somebody's connection. */
   rest(): void {
     this.#wait(10 * this.#ms);
   }

@@ -45,7 +45,7 @@ const STATUS: Record<Kind, number> = {
   timeout: 504,
 };
 
-/** What a failed call of hftok means to the user; `as` says with whose key it was made. */
+/** The refusal that a user gets for a failed call of hftok; `as` says with whose key the call was made. */
 export function refusalOf(error: HftokError, as: "user" | "service"): Refusal {
   if (as === "service" && (error.kind === "unauthenticated" || error.kind === "not_allowed")) {
     return new Refusal(500, "misconfigured", "This function's own key is not accepted by the vault.");

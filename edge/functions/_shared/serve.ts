@@ -33,7 +33,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   });
 }
 
-/** What stands behind the function's name in the path: one of these places, or it is not found. */
+/** The part of the path behind the function's name: one of these places, or the request is not found. */
 export function place<Place extends string>(request: Request, name: string, places: Place[]): Place {
   const parts = new URL(request.url).pathname.split("/").filter((part) => part !== "");
   // A gateway may have put something in front, or have taken the name away.

@@ -1,13 +1,13 @@
-// What the functions are told by their environment.
+// The settings of the functions, from their environment.
 //
-// Must stay true: no token of any provider is among it. The platform's own lies in hftok at scope global, where the walk
+// Must stay true: no token of any provider is among them. The platform's own lies in hftok at scope global, where the walk
 // reaches it by its rules and says so; one in the environment would be used without anybody knowing.
 
-/** Where hftok is, and as whom it is called. */
+/** The address of hftok, and the keys that it is called with. */
 export interface Settings {
   /** PostgREST. */
   url: string;
-  /** What Supabase's gateway wants beside a JWT. */
+  /** The key that Supabase's gateway wants beside a JWT. */
   apikey: string | undefined;
   /** A key of a role that is hftok_service. */
   serviceKey: string;

@@ -1,4 +1,4 @@
-// Who sent a request.
+// The user who sent a request.
 //
 // A JWT is never decoded here. The request's own JWT is sent to PostgREST, which checks signature, end and audience, and
 // hftok says whose it is: one place verifies, whatever the keys and algorithms are, and the function needs no secret that
@@ -28,7 +28,7 @@ export async function authenticate(request: Request, settings: Settings): Promis
   if (!token) throw nobody();
   const hftok = new Hftok({ url: settings.url, token, apikey: settings.apikey });
   const id = await asking("user", hftok.whoami(request.signal).catch(signedOut));
-  // Who has no sub is a database role to hftok, and all who come without one would be the same user.
+  // A caller without a sub is a database role to hftok, so all callers without one would be the same user.
   if (typeof id !== "string" || id === "" || id.startsWith("role:")) throw nobody();
   return { id, hftok };
 }

@@ -15,7 +15,7 @@ export class Veil {
     this.#token = new TextEncoder().encode(token);
   }
 
-  /** What can be passed on of the bytes so far. */
+  /** The bytes that can be passed on by now. */
   push(chunk: Uint8Array): Uint8Array<ArrayBuffer> {
     const bytes = joined([this.#held, chunk]);
     const passed: Uint8Array[] = [];
@@ -37,20 +37,20 @@ export class Veil {
     return joined([...passed, bytes.subarray(from, at)]);
   }
 
-  /** What was held back: nothing follows that could make it the token. */
+  /** The bytes that were held back: the token is not among them, because nothing follows. */
   end(): Uint8Array<ArrayBuffer> {
     const held = this.#held;
     this.#held = new Uint8Array();
     return held;
   }
 
-  /** Where the token could begin, from there on. */
+  /** The next place, from `from` on, at which the token could begin. */
   #candidate(bytes: Uint8Array, from: number): number {
     const at = bytes.indexOf(this.#token[0] ?? -1, from);
     return at < 0 ? bytes.length : at;
   }
 
-  /** How many bytes from there on are the token's. */
+  /** The number of bytes from `at` on that are equal to the token's. */
   #alike(bytes: Uint8Array, at: number): number {
     let alike = 0;
     while (

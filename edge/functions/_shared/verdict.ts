@@ -13,13 +13,13 @@ export interface Test {
   destination: Destination;
   method: string;
   headers: [name: string, value: string][];
-  /** What stands for the token in the headers. */
+  /** The text that stands for the token in the headers. */
   placeholder: string;
   /** Status to verdict. */
   answers: { [status: string]: Json | undefined };
 }
 
-/** What a test found. */
+/** The result of a test. */
 export interface Finding {
   verdict: Verdict;
   /** The provider's status; null when there was no answer. */

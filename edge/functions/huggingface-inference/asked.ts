@@ -1,4 +1,4 @@
-// What a user asks of a model, and where that goes.
+// A user's request to a model, and the path that it goes to.
 //
 // Must stay true: a request chooses a model, and with it a path of known form; host and everything else of the address are
 // the operator's.
@@ -13,7 +13,7 @@ export interface Asked {
   levels: string[] | undefined;
   /** The path under the base address. */
   path: string;
-  /** What is sent there. */
+  /** The body that is sent to the model. */
   body: string;
 }
 

@@ -1,4 +1,4 @@
-// What Hugging Face declines, in words for people.
+// Refusals by Hugging Face, in words for people.
 //
 // Must stay true: nothing of its answer is passed on except what it says of the request's own content, and that only with
 // the token out of it. A refusal of the token is not 401 to the client, who would take it for the end of their session.
@@ -90,7 +90,7 @@ function wait(headers: Headers): number | null {
   return Number.isNaN(date) ? null : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }
 
-/** What is said of the request, without the token should it be quoted. */
+/** The complaint about the request, without the token in case it is quoted. */
 async function complained(answer: Response, token: string | null): Promise<string> {
   const bytes = await readUpTo(LARGEST, answer.body).catch(() => null);
   let text: unknown;

@@ -72,7 +72,7 @@ serve(NAME, ["POST"], settings, async (request) => {
   }
 });
 
-/** Of no use to anybody if it is wrong: said at the start, not at the first request. */
+/** The base address. A wrong one is of no use to anybody, so it fails at the start and not at the first request. */
 function baseOf(text: string): string {
   try {
     const { url } = Destination.of(text);

@@ -1,4 +1,4 @@
-// What was reported a moment ago, so that a token in heavy use is not reported as verified with every request.
+// The latest reports, so that a token in heavy use is not reported as verified with every request.
 //
 // Must stay true: it holds ids and times only, and not many of them.
 

@@ -1,4 +1,4 @@
-// Which stored token a request is about.
+// The stored token that a request is about.
 //
 // Must stay true: rows are read as the user, so that row security decides what there is to be seen.
 import type { Views } from "../_shared/client/mod.ts";
@@ -8,7 +8,7 @@ import type { User } from "../_shared/user.ts";
 /** The provider of these tokens. */
 export const PROVIDER = "huggingface";
 
-/** Whose token, and for what: the user's own for everything when nothing is named. */
+/** The owner and the model of a token: the user's own for all models when nothing is named. */
 export interface Whose {
   model?: string;
   org_id?: string;
@@ -23,7 +23,7 @@ export function scope({ org_id, global }: Whose): "user" | "org" | "global" {
   return global ? "global" : org_id === undefined ? "user" : "org";
 }
 
-/** What is shown of a stored token; undefined when there is none that this user may see. */
+/** The row that shows a stored token; undefined when there is none that this user may see. */
 export async function stored(user: User, whose: Whose): Promise<Views["credentials"]["Row"] | undefined> {
   const owner = scope(whose);
   const named = { provider: `eq.${PROVIDER}`, model: `eq.${whose.model ?? ""}`, scope: `eq.${owner}` };

@@ -10,7 +10,7 @@ import { service, type User } from "../_shared/user.ts";
 import { type Finding, judge, testOf } from "../_shared/verdict.ts";
 import { PROVIDER, scope, stored, type Whose } from "./stored.ts";
 
-/** What is answered of a test. */
+/** The answer to a test. */
 export interface Tested {
   verdict: Finding["verdict"];
   message: string;

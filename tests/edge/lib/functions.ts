@@ -64,7 +64,7 @@ export class Running {
     throw new Error(`${name} did not start: ${printed.join("")}`);
   }
 
-  /** What a function prints that does not start. */
+  /** The text that a function prints when it does not start. */
   static async refusedToStart(name: string, env: Record<string, string>): Promise<string> {
     const { child, printed, ended } = await spawn(name, env);
     const enough = setTimeout(() => child.kill("SIGKILL"), 10_000);

@@ -3,7 +3,7 @@
 //
 // Must stay true: it says of a token only what its own lists say, and keeps every request that it got.
 
-/** What arrived. */
+/** A request that arrived. */
 export interface Arrived {
   method: string;
   path: string;
@@ -112,10 +112,10 @@ const MODELS: Record<string, Behaviour> = {
 export class HuggingFace {
   /** Tokens that exist. */
   readonly known = new Set<string>();
-  /** Of these, who may use gated and private models. */
+  /** The tokens among them that may use gated and private models. */
   readonly admitted = new Set<string>();
   readonly arrived: Arrived[] = [];
-  /** What happens when whoami is asked, before it answers. */
+  /** A step that runs when whoami is asked, before it answers. */
   onWhoami: () => Promise<void> = () => Promise.resolve();
   /** Another status than whoami's own. */
   whoamiStatus: number | null = null;

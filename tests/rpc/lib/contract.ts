@@ -1,7 +1,7 @@
 // The names users call, and who may call them: what the documentation promises, written down once more, so that the
 // catalog can be compared with it.
 
-/** Who may: user, service, admin, auditor; and a user who is an administrator of the application. */
+/** The groups that may call; `administrator` is a user who administers the application. */
 export type Group = "user" | "administrator" | "service" | "admin" | "auditor";
 
 /** A function of schema hftok. */
@@ -126,7 +126,7 @@ export const integrations: Record<string, Call> = {
   },
 };
 
-/** Of the rest only who may call it is looked at here. */
+/** The other functions: only their callers are looked at here. */
 export const operation: Record<string, Group[]> = {
   status: ["admin", "auditor", "service", "administrator"],
   health: ["admin", "auditor", "service"],
@@ -151,7 +151,7 @@ export const operation: Record<string, Group[]> = {
   import_vault: ["admin"],
 };
 
-/** Who may call a function; undefined for one that is not written down here. */
+/** The groups that may call a function; undefined for a function that is not written down here. */
 export function callers(name: string): Group[] | undefined {
   return { ...vault, ...credentials, ...integrations }[name]?.who ?? operation[name];
 }

@@ -113,7 +113,7 @@ export function failures(): string[] {
   return exchanges.filter((of) => of.status >= 500 && of.status !== 503).map(describe);
 }
 
-/** How many exchanges there were, and how many plaintexts. */
+/** The number of exchanges, and the number of plaintexts. */
 export function counts(): [number, number] {
   return [exchanges.length, plaintexts.size];
 }

@@ -1,4 +1,4 @@
-// Who calls: each with a JWT and a client of their own.
+// The callers: each has a JWT and a client of their own.
 import assert from "node:assert/strict";
 import { PostgrestClient } from "@supabase/postgrest-js";
 import { type Exchange, exchange } from "./exchange.ts";
@@ -21,7 +21,7 @@ interface Answer {
   status: number;
 }
 
-/** What was answered; an error fails the test. */
+/** The data of an answer; an error fails the test. */
 export async function ok(asked: PromiseLike<Answer>): Promise<any> {
   const { data, error, status } = await asked;
   assert.equal(error, null, `${status} ${JSON.stringify(error)}`);
@@ -55,7 +55,7 @@ export async function jwt(
 /** Somebody who calls. */
 export class Person {
   readonly db: PostgrestClient<any, any, any>;
-  /** What was exchanged last. */
+  /** The last exchange. */
   last!: Exchange;
   readonly headers: Record<string, string>;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { counts, failures, few, leaks, talkative } from "./exchange.ts";
 
-/** What psql prints, or what it complains of. */
+/** The output of psql, or its complaint. */
 export async function psql(
   text: string,
   login = "postgres",
