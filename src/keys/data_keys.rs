@@ -165,6 +165,10 @@ fn using_after<R, G>(
 /// session does it, because whoever changes the tables is not the last to use the keys: others may do so until it commits, and
 /// on a standby nobody changes anything. Postgres tells all of them.
 fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
+    // Whoever opens or seals a value has locked its table just now.
+    if HEEDED.with(Remembered::is_kept) {
+        return Ok(());
+    }
     let look = |_: &[Relation]| {
         let _guard = before()?;
         let ids = wrapped_keys::ids()?;
@@ -179,8 +183,7 @@ fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
         });
         Ok(())
     };
-    // Whoever opens or seals a value has locked its table just now.
-    HEEDED.with(|heeded| heeded.under_lock(look)).map(|_| ())
+    HEEDED.with(|heeded| heeded.now(look)).map(|_| ())
 }
 
 /// The active key's number; the first use of a purpose makes its key.

@@ -37,17 +37,30 @@ impl<T> Remembered<T> {
         self.at(relations::generation_told(self.matter), make)
     }
 
-    /// Nothing is borrowed while it is made, which asks the database.
+    /// Whether the value is kept, by what this session has taken in already.
+    #[inline]
+    pub fn is_kept(&self) -> bool {
+        let told = relations::generation_told(self.matter);
+        self.kept.borrow().as_ref().is_some_and(|(generation, _)| *generation == told)
+    }
+
+    /// Seldom made, often asked for.
+    #[inline]
     fn at(
         &self,
         generation: u64,
         make: impl FnOnce(&[Relation]) -> Result<T, Error>,
     ) -> Result<Rc<T>, Error> {
-        if let Some((kept_for, value)) = &*self.kept.borrow()
-            && *kept_for == generation
-        {
-            return Ok(Rc::clone(value));
+        match &*self.kept.borrow() {
+            Some((kept_for, value)) if *kept_for == generation => return Ok(Rc::clone(value)),
+            _ => {}
         }
+        self.made(make)
+    }
+
+    /// Nothing is borrowed while it is made, which asks the database.
+    #[cold]
+    fn made(&self, make: impl FnOnce(&[Relation]) -> Result<T, Error>) -> Result<Rc<T>, Error> {
         let relations = relations::watch(self.matter, self.names)
             .ok_or(Error::Internal("a table of hftok does not exist"))?;
         // Read before what follows: a change that comes meanwhile makes it old.

@@ -40,10 +40,13 @@ thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has a function told of the end of every transaction and subtransaction of this process. It must neither fail nor call
-/// Postgres.
+/// Has a function told of the end of every transaction and subtransaction of this process, from the first time on that it is
+/// asked for. It must neither fail nor call Postgres.
 pub fn tell(listener: Listener, told: fn(End)) {
     let mut all = TOLD.get();
+    if all[listener as usize].is_some() {
+        return;
+    }
     all[listener as usize] = Some(told);
     TOLD.set(all);
     if !WATCHED.replace(true) {
