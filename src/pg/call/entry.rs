@@ -1,5 +1,5 @@
-//! How SQL calls Rust: [`export!`](export) makes a C function of the version-1 calling convention out of a [`Function`], and
-//! [`enter`] stands between it and Postgres.
+//! Calls from SQL to Rust: [`export!`](export) makes a C function of the version-1 calling convention out of a
+//! [`Function`], and [`enter`] stands between it and Postgres.
 //!
 //! The declarations in `sql/` are written by hand (SQL owns the shape), so the number of arguments is checked on
 //! every call; their types are pinned by a test that calls every function with every argument.
@@ -127,7 +127,7 @@ pub fn call_unless_restricted<Taken, Body: Function<Taken>>(
 
 /// The function that is told of refusals.
 static REFUSALS: OnceLock<fn(&Error)> = OnceLock::new();
-/// Where the size of the largest value is asked for.
+/// The function that knows the size of the largest value.
 static VALUE_MAX: OnceLock<fn() -> usize> = OnceLock::new();
 
 /// Has a function told of every error that a call ends with; from `_PG_init`.
@@ -201,10 +201,10 @@ fn admit_long(given: usize) -> Result<(), Error> {
     if given > most { Err(Error::TooLarge { what: "An argument", most }) } else { Ok(()) }
 }
 
-/// So many bytes may surround a value of the largest size that is stored: white space, the other fields of a document.
+/// The number of bytes that may surround a stored value of the largest size: white space, the other fields of a document.
 const BESIDE_VALUE: usize = 64 * 1024;
 
-/// What an argument can be. Nothing that is as long as its caller likes may be copied while it is taken.
+/// A type that an argument can have. No argument whose length the caller chooses may be copied while it is taken.
 pub trait Argument: FromDatum {
     /// Whether the caller chooses how long it is.
     const HAS_ANY_LENGTH: bool;
@@ -219,7 +219,7 @@ macro_rules! argument {
 
 argument!(false: bool, i32, i64, pg_sys::Oid, Uuid, TimestampWithTimeZone);
 argument!(true: &str, Array<'_, &str>, Jsonb);
-// What hftok stored when `hftok.max_secret_size` was larger is still read, and looked at where it lies.
+// A value that was stored while `hftok.max_secret_size` was larger is still read, and is looked at where it lies.
 argument!(false: &[u8], Stored<'_>, Texts);
 
 /// A text out of a row of ours, however long somebody made it.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::{Caller, refuse_in_restricted_operation};
 
-/// What the function in SQL answered.
+/// The answer of the function in SQL.
 pub struct Answer(Option<pg_sys::Datum>);
 
 impl IntoDatum for Answer {

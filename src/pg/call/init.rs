@@ -1,4 +1,4 @@
-//! What Postgres looks for in a library: its magic block and `_PG_init`.
+//! The entry points that Postgres looks for in a library: its magic block and `_PG_init`.
 
 use std::cell::Cell;
 
@@ -40,7 +40,7 @@ pub fn silence_panics() {
     }));
 }
 
-/// Where the last panic was, for the report of a bug.
+/// The place of the last panic, for the report of a bug.
 pub fn panic_location() -> Option<String> {
     PANIC_AT.take()
 }

@@ -36,7 +36,7 @@ pub fn text(value: &Jsonb) -> Result<String, Error> {
 }
 
 impl Jsonb {
-    /// So many bytes it has, about as many as its text.
+    /// The number of bytes, which is about that of its text.
     pub fn length(&self) -> usize {
         // SAFETY: a value of type jsonb, which is of variable length.
         unsafe { pg_sys::toast_raw_datum_size(self.0) }

@@ -1,4 +1,4 @@
-//! How an error leaves Rust: with any SQLSTATE, without a backtrace, after everything that Rust owned is gone.
+//! Raising an error: it leaves Rust with any SQLSTATE, without a backtrace, after everything that Rust owned is gone.
 //!
 //! pgrx knows only the SQLSTATEs that Postgres has; ours (`PT404`, `53HF1`) would become XX000 on its way. So the
 //! error data is filled in here and thrown by Postgres itself, from the outermost frame.
@@ -20,8 +20,8 @@ thread_local! {
     static OVERHEARD: Cell<i32> = const { Cell::new(0) };
 }
 
-/// What an unwinding was about: an error of Postgres is passed on, anything else is a bug of ours and is
-/// reported by its place only, because the text of a panic may quote what it was working on.
+/// The report of an unwinding. An error of Postgres is passed on. Anything else is a bug of ours and is reported by its
+/// place only, because the text of a panic may quote the data that it was working on.
 pub(in crate::pg) fn report_of(payload: Box<dyn Any + Send>) -> Report {
     let payload = match payload.downcast::<CaughtError>() {
         Ok(caught) => {
@@ -52,7 +52,7 @@ fn report_of_postgres(error: &ErrorReportWithLevel) -> Report {
                 hint: Some(Cow::Borrowed("Try again in a new transaction.")),
             };
         }
-        // Of our tables only the one of secrets has a key that two calls can both go for.
+        // Among our tables only that of secrets has a key that two calls can insert at the same time.
         b"23505" => {
             return Report {
                 sqlstate: *b"23505",

@@ -19,11 +19,11 @@ struct Call {
     name: &'static str,
     /// The call, for answers that Postgres wants in it.
     fcinfo: pg_sys::FunctionCallInfo,
-    /// Whose privilege to call it was checked.
+    /// The role whose privilege to call the function was checked.
     caller: pg_sys::Oid,
     /// The user for whom it acts.
     acting: Option<String>,
-    /// How deep the subtransaction is that it was made in.
+    /// The depth of the subtransaction that the call was made in.
     depth: i32,
 }
 
@@ -79,8 +79,8 @@ pub fn function() -> &'static str {
     with_current(|call| call.name).unwrap_or_default()
 }
 
-/// Whose privilege to call the running function was checked: the current user when the outermost of the calls was made
-/// that hftok_owner does not stand between.
+/// The role whose privilege to call the running function was checked: the current user at the time of the call. A call
+/// that hftok_owner makes inside another call has the caller of that call.
 pub(in crate::pg) fn caller() -> pg_sys::Oid {
     with_current(|call| call.caller).unwrap_or_else(roles::current)
 }
@@ -101,13 +101,13 @@ pub(in crate::pg) fn fcinfo() -> pg_sys::FunctionCallInfo {
     with_current(|call| call.fcinfo).unwrap_or(std::ptr::null_mut())
 }
 
-/// What the running function was called by, if that is more than an expression.
+/// The node that describes the caller of the running function, unless an expression called it.
 pub(in crate::pg) fn context() -> Option<*mut pg_sys::Node> {
     // SAFETY: the current call's, valid until it returns.
     unsafe { fcinfo().as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
 }
 
-/// Where the running function's rows go, if it is called where it may give some.
+/// The place for the running function's rows, if it is called where it may return some.
 pub(in crate::pg) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
     // SAFETY: as above; a node begins with what kind of node it is.
     let info = unsafe { fcinfo().as_ref() }.map(|call| call.resultinfo).filter(|node| !node.is_null())?;
@@ -130,7 +130,7 @@ pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -
     done
 }
 
-/// What calls of a place leave for the next.
+/// Values that the calls of a place leave for the next call.
 type Left = Vec<Box<dyn Any>>;
 
 /// # Safety

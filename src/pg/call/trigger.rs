@@ -8,10 +8,10 @@ use super::statement;
 use crate::error::Error;
 use crate::pg::rows::relations::Relation;
 
-/// What fires a trigger.
+/// The trigger that called a function.
 pub struct Trigger(*mut pg_sys::TriggerData);
 
-/// What a trigger function answers: the row as it came.
+/// The answer of a trigger function: the row as it came.
 pub struct AsItCame(*mut pg_sys::HeapTupleData);
 
 impl Trigger {

@@ -12,13 +12,14 @@ use super::relations::Relation;
 use super::sql::Parameter;
 use crate::error::Error;
 
-/// So many rows go to the table at a time: some pages of them. Each has a slot, which is dear to make.
+/// The number of rows that go to the table at a time: some pages of them. Each row needs a slot, which is dear to make.
 const STEP: usize = 100;
 
 thread_local! {
-    // Which few buffers the rows of this process pass through: an audit that grows must not push out of memory what
-    // everybody reads. Kept from one transaction to the next; not here while it is in use, so that one that an error caught is
-    // not used again. Each is for one table: 16.0 keeps in it which block comes next when its pin is released.
+    // The few buffers that the rows of this process pass through: an audit that grows must not push out of memory the
+    // pages that everybody reads. An entry is kept from one transaction to the next. It is not here while it is in use,
+    // so that an entry is not used again after an error. Each entry is for one table: 16.0 keeps in it which block comes
+    // next when its pin is released.
     static PASSAGE: RefCell<Vec<(pg_sys::Oid, pg_sys::BulkInsertState)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -26,9 +27,9 @@ thread_local! {
 pub struct Append {
     /// Open, and locked for writing.
     table: pg_sys::Relation,
-    /// What an insertion may allocate lies in its memory.
+    /// The state of the executor. Allocations of an insertion lie in its memory.
     state: *mut pg_sys::EState,
-    /// Where rows and their index entries go.
+    /// The table as a target: rows and their index entries go there.
     target: *mut pg_sys::ResultRelInfo,
     /// Rows that wait to be written together.
     slots: Vec<*mut pg_sys::TupleTableSlot>,

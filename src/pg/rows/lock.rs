@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::pg::server::key_pages;
 use crate::pg::server::transaction::{self, End, Listener};
 
-/// So many names a transaction holds until it ends. It passes through all others.
+/// The number of names that a transaction holds until it ends. It passes through all others.
 const NAMES_MAX: usize = 500;
 
 thread_local! {
@@ -28,18 +28,18 @@ struct Locked {
     names: HashMap<[u8; 8], Standing>,
     /// The same in their order, each with the depth of the part that locked it: no part is deeper than one after it.
     parts: Vec<([u8; 8], i32)>,
-    /// What it holds of the name that it passes through.
+    /// The lock on the name that the transaction passes through.
     passing: Option<(Relation, Tag)>,
 }
 
-/// How a name stands with this transaction.
+/// The standing of a name with this transaction.
 #[derive(Clone, Copy)]
 enum Standing {
     /// It comes when there is no room to hold it.
     New,
-    /// Until the transaction ends.
+    /// The name is locked until the transaction ends.
     Held,
-    /// Until the next one came, or will come.
+    /// The name was locked until the next name came, or will be until it comes.
     Passed,
 }
 
@@ -73,7 +73,7 @@ pub fn is_keyed() -> bool {
 /// not wait again: who holds it now may wait for a row that was written when it came through.
 pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
     let Some(digest) = digest(kind, name) else {
-        // Where nothing can be saved, few write: all names are one.
+        // Without the key of the run nothing can be saved, so few write: all names are one.
         Tag::ANY.lock(relation);
         return Ok(());
     };
@@ -109,13 +109,13 @@ fn end(end: End) {
     let _ = LOCKED.try_with(|locked| locked.try_borrow_mut().map(work));
 }
 
-/// What a name is known by; `None` without the key of the run.
+/// The digest that a name is known by; `None` without the key of the run.
 fn digest(kind: &str, name: &str) -> Option<[u8; 8]> {
     key_pages::run_key().and_then(|key| key.digest_of_name(kind, name))
 }
 
 impl Locked {
-    /// How this name stands. One that is to be held is counted, and there is room for another one.
+    /// The standing of this name. A name that is to be held is counted, and there is room for another one.
     fn standing(&mut self, digest: [u8; 8]) -> Result<Standing, Error> {
         if let Some(known) = self.names.get(&digest) {
             return Ok(*known);
@@ -170,7 +170,7 @@ fn for_transaction(work: impl FnOnce()) {
     work();
 }
 
-/// What a lock is known by.
+/// The tag by which Postgres knows a lock.
 #[derive(Clone, Copy)]
 struct Tag {
     /// Bytes of the name's digest.
@@ -180,7 +180,7 @@ struct Tag {
 }
 
 impl Tag {
-    /// That of no name: names have an odd part.
+    /// The tag of no name: the tags of names have an odd part.
     const ANY: Self = Self { object: 0, part: 0 };
 
     /// The tag of a name.
@@ -189,7 +189,7 @@ impl Tag {
         Self { object: u32::from_be_bytes([a, b, c, d]), part: u16::from_be_bytes([e, f]) | 1 }
     }
 
-    /// Until the owner of resources that is current ends.
+    /// Takes the lock, until the current owner of resources ends.
     fn lock(self, relation: Relation) {
         // SAFETY: inside a transaction. Postgres itself never uses such a tag: it stands for rows of catalogs, and this is none.
         unsafe { pg_sys::LockDatabaseObject(relation.0, pg_sys::Oid::from(self.object), self.part, mode()) };

@@ -1,4 +1,4 @@
-//! What a session remembers of relations, and when it has to forget it.
+//! Signals that relations changed: they tell a session when it has to forget a thing that it remembers.
 //!
 //! Postgres tells every session, also on a standby, that a relation changed, when the transaction that changed it commits,
 //! and the one that changes it at once; a rollback is told as well. [`touch`] has this told without a change, for tables
@@ -8,20 +8,20 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::{pg_guard, pg_sys};
 
-/// What a session remembers; each has relations of its own that it depends on.
+/// A thing that a session remembers; each depends on relations of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matter {
-    /// Where the table of secrets is, and which levels hold anything.
+    /// The place of the table of secrets, and the levels that hold a secret.
     Levels,
-    /// What an operator registered of providers.
+    /// The providers that an operator registered.
     Providers,
-    /// Which data keys are active.
+    /// The ids of the active data keys.
     ActiveKeys,
-    /// That the data keys that are kept unwrapped are still those of the tables.
+    /// Whether the data keys that are kept unwrapped are still those of the tables.
     KeptKeys,
 }
 
-/// How many there are.
+/// The number of matters.
 const MATTERS: usize = 4;
 
 thread_local! {

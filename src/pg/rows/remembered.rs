@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// A value, with what it depends on.
 pub struct Remembered<T> {
-    /// What a change of a relation is counted for.
+    /// The matter for which changes of the relations are counted.
     matter: Matter,
     /// The relations of schema hftok_private that it is made of.
     names: &'static [&'static CStr],

@@ -9,7 +9,7 @@ use super::sql::{Parameter, Spi, Statement};
 use crate::error::Error;
 use crate::pg::call::statement;
 
-/// So many rows are in memory at a time.
+/// The number of rows that are in memory at a time.
 const STEP: std::ffi::c_long = 1000;
 
 /// The answer of a function whose rows are in the store that the statement was given.
@@ -77,7 +77,7 @@ fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Er
     Ok(RowSet(()))
 }
 
-/// What the running function was given to leave its rows in.
+/// The node in which the running function is to leave its rows.
 fn wanted() -> Result<*mut pg_sys::ReturnSetInfo, Error> {
     let takes_all = mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize);
     statement::result()

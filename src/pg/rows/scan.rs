@@ -16,13 +16,13 @@ use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 use crate::pg::bare;
 
-/// Where a row is to be found.
+/// The address of a row: a table, and an index to find the row by.
 pub struct Address {
     /// The table.
     pub table: Relation,
     /// Its unique index on one column of type uuid.
     pub index: Relation,
-    /// That column.
+    /// The number of the column that the index is on.
     pub key: i16,
     /// The last column that is read.
     pub last: i16,
@@ -59,7 +59,7 @@ impl Found<'_> {
         Ok(value)
     }
 
-    /// What a text or a bytea says, where it lies if that can be; a column that is declared NOT NULL.
+    /// The bytes of a text or a bytea, borrowed from the row if possible; the column must be declared NOT NULL.
     pub fn bytes(&self, column: i16) -> Result<Cow<'_, [u8]>, Error> {
         let Some(datum) = self.datum(column) else { return Err(MISSING) };
         // SAFETY: a varlena in the page, which stays pinned as long as this lives. What is compressed or lies elsewhere is

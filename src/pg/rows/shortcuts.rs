@@ -1,4 +1,5 @@
-//! Where rows were found last, in memory that all processes of the server share: it saves the way through the index.
+//! Shortcuts to rows, in memory that all processes of the server share. A shortcut names the place where a row was found
+//! last, and saves the way through the index.
 //!
 //! What must stay true: a shortcut is never believed. It names a place in a buffer; the row that lies there counts only if the
 //! newest snapshot sees it and it has the key that is looked for, of which a unique index admits one ([`super::scan`]). So
@@ -30,7 +31,7 @@ struct Entry {
     place: AtomicU64,
 }
 
-/// Where a row may lie.
+/// The place where a row may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pg) struct Place {
     /// The block of the index's row.
@@ -41,7 +42,7 @@ pub(in crate::pg) struct Place {
     pub(in crate::pg) offset: u16,
 }
 
-/// Where the memory lies; null when there is none.
+/// The address of the memory; null when there is none.
 static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
 /// Buckets that there are, a power of two.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -73,8 +74,8 @@ fn bucket(key: [u8; 16]) -> Option<(&'static Bucket, u32)> {
     Some((bucket, u32::from_be_bytes([e, f, g, h])))
 }
 
-/// Where the row with this key was last. Now and then nothing is said: what is never read by way of the index counts as not
-/// used when Postgres makes room in its memory.
+/// The place where the row with this key was last. Now and then `None` is returned although a place is known: Postgres
+/// counts an index that is never read as unused when it makes room in its memory.
 pub(in crate::pg) fn find(key: [u8; 16]) -> Option<Place> {
     thread_local!(static LOOKS: Cell<u8> = const { Cell::new(0) });
     LOOKS.set((LOOKS.get() + 1) % DETOUR);

@@ -41,7 +41,7 @@ impl<T: IntoDatum> From<T> for Parameter {
 }
 
 impl Parameter {
-    /// Of what Postgres gave.
+    /// The parameter for a datum that Postgres gave.
     pub(in crate::pg) fn of(value: Option<pg_sys::Datum>) -> Self {
         Self(value)
     }
@@ -180,7 +180,7 @@ impl Statement {
         Ok((values, parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect()))
     }
 
-    /// What is made of the rows must not lie in SPI's memory, unless it was copied out.
+    /// The results of `each` must not lie in SPI's memory, unless they were copied out.
     fn read<T>(
         &self,
         parameters: &[Parameter],
@@ -193,7 +193,7 @@ impl Statement {
     }
 }
 
-/// What can be done with a statement that lives in a `thread_local!`.
+/// The actions on a statement that lives in a `thread_local!`.
 pub trait Run {
     /// Reads with the newest snapshot, whatever the transaction's isolation level; writes nothing.
     fn read<T: Send>(

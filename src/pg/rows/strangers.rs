@@ -17,16 +17,16 @@ use crate::pg::call::statement;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::table_owner::Admitted;
 
-/// How many columns come before those that an expression of the operator's is over, and which of them it gives.
+/// The number of columns before those that the operator's expression is over.
 const FIXED: usize = 5;
 /// The place of the value among the fixed columns.
 const VALUE: usize = 1;
 
-/// How a row is read: what its column holds, the value, provider, owner and model.
+/// The way to read a row: the columns hold the value, provider, owner and model.
 pub struct Reading {
     /// The row, as the owner. Has the value already, unless an operator's expression over a stranger's row gives it.
     pub row: String,
-    /// That expression, over the columns after the first five.
+    /// The operator's expression, over the columns after the first five.
     pub opening: Option<String>,
     /// Their types.
     pub types: Vec<pg_sys::Oid>,
@@ -40,7 +40,7 @@ pub fn read_row(
     key: Option<&str>,
 ) -> Result<Option<[Parameter; FIXED]>, Error> {
     let spi = Spi::connect()?;
-    // What a row keeps elsewhere stays there until both statements are done.
+    // A value that a row keeps elsewhere stays there until both statements are done.
     let _snapshot = LatestSnapshot::push();
     let key = [Given::text(key)];
     let row = admitted
@@ -114,7 +114,7 @@ impl Given {
 /// A connection to SPI where names mean what they mean to whoever runs the statement. Closed when it is dropped.
 struct Spi(());
 
-/// What a statement gave. It lies in SPI's memory, which the connection keeps.
+/// The result of a statement. It lies in SPI's memory, which the connection keeps.
 struct Gave<'a> {
     /// SPI's result.
     table: *mut pg_sys::SPITupleTable,
@@ -227,7 +227,7 @@ fn length(count: usize) -> Result<i32, Error> {
     i32::try_from(count).map_err(|_| Error::Internal("a statement has too many columns"))
 }
 
-/// Where the rows of the function that is running go. Spills to disk like any result: nothing but keys and names is for it.
+/// The place for the running function's rows. It spills to disk like any result, so only keys and names may go there.
 struct RowsToGive {
     /// Filled by a statement, read by Postgres after the call.
     store: *mut pg_sys::Tuplestorestate,

@@ -1,4 +1,4 @@
-//! Where events wait in memory that all processes share, until a writer has made rows of them.
+//! The audit queue: events wait in memory that all processes share, until a writer has made rows of them.
 //!
 //! | what | where | under |
 //! |---|---|---|
@@ -36,13 +36,13 @@ pub struct Shared {
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Shared {}
 
-/// How soon a writer is tried again for somebody who waits, in microseconds.
+/// The time after which a writer is tried again for a process that waits, in microseconds.
 const HASTE: i64 = 1_000_000;
 
 /// Taken for moments only: nothing that waits is done under it.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
-/// Where the slots lie, mapped before the server has children.
+/// The address of the slots, mapped before the server has children.
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 /// The most slots that a database may have; read without the lock.
 static SHARE: AtomicU32 = AtomicU32::new(0);

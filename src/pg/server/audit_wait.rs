@@ -11,15 +11,15 @@ use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use super::audit_queue::{hurry_if_alone, look, wake, with};
 use crate::pg::who::session;
 
-/// Who waits for a lane: until an event is on disk with the round that is under way, with the one after it, until standbys have
-/// it, too, or until there is room. To wake a process is dear, so only those are woken who have something of it. Each variable
-/// has a lock of its own, so nobody ever makes a reference to them.
+/// Processes that wait for a lane: until an event is on disk with the round that is under way, or with the round after
+/// it, until standbys have the event too, or until there is room. Waking a process is dear, so only processes that gain
+/// from it are woken. Each variable has a lock of its own, so nobody ever makes a reference to the variables.
 pub struct Waiting(UnsafeCell<[[pg_sys::ConditionVariable; KINDS]; LANES]>);
 
 // SAFETY: plain memory that is linked by numbers of processes.
 unsafe impl PGRXSharedMemory for Waiting {}
 
-/// What is waited for.
+/// The event that ends a wait.
 #[derive(Clone, Copy)]
 enum For {
     /// The round with this number.
@@ -30,10 +30,10 @@ enum For {
     Standby,
 }
 
-/// How many kinds there are: rounds have two.
+/// The number of variables of a lane: rounds have two.
 const KINDS: usize = 4;
 
-/// How a wait for an event ended.
+/// The end of a wait for an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is as safe as the server has its commits.
@@ -44,13 +44,13 @@ pub enum Outcome {
     Nowhere,
 }
 
-/// So long somebody sleeps without looking: a writer that failed leaves rounds other than they were foreseen.
+/// The longest sleep of a waiter between two looks: after a writer fails, a waiter may sit on the variable of the wrong round.
 const SLEEP: Duration = Duration::from_millis(100);
 
 /// Lies in shared memory, so that every process finds the same variables.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name. Only ever locked to learn where it lies.
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
-/// Where its variables lie, once this process has asked.
+/// The address of the variables, once this process has asked.
 static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the variables; from `_PG_init`, while preloading.
@@ -129,7 +129,7 @@ pub fn wait_safe(lane: usize, number: u64, limit: Duration) -> Outcome {
     outcome
 }
 
-/// What is still to be waited for until a record is safe.
+/// The next wait of a record that is not yet safe.
 fn rest_of_way(lane: &Lane, number: u64) -> Option<For> {
     let on_disk = lane.round_of(number).map(For::Round);
     on_disk.or_else(|| (!lane.is_safe(number)).then_some(For::Standby))

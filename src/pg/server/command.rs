@@ -53,7 +53,7 @@ pub fn output(
     }
 }
 
-/// How often the limit is looked at.
+/// The time between two looks at the limit.
 const SLICE: Duration = Duration::from_millis(20);
 
 /// A command ends at its time, or as soon as nobody wants its answer.

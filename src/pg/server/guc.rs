@@ -13,7 +13,7 @@ pub enum AuditMode {
     Sync,
 }
 
-/// Whom the backend must name.
+/// The calls for which the backend must name somebody, and whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 pub enum RequireUser {
     /// A user for integrations.

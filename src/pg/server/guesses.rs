@@ -1,5 +1,6 @@
-//! How many values each login has looked for, in memory that all processes share: so it holds over sessions and rollbacks. It has
-//! one size for as long as the server runs ([`Paces`]), and begins anew with the server.
+//! The number of values that each login has looked for, in memory that all processes share: so the count holds over
+//! sessions and rollbacks. The memory has one size for as long as the server runs ([`Paces`]), and begins anew with the
+//! server.
 
 use hftok_core::pace::{Paces, TooOften};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
@@ -7,7 +8,7 @@ use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use crate::error::Error;
 use crate::pg::who::session;
 
-/// Who looked for values.
+/// The logins that looked for values.
 pub struct Guesses(Paces);
 
 // SAFETY: plain memory without pointers.

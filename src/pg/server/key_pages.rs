@@ -1,5 +1,5 @@
-//! Where keys live: whole pages of memory that all processes of the server share, that core dumps leave out and that
-//! are kept from the swap.
+//! Key pages: whole pages of memory that all processes of the server share, that core dumps leave out and that are kept
+//! from the swap.
 //!
 //! | what | where | under |
 //! |---|---|---|
@@ -28,7 +28,7 @@ use super::{mapping, server_log};
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
 const SLOTS: usize = 256;
-/// How far from its place a key may be put.
+/// The greatest distance of a key from its place.
 const REACH: usize = 8;
 
 /// The state of the keyring, without keys.
@@ -42,7 +42,7 @@ pub struct Header {
     pub answered: u64,
     /// The last request that insisted on whatever keyring there is.
     pub insisted: u64,
-    /// What of the keyring has been used since the server's start. Outlives a seal.
+    /// The part of the keyring that was used since the server's start. It outlives a seal.
     pub in_use: InUse,
     /// The worker's latch; null while there is none.
     worker: *mut pg_sys::Latch,
@@ -81,7 +81,7 @@ static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
 /// Held by whoever seals or unseals by hand. What it guards lies elsewhere: see [`by_hand`].
 // SAFETY: the same.
 static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
-/// Where the pages lie, mapped before the server has children.
+/// The address of the pages, mapped before the server has children.
 static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the pages and the lock; from `_PG_init`, while preloading.
@@ -221,7 +221,7 @@ impl Slot {
     }
 }
 
-/// Where a key may lie. Few places: looking is under the lock.
+/// The slots in which a key may lie. There are few, because looking is under the lock.
 fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
     (0..REACH).map(move |step| (id.place(SLOTS) + step) % SLOTS)
 }

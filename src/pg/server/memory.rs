@@ -67,7 +67,7 @@ struct Reserve {
     memory: UnsafeCell<[u8; UNITS * UNIT]>,
     /// A bit a unit: whether it is given out.
     used: UnsafeCell<[u64; UNITS / 64]>,
-    /// Whoever looks at `used` holds this.
+    /// A thread that looks at `used` holds this.
     is_held: AtomicBool,
     /// Set when a block came from here, and reported by [`admit`].
     was_needed: AtomicBool,
@@ -146,7 +146,7 @@ fn mark(used: &mut [u64; UNITS / 64], first: usize, count: usize) {
     }
 }
 
-/// What Rust allocates with.
+/// The allocator of Rust.
 struct Allocator;
 
 /// Every allocation of Rust's goes this way; Postgres' own do not.

@@ -1,5 +1,5 @@
-//! How far standbys are, for a process that commits on this disk and does not wait for them in its commits: a commit that waits
-//! can be neither cut short nor followed by another.
+//! The progress of standbys, for a process that commits on this disk and does not wait for them in its commits: a commit
+//! that waits can be neither cut short nor followed by another.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use pgrx::pg_sys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(u64);
 
-/// What standbys have to have done with a commit.
+/// The progress with a commit that is asked of standbys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// To have taken it.
@@ -21,7 +21,7 @@ pub enum Level {
     Applied,
 }
 
-/// What says which commits wait for what.
+/// The setting that says which commits wait for what.
 const SETTING: &CStr = c"synchronous_commit";
 
 /// From now on commits of this worker are on this disk and wait for nobody, whatever the server's setting is. As a session would
@@ -38,8 +38,8 @@ pub fn commit_here() {
     }
 }
 
-/// What the server, or what is set for this database, wants of standbys; `None` where this disk is enough. `off` is no less
-/// than that: who asks for it here has promised that an event is on disk.
+/// The level that the server, or a setting of this database, asks of standbys; `None` where this disk is enough. `off`
+/// counts as this disk, not as less: a caller that asks for `off` here has promised that an event is on disk.
 pub fn level() -> Option<Level> {
     // SAFETY: variables of this process that its reading of the configuration sets; the string is Postgres' own and lives until
     // it is read again.
@@ -63,7 +63,7 @@ pub fn level() -> Option<Level> {
     }
 }
 
-/// Where the last commit of this process ends.
+/// The position at which the last commit of this process ends.
 pub fn end_of_commit() -> Position {
     // SAFETY: reads a variable of this process.
     Position(unsafe { pg_sys::XactLastCommitEnd })

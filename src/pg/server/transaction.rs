@@ -6,7 +6,7 @@ use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::bare;
 
-/// How a transaction, or a part of one, ended.
+/// The end of a transaction, or of a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// All of it was committed.
@@ -66,7 +66,7 @@ fn told(end: End) {
     }
 }
 
-/// How deep the current subtransaction is; 1 for the transaction itself.
+/// The depth of the current subtransaction; 1 for the transaction itself.
 pub fn depth() -> i32 {
     // SAFETY: reads a variable of this process.
     unsafe { bare::GetCurrentTransactionNestLevel() }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
 use pgrx::{PgMemoryContexts, pg_sys};
 
-/// What a worker is told when it wakes up.
+/// The news that a worker gets when it wakes up.
 pub struct Wakeup {
     /// The configuration was read again.
     pub reloaded: bool,
@@ -83,13 +83,14 @@ pub fn database_exists(database: u32) -> bool {
     }
 }
 
-/// How many sessions of clients a database has.
+/// The number of sessions of clients in a database.
 pub fn sessions(database: u32) -> i32 {
     // SAFETY: asks shared memory.
     unsafe { pg_sys::CountDBConnections(pg_sys::Oid::from(database)) }
 }
 
-/// How many processes could still have something recorded: sessions of clients, and workers in a database but for these.
+/// The number of processes that could still have an event recorded: sessions of clients, and workers in a database except
+/// those given.
 pub fn others_in_databases(but: &[i32]) -> usize {
     // SAFETY: copies what shared memory says of all processes into memory of this one, and looks at the copy; the first call drops
     // the copy that was made before.

@@ -1,4 +1,4 @@
-//! Who is calling, for functions that must know it.
+//! The caller, for functions that must know it.
 //!
 //! Such functions are SECURITY INVOKER and read the *current* user on entry. The outer user is not an answer: an
 //! index expression or a cascading trigger runs with the attacker as current user and a superuser as outer one, when

@@ -15,7 +15,7 @@ use super::roles;
 use crate::error::Standing;
 use crate::pg::rows::relations;
 
-/// Where the configuration's list is asked for.
+/// The function that knows the configuration's list.
 static LISTED: OnceLock<fn() -> Vec<String>> = OnceLock::new();
 
 /// Hands in the configuration's list of logins; from `_PG_init`. Without it nobody is a gateway.
@@ -29,7 +29,7 @@ pub(super) fn listed() -> Vec<String> {
     LISTED.get().map(|listed| listed()).unwrap_or_default()
 }
 
-/// What is known of a login holds for this.
+/// The login, and the state of the server for which its standing is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Login {
     /// The session's role.

@@ -1,4 +1,5 @@
-//! What PostgREST says of the HTTP request, and what it is to answer: settings local to the transaction.
+//! The HTTP request as PostgREST describes it, and the answer that PostgREST is to give: settings local to the
+//! transaction.
 
 use std::ffi::{CStr, CString};
 

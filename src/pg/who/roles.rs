@@ -14,15 +14,15 @@ thread_local! {
     static NAMES: RefCell<Vec<(pg_sys::Oid, String)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// So many names are kept: a session has to do with few roles.
+/// The number of names that are kept: a session has to do with few roles.
 const NAMES_MAX: usize = 64;
 
-/// How often Postgres has told of a change.
+/// The number of times that Postgres told of a change.
 #[derive(Clone, Copy)]
 struct Told {
-    /// Of a role.
+    /// Changes of a role.
     roles: u64,
-    /// Of a role, a membership or a function.
+    /// Changes of a role, a membership or a function.
     all: u64,
 }
 

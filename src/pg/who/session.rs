@@ -1,5 +1,5 @@
-//! What this session says of itself, for the audit. Names come from the catalog, but only when they may have changed; all of
-//! it can also be had when a transaction has failed.
+//! The description of this session, for the audit. The catalog is asked for names only when they may have changed. The
+//! whole description is available even when the transaction has failed.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -19,7 +19,8 @@ thread_local! {
     static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
 }
 
-/// What changes only with the role that calls, with a role's name, or with the configuration.
+/// The names in a session's description. They change only with the calling role, with a role's name, or with the
+/// configuration.
 struct Names {
     /// The names are true for as long as the key is the same.
     key: Key,
@@ -33,11 +34,11 @@ struct Names {
     address: Option<String>,
     /// Whether the claims of a request are believed.
     is_gateway: bool,
-    /// Whom the role stands for where nobody says it, unless it is a gateway.
+    /// The user whom the role stands for when nobody names one; none for a gateway.
     own: Option<String>,
 }
 
-/// What the names depend on.
+/// The state that the names depend on.
 #[derive(PartialEq, Eq)]
 struct Key {
     /// The role that called.
@@ -52,7 +53,7 @@ struct Key {
     configured: pg_sys::TimestampTz,
 }
 
-/// Who is calling, as the audit has it.
+/// The caller, as the audit describes it.
 pub struct Session<'a> {
     /// Shared between calls, since they seldom change.
     names: Rc<Names>,
@@ -94,7 +95,7 @@ impl<'a> Session<'a> {
         self.names.is_gateway
     }
 
-    /// Who it is where records may be left out.
+    /// The party to which its records belong when they may be left out.
     pub fn party(&self) -> Party {
         let Key { caller, session, .. } = self.names.key;
         Party { login: login().unwrap_or(session).to_u32(), role: caller.to_u32() }
@@ -145,8 +146,8 @@ impl Names {
     fn of(key: Key, may_ask: bool) -> Self {
         let Key { caller, outer, session, .. } = key;
         let authorization = request::setting(c"session_authorization");
-        // Where the catalog cannot be asked, settings have the names of the two roles that they chose; any other that was not
-        // met before goes by its number.
+        // When the catalog cannot be asked, two settings have the names of the roles that they chose. Any other role that
+        // was not met before goes by its number.
         let chosen = |role: pg_sys::Oid| match role {
             role if role == outer => {
                 request::setting(c"role").filter(|role| role != "none").or_else(|| authorization.clone())

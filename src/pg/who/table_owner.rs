@@ -75,7 +75,8 @@ impl Admitted {
     }
 }
 
-/// Who owns a relation, if that is neither the caller nor a superuser. Locks it, so that this stays so.
+/// The owner of a relation, if the owner is neither the caller nor a superuser. The relation is locked, so the owner
+/// stays the same.
 pub fn stranger(caller: &Caller, relation: pg_sys::Oid) -> Result<Option<pg_sys::Oid>, Error> {
     // SAFETY: any number may be locked; released when the transaction ends. Takes in what others have changed.
     unsafe { pg_sys::LockRelationOid(relation, ACCESS_SHARE) };
