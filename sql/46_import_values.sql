@@ -4,64 +4,17 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
--- What a program's default, a form's hint or a hurried hand leaves in a column; what providers' own checks find comes after.
-CREATE FUNCTION hftok_private.import_fault(p_value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER
-    RETURN CASE
-        -- Fields of an object are looked at by the check of their provider.
-        WHEN p_value OPERATOR(pg_catalog.~) '^\s*[{]' THEN NULL
-        WHEN p_value OPERATOR(pg_catalog.~) '[•●…]|[*]{3}|[.]{3}' THEN 'it is masked or cut off'
-        WHEN p_value OPERATOR(pg_catalog.~*) ('^\s*(-+|[(<\[]?(change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|it)|insert[-_ ]?(me|here|key|token)|'
-            'enter[-_ ]?(key|token)|todo|tbd|none|null|nil|undefined|nan|n/?a|test(ing)?|dummy|examples?|sample|placeholder|'
-            'secret|password|token|(api|access|secret)?[-_ ]?key|(api|access|hf|auth)[-_ ]?token|hf_|sk-|bearer|basic|unknown|invalid|empty|'
-            'default|foo|bar|foobar|asdf|qwerty|abc|abc123|0|123|1234|12345|123456|12345678|true|false|redacted|removed|deleted)[)>\]]?)\s*$')
-            THEN 'it is a placeholder'
-    END;
-COMMENT ON FUNCTION hftok_private.import_fault IS 'Why a text is certainly no credential of any provider, or NULL.';
+CREATE TYPE hftok_private.import_finding AS (
+    provider text, skipped int, is_blank boolean, reason text, is_judged boolean, warnings text[]
+);
+COMMENT ON TYPE hftok_private.import_finding IS
+    'A value by itself. skipped: so many characters in front are no part of it. is_judged: it was looked at, and found to be no credential.';
 
--- What a value is by itself: is_judged says that it was looked at, and found to be no credential. Asked only whether it is blank,
--- it says nothing else.
-CREATE FUNCTION hftok_private.import_check(
-    p_value text, p_stored text, p_provider text, p_fully boolean,
-    OUT provider text, OUT skipped int, OUT is_blank boolean, OUT reason text, OUT is_judged boolean, OUT warnings text[]
-)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
-    AS $$
-DECLARE
-    value text;
-    is_ok boolean;
-BEGIN
-    skipped := coalesce(length(substring(p_value, '(?i)^\s*(?:bearer\s+)+')), 0);
-    value := substr(p_value, skipped + 1);
-    is_blank := coalesce(value, '') ~ '^\s*$';
-    is_judged := false;
-    IF is_blank OR NOT p_fully THEN
-        RETURN;
-    ELSIF octet_length(value) > pg_size_bytes(current_setting('hftok.max_secret_size', true)) THEN
-        reason := 'it is larger than hftok.max_secret_size';
-        RETURN;
-    END IF;
-    reason := hftok_private.import_fault(value);
-    IF reason IS NOT NULL THEN
-        is_judged := true;
-        RETURN;
-    END IF;
-    -- The catalogue writes names in lower case, tables do as they like.
-    FOREACH provider IN ARRAY ARRAY[p_provider, lower(btrim(p_provider))] LOOP
-        BEGIN
-            SELECT c.ok, c.warnings INTO is_ok, warnings FROM hftok.check_credential(provider, value) c;
-            EXIT;
-        EXCEPTION WHEN SQLSTATE '22023' THEN
-            is_ok := NULL;
-        END;
-    END LOOP;
-    reason := CASE WHEN is_ok IS NULL THEN 'there is no provider of this name' WHEN NOT is_ok THEN warnings[1] END;
-    is_blank := coalesce(reason = 'the credential is blank', false);
-    -- What came out of something else under a wrong key looks like no credential either.
-    is_judged := is_ok IS FALSE AND value = p_stored;
-END
-$$;
-COMMENT ON FUNCTION hftok_private.import_check IS 'Why a value is no credential of its provider, or what is to be said of it.';
+CREATE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_fully boolean)
+    RETURNS hftok_private.import_finding
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_check';
+COMMENT ON FUNCTION hftok_private.import_check IS
+    'Why a value is no credential of its provider, or what is to be said of it. Not p_fully: whether it is blank, and nothing else.';
 
 -- A name that begins with role: is a database role's, which no user of an application may become by choosing it.
 CREATE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
@@ -201,7 +154,7 @@ CREATE FUNCTION hftok_private.import_step_as_owner(
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
-    looked_at record;
+    looked_at hftok_private.import_finding;
     decided record;
     value text;
     -- What the column of the row holds.

@@ -1,13 +1,100 @@
 //! Moving in: what becomes of one value. Core decides ([`hftok_core::moving_in`]); the statements of `sql/46_import_values.sql`
 //! gather the facts and write what follows.
 
+use hftok_core::moving_in::value::{fault, without_bearer};
 use hftok_core::moving_in::{Facts, Held, Origin, Outcome, Remembered};
+use hftok_core::provider::Rejection;
 
+use super::credentials::check;
+use super::input::admit_plaintext;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::export;
+use crate::pg::call::entry::{Stored, export};
+use crate::settings;
+use crate::store::providers;
 
-export!(import_judge);
+export!(import_check, import_judge);
+
+/// Looks at a value by itself. Unless fully, only whether it is blank is asked.
+fn import_check(
+    p_value: Option<Stored<'_>>,
+    p_stored: Option<Stored<'_>>,
+    p_provider: Option<Stored<'_>>,
+    p_fully: Option<bool>,
+) -> Result<Composite, Error> {
+    let given = p_value.map_or("", |Stored(text)| text);
+    let value = without_bearer(given);
+    let in_front = given.strip_suffix(value).unwrap_or_default().chars().count();
+    let skipped = i32::try_from(in_front).map_err(|_| Error::Internal("a text is longer than it can be"))?;
+    let is_empty = value.trim().is_empty();
+    let finding = if is_empty || p_fully != Some(true) {
+        Finding { is_blank: is_empty, ..Finding::default() }
+    } else {
+        Finding::of(value, p_stored.map(|Stored(text)| text), p_provider.map_or("", |Stored(text)| text))?
+    };
+    Composite::new("hftok_private.import_finding")?
+        .set("provider", finding.provider)?
+        .set("skipped", skipped)?
+        .set("is_blank", finding.is_blank)?
+        .set("reason", finding.reason)?
+        .set("is_judged", finding.is_judged)?
+        .set("warnings", finding.warnings)
+}
+
+/// Everything that a value by itself says.
+#[derive(Default)]
+struct Finding {
+    /// The name of its provider, as the catalogue writes it.
+    provider: Option<String>,
+    /// It holds nothing.
+    is_blank: bool,
+    /// Why it is not imported.
+    reason: Option<String>,
+    /// It was looked at, and found to be no credential.
+    is_judged: bool,
+    /// What is said of it though it is imported.
+    warnings: Vec<String>,
+}
+
+impl Finding {
+    /// Looks at a value that is not empty. `stored` is what its column holds.
+    fn of(value: &str, stored: Option<&str>, provider: &str) -> Result<Self, Error> {
+        if value.len() > settings::max_secret_size() {
+            return Ok(Self::because("it is larger than hftok.max_secret_size"));
+        }
+        if let Some(fault) = fault(value) {
+            return Ok(Self { is_judged: true, ..Self::because(fault) });
+        }
+        admit_plaintext()?;
+        // The catalogue writes names in lower case, tables do as they like.
+        for name in [provider.to_owned(), provider.trim_matches(' ').to_lowercase()] {
+            let entry = match providers::find(&name) {
+                Err(Error::BadInput(_)) => continue,
+                found => found?,
+            };
+            let found = match check(&entry, value) {
+                Ok(checked) => Self {
+                    warnings: checked.warnings.iter().map(ToString::to_string).collect(),
+                    ..Self::default()
+                },
+                // What came out of something else under a wrong key looks like no credential either.
+                Err(Error::Rejected(rejection)) => Self {
+                    is_blank: rejection == Rejection::Blank,
+                    is_judged: stored == Some(value),
+                    ..Self::because(rejection)
+                },
+                Err(error) => return Err(error),
+            };
+            return Ok(Self { provider: Some(name), ..found });
+        }
+        Ok(Self::because("there is no provider of this name"))
+    }
+
+    /// A value that is not imported.
+    fn because(reason: impl ToString) -> Self {
+        Self { reason: Some(reason.to_string()), ..Self::default() }
+    }
+}
 
 /// Decides what becomes of a row with a usable value. Without an outcome nothing is remembered of the row, and without a version
 /// hftok has nothing for its owner, provider and model.

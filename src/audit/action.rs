@@ -11,7 +11,9 @@ pub fn name(function: &'static str) -> &'static str {
         "vault_update_secret" => "update_secret",
         "delete_vault_row" => "delete_secret",
         "write_credential" => "credentials",
-        "import_step" | "import_saved" | "import_fingerprints" => "import_value",
+        "import_step" | "import_saved" | "import_fingerprints" | "import_check" | "import_judge" => {
+            "import_value"
+        }
         "read_keyring" => "unseal",
         "create_integration" => "create_integration_with_vault",
         "integration_credentials" => "get_integration_credentials",

@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+pub mod value;
+
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
