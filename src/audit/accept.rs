@@ -197,7 +197,7 @@ fn refuse(
     let now = session::steady();
     let lane = audit_queue::with(|queue| {
         let lane = lane(queue.header, database()).ok()?;
-        // What finds no room is counted, and told.
+        // The lane counts a refusal that finds no room, and the writer tells the number.
         let _ = queue.push_or_count(lane, &record, now);
         queue.header.lanes[lane].lacks_writer(now).then_some(lane)
     });
@@ -206,7 +206,7 @@ fn refuse(
     }
 }
 
-/// What equal events have in common.
+/// A hash over everything that equal events have in common.
 fn hash(event: &Event<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.encode().hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! What the audit calls things: the functions of the extension by the names under which users know them.
+//! The names that the audit has for the functions of the extension: those under which users know them.
 
 use crate::error::{Error, Object, Trouble};
 

@@ -16,7 +16,7 @@ use crate::keys::{self, data_keys, identity, wrapped_keys};
 use crate::pg::server::{server_log, transaction};
 use crate::pg::who::session::{self, Session, database};
 
-/// What the event is called.
+/// The name of the event.
 pub const ADOPT: &str = "adopt_database";
 
 /// Adopts the database, if it is a copy. So it is too where keys came from the original afterwards, by logical replication.
@@ -50,8 +50,8 @@ pub fn adopt() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is needed while it is being done. The keys are in memory of this process alone: nobody else may use them before the
-/// transaction is committed.
+/// The state while an adoption is being done. The keys are in memory of this process alone: nobody else may use them before
+/// the transaction is committed.
 struct Adopted {
     /// Every data key that was wrapped for the former identity, wrapped anew.
     keys: Vec<DataKey>,
@@ -86,7 +86,7 @@ impl Adopted {
         Ok(())
     }
 
-    /// What the original has protected, and not yet chained when it was copied, is protected here.
+    /// Protects events anew that the original had protected, but not yet chained, when it was copied.
     fn protect_again(&self, audit: &DataKey) -> Result<(), Error> {
         let mut waiting = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! What a writer takes out of the queue at a time, sorted into events and usage.
+//! The records that a writer takes out of the queue at a time, sorted into events and usage.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use pgrx::datum::Uuid;
 use super::action::CARRIED_OVER;
 use super::tag;
 
-/// What was taken out of the queue.
+/// Records that were taken out of the queue.
 #[derive(Default)]
 pub struct Batch {
     /// Events, encoded, as often as they count.
@@ -20,12 +20,12 @@ pub struct Batch {
     pub many: Vec<([u8; 16], i64)>,
 }
 
-/// What follows from events once they are chained, and may come late.
+/// The work that follows from events once they are chained, and may come late.
 #[derive(Default)]
 pub struct Consequences {
-    /// How often each secret was handed out, and when last.
+    /// Number of reveals of each secret, and the time of the last one.
     pub uses: HashMap<[u8; 16], (i64, i64)>,
-    /// The same for those that are being counted, in order.
+    /// The same for secrets that are being counted, in order.
     pub counting: Vec<([u8; 16], (i64, i64))>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
@@ -64,7 +64,7 @@ impl Batch {
         let (event, ids) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let event = Event::decode(event)?;
         let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
-        // Of a use alone: one that was compared was not used.
+        // Only a reveal is a use: a secret that was compared was not used.
         if ids.len() > 1 && event.kind == Kind::Reveal {
             self.many.extend(ids.iter().map(|id| (*id, event.at)));
         }

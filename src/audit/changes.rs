@@ -17,11 +17,11 @@ use crate::pg::server::audit_queue;
 use crate::pg::server::transaction::{self, End, Listener};
 use crate::pg::who::session::{self, Session, database};
 
-/// So many changes of a transaction have an event each when it is rolled back; those beyond are counted in that of one before
-/// them.
+/// The first changes of a transaction that is rolled back have an event each, up to this number; each further one is counted
+/// in the event of a change before it.
 const SINGLE: usize = 100;
 
-/// How changes can end without being committed here.
+/// The outcome of an event whose change was rolled back.
 const ROLLED_BACK: &str = "rolled_back";
 /// The outcome of an event whose transaction waits for COMMIT PREPARED.
 const PREPARED: &str = "prepared";
@@ -37,7 +37,7 @@ struct Change {
     depth: i32,
     /// Changes alike that it stands for.
     count: usize,
-    /// Who made it.
+    /// The party that made it.
     party: Party,
     /// Its event, as committed.
     event: Vec<u8>,
@@ -152,7 +152,7 @@ fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
         let record = tag::event(&event);
         audit_queue::with(|queue| {
             let Ok(lane) = queue.header.claim(database()) else { return };
-            // What finds no room is counted, and told.
+            // The lane counts a change that finds no room, and the writer tells the number.
             let _ = queue.push_spare(lane, change.party, &record, session::steady());
         });
     }

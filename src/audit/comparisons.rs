@@ -1,8 +1,9 @@
-//! Comparisons: somebody learns whether a value that they bring is one that is stored. What it was is named, or that it was none.
+//! Comparisons: somebody learns whether a value that they bring is one that is stored. The event names the secret that was hit, or
+//! says that none was.
 //!
-//! What must stay true: the answer is given only after its event was accepted, and a hit names its secret. An import that finds
-//! again what it brought does so for each row of a table: of those a statement has an event each for the first hundred, and then
-//! one for many, as values that are handed out have.
+//! This must stay true: the answer is given only after its event was accepted, and a hit names its secret. An import that finds
+//! again what it brought does so for each row of a table. Such a statement has an event for each of its first hundred hits, and
+//! then one event for many, as a statement that hands out values has.
 
 use std::cell::RefCell;
 
@@ -14,7 +15,8 @@ use crate::error::Error;
 use crate::pg::who::session::{self, Session};
 
 thread_local! {
-    // What the client's statement has found again, and when that began. An import has a statement of its own for each row.
+    // Hits that the client's statement has told so far, and when that statement began. An import has a statement of its own
+    // for each row.
     static AGAIN: RefCell<(i64, Told)> = RefCell::default();
 }
 

@@ -1,8 +1,8 @@
-//! What a writer does after it has chained: counting and notifying, each step in a transaction of its own, which may fail or
-//! be late without stopping the audit.
+//! The work of a writer after it has chained: counting and notifying, each step in a transaction of its own, which may fail
+//! or be late without stopping the audit.
 //!
-//! What is counted together costs less: a secret that is read often is one row. So a writer that is behind gathers, and then
-//! counts a portion between two rounds; what a crash catches in its memory is not counted.
+//! Uses that are counted together cost less: a secret that is read often is one row. So a writer that is behind gathers uses,
+//! and then counts a portion between two rounds. A crash loses the uses that are still in its memory.
 
 use std::time::{Duration, Instant};
 
@@ -10,26 +10,26 @@ use super::batch::Consequences;
 use super::usage::{self, Step};
 use crate::pg::server::{server_log, worker_transaction};
 
-/// How long one that is behind again and again gathers before it counts.
+/// A writer that is behind again and again gathers for this long before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
-/// One that has not been behind for so long is not.
+/// A writer that has not been behind for this long counts as calm.
 const CALM: Duration = Duration::from_millis(500);
-/// It does not count more often than that.
+/// The shortest time between two counts.
 const PAUSE: Duration = Duration::from_millis(250);
-/// With so many secrets to be counted it does not wait.
+/// With more secrets than this to be counted, the writer does not gather any longer.
 const MOST: usize = 500_000;
-/// How long it waits after something went wrong.
+/// The pause after something went wrong.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the last of it may take.
+/// The time that the last steps may take, at the end of the writer.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What is still to be done.
+/// Steps that are still to be done.
 pub struct FollowUp {
     /// The lane of the writer's database.
     lane: usize,
     /// The writer's database, for the log.
     database: u32,
-    /// What could not be done yet.
+    /// Consequences that could not be dealt with yet.
     later: Consequences,
     /// When uses were counted last; they are counted in batches.
     counted: Option<Instant>,
@@ -89,7 +89,7 @@ impl FollowUp {
             }
             match worker_transaction::run(|| step.run(&self.later, look_out)) {
                 Ok(()) => step.clear(&mut self.later),
-                // What cannot be counted at all is not tried again.
+                // A batch with an invalid value (class 22) would fail again each time, so it is dropped.
                 Err(report) if report.sqlstate.starts_with(b"22") => {
                     step.clear(&mut self.later);
                     trouble = Some(report);

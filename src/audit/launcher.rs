@@ -11,11 +11,11 @@ use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, server_log};
 use crate::pg::who::session;
 
-/// How soon a launch that found no place is tried again.
+/// A launch that found no place is tried again after this time.
 const SOON: Duration = Duration::from_millis(50);
-/// After so many launches in a row that led to nothing it is asked whether there is still such a database.
+/// After this many launches in a row that led to nothing, the launcher asks whether the database still exists.
 const DOUBTS: u32 = 3;
-/// How long writers are given to write what waits, once nobody else is there.
+/// The time that writers have to write waiting events, once no session is left.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The file in which the postmaster says what it is doing.
 const STATE_FILE: &str = "postmaster.pid";
@@ -46,7 +46,7 @@ fn serve() -> Option<Duration> {
             lane.database != 0 && lane.writer == 0 && lane.needs_writer(now)
         };
         let mut due: Vec<usize> = (0..LANES).filter(is_due).collect();
-        // Who has waited longest comes first.
+        // The lane whose oldest record has waited longest comes first.
         due.sort_by_key(|at| queue.oldest(*at).unwrap_or(i64::MAX));
         due.into_iter().map(|at| attempt(&mut queue.header.lanes[at], at, now)).collect::<Vec<_>>()
     })?;
@@ -69,7 +69,7 @@ fn serve() -> Option<Duration> {
     Some(SOON)
 }
 
-/// What a writer for this lane is to be started with, if it is time to try.
+/// The errand of a writer for this lane, if it is time to try.
 fn attempt(lane: &mut Lane, at: usize, now: i64) -> Option<Errand> {
     if lane.not_before > now {
         return None;
@@ -80,7 +80,7 @@ fn attempt(lane: &mut Lane, at: usize, now: i64) -> Option<Errand> {
     Some(Errand { lane: at, database: lane.database, is_inquest })
 }
 
-/// Until when nothing is tried after so many launches, in microseconds: a writer takes some time to begin.
+/// The pause after this many launches that led to nothing, in microseconds: a writer takes some time to begin.
 fn pause(failures: u32) -> i64 {
     500_000 << failures.min(6)
 }
@@ -91,8 +91,9 @@ fn launch(errand: Errand) -> bool {
     worker::launch(&name, "hftok audit writer", "hftok_audit_writer", errand.pack())
 }
 
-/// What the launcher does last, when the server shuts down: it stays until nobody can record anything any more, writes what no
-/// writer writes into the server's log, and closes the queue. A value whose event would come after that is not handed out.
+/// The last work of the launcher when the server shuts down. It stays until nobody can record anything any more, writes
+/// events that no writer wrote into the server's log, and closes the queue. A value whose event would come after that is not
+/// handed out.
 fn end() {
     if session::is_standby() || !is_server_stopping() {
         return;

@@ -36,7 +36,7 @@ pub mod writer;
 
 pub use accept::{denied, line, record, refused, refused_in_sql, settle};
 
-/// What a record in the queue is.
+/// Kinds of records in the queue.
 mod tag {
     use hftok_core::audit::event::Event;
 

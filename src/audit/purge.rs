@@ -38,7 +38,8 @@ const NEWEST: &CStr =
     ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL
         AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
         AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
-/// Of a gateway's login everybody who came through it is the same, so that their role and their identity tell who they are.
+/// The login alone does not tell who a reader is if it is a gateway's, because everybody comes through it: then the role and
+/// the identity do.
 const OWN: &CStr = c"SELECT 1 FROM hftok_private.audit a
     WHERE a.id <= $1 AND a.kind = 'reveal' AND a.at > pg_catalog.clock_timestamp() - interval '90 days'
     AND (a.role_name = $2 OR a.actor_user = $3 OR a.login_role = $4) LIMIT 1";
@@ -49,7 +50,7 @@ const REMOVE_STUBS: &CStr = c"DELETE FROM hftok_private.audit_stub";
 /// Puts down where the chain begins now, signed.
 const PUT_STUB: &CStr =
     c"INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES ($1, $2, $3)";
-/// So many rows are removed at a time.
+/// Rows that are removed at a time.
 const STEP: i64 = 50_000;
 
 thread_local! {
@@ -79,7 +80,7 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
             "what is to be purged holds reveals of your own that are younger than 90 days: let somebody else purge",
         ));
     }
-    // What does not verify is evidence; a stub in its place would say that all was well.
+    // An event that does not verify is evidence; a stub in its place would say that all was well.
     if verifier::verify(None, Some(cut), None)?.first_bad.is_some() {
         return Err(Error::NotAllowed("what is to be purged does not verify: see hftok.verify_audit()"));
     }

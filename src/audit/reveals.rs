@@ -17,30 +17,30 @@ use crate::pg::server::audit_queue;
 use crate::pg::who::session::{self, Session};
 use crate::settings;
 
-/// So many of a statement have an event each.
+/// Reveals of a statement that have an event each.
 const SINGLE: u64 = 100;
-/// So many are in one event.
+/// Reveals that one event for many can stand for.
 const MANY: usize = 1000;
 
-/// What was done, but for what it was done to.
+/// A deed: the event without the object.
 #[derive(Clone, Copy)]
 pub(super) struct Deed<'a> {
-    /// Whether it is a use, say, or a comparison.
+    /// The kind of the event: a use or a comparison.
     pub(super) kind: Kind,
     /// The function.
     pub(super) action: &'a str,
-    /// How it ended.
+    /// The outcome.
     pub(super) outcome: &'a str,
 }
 
-/// What a place of a statement has told.
+/// Events that one place of a statement has told.
 #[derive(Default)]
 pub(super) struct Told {
-    /// What was told so far.
+    /// Number of secrets that were told so far.
     count: u64,
     /// The event that further ones are counted into.
     many: Option<Many>,
-    /// What the next is like, where that is written down.
+    /// Buffer in which the next event is encoded without its secret, to compare it with `many`.
     next: Vec<u8>,
 }
 

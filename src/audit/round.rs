@@ -1,5 +1,5 @@
-//! What a round of the writer does in its transaction: everything that waits becomes rows of the chain, or, without a key,
-//! of `audit_pending`.
+//! The transaction of a writer's round: everything that waits becomes rows of the chain, or, without a key, of
+//! `audit_pending`.
 
 use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::{Event, Kind, Object, Who};
@@ -29,7 +29,7 @@ pub fn key() -> Option<DataKeyId> {
     found.ok().flatten()
 }
 
-/// What a round does in its transaction. Says also whether more is pending than it took.
+/// Does a round in its transaction. The result says also whether more is pending than the round took.
 pub fn write(
     key: Option<DataKeyId>,
     batch: &Batch,
@@ -54,7 +54,7 @@ pub fn write(
     for pending in &pending {
         events.push(Event { is_protected: pending.is_protected()?, ..read(&pending.event) });
     }
-    // Of what came together the order is that in which it was done.
+    // Events that came together are put into the order in which their deeds were done.
     events.sort_by_key(|event| event.at);
     let (mut number, mut link): (i64, Link) = rows::last()?;
     let mut new = NewRows::begin()?;

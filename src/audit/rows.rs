@@ -30,7 +30,7 @@ const LAST: &CStr =
 const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id <= $1";
 /// The first event after a gap.
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
-/// Where the chain begins since the last purge.
+/// Finds the beginning of the chain since the last purge.
 const STUB: &CStr =
     c"SELECT b.id, b.chain_hash, b.signature FROM hftok_private.audit_stub b ORDER BY b.id DESC LIMIT 1";
 /// Finds whether an adoption or a purge was told already, so that it is not told twice.
@@ -70,7 +70,7 @@ const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a
     a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
     a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
     FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 10000";
-/// What was taken is deleted in the same step; others' rows that are not committed yet are not seen.
+/// Deletes the rows that it takes in the same step. Rows of others that are not committed yet are not seen.
 const TAKE_PENDING: &CStr = c"WITH taken AS (
         DELETE FROM hftok_private.audit_pending p
         WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000))
@@ -95,13 +95,13 @@ thread_local! {
     static READ_PENDING_ROWS: Statement = const { Statement::new(READ_PENDING, &[]) };
 }
 
-/// Where the chain begins, since what was before was purged.
+/// The beginning of the chain after a purge.
 pub struct Stub {
     /// The last event that was purged.
     pub number: i64,
     /// Its link, or anything that stands in its place.
     pub link: Vec<u8>,
-    /// What the stub is signed with.
+    /// The signature over it.
     pub signature: Vec<u8>,
 }
 
@@ -127,7 +127,7 @@ pub struct Stored {
     digest: Option<Vec<u8>>,
     /// The name of the function.
     action: Option<String>,
-    /// How it ended.
+    /// The outcome.
     outcome: Option<String>,
     /// The columns of text that remain, in their order.
     texts: [Option<String>; 12],
@@ -200,14 +200,14 @@ pub fn read(from: i64, to: i64, mut each: impl FnMut(Stored) -> Result<(), Error
     Ok(READ_ROWS.read(&[from.into(), to.into()], |row| each(Stored::read(row)?))?.len())
 }
 
-/// So many events are taken out of `audit_pending` at a time (as its statement says).
+/// Events that are taken out of `audit_pending` at a time (the statement has the same number).
 pub const PENDING: usize = 2000;
 
 /// An event that lay in `audit_pending`.
 pub struct Pending {
     /// The event, encoded.
     pub event: Vec<u8>,
-    /// What protects it, if anything does.
+    /// The protection, if there is one.
     pub protection: Option<Link>,
     /// The transaction that put it there.
     pub transaction: u64,
@@ -224,7 +224,7 @@ impl Pending {
         Ok(Self::new(row.must(1)?, row.get::<Vec<u8>>(2).as_deref(), row.must(3)?))
     }
 
-    /// What a row of the table says.
+    /// Makes one of a row of the table.
     pub fn new(event: Vec<u8>, protection: Option<&[u8]>, xmin: i64) -> Self {
         Self {
             event,
@@ -249,7 +249,7 @@ impl Pending {
     }
 }
 
-/// What protects an event in the table while there is no data key for it.
+/// The protection of an event in the table while there is no data key for it.
 pub fn protection_of_run(transaction: u64, event: &[u8]) -> Option<Link> {
     run_key()?.protect(database(), transaction, event)
 }

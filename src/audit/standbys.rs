@@ -1,8 +1,8 @@
-//! What a writer does for callers that wait under `sync` where the server's commits wait for standbys.
+//! The writer's part of `sync` where the server's commits wait for standbys: it releases callers once their events are there.
 //!
-//! The writer commits on this disk, and goes on: those who do not wait are held up by no standby that is away, and a server that
-//! stops waits for none. How far standbys are it looks at between its rounds, for as long as somebody says that they wait, and lets
-//! go of those whose events are there.
+//! The writer commits on this disk, and goes on. So a standby that is away holds up no caller that does not wait for it, and
+//! the server can stop without it. As long as a caller says that it waits, the writer looks between its rounds how far
+//! standbys are, and releases the callers whose events are there.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use crate::pg::server::standby::{self, Position};
 use crate::pg::server::{audit_queue, audit_wait, server_log};
 use crate::pg::who::session;
 
-/// How many rounds are told apart that standbys do not have yet.
+/// Rounds that are told apart while standbys do not have them yet.
 const MOST: usize = 64;
-/// How often it is looked at while standbys are expected to answer.
+/// The pause between two looks while standbys are expected to answer.
 const OFTEN: Duration = Duration::from_millis(1);
-/// So long they are expected to.
+/// Standbys are expected to answer for this long.
 const PROMPT: Duration = Duration::from_millis(100);
-/// How often after that.
+/// The pause between two looks after that.
 const SELDOM: Duration = Duration::from_millis(20);
-/// So long a wait is told in the server's log.
+/// A wait of this length is told in the server's log.
 const LONG: Duration = Duration::from_secs(1);
 
 /// A round that somebody waits for.
 struct Awaited {
     /// Its last number.
     number: u64,
-    /// Where its commit ends.
+    /// The end of its commit.
     position: Position,
-    /// When that was.
+    /// The time of the commit.
     since: Instant,
 }
 
-/// What standbys are waited for.
+/// Rounds for which standbys are waited for.
 pub struct Standbys {
-    /// The lane of those who wait.
+    /// The lane of the callers who wait.
     lane: usize,
     /// Its database.
     database: u32,

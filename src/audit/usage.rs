@@ -17,11 +17,11 @@ use crate::pg::who::session;
 
 /// Counting waits for nobody: an application's lock must not stop the audit.
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
-/// What is lost here in a crash was not promised.
+/// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
 const LOOSE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
     pg_catalog.set_config('synchronous_commit', 'off', true)";
-/// Nobody else writes this table. Most secrets that are used were used before, and what is only changed costs half of what
-/// may have to be added.
+/// The writer alone writes this table. Most secrets that are used were used before, and a plain UPDATE costs half of a
+/// statement that may have to insert.
 const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
     SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
     FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
@@ -57,9 +57,9 @@ const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id
         FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
 /// The three arrays of a batch.
 const USES: &[Oid] = &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID];
-/// So many secrets are counted at a time.
+/// Secrets that are counted at a time.
 const PORTION: usize = 1000;
-/// How often it is looked for credentials that are about to expire, in microseconds.
+/// The pause between two searches for credentials that are about to expire, in microseconds.
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
 
 thread_local! {
@@ -103,14 +103,14 @@ pub fn wait_briefly() -> Result<(), Error> {
     SET_BRIEF.write(&[], |_| Ok(())).map(|_| ())
 }
 
-/// What is done after the audit, each in a transaction of its own, so that one that fails keeps no other back.
+/// Work after the audit, each step in a transaction of its own, so that one that fails keeps no other back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Uses are counted, a portion of them.
     Uses,
-    /// What backends report is added up.
+    /// Reports of backends are added up.
     Reports,
-    /// Whoever listens is told.
+    /// Listeners are told.
     Notifications,
 }
 
@@ -150,7 +150,7 @@ impl Step {
     }
 }
 
-/// Where the portion begins that is counted next: the last one, which is easily cut off.
+/// The start of the portion that is counted next: the last one, which is easily cut off.
 fn portion(later: &Consequences) -> usize {
     later.counting.len().saturating_sub(PORTION)
 }
@@ -178,7 +178,8 @@ fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), E
         let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
         let known = COUNT_USES.execute(&parameters)?;
         if usize::try_from(known) != Ok(uses.len()) {
-            // Those that were just counted are there, and left alone. Some may be no more.
+            // BEGIN leaves the secrets alone that were just counted, because they have a row. Secrets may have been deleted
+            // meanwhile.
             BEGIN_USES.execute(&parameters)?;
         }
     }

@@ -10,19 +10,19 @@ use crate::error::Error;
 use crate::keys::{data_keys, identity};
 use crate::pg::server::server_log;
 
-/// How often it is told how far the verification is.
+/// The time between two reports of how far the verification is.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// What a verification came to.
+/// The outcome of a verification.
 #[derive(Default)]
 pub struct Verdict {
     /// Events that fit.
     pub checked: i64,
-    /// How many of them lay in a table without a protection that fits.
+    /// Number of these that lay in a table without a protection that fits.
     pub unprotected: i64,
-    /// The first that does not, with what is wrong.
+    /// The first event that does not fit, with what is wrong.
     pub first_bad: Option<(i64, String)>,
-    /// Whose chain it was up to which event, where this one continues another database's.
+    /// The database whose chain it was and up to which event, where this one continues another database's.
     pub continued: Option<String>,
 }
 
@@ -151,8 +151,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// Where the walk begins: after the stub, or at the event that is asked for. A wrong beginning is a result, not an
-    /// error.
+    /// Finds the beginning of the walk: after the stub, or at the event that is asked for. A wrong beginning is a result, not
+    /// an error.
     fn begin(from: Option<i64>, eras: Eras) -> Result<Result<Self, (i64, String)>, Error> {
         let stub = rows::stub()?;
         let start = stub.as_ref().map_or(0, |stub| stub.number);

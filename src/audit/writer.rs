@@ -25,23 +25,23 @@ use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
 use crate::{keys, settings};
 
-/// How long a writer stays without work.
+/// A writer without work stays for this long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long it stays for what cannot be counted because somebody holds a lock.
+/// A writer whose uses cannot be counted, because somebody holds a lock, stays for this long.
 const FORBEARANCE: Duration = Duration::from_secs(60);
-/// How long a turn is where others wait for theirs.
+/// A turn of a writer where others wait for theirs.
 const TURN: Duration = Duration::from_millis(250);
-/// How many records it takes at a time: a copy of so many is made while the queue is locked.
+/// Records that a writer takes at a time: it copies as many while the queue is locked.
 const GULP: usize = 4096;
-/// What a round allocates at most for them: copies of their bytes, what is read of them, the order they are brought into.
+/// The most that a round allocates for them: copies of their bytes, the events read from them, and their order.
 const ROUND_BYTES: usize = 16 * 1024 * 1024;
-/// How often it looks into the table without being called.
+/// The time between two looks into the table without a call.
 const LOOK: Duration = Duration::from_millis(250);
-/// When so many wait, or something lies in the table, it goes on without a pause.
+/// When this many wait, or something lies in the table, the writer goes on without a pause.
 const MUCH: u64 = 256;
-/// So long a wait for a lock is told in the server's log.
+/// A wait for a lock that is longer is told in the server's log.
 const LONG: Duration = Duration::from_secs(1);
-/// How long one that is told to end waits for sessions that are ending too.
+/// A writer that is told to end waits this long for sessions that are ending too.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Its own settings: those of the database are made for clients.
@@ -61,7 +61,7 @@ const SETTINGS: &[(&CStr, &CStr)] = &[
     (c"application_name", c"hftok audit"),
 ];
 
-/// What a writer is started with: a lane, its database, and whether it is only to see whether that is still there.
+/// The errand of a writer: a lane, its database, and whether it is only to see whether that database is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Errand {
     /// The lane.
@@ -129,7 +129,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
-        // Of a function of this name that is no longer, or never was, ours.
+        // Refusals are dropped: hftok is not installed here, or no longer, so they are about somebody else's functions.
         let is_of_others = |event: &Event<'_>| event.kind == Kind::Refusal;
         for event in
             batch.events.iter().filter_map(|bytes| Event::decode(bytes)).filter(|event| !is_of_others(event))
@@ -174,11 +174,11 @@ struct Writer {
     lane: usize,
     /// Its database.
     database: u32,
-    /// What was copied out of the queue.
+    /// Slots that were copied out of the queue.
     copy: Vec<Slot>,
-    /// What is done after the events are on disk.
+    /// Work for after the events are on disk.
     after: FollowUp,
-    /// What callers wait for that standbys do not have yet.
+    /// Rounds that callers wait for and standbys do not have yet.
     standbys: Standbys,
     /// Something was left in `audit_pending`, because hftok was sealed.
     has_left: bool,
@@ -190,7 +190,7 @@ struct Writer {
     blocked: Option<(Instant, bool)>,
 }
 
-/// What a round found.
+/// The outcome of a round.
 #[derive(PartialEq, Eq)]
 enum Found {
     /// It wrote, so that it looks again at once.
@@ -204,7 +204,7 @@ enum Found {
 impl Writer {
     /// Writes until nothing has waited for a while.
     fn work(&mut self) {
-        // What a crash or a seal left behind is found by whoever comes first.
+        // The first writer to come finds whatever a crash or a seal left behind.
         audit_queue::with(|queue| queue.header.lanes[self.lane].call());
         let begun = Instant::now();
         let mut idle_since = begun;
@@ -227,7 +227,7 @@ impl Writer {
             if worker::is_ending() {
                 let since = *ending_since.get_or_insert_with(Instant::now);
                 if worker::sessions(self.database) == 0 || since.elapsed() > LAST_WORDS {
-                    // Those who left meanwhile may have said something in leaving.
+                    // Sessions that left meanwhile may have recorded something in leaving.
                     let _ = self.round();
                     self.after.finish();
                     return;
@@ -288,7 +288,7 @@ impl Writer {
             (lane.has_work(), lane.asked, lane.asked > lane.answered)
         });
         let Some((true, asked, is_called)) = asked else { return Ok(Found::Nothing) };
-        // Who waits for a round that is for the queue alone need not wait for the table.
+        // A caller that waits for a round for the queue alone need not wait for the table.
         self.has_passed = !is_called && self.looked.elapsed() <= LOOK;
         if !self.has_passed {
             self.looked = Instant::now();
@@ -307,7 +307,7 @@ impl Writer {
                     queue.told(self.lane, &left_out);
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.failures = 0;
-                    // Who asked while there is more than fits a round waits for the rest.
+                    // A caller that asked while more waits than fits a round waits for the rest.
                     lane.answered = if is_rest { lane.answered } else { asked };
                 });
                 later.usage = batch.usage;
