@@ -1,7 +1,7 @@
 //! Comparisons: somebody learns whether a value that they bring is one that is stored. The event names the secret that was hit, or
 //! says that none was.
 //!
-//! This must stay true: the answer is given only after its event was accepted, and a hit names its secret. An import that finds
+//! Must stay true: the answer is given only after its event was accepted, and a hit names its secret. An import that finds
 //! again what it brought does so for each row of a table. Such a statement has an event for each of its first hundred hits, and
 //! then one event for many, as a statement that hands out values has.
 

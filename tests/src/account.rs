@@ -34,7 +34,7 @@ impl Account {
         if self.is_other {
             command.uid(self.uid).gid(self.gid);
         }
-        // What the caller's environment says about other servers must not reach these.
+        // Settings for other servers in the caller's environment must not reach these programs.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG")) {
             command.env_remove(name);
         }

@@ -1,4 +1,4 @@
-//! What a server answered.
+//! Answers of a server, and how tests ask for them.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub fn texts(client: &mut Client, sql: &str) -> Vec<Option<String>> {
     (0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()
 }
 
-/// How many rows each table of hftok has, but for what is written in the background: the audit, counts, kinds.
+/// Number of rows in each table of hftok, but for tables that the server writes in the background: the audit, counts, kinds.
 pub fn row_counts(client: &mut Client) -> BTreeMap<String, i64> {
     let tables: Vec<String> = column(
         client,

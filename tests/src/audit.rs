@@ -35,20 +35,20 @@ pub fn settled(client: &mut Client) {
     wait_until("the audit is written", 20, || waiting(client) == 0);
 }
 
-/// How many events wait.
+/// Number of events that wait.
 #[track_caller]
 pub fn waiting(client: &mut Client) -> i64 {
     one(client, "SELECT audit_waiting FROM hftok.status()", &[])
 }
 
-/// How many events there are of which this holds; one that stands for several counts as those.
+/// Number of events that the condition holds for; an event that stands for several counts as several.
 #[track_caller]
 pub fn count(client: &mut Client, condition: &str) -> i64 {
     let sql = format!("SELECT coalesce(sum(count), 0)::bigint FROM hftok_private.audit WHERE {condition}");
     one(client, &sql, &[])
 }
 
-/// How many rows there are of which this holds.
+/// Number of rows that the condition holds for.
 #[track_caller]
 pub fn rows(client: &mut Client, condition: &str) -> i64 {
     one(client, &format!("SELECT count(*) FROM hftok_private.audit WHERE {condition}"), &[])

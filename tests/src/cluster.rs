@@ -35,7 +35,7 @@ pub struct Cluster {
     keeper: Child,
 }
 
-/// How a server is stopped.
+/// The way in which a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// Sessions are ended, everything is written.
@@ -64,7 +64,7 @@ const KEEPER: &str = r#"
     rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
 
-/// So much of the log of a server is shown when its test fails.
+/// Lines of a server's log that are shown when its test fails.
 const LOG_LINES_SHOWN: usize = 40;
 
 impl Cluster {
@@ -123,7 +123,7 @@ impl Cluster {
         self.folder().join("keyring")
     }
 
-    /// What the server logged since it was made.
+    /// Everything that the server logged since it was made.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder().join("log")).unwrap_or_default()).into_owned()
     }
@@ -216,7 +216,7 @@ impl Cluster {
     pub fn kill_process(&self, process: u32) {
         let mut bystander = self.client("postgres", "postgres");
         signal(process, "KILL");
-        // Until the postmaster knows of it, it still lets clients in, only to end them.
+        // As long as the postmaster does not know of the kill, it still lets clients in, only to end them.
         wait_until("the server ends all sessions", 30, || bystander.batch_execute("SELECT").is_err());
         wait_until("the server lets clients in again", 60, || self.connect("postgres", "postgres").is_ok());
     }

@@ -1,4 +1,4 @@
-//! What lies in files.
+//! Looks for texts in files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

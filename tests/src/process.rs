@@ -12,9 +12,9 @@ pub struct Region {
     pub process: u32,
     /// Its line in `maps`.
     pub line: String,
-    /// Where it begins.
+    /// The first address.
     pub start: u64,
-    /// Where it ends.
+    /// The address after the last.
     pub end: u64,
 }
 
@@ -50,7 +50,7 @@ pub fn regions_with(process: u32, needles: &[Vec<u8>]) -> Result<Vec<Region>, st
             continue;
         }
         let mut bytes = vec![0; usize::try_from(end - start).expect("a length")];
-        // What cannot be read (a guard page, a device) holds nothing that was written.
+        // Memory that cannot be read (a guard page, a device) holds nothing that was written.
         if memory.read_exact_at(&mut bytes, start).is_err() {
             continue;
         }

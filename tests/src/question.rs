@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-/// What stands for the two tokens in statements and in answers.
+/// Placeholders for the two tokens in statements and in answers.
 const TOKENS: [(&str, &str); 2] =
     [("{one}", "hf_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), ("{two}", "hf_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB")];
 /// The walk over every level.

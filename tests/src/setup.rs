@@ -1,4 +1,4 @@
-//! What a cluster is made from.
+//! The choices that a cluster is made from.
 
 use std::path::PathBuf;
 use std::process::Command;

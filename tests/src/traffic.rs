@@ -19,7 +19,7 @@ pub struct Answer {
     pub at: Instant,
 }
 
-/// What clients have come to.
+/// The outcome of the clients' calls.
 #[derive(Debug, Default)]
 pub struct Answers {
     /// Values that reached them.
@@ -36,7 +36,7 @@ pub struct Traffic {
     clients: Vec<JoinHandle<Answers>>,
 }
 
-/// How clients ask.
+/// The way in which clients ask.
 #[derive(Debug, Clone)]
 pub struct Manner {
     /// Before the names of their users.

@@ -18,7 +18,7 @@ use postgres::Client;
 use uuid::Uuid;
 
 const CLIENTS: usize = 16;
-/// What may be missing after a crash is younger than the flush interval; the rest is for two busy processors.
+/// A crash may lose events that are younger than the flush interval; the rest of the time is for two busy processors.
 const IN_TIME: Duration = Duration::from_millis(200 + 800);
 
 /// Numbers that look random and can be had again.
@@ -124,7 +124,7 @@ fn whatever_is_killed_at_any_moment_the_chain_holds() {
             (killed, answers)
         });
         let mut client = session(&cluster);
-        // Who comes by takes along what the crash left behind.
+        // The next caller takes the events along that the crash left behind.
         wait_until(&format!("{what}: a use is taken"), 20, || resolve(&mut client, "afterwards").is_ok());
         let begin = Instant::now();
         while waiting(&mut client) > 0 {

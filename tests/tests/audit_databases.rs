@@ -15,7 +15,7 @@ use hftok_tests::traffic::{Manner, Traffic};
 use hftok_tests::wait_until;
 use postgres::Client;
 
-/// So many databases can have events waiting at the same time.
+/// The number of databases that can have events waiting at the same time.
 const LANES: usize = 64;
 
 fn manner(name: &str) -> Manner {
@@ -51,13 +51,13 @@ fn ten_busy_databases_share_too_few_places_for_writers() {
         assert_eq!(revealed.into_iter().collect::<BTreeSet<_>>(), given);
         verified(&mut client);
     }
-    // How often anybody is written depends on the machine; that nobody is left out of it does not.
+    // The machine decides how often each database is written. No database may be left out.
     let mut sorted = rounds.clone();
     sorted.sort_unstable();
     assert!(sorted[0] >= sorted[sorted.len() / 2] / 4, "each database was written so often: {rounds:?}");
 }
 
-/// What an operator does with a database from another one.
+/// Everything that an operator does with a database from another one.
 #[track_caller]
 fn moved_about(cluster: &Cluster, operator: &mut Client, base: &str) {
     let mut client = cluster.client("postgres", base);
@@ -107,7 +107,7 @@ fn launcher(cluster: &Cluster) -> u32 {
     titled(cluster, "hftok audit launcher").expect("the launcher")
 }
 
-/// What cannot be a row any more is a line of the log, and stops nobody else.
+/// An event that cannot be a row any more is a line of the log, and stops nobody else.
 #[test]
 fn what_waits_for_a_database_that_is_gone_goes_to_the_log() {
     let cluster = Cluster::start_default();

@@ -1,4 +1,4 @@
-//! What waits in a table to be chained, and who could have put it there: by somebody who never stops, and over ends of the server.
+//! Events in `audit_pending` that somebody forged, while others go on without a pause and while the server ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};

@@ -1,4 +1,4 @@
-//! What a DBA does to a database as to any other: the audit goes on.
+//! A DBA maintains the database like any other: the audit goes on.
 
 use hftok_tests::answer::{one, put, refused};
 use hftok_tests::audit::{count, global_token, resolve, settled, verified};
@@ -30,7 +30,8 @@ fn with_token() -> (Cluster, Client) {
 fn an_index_that_was_not_finished_stops_nothing() {
     let (cluster, mut client) = with_token();
     for (name, column) in [("of_brin", "brin (at)"), ("of_btree", "btree (actor_user)")] {
-        // What is made concurrently waits for who writes, and is left behind unfinished when that takes too long.
+        // An index that is made concurrently waits for transactions that write. It is left behind unfinished when that takes
+        // too long.
         let mut holder = cluster.client("postgres", "app");
         let mut held = holder.transaction().expect("BEGIN");
         held.batch_execute("LOCK hftok_private.audit IN ROW EXCLUSIVE MODE").expect("LOCK");

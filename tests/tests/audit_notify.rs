@@ -1,4 +1,4 @@
-//! Whoever listens is told of every committed change, and of nothing else; and the audit is part of a backup.
+//! Listeners are told of every committed change, and of nothing else; and the audit is part of a backup.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn listener(cluster: &Cluster) -> Client {
     client
 }
 
-/// What was heard until nothing came for a second.
+/// Notifications until none came for a second.
 fn heard(listener: &mut Client) -> Vec<String> {
     let mut notifications = listener.notifications();
     let mut heard = Vec::new();
@@ -70,7 +70,8 @@ fn committed_changes_are_heard_and_nothing_else() {
     expected.sort();
     assert_eq!(got, expected);
 
-    // What is rolled back, or may still be, in whole or in part; what is read, refused, or done to members.
+    // No notification tells of changes that are rolled back, or may still be, in whole or in part; nor of reads, refusals, or
+    // members.
     client
         .batch_execute(
             "BEGIN; SELECT hftok.create_secret('v', 'rolled back'); ROLLBACK;

@@ -91,13 +91,13 @@ fn a_standby_that_is_away_holds_up_nobody_else() {
         settled(&mut client);
         assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
         assert!(!waiting.is_finished(), "it waits still");
-        // What both have in one round is in the chain, and the one is still not handed out.
+        // The round has events of both callers and is in the chain. The caller under `sync` still has no value.
         assert_eq!(rows(&mut client, "actor_user = 'waits'"), 1);
         assert_eq!(count(&mut client, "actor_user LIKE 'async %'"), 1500);
         client.query("SELECT pg_cancel_backend($1)", &[&process]).expect("cancel");
         refused(waiting.join().expect("the reader"), "57014");
     });
-    // Who waits on while no writer is left is served when the server no longer asks for a standby.
+    // A caller that still waits when no writer is left is served as soon as the server no longer asks for a standby.
     scope(|scope| {
         let waiting = scope.spawn(|| resolve(&mut reader, "patient"));
         sleep(Duration::from_secs(3));

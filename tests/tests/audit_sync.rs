@@ -105,12 +105,13 @@ fn who_waits_for_a_writer_that_sleeps_is_refused_in_time() {
         assert!(waited >= Duration::from_millis(690), "refused after {waited:?}");
         assert!(waited < Duration::from_secs(4), "refused after {waited:?}");
     }
-    // Whoever is no longer waited for can be interrupted before that.
+    // A caller can be interrupted before its time is over.
     reader.batch_execute("SET hftok.audit_timeout = '60s'; SET statement_timeout = '300ms'").expect("SET");
     let begin = Instant::now();
     refused(resolve(&mut reader, "given up"), "57014");
     assert!(begin.elapsed() < Duration::from_secs(4));
-    // Whoever does not wait for the disk is refused as well: a crash would take events that are older than was promised.
+    // A caller that does not wait for the disk is refused as well: a crash would take events that are older than was
+    // promised.
     reader
         .batch_execute(
             "SET statement_timeout = 0; SET hftok.audit = 'async'; SET hftok.audit_timeout = '300ms'",
@@ -121,7 +122,7 @@ fn who_waits_for_a_writer_that_sleeps_is_refused_in_time() {
     settled(&mut client);
     resolve(&mut reader, "does not wait").expect("resolves");
     settled(&mut client);
-    // What was not handed out may be told; what was handed out is.
+    // A value that was handed out has an event. A value that was not may have one.
     assert_eq!(count(&mut client, "actor_user = 'does not wait'"), 1);
     assert_eq!(count(&mut client, "actor_user = 'on top of old ones'"), 0);
     assert!(count(&mut client, "kind = 'reveal' AND actor_user = 'too late'") <= 2);
@@ -160,7 +161,7 @@ fn who_does_not_wait_goes_on_until_the_queue_is_full() {
     global_token(&mut other);
     resolve(&mut other, "elsewhere").expect("resolves");
     settled(&mut other);
-    // Those who wait when there is room again are served.
+    // Callers that still wait when there is room again are served.
     scope(|scope| {
         let waiting = scope.spawn(|| {
             let mut client = cluster.client("postgres", "app");

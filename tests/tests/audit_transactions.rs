@@ -1,4 +1,5 @@
-//! What a transaction does to its events: a use stays whatever becomes of it, a change is told as what it came to.
+//! Events of a transaction: a reveal stays in the audit whatever becomes of the transaction, a change is told with its
+//! outcome.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -173,7 +174,7 @@ fn two_phases_are_told_when_the_second_came() {
         assert_eq!(column::<String>(&mut client, last), ["prepared"], "but that it was prepared");
         let mut other = cluster().client("postgres", "two_phases");
         other.batch_execute(&format!("{end} '{name}'")).expect(end);
-        // Who ended it made no change: whatever comes next takes the event along.
+        // The session that ended the transaction made no change: the next event of anybody takes this one along.
         resolve(&mut other, name).expect("resolves");
         wait_until("the event is there", 5, || rows(&mut client, all) == before + expected);
         assert_eq!(rows(&mut client, &told), expected);

@@ -1,4 +1,4 @@
-//! What stands in the audit's way: as long as it does, loss is bounded; when it is gone, callers are served at once; and a server
+//! Trouble for the audit: as long as it lasts, loss is bounded; when it is over, callers are served at once; and a server
 //! that stops loses nothing that it handed out.
 
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ fn with_token(setting: &str) -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// What CREATE INDEX holds, for as long as it is held.
+/// The lock is that of CREATE INDEX.
 #[test]
 fn nothing_is_revealed_on_top_of_events_that_have_waited_for_long() {
     let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");

@@ -33,7 +33,7 @@ fn primary() -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// Where in the memory of a session the value is; `None` when we may not look.
+/// The regions of a session's memory that have the value; `None` when we may not look.
 fn kept_by(client: &mut Client) -> Option<Vec<String>> {
     let process: i32 = one(client, "SELECT pg_backend_pid()", &[]);
     let process = u32::try_from(process).expect("a process");

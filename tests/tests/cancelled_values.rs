@@ -16,7 +16,7 @@ const LONG: &str = "jsonb_build_object('type', 'service_account', 'project_id', 
     'token_uri', 'https://oauth2.googleapis.com/token', 'client_email', 'a@b.example',
     'private_key', E'-----BEGIN PRIVATE KEY-----\\n' || repeat('A', 60000))::text";
 
-/// What calls came to: answers, and how many were cancelled.
+/// The outcome of calls: answers, and how many were cancelled.
 #[derive(Default)]
 struct Outcomes {
     answered: usize,

@@ -47,7 +47,7 @@ fn transplant(client: &mut Client, table: &str, rows: &[String]) {
     assert_eq!(usize::try_from(count).expect("a count"), rows.len());
 }
 
-/// What verify_audit() says: whether all is well, and what else.
+/// The answer of verify_audit(): whether all is well, and the reason if not.
 fn verdict(client: &mut Client, head: Option<&str>) -> (bool, Option<String>) {
     let row = client.query_one("SELECT ok, reason FROM hftok.verify_audit(p_head => $1)", &[&head]);
     let row = row.expect("verify_audit()");
@@ -112,7 +112,7 @@ fn a_copy_by_template_opens_nothing_until_a_superuser_adopts_it() {
     assert!(error.message().contains("superusers"), "{error:?}");
     assert_is_copy(&mut copy, "database \"app\"");
 
-    // Whoever can write its tables cannot adopt it either: the keys are wrapped for its original.
+    // A role that can write the tables of a copy cannot adopt it either: the keys are wrapped for its original.
     let oid = "(SELECT oid::bigint FROM pg_database WHERE datname = current_database())";
     let edit = format!("UPDATE hftok_private.database_identity SET database_oid = {oid}");
     cluster.client("dba", "copy").batch_execute(&edit).expect("edited");
@@ -121,7 +121,7 @@ fn a_copy_by_template_opens_nothing_until_a_superuser_adopts_it() {
     let undo = edit.replace(oid, "(SELECT oid::bigint FROM pg_database WHERE datname = 'app')");
     cluster.client("dba", "copy").batch_execute(&undo).expect("undone");
 
-    // What is not committed is not adopted.
+    // An adoption counts only once it is committed.
     copy.batch_execute("BEGIN; SELECT hftok.adopt_database()").expect("adopt_database()");
     refused(get(&mut copy, "kept"), "53HF1");
     assert_eq!(refused(get(&mut dbo, "kept"), "53HF1").message(), "this is a copy");
@@ -377,7 +377,7 @@ fn a_protected_change_cannot_be_forged_in_a_clone() {
     assert_eq!(count(&mut app, "action = 'delete_secret' AND NOT protected"), 1);
 }
 
-/// What cannot be told apart: SECURITY.md says so.
+/// SECURITY.md says that such a clone cannot be told from its original.
 #[test]
 fn a_clone_with_the_very_same_keyring_is_not_noticed() {
     let keys = [RootKey::random(1)];

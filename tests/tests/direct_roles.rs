@@ -9,7 +9,7 @@ use hftok_tests::answer::{one, refused};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::run;
 
-/// What psql prints and complains of, as this login; names and statements are bytes.
+/// The output and the errors of psql as this login; names and statements are bytes.
 fn psql(cluster: &Cluster, database: &str, login: &[u8], sql: &[u8]) -> (String, String) {
     let mut child = cluster
         .program("psql")

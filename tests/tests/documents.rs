@@ -15,10 +15,10 @@ const DOCUMENTS: [&str; 10] = [
     "docs/moving-in.md",
     "docs/style.md",
 ];
-/// Where a path may begin.
+/// Folders that a path may begin in.
 const ROOMS: [&str; 5] = ["", "src", "crates", "crates/core/src", "tests"];
 
-/// What stands between backticks and has the form of a path to a file of ours.
+/// Every text between backticks that has the form of a path to a file of ours.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).filter(|word| {
         let is_source =

@@ -74,7 +74,7 @@ const CREDENTIALS: &str = "
     SELECT hftok.share_integration(hftok.create_integration_with_vault('models', 'openai',
         'sk-proj-0123456789abcdefghijkl', p_user_id => 'alice'), 'acme', 'alice')";
 
-/// What each credential resolves to.
+/// Resolves each credential.
 const RESOLVED: &str = "SELECT (hftok.resolve_token('openai', 'alice')).token
     UNION ALL SELECT (hftok.resolve_token('huggingface', 'alice', p_model => 'org/model')).token
     UNION ALL SELECT (hftok.resolve_token('groq', 'alice', 'acme', p_host => 'api.groq.com')).token
@@ -114,7 +114,7 @@ fn restore(cluster: &Cluster, file: &std::path::Path, database: &str) -> Client 
     client
 }
 
-/// How many rows each table has, but for those that adopting adds.
+/// Number of rows in each table, but for tables that an adoption adds to.
 fn carried(client: &mut Client) -> BTreeMap<String, i64> {
     let mut counts = row_counts(client);
     counts.retain(|table, _| !table.ends_with(".data_keys") && !table.ends_with(".database_identity"));
@@ -243,7 +243,7 @@ fn a_backup_role_that_is_subject_to_row_security_fails_and_is_named_with_a_remed
     alter.batch_execute("ALTER ROLE careless NOBYPASSRLS").expect("undone");
 }
 
-/// Whoever makes backups carries ciphertext from here to there, and needs no more.
+/// A role that makes backups carries ciphertext from here to there, and needs no more.
 #[test]
 fn a_backup_role_reads_no_value() {
     let Servers { source, .. } = servers();

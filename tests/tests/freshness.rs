@@ -221,7 +221,7 @@ fn sessions(database: &str, change: &Change) -> (Client, Client) {
     (cluster().client("postgres", database), cluster().client("postgres", database))
 }
 
-/// What nobody waits for ends the test instead of stopping it.
+/// A lock that nobody gives up ends the test instead of stopping it.
 const BRIEFLY: &str = "SET lock_timeout = '5s'";
 
 fn each(database: &str, changes: &[Change]) {

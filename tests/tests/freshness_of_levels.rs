@@ -1,4 +1,4 @@
-//! What a session remembers of the levels, of the seal and of roles, where several sessions have a hand in it.
+//! The memory of a session about levels, the seal and roles, where several sessions change them.
 
 use std::sync::OnceLock;
 use std::thread::{sleep, spawn};
@@ -13,7 +13,7 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Setup::default().setting("max_prepared_transactions = 5").start())
 }
 
-/// Whoever saw a level lose its last row still calls it full, and those who came later call it empty.
+/// A session that saw a level lose its last row still calls it full, and sessions that came later call it empty.
 #[test]
 fn a_level_is_seen_that_is_filled_again_by_whoever_knew_it_full() {
     let mut first = cluster().database("again");
@@ -56,7 +56,7 @@ fn of_two_first_ones_at_a_time_either_is_seen() {
     }
 }
 
-/// What is looked up in the middle of a statement is not remembered as it was when the statement began.
+/// A look-up in the middle of a statement is not remembered with the state that the statement began with.
 #[test]
 fn a_statement_that_began_before_leaves_nothing_old_behind() {
     let mut writer = cluster().database("long");

@@ -1,5 +1,5 @@
-//! Who gets what, attacked by a role that may log in and make things of its own. In all of these somebody with more
-//! rights runs code that the attacker wrote.
+//! A role that may log in and make things of its own attacks the guards. In each test somebody with more rights runs code
+//! that the attacker wrote.
 
 use std::sync::OnceLock;
 
@@ -346,7 +346,7 @@ fn a_role_without_privileges_gets_nothing_even_where_it_can_name_it() {
     }
 }
 
-/// Who may read is asked once in a place of a statement; a cursor is one, and goes on under whoever comes next.
+/// hftok checks a reader once in each place of a statement. A cursor is such a place, and the next role may go on with it.
 #[test]
 fn what_one_role_may_read_in_a_cursor_another_may_not() {
     let (mut operator, _) = prepare("heir");
@@ -360,7 +360,7 @@ fn what_one_role_may_read_in_a_cursor_another_may_not() {
     refused(operator.query(fetch, &[]), "42501");
 }
 
-/// Whom a user names is not who acts.
+/// The user that a call names is not the actor.
 #[test]
 fn who_asks_for_another_is_told_of_by_their_own_name() {
     let (mut operator, mut attacker) = prepare("liar");
@@ -373,7 +373,7 @@ fn who_asks_for_another_is_told_of_by_their_own_name() {
     assert_eq!(count(&mut operator, "actor_user = 'victim'"), 0);
 }
 
-/// What everybody's keys wait for is nobody's to hold.
+/// A user must not hold a lock that everybody's keys wait for.
 #[test]
 fn a_user_locks_no_table() {
     let (_operator, mut attacker) = prepare("locker");

@@ -18,7 +18,7 @@ fn cluster() -> Cluster {
         .start()
 }
 
-/// How many guesses of a session are answered until one is refused.
+/// Number of a session's guesses that are answered until one is refused.
 fn answered(client: &mut Client) -> usize {
     for done in 0..10 * MOST {
         if let Err(error) = client.query("SELECT * FROM hftok.find_secret('wrong')", &[]) {

@@ -158,7 +158,7 @@ fn each_fault_of_the_key_file_has_a_reason_of_its_own() {
         );
     }
 
-    // What is wrong can be put right without a restart.
+    // A wrong setting can be put right without a restart.
     cluster.configure(&format!("hftok.key_file = '{}'", cluster.keyring().display()));
     cluster.reload();
     let mut client = cluster.client("postgres", "app");

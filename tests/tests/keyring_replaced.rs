@@ -16,7 +16,7 @@ fn with_a_secret(key: &RootKey) -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// How often the server's log has a text.
+/// Number of times that the server's log has a text.
 fn logged(cluster: &Cluster, text: &str) -> usize {
     cluster.log().matches(text).count()
 }
@@ -64,7 +64,7 @@ fn a_keyring_that_lacks_a_key_in_use_replaces_nothing() {
     client.batch_execute("SELECT hftok.unseal(p_replace => true)").expect("an operator insists");
     let error = refused(get(&mut client, "kept"), "53HF1");
     assert!(error.message().contains("lacks the root key"), "{error:?}");
-    // What was insisted on is in use from now on.
+    // The keyring that the operator insisted on is in use from now on.
     create(&mut cluster.database("after"), "new", "value");
     cluster.write_keyring(&[own]);
     refused(client.query("SELECT hftok.unseal()", &[]), "53HF1");

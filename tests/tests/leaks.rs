@@ -1,4 +1,4 @@
-//! Where a value must not get: to disk in the clear, and into an error.
+//! No value reaches the disk in the clear, or an error.
 
 use std::path::PathBuf;
 
@@ -89,7 +89,7 @@ fn report(client: &mut Client, secret: &str) {
     }
 }
 
-/// What does not fit into work_mem goes to a file, which is gone when the statement ends: Postgres logs that there was one.
+/// Rows that do not fit into work_mem go to a file, which is gone when the statement ends: Postgres logs that there was one.
 #[test]
 fn saving_many_leaves_no_value_in_a_temporary_file() {
     let cluster = Setup::default().setting("work_mem = 64kB").setting("log_temp_files = 0").start();
@@ -192,7 +192,7 @@ fn no_field_of_an_error_quotes_the_value() {
     complain(&mut client, "57014", "SELECT hftok.put_secret('taken', $1)", &[&secret]);
     drop(holder);
     client.batch_execute("RESET statement_timeout").expect("set");
-    // What a DBA's own trigger complains about.
+    // The error of a DBA's own trigger quotes the row.
     client
         .batch_execute(
             "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'row: %', NEW; END $$;

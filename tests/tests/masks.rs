@@ -28,7 +28,7 @@ fn holding(cluster: &Cluster, database: &str, lock: &str) -> (Client, Client) {
     (owner, user)
 }
 
-/// What a session comes to that has to wait for the holder, who then ends.
+/// Runs a statement that has to wait for the holder, who then commits.
 fn after_the_holder(cluster: &Cluster, database: &str, holder: &mut Client, sql: &'static str) {
     let mut waiting = cluster.client("postgres", database);
     let process: i32 = one(&mut waiting, "SELECT pg_backend_pid()", &[]);

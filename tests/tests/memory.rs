@@ -1,4 +1,4 @@
-//! Where root keys lie in memory: in pages that core dumps leave out, and after sealing nowhere.
+//! Root keys lie in pages of memory that core dumps leave out, and after sealing nowhere.
 
 use hftok_tests::answer::{create, get, one, refused, sealed_reason};
 use hftok_tests::cluster::Cluster;
@@ -54,7 +54,7 @@ fn after_sealing_no_process_holds_a_root_key() {
     for region in &shared {
         assert!(region.flags().iter().any(|flag| flag == "dd"), "not excluded from core dumps: {region:?}");
     }
-    // What lies in memory of a single process would be in its core dump.
+    // A key in memory of a single process would be in its core dump.
     assert!(own.is_empty(), "copies outside of the shared pages while open: {own:#?}");
 
     client.batch_execute("SELECT hftok.seal()").expect("seal");

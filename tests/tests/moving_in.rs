@@ -115,8 +115,8 @@ fn assert_reported(client: &mut Client) {
 
 #[test]
 fn an_application_moves_in_while_it_runs_and_is_killed_in_the_middle() {
-    // What a killed process left half done stays to be looked at; and statistics so small that they are not compressed, for
-    // a value in them would not be found.
+    // Files of a killed process that were left half done stay to be looked at. Statistics are so small that Postgres does not
+    // compress them, for a value in them would not be found.
     let cluster = Setup::default()
         .setting("default_statistics_target = 10")
         .setting("remove_temp_files_after_crash = off")
@@ -175,7 +175,7 @@ fn an_application_moves_in_while_it_runs_and_is_killed_in_the_middle() {
     }
     assert_resolves(&mut client, &all);
 
-    // What is left was looked at, and goes too; then what Postgres keeps of it.
+    // Values that are left in the source were looked at, and go too; then the traces that Postgres keeps of them.
     for (table, column, how) in SOURCES {
         call(&cluster, &discard(table, column));
         if how.contains("p_open") {

@@ -37,7 +37,7 @@ fn python() -> PathBuf {
     python
 }
 
-/// What the script makes of a row, or `None` when it does not open.
+/// The value that the script opens a row to, or `None` when it does not open.
 fn opened(python: &Path, given: &str) -> Option<Vec<u8>> {
     let mut script = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/open_value.py"))
@@ -53,7 +53,7 @@ fn opened(python: &Path, given: &str) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-/// What the script is given: the keyring, the data key and the row, as anybody finds them in a dump.
+/// The input of the script: the keyring, the data key and the row, as anybody finds them in a dump.
 fn given(cluster: &Cluster, client: &mut Client, table: &str, condition: &str) -> String {
     let keyring = fs::read_to_string(cluster.keyring()).expect("the keyring");
     one(

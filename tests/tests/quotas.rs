@@ -1,4 +1,4 @@
-//! What nobody may have more of than an operator allows.
+//! Quotas: nobody may have more than an operator allows.
 
 use hftok_tests::answer::refused;
 use hftok_tests::cluster::Cluster;

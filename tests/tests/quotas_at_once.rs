@@ -21,12 +21,12 @@ fn cluster() -> (Cluster, Client) {
         .setting("hftok.max_bytes_per_user = 200kB")
         .start();
     let mut client = cluster.database("app");
-    // Whoever needs the first keys makes them, and the others wait.
+    // The first save makes the first keys, so that no session waits for them.
     client.query("SELECT hftok.save_credential('openai', $1, p_user_id => 'first')", &[&KEY]).expect("saved");
     (cluster, client)
 }
 
-/// How many of some sessions come through, each with a transaction that ends only when all others have begun.
+/// Number of sessions that come through, each with a transaction that ends only when all others have begun.
 #[track_caller]
 fn admitted(cluster: &Cluster, sql: impl Fn(usize) -> String + Sync) -> usize {
     let came = race(cluster, "app", SESSIONS, |number, client| {

@@ -1,5 +1,5 @@
-//! What a user's reading of their own costs where others have a hundred thousand times as much: pages, not seconds, so that it
-//! does not depend on the machine.
+//! The cost of a user's reading of their own rows where others have a hundred thousand times as many: in pages, not seconds,
+//! so that it does not depend on the machine.
 
 use hftok_tests::answer::{column, one};
 use hftok_tests::cluster::Cluster;
@@ -8,7 +8,7 @@ use postgres::Client;
 
 /// More than index probes, their rows and the catalog need; a hundredth of what there is.
 const FEW_PAGES: i64 = 150;
-/// Of others.
+/// Rows of other users.
 const MANY: i32 = 300_000;
 
 /// A server where a user has ten of each among many others, and a session of theirs.
@@ -39,7 +39,7 @@ fn crowded() -> (Cluster, Client, Client) {
     (cluster, client, reader)
 }
 
-/// What a statement came to that was run.
+/// The plan of a statement that was run, and its cost.
 struct Explained {
     plan: String,
     rows: i64,

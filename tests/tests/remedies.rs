@@ -1,4 +1,4 @@
-//! What an operator is told of the keyring and of hftok's state, and who is told it.
+//! Remedies that an operator is told about the keyring and hftok's state, and the roles that are told.
 
 use std::os::unix::fs::symlink;
 

@@ -6,7 +6,7 @@ use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
 
-/// What there is to replicate. Not the audit, which has one writer and one chain in each database.
+/// Tables that are replicated. The audit is not: it has one writer and one chain in each database.
 const TABLES: &str = "hftok_private.data_keys, hftok_private.database_identity, hftok_private.secrets, hftok_private.secret_versions,
     hftok_private.user_api_keys, hftok_private.members, hftok_private.administrators, hftok_private.integrations,
     hftok_private.integration_shares, hftok_private.providers";

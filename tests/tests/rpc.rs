@@ -1,4 +1,4 @@
-//! What PostgREST sets and relies on: roles, claims, the method of the request, the headers of the answer.
+//! Settings that PostgREST makes and relies on: roles, claims, the method of the request, the headers of the answer.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -237,7 +237,7 @@ fn plaintext_is_neither_given_nor_taken_by_get_and_is_not_to_be_cached() {
             let error = refused(request.query(sql.as_str(), &[]), "PT405");
             assert_eq!(error.message(), "Method Not Allowed", "the HTTP status line");
         }
-        // What shows no value may be asked for in any way.
+        // A statement that shows no value may come with any method.
         for sql in [
             "SELECT * FROM hftok.secrets",
             "SELECT name FROM hftok.decrypted_secrets",

@@ -1,5 +1,5 @@
-//! Where a row was found last saves the way through the index, and is never believed: whatever happens to rows and their
-//! places, the answer is what is stored now.
+//! The place where a row was found last saves the way through the index, and is never believed: whatever happens to rows and
+//! their places, the answer is what is stored now.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ fn the_second_look_does_without_the_index_and_a_changed_row_is_found_from_there(
     let mut client = cluster.database("app");
     save(&mut client, "alice", 1);
     assert_eq!(resolve(&mut client, "alice"), Some(token("alice", 1)));
-    // What was scanned is told when a session is idle.
+    // A session reports its scans when it is idle.
     wait_until("the first look is told", 5, || scans(&mut client) > 0);
     let mut other = cluster.client("postgres", "app");
     let before = scans(&mut other);
@@ -94,7 +94,7 @@ fn whatever_becomes_of_rows_and_their_places() {
             }
         }
         assert_all(&mut clients, &expected);
-        // What went leaves its place to others.
+        // Rows that were deleted leave their places to others.
         admin.batch_execute("VACUUM hftok_private.secrets").expect("VACUUM");
         for number in 0..100 {
             let user = format!("later {number}");

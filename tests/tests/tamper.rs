@@ -22,14 +22,14 @@ fn tampering(name: &str) -> (Client, Client) {
         let sql = "CREATE ROLE intruder LOGIN BYPASSRLS IN ROLE pg_read_all_data, pg_write_all_data";
         client.batch_execute(sql).expect("a superuser may");
     });
-    // That the role may not execute the table's check is no wall to count on.
+    // The role may not execute the table's check, but that is no wall to count on.
     client
         .batch_execute("GRANT EXECUTE ON FUNCTION hftok_private.is_secret TO intruder")
         .expect("a superuser may");
     (client, cluster().client("intruder", name))
 }
 
-/// What verify() names: kind and id.
+/// Faults that verify() names: kind and id.
 type Faults = BTreeSet<(String, String)>;
 
 /// Asks verify(); its last row must count what it checked and what failed.
@@ -144,7 +144,7 @@ fn create_fitting(client: &mut Client, name: &str) -> Uuid {
     create(client, name, &format!("value of {name}"))
 }
 
-/// What belongs to two rows changes places, as completely as somebody with every right on the tables can do it.
+/// A role with every right on the tables lets two rows swap something, as completely as it can.
 #[test]
 fn rows_that_swapped_something_do_not_open() {
     let (mut client, mut intruder) = tampering("swaps");

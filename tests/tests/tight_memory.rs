@@ -5,10 +5,10 @@ use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use postgres::Client;
 
-/// What a process may have, in kB: room for the server and some tens of megabytes beside it.
+/// The memory that a process may have, in kB: room for the server and some tens of megabytes beside it.
 const LIMIT: u32 = 230_000;
 
-/// What a call may answer when memory is short, or its argument too long.
+/// Answers of a call when memory is short, or its argument too long.
 const ANSWERS: [&str; 4] = ["22023", "PT413", "53200", "54000"];
 
 struct Server {
@@ -87,7 +87,7 @@ fn a_thousand_oversized_arguments_are_refused() {
     while count < 1000 {
         for call in &calls {
             let code = sqlstate(&mut client, call);
-            // That a value is no credential is what checking it answers.
+            // check_credential() may answer instead that the value is no credential.
             let is_answer = code.is_empty() && call.contains("check_credential");
             assert!(is_answer || ["22023", "PT413"].contains(&code.as_str()), "{call}: {code:?}");
             count += 1;
@@ -143,7 +143,7 @@ fn calls_without_memory_are_ordinary_errors() {
     ];
     for (role, call) in &calls {
         let mut client = server.cluster.client(role, "app");
-        // What is only made at the first call.
+        // The first call makes what later calls find.
         assert_eq!(sqlstate(&mut client, &format!("SELECT {call}")), "", "{call}");
         let most = most(&mut client);
         let mut refused = 0;

@@ -35,7 +35,7 @@ fn waiting(client: &mut Client, sessions: i64) {
 fn bulks_of_different_users_and_ordered_ones_of_the_same_all_come_through() {
     let cluster = Cluster::start_default();
     let mut client = cluster.database("app");
-    // Whoever needs the first keys makes them, and the others wait.
+    // The first save makes the first keys, so that no bulk waits for them.
     save(&mut client, "first", 1, 1).expect("saved");
     for names in [["left", "right"], ["same", "same"]] {
         // Both hold all the names that a transaction holds before either goes on; not where they are the same.
@@ -103,7 +103,7 @@ fn a_bulk_of_upserts_and_a_user_do_not_wait_crosswise() {
                 let bulk = scope.spawn(|| cluster.client("postgres", "app").execute(upsert, &[&KEY]));
                 waiting(&mut client, 1);
                 let user = scope.spawn(|| cluster.client("postgres", "app").execute(way, &[&OTHER]));
-                // Where nothing is to be seen yet, nothing is changed.
+                // A user's statement that can see no row yet changes none.
                 thread::sleep(Duration::from_millis(300));
                 holder.commit().expect("commit");
                 assert_eq!(bulk.join().expect("ran").unwrap_or_else(|error| panic!("{way}: {error:?}")), 700);
@@ -119,7 +119,7 @@ fn a_bulk_of_upserts_and_a_user_do_not_wait_crosswise() {
     }
 }
 
-/// Whoever makes them holds their table until the end.
+/// The session that makes the first keys holds their table until its end.
 #[test]
 fn the_first_keys_are_made_before_any_owner_is_locked() {
     for way in [

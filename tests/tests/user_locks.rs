@@ -43,7 +43,7 @@ fn a_bulk_takes_a_bounded_number_of_locks() {
         refused(client.query("SELECT hftok_private.lock_owner('user', $1)", &[&user]), "57014");
     }
     client.query("SELECT hftok_private.lock_owner('user', 'user 501')", &[]).expect("passed");
-    // Whom it has passed it does not wait for again; another one it does.
+    // A bulk does not wait again for an owner that it has passed; for another one it does.
     let mut other = cluster.client("postgres", "app");
     let mut other = other.transaction().expect("begin");
     other
@@ -107,7 +107,7 @@ fn a_user_an_organisation_and_an_integration_of_one_name_are_told_apart() {
     client.batch_execute("SET statement_timeout = '1s'").expect("set");
     client.query(lock, &[&"org"]).expect("an organisation");
     client.query(lock, &[&"global"]).expect("nobody's");
-    // What a user has is counted together.
+    // Credentials and integrations of a user are counted together, so they share one lock.
     refused(client.query(lock, &[&"integration"]), "57014");
 }
 

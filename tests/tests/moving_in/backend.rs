@@ -11,7 +11,7 @@ use postgres::{Client, Config, NoTls};
 
 use super::old_app::{BUSY, NEW, OLD, token};
 
-/// Which release of the application runs.
+/// The release of the application that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Release {
@@ -25,16 +25,16 @@ pub enum Release {
     End,
 }
 
-/// What the backend came to.
+/// The outcome of the backend's rounds.
 #[derive(Debug, Default)]
 pub struct Came {
     /// The token that each user has.
     pub tokens: BTreeMap<i64, String>,
-    /// What failed, or was not what had been written.
+    /// Errors, and answers that differ from what had been written.
     pub faults: Vec<String>,
-    /// How often it wrote and read.
+    /// Number of times that it wrote and read.
     pub rounds: usize,
-    /// How long a round took at most.
+    /// The longest round.
     pub longest: Duration,
 }
 

@@ -14,7 +14,7 @@ pub const NEW: &str = "newCanary";
 /// Users whose tokens change while everything else goes on.
 pub const BUSY: std::ops::Range<i64> = 9000..9040;
 
-/// Whose key for what, and what it must resolve to: provider, user, organisation, model.
+/// The value that each key must resolve to, by provider, user, organisation and model.
 pub type Usable = BTreeMap<(String, String, String, String), String>;
 
 // Some tables are a superuser's, and some of a role that the migrator has nothing to do with.
@@ -38,7 +38,7 @@ const SCHEMA: &str = "
     ALTER TABLE models OWNER TO shop;
     ALTER TABLE llm_models OWNER TO shop;";
 
-/// What a column holds, and what it is worth.
+/// The text of a column, and the value that hftok must make of it.
 struct Cell {
     held: Option<String>,
     usable: Option<String>,
