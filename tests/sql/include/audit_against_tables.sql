@@ -1,9 +1,9 @@
 -- A part of sql/81_audit_tampering.sql, run by it.
 
--- What is stored, held against what the audit tells. Done by whoever may read and write every table, row security or not, while
+-- The tables, held against the events of the audit. The intruder may read and write every table, row security or not, while
 -- triggers run as ever.
 CREATE ROLE regress_intruder BYPASSRLS IN ROLE pg_read_all_data, pg_write_all_data;
--- That the role may not execute the table's check is no wall to count on.
+-- The role may not execute the table's check, but that is no wall to count on.
 GRANT EXECUTE ON FUNCTION hftok_private.is_secret TO regress_intruder;
 CREATE TEMP TABLE acts (n serial PRIMARY KEY, what text NOT NULL, act text NOT NULL, found text);
 CREATE FUNCTION pg_temp.act(act text) RETURNS text LANGUAGE plpgsql AS $$
@@ -96,7 +96,7 @@ SELECT hftok.put_secret('x', 'y');
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.remove_member('acme', 'alice');
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
--- What was done while hftok was sealed was protected by the key of the server's run, and is known as well.
+-- A change that was made while hftok was sealed is protected by the key of the server's run, and known as well.
 SELECT kind, id, reason, failed FROM hftok.verify();
 CALL pg_temp.await_audit();
 SELECT kind, id, reason, failed FROM hftok.verify();

@@ -6,7 +6,7 @@ CREATE TEMP TABLE known (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TEMP TABLE seen (id bigint NOT NULL);
 INSERT INTO seen VALUES (0);
 
--- What was done since it was asked last. In the order of time: of what came to the writer in two ways the numbers may differ.
+-- Events since the last look, in the order of time: the numbers may differ where events reached the writer in two ways.
 CREATE TEMP VIEW news AS
     SELECT e.kind, e.action, e.outcome, e.count AS n, CASE WHEN e.object_id IS NOT NULL THEN coalesce(k.name, '(another)') END AS object,
         CASE WHEN e.kind = 'key' AND e.version IS NOT NULL THEN '(key)' ELSE e.version::text END AS v, e.owner_scope AS scope, e.owner_id AS owner,

@@ -106,7 +106,7 @@ ROLLBACK;
 SELECT hftok.update_integration(:'integration', p_enabled => false, p_user_id => 'alice');
 SELECT hftok.get_integration_credentials(:'integration', 'alice');
 SELECT hftok.update_integration(:'integration', p_enabled => true, p_user_id => 'alice');
--- Where no value may go.
+-- No value may go into a materialized view.
 CREATE MATERIALIZED VIEW public.copies AS SELECT hftok.get_secret('named');
 CALL pg_temp.await_audit();
 SELECT kind, action, outcome, n, object, v, scope, owner, provider, level, role, actor FROM news WHERE kind = 'refusal';

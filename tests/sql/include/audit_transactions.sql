@@ -1,6 +1,6 @@
 -- A part of sql/80_audit.sql, run by it.
 
--- What was shown was shown, whatever becomes of the transaction; a change is told as what became of it.
+-- A value that was shown was shown, whatever becomes of the transaction; a change is told with its outcome.
 CALL pg_temp.begin();
 BEGIN;
 SELECT hftok.get_secret('named');
@@ -93,7 +93,7 @@ SELECT count(*) BETWEEN 1 AND 20 AS summaries, max(count) <= 1000 AS at_most FRO
 SELECT bool_and(e.digest = encode(sha256(x.ids), 'hex')) AS digests_fit, sum(e.count) AS of
 FROM (SELECT e.*, 100 + sum(e.count) OVER (ORDER BY e.id) AS last FROM hftok.audit_events e, seen s WHERE e.id > s.id AND e.object_id IS NULL) e,
 LATERAL (SELECT string_agg(uuid_send(m.id), '' ORDER BY m.id) AS ids FROM many m WHERE m.n > e.last - e.count AND m.n <= e.last) x;
--- What is counted per place in a statement is not lost in a statement with two.
+-- Reveals are counted per place in a statement; a statement with two places loses none.
 CALL pg_temp.begin();
 SELECT count(hftok.get_secret('many ' || n)) + count(hftok.get_secret('many ' || n, 1)) FROM generate_series(1, 150) n;
 CALL pg_temp.await_audit();

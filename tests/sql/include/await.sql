@@ -1,7 +1,7 @@
 -- Included by the files that look at what the audit's writer leaves behind: it comes after the call, so it is waited for.
 \set ECHO none
 
--- Until everything that was done before is in the audit. What calls this must be allowed to ask hftok.audit_head().
+-- Waits until everything that was done before is in the audit. The caller must be allowed to ask hftok.audit_head().
 CREATE PROCEDURE pg_temp.await_audit() LANGUAGE plpgsql AS $$
 DECLARE
     last timestamptz := clock_timestamp() + interval '30 seconds';
@@ -17,7 +17,7 @@ BEGIN
 END
 $$;
 
--- Until a condition holds that the writer makes true in another transaction: usage, say.
+-- Waits for a condition that the writer makes true in another transaction: usage, say.
 CREATE PROCEDURE pg_temp.await(condition text) LANGUAGE plpgsql AS $$
 DECLARE
     last timestamptz := clock_timestamp() + interval '30 seconds';

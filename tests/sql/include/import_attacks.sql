@@ -22,7 +22,7 @@ CREATE DOMAIN regress_attack.sealed AS regress_attack.cipher NOT NULL;
 CREATE TABLE regress_attack.sealed_keys (id int PRIMARY KEY, token regress_attack.sealed);
 CALL hftok.import_column('regress_attack.sealed_keys', 'token', 'id', 'huggingface');
 
--- What opens to nothing is not blank: it is all there is.
+-- A value that opens to nothing is not blank: it is all there is.
 INSERT INTO regress_attack.sealed_keys VALUES (41, 'hf_00000000000000000000000000000000g1'), (42, '');
 CALL hftok.import_column('regress_attack.sealed_keys', 'token', 'id', 'huggingface', p_open => 'substr(convert_from(token, ''UTF8''), 1, current_setting(''regress.length'', true)::int)');
 CALL hftok.blank_column('regress_attack.sealed_keys', 'token', 'id');
@@ -85,7 +85,7 @@ CALL hftok.import_column('regress_attack.twice', 'token', 'id', 'huggingface', p
 SELECT * FROM pg_temp.of('twice.token');
 SELECT * FROM regress_attack.twice ORDER BY id;
 SELECT token, version FROM hftok.resolve_token('huggingface', 'twin');
--- What nobody could open is not discarded; a forgotten user's fingerprints are.
+-- A value that nobody could open is not discarded; a forgotten user's fingerprints are.
 INSERT INTO regress_attack.sealed_keys VALUES (43, 'hf_00000000000000000000000000000000g3'), (44, 'changeme');
 CALL hftok.import_column('regress_attack.sealed_keys', 'token', 'id', 'huggingface', p_open => 'current_setting(''regress.key'')');
 CALL hftok.blank_column('regress_attack.sealed_keys', 'token', 'id', p_discard => '{rejected}');
@@ -96,7 +96,7 @@ SELECT hftok_import.import_value('attack', '3', 'changeme', 'huggingface', p_use
 SELECT credentials FROM hftok.forget_user('k3');
 SELECT count(*) AS left FROM hftok_private.import_rows WHERE source = 'attack' AND key = '3';
 
--- What the same bytes open to now is not what hftok has of them: it is not emptied.
+-- The same bytes now open to another value than hftok has of them: the column is not emptied.
 CREATE FUNCTION regress_attack.open(bytea) RETURNS text LANGUAGE sql AS $$ SELECT 'hf_0000000000000000000000000000000' || coalesce(nullif(current_setting('regress.key', true), ''), 'w') || convert_from($1, 'UTF8') $$;
 CREATE TABLE regress_attack.opened (id int PRIMARY KEY, token bytea);
 INSERT INTO regress_attack.opened VALUES (51, 'm1'), (52, 'm2'), (53, 'm3');
@@ -138,7 +138,7 @@ SELECT hftok_import.import_value('attack', '2', 'hf_0000000000000000000000000000
 SELECT hftok_import.import_holds('attack', '2', 'hf_00000000000000000000000000000000j2' || U&'\00a0') AS held;
 SELECT key, outcome, reason FROM hftok.import_report WHERE source = 'attack' ORDER BY key;
 
--- Who asks whether somebody's token is this one leaves a trace, also with a dry run, and also when it is what was imported.
+-- A caller that asks whether somebody's token is this one leaves a trace, also by a dry run, or with the value that was imported.
 CREATE FUNCTION pg_temp.asked() RETURNS bigint LANGUAGE sql AS $$
     SELECT coalesce(sum(count), 0) FROM hftok.audit_events WHERE action = 'import_value' AND kind = 'audit'
 $$;

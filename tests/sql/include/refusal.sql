@@ -1,5 +1,5 @@
 \set ECHO none
--- What a call is refused with, and whether any field of the error holds the value that it was given.
+-- The refusal of a call, and whether any field of the error holds the value that the call was given.
 CREATE FUNCTION pg_temp.refusal(call text, VARIADIC texts text[] DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     state text; message text; detail text; hint text; context text; other text; more text;

@@ -129,7 +129,7 @@ WHERE e.extname = 'hftok';
 SELECT (SELECT count(*) FROM hftok_private.data_keys) AS data_keys, (SELECT count(*) FROM hftok_private.secrets) AS secrets,
     (SELECT count(*) FROM hftok_private.secret_versions) AS versions;
 
--- What the files that follow need of this server: preloaded, and a keyring.
+-- The files that follow need a server with hftok preloaded, and a keyring.
 SELECT sealed, reason, active_data_key_id, secrets FROM hftok.status();
 
 DROP ROLE regress_intruder;

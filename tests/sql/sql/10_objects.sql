@@ -166,7 +166,7 @@ CREATE TEMP VIEW faults AS
     WHERE g.object LIKE 'hftok\_private%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'))
     AND NOT (g.kind = 'column' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
         AND g.object LIKE 'hftok\_private.user\_api\_keys.%' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
-    -- What import_value() calls, which runs as the operator.
+    -- import_value() runs as the operator, and calls these.
     AND NOT (g.privilege_type = 'EXECUTE' AND g.object ~ '^hftok_private[.]import_(step|saved)[(]'
         AND g.grantee::regrole::text = 'hftok_admin')
     UNION ALL
@@ -249,7 +249,7 @@ CREATE TEMP VIEW faults AS
     FROM pg_attribute a
     WHERE a.attrelid = 'hftok_private.user_api_keys'::regclass AND a.attnum > 0 AND a.attstattarget IS DISTINCT FROM 0
     UNION ALL
-    -- What is written through it would be written with the owner's rights: the bits are those of INSERT, DELETE and UPDATE.
+    -- A write through such a view would have the owner's rights: the bits are those of INSERT, DELETE and UPDATE.
     SELECT 'a view that can be written through', c.oid::regclass::text
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace,
         LATERAL (SELECT coalesce(bit_or(t.tgtype), 0) AS by_trigger FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 64 > 0) t,

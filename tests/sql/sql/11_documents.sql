@@ -15,7 +15,7 @@ WHERE NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnames
 SELECT n.name, n.parameter AS no_such_parameter FROM named n
 WHERE n.parameter ~ '^[a-z_]+$' AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnamespace AND p.proname = n.name
     AND n.parameter = ANY (p.proargnames)) ORDER BY 1, 2;
--- Whatever else is qualified: a view, a type or a setting; and the mark of a seal, a file.
+-- Every other qualified name: a view, a type or a setting; and the mark of a seal, a file.
 SELECT DISTINCT m[1] AS no_such_name FROM regexp_matches(:'readme', '\mhftok\.([a-z_]+)', 'g') m
 WHERE NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnamespace AND p.proname = m[1])
 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'hftok'::regnamespace AND c.relname = m[1])

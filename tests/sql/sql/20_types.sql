@@ -86,7 +86,7 @@ SELECT format('%s(%s)', p.oid::regproc, (
 FROM pg_proc p
 WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok') AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
 AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.oid::regproc::text)
--- What changes more than rows is called elsewhere: in 30_vault, 50_vault_schema, 60_rpc_roles and 86_install_api.
+-- Functions that change more than rows are called elsewhere: in 30_vault, 50_vault_schema, 60_rpc_roles and 86_install_api.
 AND p.proname !~ '^(seal|install_api|install_vault_schema|enable_rpc|disable_rpc|set_rpc)$';
 
 -- Each argument is given, also by hand.
@@ -213,7 +213,7 @@ ORDER BY k.purpose, changed, sound;
 SELECT hftok_private.data_key_id(sealed) = (hftok.status()).active_data_key_id AS active_key FROM sample;
 SELECT r.fingerprint = ANY (hftok_private.fingerprints('value')) AS fits, r.fingerprint = ANY (hftok_private.fingerprints('x')) AS unfit
 FROM sample r;
--- What the audit is told: every argument of its own kind, and bytes that are no event are none.
+-- The audit gets every argument with its own kind; bytes that are no event are none.
 BEGIN;
 SELECT hftok_private.record_change(p_action => 'types', p_object => :'id', p_version => 7, p_digest => '\x0123', p_scope => 'user',
     p_owner => 'alice', p_provider => 'openai', p_level => 'level', p_subject => 'bob');

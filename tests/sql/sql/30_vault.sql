@@ -289,7 +289,7 @@ SELECT pg_temp.refusal('hftok.' || call) FROM (VALUES ('get_secret(''taken'')'),
 SELECT pg_temp.refusal('decrypted_secret FROM hftok.decrypted_secrets');
 SELECT pg_temp.refusal('hftok.update_secret($1::uuid, $2)', :'taken', 'hf_s3kre3t');
 SELECT pg_temp.refusal('hftok.update_secret($1::uuid, NULL, $2)', :'taken', 'renamed');
--- What is not there is still not there, and what cannot be is still wrong.
+-- A missing secret is still missing, and a wrong argument is still wrong.
 SELECT pg_temp.refusal('hftok.update_secret($1::uuid, $2)', '00000000-0000-4000-8000-000000000000', 'hf_s3kre3t');
 SELECT pg_temp.refusal('hftok.get_secret($1)', '');
 SELECT hftok.delete_secret(:'other');

@@ -1,5 +1,5 @@
--- What somebody changed behind hftok's back does not open: rows, names, owners, ciphertexts, versions, data keys. One bad row
--- leaves the others readable, and verify() names it. The intruder may read and write every table, row security or not.
+-- A row that somebody changed behind hftok's back does not open: rows, names, owners, ciphertexts, versions, data keys. One bad
+-- row leaves the others readable, and verify() names it. The intruder may read and write every table, row security or not.
 
 \set VERBOSITY terse
 
@@ -38,7 +38,7 @@ INSERT INTO deeds VALUES
         WHERE s.id = $1 AND o.name = 'swapped 2'$$),
     ('swapped 2', $$UPDATE hftok_private.secrets s SET name = o.name FROM made o WHERE s.id = $1 AND o.name = 'swapped 1'$$);
 CREATE ROLE regress_intruder BYPASSRLS IN ROLE pg_read_all_data, pg_write_all_data;
--- That the role may not execute the table's check is no wall to count on.
+-- The role may not execute the table's check, but that is no wall to count on.
 GRANT EXECUTE ON FUNCTION hftok_private.is_secret TO regress_intruder;
 CREATE TEMP TABLE made AS SELECT name, hftok.create_secret('value of ' || name, name) AS id, NULL::uuid AS former_id FROM deeds;
 DO $$
@@ -59,7 +59,7 @@ CREATE TEMP TABLE verified AS SELECT kind, id, version, regexp_replace(reason, '
 SELECT m.name, d.decrypted_secret, v.reason
 FROM made m JOIN hftok.decrypted_secrets d USING (id) LEFT JOIN verified v ON v.kind = 'secret' AND v.id = m.id::text
 ORDER BY m.name COLLATE "C", v.reason COLLATE "C";
--- Of the id that was changed the audit misses the former one too.
+-- The audit misses the former id of the row whose id was changed.
 SELECT v.version, v.reason FROM verified v WHERE v.kind = 'secret' AND v.id NOT IN (SELECT id::text FROM made);
 SELECT count(reason) AS named, max(failed) AS failed, max(checked) - (SELECT count(*) FROM hftok_private.data_keys) AS secrets FROM verified;
 -- By name, the error says which one, and what to do.

@@ -1,5 +1,4 @@
--- Who may do what: each group role and a role with nothing, against every function and view; first as the catalog
--- says it, then as it is when it is tried.
+-- Every group role and a role with nothing, against every function and view; first by the catalog, then by trying.
 
 \set VERBOSITY terse
 \i tests/sql/include/await.sql
@@ -8,7 +7,7 @@ DROP ROLE IF EXISTS regress_nobody;
 RESET client_min_messages;
 CREATE ROLE regress_nobody;
 
--- What the catalog says.
+-- The catalog's answer.
 SELECT p.oid::regproc AS function,
     string_agg(CASE WHEN has_function_privilege(r.role, p.oid, 'EXECUTE') THEN r.short END, ' ' ORDER BY r.short) AS may_execute
 FROM pg_proc p, (VALUES ('hftok_user', 'user'), ('hftok_service', 'service'), ('hftok_admin', 'admin'), ('hftok_auditor', 'auditor'),
@@ -27,7 +26,8 @@ SELECT n.nspname, r.role, has_schema_privilege(r.role, n.oid, 'USAGE') AS usage,
 FROM pg_namespace n, unnest('{hftok_owner,hftok_user,hftok_service,hftok_admin,hftok_auditor,regress_nobody}'::name[]) r (role)
 WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private') ORDER BY n.nspname, r.role;
 
--- What happens. Everything is tried under SET ROLE and taken back; seal and unseal, which cannot be, only by those who may not.
+-- The outcome of trying. Everything is tried under SET ROLE and taken back. Seal and unseal cannot be taken back, so only roles
+-- that may not call them try them.
 SELECT hftok.create_secret('value', 'secret', 'of the vault') AS id \gset
 SELECT hftok.update_secret(:'id', 'second');
 \i tests/sql/include/attempt.sql
@@ -85,7 +85,7 @@ INSERT INTO attempts (statement) VALUES
     ('SET hftok.gateways = ''x'''),
     ('SET hftok.max_secret_size = ''2 MB'''),
     ('SET hftok.unheard_of = 1');
--- Of somebody else: whoever is refused, or finds nothing, is refused what they would not know of.
+-- Rows of somebody else: a caller that is refused, or finds nothing, is refused rows that it would not know of.
 SELECT (hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')).secret_id AS credential \gset
 SELECT (hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_expires_at => now() + interval '1 day')).version;
 SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset

@@ -1,4 +1,5 @@
--- What a DBA adds: readers and views of their own, functions and policies on top of ours, and the roles that read and write all.
+-- Additions of a DBA: readers and views of their own, functions and policies on top of ours, and the roles that read and write
+-- all.
 
 \set VERBOSITY terse
 SET client_min_messages = warning;
@@ -19,7 +20,7 @@ CREATE VIEW stolen AS SELECT hftok_private.open_vault_row('hftok', s.id, s.versi
 GRANT SELECT ON stolen TO regress_nobody, regress_reader;
 SELECT role, pg_temp.attempt(role, 'SELECT * FROM stolen') FROM unnest('{regress_nobody,regress_reader}'::name[]) role;
 DROP VIEW stolen;
--- Who monitors needs nothing but this one function; a user needs to be an administrator.
+-- A role that monitors needs nothing but this one function; a user needs to be an administrator.
 GRANT EXECUTE ON FUNCTION hftok.status TO regress_reader;
 SELECT pg_temp.attempt('regress_reader', 'SELECT hftok.status()');
 GRANT hftok_user TO regress_reader;
@@ -139,7 +140,8 @@ SELECT hftok_private.open_vault_row('regress_own', s.id, s.version, '', '', '', 
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
 SELECT hftok_private.open_vault_row('hftok', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
--- Of credentials, organisations and the rest they see and write what anybody does who is nobody: nothing.
+-- Roles that read and write all see and write of credentials, organisations and the rest as anybody does who is nobody:
+-- nothing.
 RESET ROLE;
 SELECT count(hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')), count(hftok.add_member('acme', 'alice', 'owner')),
     count(hftok.create_integration_with_vault('x', 'openai', 'sk-proj-first000000000000000', p_user_id => 'alice'));

@@ -97,7 +97,8 @@ DROP MATERIALIZED VIEW names;
 -- The owner of the table is who deletes: this is mallory with mallory's rights, not the superuser.
 DELETE FROM orders WHERE id = 2;
 
--- What was saved in all this is mallory's own; and with the service's rights, by mallory's own statement, one for all.
+-- All credentials that were saved here are mallory's own. One more is for all: mallory's own statement saved it with the
+-- service's rights.
 SELECT scope, scope_id, provider FROM hftok.credentials ORDER BY scope_id COLLATE "C", provider;
 DELETE FROM hftok.credentials;
 SELECT count(*) AS secrets FROM hftok.secrets;

@@ -1,4 +1,4 @@
--- What a session sets for its own statements says nothing of those of hftok: how texts are read, and when names are quoted.
+-- A session's settings for its own statements do not change those of hftok: how texts are read, and when names are quoted.
 
 \set VERBOSITY terse
 SET client_min_messages = warning;

@@ -49,7 +49,7 @@ CREATE VIEW vault.mine AS SELECT 1;
 DROP SCHEMA vault CASCADE;
 RESET ROLE;
 
--- What is there.
+-- The schema and its objects.
 SELECT n.nspowner::regrole AS owner, (SELECT array_agg(format('%s=%s', a.grantee::regrole, a.privilege_type)
     ORDER BY a.grantee::regrole::text COLLATE "C", a.privilege_type) FROM aclexplode(n.nspacl) a) AS privileges
 FROM pg_namespace n WHERE n.nspname = 'vault';

@@ -2,7 +2,7 @@
 -- nothing to a role that PostgREST switches to. What one gives, the other takes back, to the last privilege.
 
 \set VERBOSITY terse
--- What GRANT says about memberships that are there already differs between versions of Postgres.
+-- The notices of GRANT about memberships that are there already differ between versions of Postgres.
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_anon, regress_authenticated, regress_service_role, "regress_Odd"" Role", regress_authenticator;
 CREATE ROLE regress_anon NOLOGIN NOINHERIT;
@@ -30,7 +30,7 @@ CREATE TEMP VIEW granted AS
     FROM pg_auth_members m WHERE m.roleid::regrole::text ~ '^hftok_';
 CREATE TEMP TABLE before AS SELECT * FROM granted;
 
--- What a role may do differs from what its group may do. No row: it is the same.
+-- Differences between the rights of a role and of its group. No row: they are the same.
 CREATE TEMP VIEW differences AS
     SELECT r.member, o.object
     FROM (VALUES ('regress_authenticated', 'hftok_user'), ('regress_service_role', 'hftok_service')) r (member, grp),

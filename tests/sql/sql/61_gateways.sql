@@ -9,7 +9,7 @@ CREATE ROLE regress_service_role NOLOGIN NOINHERIT;
 CREATE ROLE regress_helpdesk LOGIN CREATEROLE IN ROLE hftok_user;
 SELECT coalesce((hftok.status()).gateways, '{}') AS gateways;
 
--- Who may create roles takes the name that is listed, and reaches hftok by a function of their own.
+-- A role that may create roles takes the name that is listed, and reaches hftok by a function of its own.
 SET SESSION AUTHORIZATION regress_helpdesk;
 CREATE ROLE authenticator LOGIN;
 RESET SESSION AUTHORIZATION;
@@ -58,7 +58,7 @@ SELECT hftok.whoami();
 RESET request.jwt.claims;
 RESET ROLE;
 
--- Who is no gateway any more is told at once; a role that is one cannot be dropped; one of the same name is another.
+-- A login that is no gateway any more is told at once; a role that is one cannot be dropped; one of the same name is another.
 SET SESSION AUTHORIZATION authenticator;
 SET request.jwt.claims = '{"sub": "bob"}';
 SET ROLE regress_authenticated;

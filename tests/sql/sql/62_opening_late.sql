@@ -1,5 +1,5 @@
--- What is opened in another order than the usual one, and what is left when it is closed: wrappers and the vault schema that were
--- made before enable_rpc(), grants that a group does not have (any more), members from before hftok was installed.
+-- Objects that are opened in another order than the usual one, and the rest when they are closed: wrappers and the vault schema
+-- that were made before enable_rpc(), grants that a group does not have (any more), members from before hftok was installed.
 
 \set VERBOSITY terse
 SET client_min_messages = warning;

@@ -83,7 +83,7 @@ FROM generate_series(10001, 12000) n, LATERAL (SELECT pg_temp.chance(n, 'person'
 
 \i tests/sql/include/walk_model.sql
 
--- What is answered.
+-- Answers of the walk.
 CREATE TEMP TABLE answers (
     n int PRIMARY KEY,
     ids uuid[],
@@ -230,7 +230,7 @@ SELECT * FROM pg_temp.differences('') ORDER BY n, what LIMIT 50;
 SELECT state, on_unusable, count(*) AS scenarios, count(DISTINCT level) AS levels, count(DISTINCT (level, person)) AS levels_by_person,
     count(DISTINCT (level, person, host)) AS and_by_host
 FROM single JOIN answers USING (n) WHERE outcomes[level] <> 'not_reached' GROUP BY state, on_unusable ORDER BY state, on_unusable;
--- What each state of a level came to, when the level was asked for somebody it serves, and where the walk went.
+-- Outcomes of each state of a level, when the level was asked for somebody it serves, and the further way of the walk.
 SELECT state, on_unusable, coalesce(host, '(none)') AS host, string_agg(DISTINCT outcomes[level], ' ') AS outcome,
     string_agg(DISTINCT CASE WHEN stopped IS NOT NULL THEN 'stops' WHEN outcomes[level] = 'used' THEN 'ends' ELSE 'goes on' END, ' ') AS then
 FROM single JOIN answers USING (n)
@@ -281,7 +281,7 @@ SELECT hftok.register_provider('{"id": "hostless", "label": "Hostless", "fields"
 SELECT secret_id IS NOT NULL AS saved FROM hftok.save_credential('hostless', 'key-without-hosts', p_user_id => 'alice');
 SELECT hftok.token_provided('hostless', 'alice'), hftok.token_provided('hostless', 'alice', p_host => 'api.walk.example');
 
--- What cannot be asked.
+-- Questions that are refused.
 \set VERBOSITY default
 SELECT hftok.resolve_token('nobody''s');
 SELECT hftok.resolve_token(NULL);

@@ -1,4 +1,4 @@
--- Which values are credentials, and which ways they are given and taken. No field of an error holds a value.
+-- Values that are credentials, and the ways in which they are given and taken. No field of an error holds a value.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -9,7 +9,7 @@ RESET client_min_messages;
 \i tests/sql/include/refusal.sql
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000001', p_user_id => 'alice');
 
--- What cannot be a credential is refused, and no field of the error holds it.
+-- A value that cannot be a credential is refused, and no field of the error holds it.
 CREATE TEMP TABLE rejected (number serial, provider text, value text);
 INSERT INTO rejected (provider, value) VALUES
     ('openai', ''), ('openai', E' \t\r\n'), ('openai', E's3kr3t\ns3kr3t'), ('openai', 's3kr3t s3kr3t'), ('openai', E's3kr3t\u0007s3kr3t'),

@@ -1,4 +1,4 @@
--- What a provider said of a credential, reported by the backend.
+-- Verdicts of a provider on a credential, reported by the backend.
 
 \set VERBOSITY terse
 \encoding UTF8

@@ -102,7 +102,7 @@ UPDATE hftok.credentials SET enabled = NULL WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET on_unusable = 'sometimes' WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET on_unusable = NULL WHERE secret_id = :'groq';
 UPDATE hftok.credentials SET allowed_hosts = '{NULL}' WHERE secret_id = :'groq';
--- What a client gets back of its own update is how the row is now.
+-- A client gets back from its own update how the row is now.
 UPDATE hftok.credentials SET enabled = false WHERE secret_id = :'groq' RETURNING enabled, status;
 UPDATE hftok.credentials SET enabled = true WHERE secret_id = :'groq' RETURNING enabled, status;
 -- Edited in the table, it no longer opens.

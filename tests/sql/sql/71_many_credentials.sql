@@ -1,4 +1,4 @@
--- How many credentials anybody may have, and many that are saved by one call.
+-- The number of credentials that anybody may have, and many that are saved by one call.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -39,7 +39,7 @@ SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', '[{"provider": "open
 SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', '[{"secret": "sk-proj-s3kr3ts3kr3ts3kr3t", "user_id": "zoe"}]');
 SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', '["s3kr3t"]');
 SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', '{"provider": "openai", "secret": "s3kr3t", "user_id": "zoe"}');
--- What is not understood is not passed over: a restriction that is lost is worse than an error.
+-- A member that is not understood is not passed over: a restriction that is lost is worse than an error.
 SELECT given, pg_temp.refusal('hftok.save_credentials($1::jsonb)', format('[{"provider": "openai", "secret": "sk-proj-s3kr3ts3kr3ts3kr3t", "user_id": "zoe", %s}]', given)) ~ '^22' AS refused
 FROM unnest(ARRAY['"allowed_hosts": "a.example"', '"allowed_hosts": {"0": "a.example"}', '"allowed_hosts": [null]', '"allowed_host": ["a.example"]', '"global": "maybe"', '"expected_version": "x"', '"expires_at": "soon"']) given;
 SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', NULL) ~ '^22023' AS refused;

@@ -59,7 +59,7 @@ SELECT hftok.add_member('club', 'mia');
 SELECT hftok.remove_member('club', 'mia');
 SELECT hftok.save_credential('openai', 'sk-proj-club0000000000000002', p_org_id => 'club');
 SELECT hftok.delete_credential('openai', p_org_id => 'club');
--- Of two owners one may go, the last may not.
+-- One of two owners may go, the last may not.
 SET request.jwt.claims = '{"sub": "otto"}';
 SELECT hftok.add_member('club', 'olga', 'member');
 SELECT hftok.remove_member('club', 'otto');

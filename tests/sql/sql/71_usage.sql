@@ -1,4 +1,4 @@
--- What credentials were used for, and what is left of a user or an organisation that is forgotten.
+-- Usage of credentials, and the rest of a user or an organisation that is forgotten.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -13,7 +13,7 @@ SELECT count(hftok.save_credential('openai', 'sk-proj-global00000000000005', p_g
 SELECT count(hftok.save_credential('openai', 'sk-proj-acme0000000000000003', p_org_id => 'acme', p_model => model)) AS of_acme FROM unnest('{"",gpt}'::text[]) model;
 SELECT count(hftok.save_hf_token('hf_00000000000000000000000000000000a7', p_user_id => '6F9619FF-8B86-D011-B42D-00C04FC964FF')) AS of_uuid;
 
--- What was done with each: counted by day and currency.
+-- Usage of each credential, counted by day and currency.
 SELECT secret_id AS id FROM hftok.credentials WHERE scope_id = 'alice' AND model = '' \gset
 SELECT hftok.record_usage(:'id');
 SELECT hftok.record_usage(p_secret_id => :'id', p_requests => 2, p_units => 1000, p_cost => 0.25, p_currency => 'USD');

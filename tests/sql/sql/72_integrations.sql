@@ -27,7 +27,7 @@ SELECT hftok.token_provided('openai', p_levels => '{user_model,org_model,global_
 -- Two of the same kind and name are two.
 SELECT hftok.create_integration_with_vault('by a key', 'openai', 'sk-proj-alice000000000000001') <> :'key' AS another;
 SELECT hftok.delete_integration_with_vault(id) FROM hftok.integrations WHERE name = 'by a key' AND id <> :'key';
--- What is refused.
+-- Refused arguments.
 SELECT hftok.create_integration_with_vault('', 'openai', 'sk-proj-alice000000000000001');
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.create_integration_with_vault(NULL, 'openai', 'sk-proj-alice000000000000001');

@@ -6,13 +6,14 @@
 SET timezone = 'UTC';
 \i tests/sql/include/gateway.sql
 RESET client_min_messages;
--- What is stored under the masks, for the superuser of this test.
+-- The values under the masks, for the superuser of this test.
 CREATE FUNCTION pg_temp.keys(text DEFAULT NULL) RETURNS TABLE (user_id text, service text, api_key text, version int, token text, same_id boolean) LANGUAGE sql AS $$
     SELECT k.user_id, k.service, k.api_key, r.version, r.token, r.secret_id = k.id
     FROM hftok_private.user_api_keys k, LATERAL hftok.resolve_token(k.service, k.user_id, p_levels => '{user}') r
     WHERE k.user_id = coalesce($1, k.user_id) ORDER BY k.user_id COLLATE "C", k.service COLLATE "C"
 $$;
--- What must hold after every statement: one row a secret, masked as it, and nothing in the table that is no mask.
+-- Faults, of which there must be none after every statement: one row a secret, masked as it, and nothing in the table that is
+-- no mask.
 CREATE FUNCTION pg_temp.faults() RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM (
         SELECT FROM hftok_private.user_api_keys k FULL JOIN (SELECT * FROM hftok_private.secrets WHERE scope = 'user' AND model = '') s

@@ -108,7 +108,7 @@ RESET SESSION AUTHORIZATION;
 RESET request.jwt.claims;
 SELECT relation, count(*) AS rows FROM own GROUP BY relation ORDER BY relation;
 SELECT count(pg_temp.gather(relation)) AS views FROM views;
--- What is not probed: of provider_secrets everybody has the same rows.
+-- Columns that are not probed: everybody has the same rows of provider_secrets.
 SELECT c.relation, a.attribute
 FROM (VALUES
     ('administrators', 'user_id created_at'), ('members', 'org_id user_id role created_at'),
@@ -192,7 +192,7 @@ RESET request.jwt.claims;
 RESET plan_cache_mode;
 DEALLOCATE ALL;
 
--- Whoever keeps Postgres from using the index has their own condition tried on no row of others either: ours is the first.
+-- A user that keeps Postgres from using the index has their own condition tried on no row of others either: ours is the first.
 SET SESSION AUTHORIZATION regress_direct;
 SET enable_indexscan = off;
 SET enable_bitmapscan = off;

@@ -1,4 +1,4 @@
--- How long an argument may be, and how much anybody may have.
+-- The longest argument, and the most that anybody may have.
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 SET hftok.audit = 'async';
@@ -35,7 +35,7 @@ SELECT * FROM hftok.check_credential('aws',
     (SELECT '{' || string_agg(format('"%s":""', n), ',') || '}' FROM generate_series(1, 101) n));
 INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('u', 'openai', 'sk-' || repeat('a', 65534));
 
--- What goes beside it.
+-- Arguments beside it.
 SELECT hftok.create_integration_with_vault('n', 'openai', 'sk-0123456789abcdef0123456789',
     jsonb_build_object('a', repeat('x', 65536)), p_user_id => 'u');
 SELECT hftok.register_provider(jsonb_build_object('name', 'long', 'label', repeat('x', 65536)));

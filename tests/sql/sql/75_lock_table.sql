@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 CREATE ROLE regress_locker LOGIN;
 CREATE ROLE regress_writer IN ROLE pg_write_all_data;
--- What a role gets hold of by locking a view, or why not.
+-- The relations that a role gets hold of by locking a view, or the refusal.
 CREATE FUNCTION pg_temp.locked(who name, view regclass) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     answer text;

@@ -1,5 +1,5 @@
--- What a backend reports of credentials and integrations: kept without the key that an upstream quotes, shown, told in the audit
--- under the id that people have, and switches that only whoever set them lifts.
+-- Reports of a backend on credentials and integrations: kept without the key that an upstream quotes, shown, told in the audit
+-- under the id that people have; and switches that only those can lift who set them.
 
 \set VERBOSITY terse
 \encoding UTF8

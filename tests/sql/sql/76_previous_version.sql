@@ -25,7 +25,7 @@ $$;
 SELECT scope, model, pg_temp.refused(secret_id) FROM hftok.credentials WHERE provider = 'groq' ORDER BY scope, model;
 DELETE FROM hftok.credentials WHERE provider = 'groq';
 
--- Those of an integration are no way around its being switched off, by its owner or by the backend.
+-- Previous versions of an integration are no way around its being switched off, by its owner or by the backend.
 SELECT hftok.create_integration_with_vault('n', 'groq', 'groq-key-of-dave-1', p_user_id => 'dave') AS integration \gset
 SELECT hftok.update_integration_credentials(:'integration', 'groq-key-of-dave-2', 'dave');
 SELECT secret_id AS secret FROM hftok.integrations WHERE id = :'integration' \gset

@@ -31,7 +31,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NEXT;
 END
 $$;
--- What was compared, and refused to be.
+-- Comparisons, and refusals of them.
 CREATE FUNCTION public.news(p_since bigint) RETURNS TABLE (kind text, action text, outcome text, n numeric, object text, v int, scope text, owner text, provider text, login text)
     LANGUAGE sql AS $$
     SELECT a.kind, a.action, a.outcome, sum(a.count), coalesce(nullif(s.name, ''), s.scope_id), a.version, a.owner_scope, a.owner_id, a.provider,
@@ -64,7 +64,7 @@ CALL pg_temp.await_audit();
 SELECT kind, action, outcome, CASE WHEN kind = 'refusal' OR n < 3 THEN n::text ELSE '(many)' END AS n, object, v, scope, owner, provider, login FROM public.news(:since)
 WHERE login = 'regress_other_guesser' OR outcome <> 'too_often';
 SELECT outcome, sum(n) >= 4 AS told, login FROM public.news(:since) WHERE outcome = 'too_often' GROUP BY 1, 3;
--- Whoever sets it up otherwise has it so at once.
+-- A new setting of the operator counts at once.
 ALTER SYSTEM SET hftok.max_guesses_per_minute = 1000000;
 SELECT pg_reload_conf();
 SELECT pg_sleep(0.5);
@@ -106,7 +106,7 @@ SELECT hftok_import.import_holds('guess', '1', 'sk-proj-guessed0000000000004') A
     hftok_import.import_holds('guess', '9', 'sk-proj-guessed0000000000004') AS no_such_row, hftok_import.import_holds('guess', '1', NULL) AS nothing;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
--- What another row has the better of is not brought, and remembered as seen.
+-- A value that loses to another row is not brought, and remembered as seen.
 SELECT hftok_import.import_value('guess', '3', 'sk-proj-guessed0000000000006', 'openai', p_user_id => 'guessed') AS skipped;
 CALL pg_temp.await_audit();
 SELECT max(id) AS since FROM hftok_private.audit \gset
@@ -120,7 +120,7 @@ SELECT hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id =
     hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000004') AS hit;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
--- What was deleted since is told of as well.
+-- A secret that was deleted since is told of as well.
 SELECT hftok_import.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted') AS brought;
 SELECT hftok.delete_credential('openai', p_user_id => 'deleted') AS deleted;
 CALL pg_temp.await_audit();

@@ -1,5 +1,5 @@
--- What the audit tells: every use, change and refusal, through every function and view, with who did it to what; also when the
--- transaction that did it is no more. Never a value.
+-- Everything that the audit tells: every use, change and refusal, through every function and view, with who did it to what;
+-- also when the transaction that did it is no more. Never a value.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -23,7 +23,7 @@ SELECT hftok.put_secret('put', 's3kr3t-of-put') AS put \gset
 INSERT INTO known VALUES (:'put', 'put');
 SELECT hftok.get_secret('made s3kr3t'), hftok.get_secret('made s3kr3t', 2);
 SELECT decrypted_secret FROM hftok.decrypted_secrets ORDER BY name;
--- What opens nothing is no use of it.
+-- A statement that opens no value is no use.
 SELECT count(*) FROM hftok.decrypted_secrets;
 SELECT name, preview FROM hftok.secrets ORDER BY name;
 SELECT version FROM hftok.secret_history(:'id');
@@ -94,7 +94,7 @@ INSERT INTO known SELECT secret_id, 'of acme' FROM hftok.credentials WHERE scope
 CALL pg_temp.await_audit();
 SELECT kind, action, outcome, object, v, scope, owner, provider, level, subject, digest, role, login, actor FROM news;
 SELECT DISTINCT action, request_id FROM hftok.audit_events e, seen s WHERE e.id > s.id AND request_id IS NOT NULL;
--- Where from: the same for all of it.
+-- The origin is the same for all of it.
 SELECT count(*) FILTER (WHERE application_name IS DISTINCT FROM current_setting('application_name')) AS by_other_applications,
     count(*) FILTER (WHERE client_addr IS DISTINCT FROM host(inet_client_addr())) AS from_elsewhere FROM hftok.audit_events e, seen s WHERE e.id > s.id;
 
@@ -135,7 +135,7 @@ SELECT version FROM hftok.resolve_token('openai', 'bob', 'acme', p_version => 1)
 SELECT hftok.previous_token(secret_id) FROM hftok.credentials WHERE scope = 'org';
 SELECT hftok.runner_env('{huggingface,openai}', 'alice', 'acme') ->> 'OPENAI_API_KEY' AS key;
 SELECT hftok.get_integration_credentials(:'integration', 'alice'), hftok.get_integration_credentials(:'integration', 'bob');
--- What shows no value is no use.
+-- A statement that shows no value is no use.
 SELECT count(*) FROM hftok.explain_token('openai', 'alice');
 SELECT hftok.token_provided('openai', 'alice');
 SELECT count(*) FROM hftok.user_api_keys;

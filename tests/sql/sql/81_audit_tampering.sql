@@ -1,4 +1,4 @@
--- What somebody changed in the audit behind hftok's back is found and named, and so is what they changed in the tables that the
+-- Changes that somebody made in the audit behind hftok's back are found and named, and so are changes in the tables that the
 -- audit tells of. The superuser here plays the intruder who can write every table, but has no key.
 
 \set VERBOSITY terse
@@ -75,7 +75,7 @@ FROM (SELECT min(id) AS id FROM hftok.audit_events WHERE kind IN ('change', 'rev
         ('chain_hash', 'set_byte(chain_hash, 35, get_byte(chain_hash, 35) # 128)'), ('chain_hash', 'chain_hash || ''\x00'''),
         ('chain_hash', 'substr(chain_hash, 1, 35)'), ('chain_hash', '(SELECT b.chain_hash FROM hftok_private.audit b WHERE b.id = $1 - 1)'),
         ('chain_hash', '(SELECT b.chain_hash FROM hftok_private.audit b WHERE b.id = $1 + 1)')) c (name, new);
--- What sets a column to what it was is no deed.
+-- A deed that sets a column to the value it had is none.
 DELETE FROM deeds d USING hftok.audit_events e WHERE e.id = d.victim AND d.deed ~ 'SET [a-z_]+ = [a-z_]+ \|\| '' ''' AND to_jsonb(e) ->> d.what IS NULL;
 -- NOT NULL is a constraint that its owner can drop.
 INSERT INTO deeds (victim, what, deed)
@@ -127,7 +127,7 @@ SELECT d.victim, d.what, d.deed, d.head FROM (VALUES
     (:last, 'a head of the future', 'SELECT', regexp_replace(:'head', ':[0-9]+:', ':1000000:'))
 ) d (victim, what, deed, head);
 CALL pg_temp.commit_deeds(:last);
--- Whatever has no place in the chain has no number there either: that it is found is what counts.
+-- An event without a place in the chain has no number there either: that it is found is what counts.
 SELECT what, ok, CASE WHEN victim < 0 THEN NULL WHEN first_bad > :last + 1 THEN 'beyond' WHEN first_bad >= :last THEN 'last + ' || first_bad - :last ELSE first_bad::text END AS first_bad,
     regexp_replace(regexp_replace(CASE WHEN victim >= 0 THEN reason END, 'event [0-9]+', 'event N'), 'and the [0-9]{2,} after', 'and the N after') AS reason, error FROM deeds ORDER BY n;
 -- Cut off at its newest end, a chain fits: that is noticed only against a head that was kept elsewhere.
@@ -142,7 +142,7 @@ BEGIN;
 DELETE FROM hftok_private.audit WHERE id > split_part(:'head', ':', 2)::bigint - 3;
 SELECT ok, split_part(:'head', ':', 2)::bigint - first_bad AS before_head, regexp_replace(reason, '[0-9]+', 'N') AS reason FROM hftok.verify_audit(p_head => :'head');
 ROLLBACK;
--- What a head cannot be.
+-- Texts that are no head.
 SELECT hftok.verify_audit(p_head => given) FROM unnest('{x,hftok-audit-1:1:00,hftok-audit-1:-1:00,hftok-audit-2:0:00}'::text[]) given;
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.verify_audit(p_head => '');

@@ -46,7 +46,7 @@ CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS late \gset
 SELECT at AS young_at FROM hftok.audit_events WHERE id = :cut + 1 \gset
 
--- What is refused, and what has nothing to do.
+-- Refused arguments, and purges that have nothing to do.
 SELECT hftok.purge_audit(NULL);
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.purge_audit('-infinity'), hftok.purge_audit('2000-01-01');
@@ -57,7 +57,7 @@ SELECT hftok.seal();
 SELECT hftok.purge_audit(:'young_at');
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.unseal() IS NOT NULL AS unsealed;
--- What does not verify is evidence: it is not purged.
+-- An event that does not verify is evidence: it is not purged.
 BEGIN;
 UPDATE hftok_private.audit SET actor_user = 'bob' WHERE id = 4;
 SELECT hftok.purge_audit(:'young_at');
@@ -67,7 +67,7 @@ BEGIN;
 DELETE FROM hftok_private.audit WHERE id = 1;
 SELECT hftok.purge_audit(:'young_at');
 ROLLBACK;
--- What is younger may be kept by a setting, whoever asks. Only a superuser changes it, for the whole server.
+-- A setting may keep younger events, whoever asks. Only a superuser changes it, for the whole server.
 ALTER SYSTEM SET hftok.audit_retention = '1h';
 SELECT pg_reload_conf();
 -- A session reads its settings again between two commands.
@@ -104,7 +104,7 @@ SELECT ok, first_bad, reason FROM hftok.verify_audit(p_head => :'late');
 SELECT ok, first_bad, reason FROM hftok.verify_audit(p_head => :'early');
 CALL pg_temp.await_audit();
 SELECT kind, action, outcome, role_name, count = :cut AS all_of_them FROM hftok.audit_events WHERE action = 'purge_audit' AND outcome = 'committed';
--- What the tables are held against is told anew: what is there, not what is no more.
+-- Events that the tables are held against are told anew, for objects that are there, not for those that are no more.
 SELECT e.action, e.outcome, CASE e.object_id WHEN :'kept' THEN 'kept' WHEN :'young' THEN 'young' WHEN :'integration' THEN 'integration' ELSE CASE WHEN e.object_id IS NOT NULL THEN 'another' END END AS object,
     e.version, e.owner_scope, e.owner_id, e.provider, e.level, e.subject, e.digest IS NOT NULL AS digest
 FROM hftok.audit_events e WHERE e.action = 'carried_over' AND e.outcome = 'committed' ORDER BY owner_scope COLLATE "C", owner_id COLLATE "C", subject COLLATE "C", level;
@@ -162,7 +162,7 @@ BEGIN
 END
 $$;
 SELECT what, ok, CASE WHEN what !~ '^rows? ' THEN first_bad - :cut END AS from_cut, CASE WHEN what !~ '^rows? ' THEN regexp_replace(reason, '[0-9]+', 'N') END AS reason, error FROM deeds ORDER BY n;
--- Whoever lets a purge be made and undone has seen a stub, and may put it where it was: no purge is told that left it.
+-- A role that lets a purge be made and undone has seen a stub, and may put it where it was: no purge is told that left it.
 BEGIN;
 SELECT hftok.purge_audit(clock_timestamp()) > 0 AS purged;
 SELECT id AS seen_id, chain_hash AS seen_hash, signature AS seen_signature FROM hftok_private.audit_stub \gset
@@ -220,7 +220,7 @@ SELECT credentials, integrations, memberships FROM hftok.forget_user('alice');
 SELECT a.memberships, c.memberships AS of_club FROM hftok.forget_org('acme') a, hftok.forget_org('club') c;
 DELETE FROM hftok.decrypted_secrets;
 SELECT kind, checked - (SELECT count(*) FROM hftok_private.data_keys) AS left, failed FROM hftok.verify();
--- What no longer exists is not told for ever.
+-- An object that no longer exists is not told for ever.
 SELECT hftok.purge_audit('infinity') > 0 AS purged;
 CALL pg_temp.await_audit();
 SELECT action, provider, level FROM hftok.audit_events WHERE action = 'carried_over' AND id > (SELECT id FROM hftok_private.audit_stub);

@@ -1,6 +1,6 @@
--- Who sees what of the audit: users what they did and what was done with what is theirs, administrators of the application and
--- auditors everything, the backend nothing. What a DBA reads: recent uses, refusals, what nobody uses, who is new. And what the
--- writer counts besides.
+-- Readers of the audit: users see what they did and what was done with what is theirs, administrators of the application and
+-- auditors everything, the backend nothing. A DBA reads recent uses, refusals, secrets that nobody uses, and new readers. And
+-- the writer counts besides.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -83,7 +83,7 @@ SET ROLE hftok_admin;
 SELECT count(*) = (SELECT max(id) FROM hftok.audit_events) AS everything FROM hftok.audit_events;
 RESET ROLE;
 
--- Who read what in the last day.
+-- Reveals of the last day, by reader.
 SET ROLE hftok_auditor;
 SELECT role_name, actor_user, action, owner_scope, owner_id, provider, reveals, object_id IS NOT NULL AS object, last_at >= first_at AS times,
     application_name = current_setting('application_name') AS application FROM hftok.recent_reveals ORDER BY action, actor_user COLLATE "C";
@@ -96,7 +96,7 @@ RESET hftok.audit;
 CALL pg_temp.await_audit();
 SELECT sum(reveals) AS reveals FROM hftok.recent_reveals WHERE action = 'get_secret';
 
--- What was refused to whom.
+-- Refusals, by caller.
 SELECT hftok.get_secret('absent 1');
 SELECT hftok.get_secret('absent 2');
 SET SESSION AUTHORIZATION authenticator;
@@ -149,12 +149,12 @@ SELECT hftok.delete_credential('groq', p_user_id => 'bob');
 CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.secret_usage)$$);
 SELECT use_count FROM (SELECT secret_id FROM hftok.save_credential('groq', 'groq-key-of-bob', p_user_id => 'bob')) s JOIN hftok.credentials USING (secret_id);
 SELECT use_count FROM hftok.credentials WHERE scope_id = 'bob';
--- Whoever sees the counts does not get to know of what they may not see.
+-- The counts tell nobody of secrets that they may not see.
 SET ROLE regress_direct;
 SELECT count(*) AS seen FROM hftok.credentials;
 RESET ROLE;
 
--- What backends report, by day and currency; not what no column can hold.
+-- Reports of backends, by day and currency; not numbers that no column can hold.
 SELECT secret_id AS id FROM hftok.credentials WHERE scope_id = 'alice' \gset
 SELECT hftok.record_usage(:'id', 2, 1000, 0.25), hftok.record_usage(:'id', 1, 500, 0.5, 'USD'), hftok.record_usage(:'id', 1, 10, 0.125, 'EUR'), hftok.record_usage(:'id', 1, 10, 3, 'JPY');
 BEGIN;
@@ -176,7 +176,7 @@ SELECT hftok.record_usage(secret_id, 1, 1, 1, 'NOK') FROM hftok.credentials WHER
 CALL pg_temp.await($$EXISTS (SELECT FROM hftok.usage_daily WHERE currency = 'NOK')$$);
 SELECT requests, currency FROM hftok.usage_daily WHERE currency IN ('SEK', 'NOK') ORDER BY currency;
 
--- How the audit is doing.
+-- The state of the audit.
 CALL pg_temp.await_audit();
 SELECT audit_mode, audit_writer IN ('running', 'idle', 'starting') AS writer, audit_waiting, audit_lag FROM hftok.status();
 SET hftok.audit = 'sync';

@@ -1,5 +1,5 @@
--- What somebody puts into audit_pending who can write to every table and has no key: it is chained as what it is, unprotected, and
--- nothing is held against it.
+-- Rows that somebody who can write to every table, and has no key, puts into audit_pending: they are chained as what they are,
+-- unprotected, and nothing is held against them.
 
 \set VERBOSITY terse
 \encoding UTF8
@@ -82,7 +82,7 @@ RESET ROLE;
 SELECT kind, CASE id WHEN :'doomed' THEN '(doomed)' ELSE id END AS id, reason FROM hftok.verify() WHERE kind <> 'total' ORDER BY 1, 2;
 SELECT count(*) AS last FROM hftok.audit_events \gset
 
--- What hftok puts there itself while it is sealed is protected: by a key that opens nothing.
+-- Rows that hftok puts there itself while it is sealed are protected: by a key that opens nothing.
 SELECT hftok.seal();
 SELECT hftok.get_secret('named');
 SELECT hftok.delete_secret(:'lawful');

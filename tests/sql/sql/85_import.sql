@@ -22,7 +22,7 @@ LANGUAGE sql AS $$
     WHERE r.source = 'regress_app.' || $1 AND r.dry_run = $2 AND r.key IS NOT NULL ORDER BY length(r.key), r.key COLLATE "C"
 $$;
 
--- Who may: the operator, who can also read the source. And nowhere that could be undone.
+-- Only an operator who can also read the source may import, and not where the import could be undone.
 SET ROLE regress_owner;
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'id', 'huggingface');
 CALL hftok.blank_column('regress_app.users', 'huggingface_token', 'id');
@@ -52,7 +52,7 @@ BEGIN;
 CALL hftok.blank_column('regress_app.users', 'huggingface_token', 'id');
 ROLLBACK;
 
--- What cannot be asked for.
+-- Refused arguments.
 CALL hftok.import_column(NULL, 'huggingface_token', 'id', 'huggingface');
 CALL hftok.import_column('regress_app.users', 'none', 'id', 'huggingface');
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'name', 'huggingface');
@@ -112,7 +112,7 @@ CALL hftok.import_column('regress_app.llm_models', 'api_key_encrypted', 'id', p_
 CALL hftok.import_column('regress_app."user ""api"" keys%s"', 'api_key%I', 'the id', p_provider_column => 'service', p_owner_column => 'user_id');
 SELECT count(*) AS differ FROM before b FULL JOIN hftok.credentials c USING (secret_id) WHERE (b.version, b.updated_at) IS DISTINCT FROM (c.version, c.updated_at);
 
--- What changed in the source is taken in, also back to what it was; what changed in hftok is not undone.
+-- A change in the source is taken in, also back to the former value; a change in hftok is not undone.
 UPDATE regress_app.users SET huggingface_token = 'hf_00000000000000000000000000000001a1' WHERE id = 1;
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'id', 'huggingface');
 UPDATE regress_app.users SET huggingface_token = 'hf_00000000000000000000000000000000a1' WHERE id = 1;

@@ -17,7 +17,7 @@ GRANT anon TO authenticator;
 CREATE SCHEMA regress_api;
 RESET client_min_messages;
 
--- Who may: the operator, and only where they may create.
+-- Only the operator may, and only where they may create.
 SET ROLE regress_migrations;
 SELECT hftok.install_api('regress_api');
 SET ROLE hftok_service;
@@ -56,7 +56,7 @@ RESET ROLE;
 DROP TABLE regress_api.members;
 DROP FUNCTION regress_api.whoami;
 DROP DOMAIN regress_api.providers;
--- Whatever comes first in the caller's search path.
+-- Objects that come first in the caller's search path are not used.
 CREATE SCHEMA regress_trap AUTHORIZATION regress_migrations;
 GRANT USAGE ON SCHEMA regress_trap TO PUBLIC;
 SET ROLE regress_migrations;
@@ -75,7 +75,7 @@ SET client_min_messages = warning;
 DROP SCHEMA regress_trap CASCADE;
 RESET client_min_messages;
 
--- What is there is what hftok has, as far as users and the backend have it.
+-- The schema has what hftok has, as far as users and the backend have it.
 SELECT format('%s(%s) %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)) AS differs FROM pg_proc p
 WHERE p.pronamespace = 'regress_api'::regnamespace AND NOT EXISTS (
     SELECT FROM pg_proc o WHERE o.pronamespace = 'hftok'::regnamespace AND o.proname = p.proname
@@ -104,7 +104,7 @@ AND NOT EXISTS (SELECT FROM privileges o WHERE o.schema = 'regress_api' AND (o.o
 SELECT grantee, count(*) > 0 AS has FROM privileges WHERE schema = 'regress_api' AND grantee IN ('-', 'anon', 'regress_migrations') GROUP BY grantee;
 SELECT role, has_schema_privilege(role, 'regress_api', 'USAGE') AS usage FROM unnest('{hftok_user,hftok_service,hftok_admin,hftok_auditor,anon,regress_migrations}'::name[]) role;
 
--- What clients do, by names of the default schema.
+-- Calls of clients, by names of the default schema.
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE anon;
 SELECT regress_api.whoami();

@@ -10,11 +10,11 @@ SELECT kind, failed FROM hftok.verify();
 SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_user_id => 'alice') IS NOT NULL AS saved,
     hftok.save_credential('groq', 'gsk_' || repeat('a1', 26), p_user_id => 'alice') IS NOT NULL AS another;
 
--- What the catalogue says of itself is taken, and says nothing new.
+-- The catalogue's own entries are taken, and change nothing.
 SET ROLE regress_operator;
 SELECT count(hftok.register_provider(to_jsonb(p))) = count(*) AS all_taken FROM hftok.providers p;
 SELECT count(*) FILTER (WHERE hftok.unregister_provider(name)) = count(*) AS taken_back FROM hftok.providers;
--- Of a built-in provider something is said, and all else stays: its variables, its formats.
+-- One thing is said of a built-in provider, and all else stays: its variables, its formats.
 SELECT hftok.register_provider(to_jsonb(p) || '{"hosts": ["huggingface.co"], "label": "Ours"}') FROM hftok.providers p WHERE name = 'huggingface';
 SELECT label, hosts, env, jsonb_array_length(formats) AS formats, environment -> 'unset' AS unset, test ->> 'url' AS test, builtin FROM hftok.providers WHERE name = 'huggingface';
 SET ROLE regress_backend;
@@ -23,7 +23,7 @@ SELECT hftok.runner_env('{huggingface}', 'nobody');
 SELECT source FROM hftok.resolve_token('huggingface', 'alice', p_host => 'huggingface.co');
 SELECT hftok.resolve_token('huggingface', 'alice', p_host => 'router.huggingface.co');
 SET ROLE regress_operator;
--- What is said next takes its place.
+-- The next entry takes the place of the one before.
 SELECT hftok.register_provider('{"name": "huggingface", "docs_url": "https://wiki.example/tokens"}');
 SELECT label, docs_url, cardinality(hosts) AS hosts FROM hftok.providers WHERE name = 'huggingface';
 

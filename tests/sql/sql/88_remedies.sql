@@ -1,4 +1,4 @@
--- What can be done about a credential that cannot be used is said to be for whoever can do it.
+-- The remedy for a credential that cannot be used is shown to those who can apply it.
 
 CREATE FUNCTION pg_temp.hint(host text, org text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

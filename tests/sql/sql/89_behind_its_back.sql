@@ -1,10 +1,10 @@
--- What somebody does who may read and write every table, row security or not, and has no key: what decides who gets a value is
--- not believed when it is asked for, and verify() names the rest.
+-- Deeds of a role that may read and write every table, row security or not, and has no key: hftok does not believe the fields
+-- that decide who gets a value when it is asked for it, and verify() names the rest.
 
 \set VERBOSITY terse
 \i tests/sql/include/await.sql
 CREATE ROLE regress_intruder BYPASSRLS IN ROLE pg_read_all_data, pg_write_all_data;
--- That the role may not execute the table's check is no wall to count on.
+-- The role may not execute the table's check, but that is no wall to count on.
 GRANT EXECUTE ON FUNCTION hftok_private.is_secret TO regress_intruder;
 SELECT kind, reason, failed FROM hftok.verify();
 SELECT (hftok.save_credential('groq', 'groq-key-of-alice-1', p_user_id => 'alice')).secret_id AS id \gset
@@ -95,7 +95,7 @@ UPDATE hftok_private.user_api_keys SET id = gen_random_uuid() WHERE user_id = 'b
 INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('ghost', 'groq', '•');
 SELECT kind, id, reason FROM hftok.verify() WHERE kind <> 'total';
 SET LOCAL session_replication_role = origin;
--- What is done by hftok's own functions mends them, and what nobody has is forgotten.
+-- Changes by hftok's own functions mend the rows, and rows of nobody are forgotten.
 SELECT version FROM hftok.save_credential('groq', 'groq-key-of-alice-4', p_user_id => 'alice');
 SELECT * FROM hftok.forget_user('ghost');
 SELECT * FROM hftok.forget_user('bob');

@@ -36,7 +36,7 @@ SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*)
     (SELECT count(*) FROM hftok.providers WHERE NOT builtin) AS registered;
 SELECT source FROM hftok.resolve_token('openai', 'alice', p_model => 'm');
 SELECT hftok.get_integration_credentials(:'integration', 'alice');
--- What this session remembers of the former tables leads nowhere.
+-- This session remembers the former tables, and its memory leads nowhere.
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_model => 'm');
 SELECT token, source FROM hftok.resolve_token('openai', 'alice', p_model => 'm');
 INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'second-key-of-alice');
