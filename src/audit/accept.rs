@@ -17,8 +17,8 @@ use crate::pg::server::{audit_queue, audit_wait, server_log, wait};
 use crate::pg::who::session::{self, Session, database};
 use crate::settings;
 
-/// Records something that was done, and that is not to be undone with the transaction: it is accepted when this returns, in
-/// `sync` as safe as the server has its commits.
+/// Records something that is not to be undone with the transaction. The event is accepted when this returns; in `sync` mode it
+/// is then as safe as the server's commits.
 pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error> {
     let session = Session::acting_for(None);
     accept(&Event {
@@ -33,7 +33,7 @@ pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error
     })
 }
 
-/// Accepts an event: what it is about may be done when this returns.
+/// Accepts an event. When this returns, the caller may do what the event tells of.
 pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
     if session::is_standby() {
         return log(event);
@@ -51,7 +51,7 @@ pub(super) fn accept(event: &Event<'_>) -> Result<(), Error> {
     }
 }
 
-/// Puts a record into the queue, waiting for room if need be; `is_sync`: it will be waited for.
+/// Puts a record into the queue, waiting for room if need be; `is_sync`: the caller is going to wait for it.
 pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> {
     patiently(|| {
         audit_queue::with(|queue| {
@@ -62,7 +62,7 @@ pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> 
             if is_sync {
                 state.want(number, now);
             }
-            // A writer comes by itself; one that has much to do is better called early.
+            // A writer comes by itself. If it has much to do, the earlier it is called the better.
             let is_wanted =
                 state.lacks_writer(now) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
             Ok((lane, number, is_wanted))
@@ -76,7 +76,7 @@ pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> 
     })
 }
 
-/// The lane of this database, unless what waits there has waited for too long.
+/// The lane of this database, unless an event in it has waited for too long.
 pub(super) fn admit(queue: &mut Queue<'_>, now: i64) -> Result<usize, Full> {
     let lane = queue.header.claim(database())?;
     let bound = i64::try_from(settings::audit_bound().as_micros()).unwrap_or(i64::MAX);
@@ -99,7 +99,7 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
                 audit_queue::hurry(lane);
                 audit_wait::wait_released(lane);
             }
-            // There is no lane to be had now.
+            // No lane is free.
             None => wait::nap(Duration::from_millis(5)),
         }
         match try_once()? {
@@ -112,7 +112,7 @@ pub(super) fn patiently<R>(mut attempt: impl FnMut() -> Option<Result<R, Full>>)
     done
 }
 
-/// Waits until everything that was accepted or committed before is written, at most as long as callers wait.
+/// Waits until every event that was accepted or committed before is written, at most as long as callers wait.
 pub fn settle() {
     if session::is_standby() {
         return;
@@ -136,14 +136,14 @@ pub fn refused_in_sql(action: &str, outcome: &str, object: Object<'_>) {
     refuse(&Session::acting_for(None), action, outcome, object, Header::claim);
 }
 
-/// Records that a call was refused, if the error says so. Many that are alike are counted in one event.
+/// Records that a call was refused, if the error is a refusal. Refusals that are alike are counted in one event.
 pub fn refused(error: &Error) {
     let Some(outcome) = action::refusal(error) else { return };
     let object = Object { id: action::object(error), level: action::level(error), ..Object::default() };
     refuse(&Session::acting_for(None), action::name(statement::function()), outcome, object, Header::claim);
 }
 
-/// Records what Postgres refused before we were asked. Called while an error is being reported.
+/// Records a refusal by Postgres, which came before hftok was asked. Called while an error is being reported.
 pub fn denied(object: &str) {
     // The schema itself, or something in it.
     if let Some(name) =
@@ -153,7 +153,7 @@ pub fn denied(object: &str) {
     }
 }
 
-/// `lane` finds the lane: what only bears the name of a function of ours does not get this database one.
+/// `lane` finds the lane. A stranger's function of the same name as ours must not make this database take a new one.
 fn refuse(
     session: &Session<'_>,
     action: &str,
@@ -179,7 +179,8 @@ fn refuse(
         let _ = log(&event);
         return;
     }
-    // Without what tells apart refusals of one kind; and what the caller can make up would make each another one.
+    // `bare` leaves out everything that tells refusals of one kind apart. `alike` leaves out the texts that a caller can make
+    // up, because each would make another one.
     let bare = Event {
         object: Object::default(),
         who: Who { address: None, application: None, request: None, ..event.who },

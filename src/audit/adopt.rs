@@ -1,5 +1,5 @@
-//! Making a copy a database of its own: its keys are wrapped for its new identity, and its chain goes on under that with an
-//! event which says whose it continues.
+//! Making a copy a database of its own: its keys are wrapped for its new identity, and its chain goes on under that identity
+//! with an event that names the original.
 //!
 //! Everything is one transaction, the event too: it is chained here and not by the writer, which has no key in a copy. So
 //! nothing stands between the last event of the original and this one, and the stored generation names that last event.
@@ -19,7 +19,7 @@ use crate::pg::who::session::{self, Session, database};
 /// The name of the event.
 pub const ADOPT: &str = "adopt_database";
 
-/// Adopts the database, if it is a copy. So it is too where keys came from the original afterwards, by logical replication.
+/// Adopts the database, if it is a copy. It also is one if keys came from the original afterwards, by logical replication.
 pub fn adopt() -> Result<(), Error> {
     keys::ready()?;
     data_keys::lock()?;
@@ -34,7 +34,7 @@ pub fn adopt() -> Result<(), Error> {
     }
     let original = identity::place(lineage.last());
     let (number, link) = rows::last()?;
-    // Before anything of it can fail: whoever catches that goes on in this session.
+    // First of all, before anything that can fail: a caller that catches the error goes on in this session.
     changes::adopting();
     let home = identity::adopt(lineage, number, link)?;
     let adopted = Adopted { keys, former: known.first().copied().unwrap_or(here), identity: home.identity() };
@@ -126,7 +126,7 @@ impl Adopted {
             outcome: "committed",
             count: 1,
             who: session.as_who(),
-            // The head that it continues, and whose that is.
+            // The head that the chain continues, and the original whose head it is.
             object: Object {
                 digest: Some(before),
                 scope: Some("database"),

@@ -130,7 +130,7 @@ impl Consequences {
         }
     }
 
-    /// Adds what follows from others.
+    /// Adds the consequences of other events.
     pub fn join(&mut self, other: Self) {
         for (id, (count, last)) in other.uses {
             self.count(id, count, last);

@@ -1,5 +1,5 @@
-//! Changes: their events lie in `audit_pending` from the moment they are made, as committed or not as the change itself.
-//! What is rolled back, or prepared for somebody else to commit or not, is told by way of the queue, as far as there is room.
+//! Changes: their events lie in `audit_pending` from the moment they are made, committed or rolled back with the change itself.
+//! A change that is rolled back, or prepared for somebody else to commit, is told by way of the queue, as far as there is room.
 
 use std::cell::RefCell;
 
@@ -35,7 +35,7 @@ thread_local! {
 struct Change {
     /// The level of (sub)transactions that it belongs to: a rollback of that level is the end of it.
     depth: i32,
-    /// Changes alike that it stands for.
+    /// Number of equal changes that it stands for.
     count: usize,
     /// The party that made it.
     party: Party,
@@ -85,8 +85,8 @@ fn add(open: &mut Vec<Change>, change: Change) {
     }
 }
 
-/// A keyed hash over the event and its transaction. Without it, anyone who can write to the table could have events chained
-/// that never were, or once more. While hftok is sealed the key of the server's run makes it.
+/// A keyed hash over the event and its transaction. Without it, anyone who can write to the table could have forged events
+/// chained, or true ones once more. While hftok is sealed the key of the server's run makes it.
 fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
     let transaction = transaction::row_id();
     if matches!(keys::state(), State::Open { .. }) {
@@ -107,8 +107,8 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
     Ok(rows::protection_of_run(transaction, event))
 }
 
-/// The transaction adopts the database: its end is told, and if it is committed the writer is called, because what waited in the
-/// copy can be chained.
+/// Notes that the transaction adopts the database. Its end is recorded, and if it is committed the writer is called, because
+/// events that waited in the copy can now be chained.
 pub fn adopting() {
     transaction::tell(Listener::Changes, ended);
 }
@@ -130,7 +130,7 @@ fn ended(end: End) {
             tell(ROLLED_BACK, open.drain(kept..));
         }
         End::RolledBack => tell(ROLLED_BACK, open.drain(..)),
-        // Should it be rolled back, then in a process that knows nothing of it.
+        // It may be rolled back by another process, which knows nothing of the change.
         End::Prepared => tell(PREPARED, open.drain(..)),
         End::Committed if !open.is_empty() => {
             open.clear();
@@ -159,7 +159,7 @@ fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
     call_writer();
 }
 
-/// Has the writer look at the table. Should it not be called, it looks there whenever it comes for something else.
+/// Has the writer look at the table. If the call gets lost, the writer looks there whenever it comes for something else.
 fn call_writer() {
     let lane = audit_queue::with(|queue| {
         let lane = queue.header.claim(database()).ok()?;

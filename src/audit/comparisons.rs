@@ -38,10 +38,10 @@ pub fn record(action: &str, outcome: &str, object: Object<'_>) -> Result<(), Err
 /// Records that a source still holds what was imported from it.
 pub fn record_again(action: &str, outcome: &str, object: Object<'_>) -> Result<(), Error> {
     let began = session::statement_began();
-    // Taken out meanwhile: nothing that waits or fails finds it borrowed.
+    // The state is taken out meanwhile, so that nothing that waits or fails finds it borrowed.
     let (of, told) = AGAIN.take();
     let mut told = if of == began { told } else { Told::default() };
-    // Rows of a table have each another owner: one event for many of them names none.
+    // Every row of a table has another owner, so one event for many of them names none.
     let is_among_many = told.is_among_many() && object.id.is_some();
     let object = if is_among_many { Object { id: object.id, ..Object::default() } } else { object };
     let recorded = told.record(Deed { kind: Kind::Audit, action, outcome }, object, None);

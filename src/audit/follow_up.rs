@@ -46,7 +46,7 @@ impl FollowUp {
         Self { lane, database, later, counted: None, behind: None, is_troubled: false }
     }
 
-    /// Takes in what follows from a round.
+    /// Takes in the consequences of a round.
     pub fn gather(&mut self, later: Consequences) {
         self.later.join(later);
     }
@@ -61,7 +61,7 @@ impl FollowUp {
         !self.later.counting.is_empty() && !self.is_troubled
     }
 
-    /// Does what can be done now, and a portion of what takes long. `at_once`: nothing is to be gathered.
+    /// Does the steps that can be done now, and a portion of the steps that take long. `at_once`: nothing is to be gathered.
     pub fn go_on(&mut self, is_behind: bool, at_once: bool) {
         if is_behind {
             self.behind = Some(Instant::now());
@@ -106,7 +106,7 @@ impl FollowUp {
         self.is_troubled = trouble.is_some();
     }
 
-    /// Does what is left, for as long as it may take.
+    /// Does the steps that are left, within the time that the last ones may take.
     pub fn finish(&mut self) {
         let begun = Instant::now();
         while !self.is_done() && begun.elapsed() < LAST_WORDS {

@@ -1,4 +1,4 @@
-//! The audit: every use, change and refusal, written where a rollback of whoever did it does not reach.
+//! The audit: every use, change and refusal. No rollback takes an event back.
 //!
 //! ```text
 //! reveals, refusals, keys ──> queue in shared memory ──┐

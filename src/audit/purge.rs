@@ -1,7 +1,7 @@
 //! Removing the oldest part of the audit, so that the rest still verifies.
 //!
-//! A signed stub takes the place of what is removed. What the newest change of something lies in that part is said anew, at
-//! the end of the chain, because `verify()` holds what is stored against it.
+//! A signed stub takes the place of the removed events. If the newest change of an object is among them, it is recorded again
+//! at the end of the chain, because `verify()` holds the tables against it.
 
 use std::ffi::CStr;
 
@@ -20,12 +20,13 @@ use crate::settings;
 
 /// One purge at a time; readers are not kept out.
 const LOCK: &CStr = c"LOCK TABLE hftok_private.audit_stub IN SHARE ROW EXCLUSIVE MODE";
-/// The time that must be kept has not passed.
+/// Finds whether the time that events must be kept has not passed.
 const IS_YOUNG: &CStr = c"SELECT $1 > pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)";
 /// The newest event that may go.
 const CUT: &CStr = c"SELECT coalesce((SELECT min(a.id) - 1 FROM hftok_private.audit a WHERE a.at >= $1),
     (SELECT max(a.id) FROM hftok_private.audit a))";
-/// The newest change of every object, of every membership, of every share and of every provider, where it says that there is something and is to be removed.
+/// Finds the newest change of every object, membership, share and provider, if it is to be removed and says that the thing
+/// exists.
 const NEWEST: &CStr =
     c"SELECT n.object_id, n.version, n.digest, n.owner_scope, n.owner_id, n.provider, n.level, n.subject
     FROM (
@@ -64,7 +65,7 @@ thread_local! {
     static INSERT_STUB: Statement = const { Statement::new(PUT_STUB, &[INT8OID, BYTEAOID, BYTEAOID]) };
 }
 
-/// Removes the events before the first that is as young as `before`, and says how many these were.
+/// Removes the events before the first that is as young as `before`, and returns their number.
 pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     let retention = settings::audit_retention();
     let is_young: bool = one(ASK_AGE.read(&[before.into(), retention.into()], |row| row.must(1))?)?;
@@ -84,7 +85,7 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     if verifier::verify(None, Some(cut), None)?.first_bad.is_some() {
         return Err(Error::NotAllowed("what is to be purged does not verify: see hftok.verify_audit()"));
     }
-    // Before there is a stub: what lies before one is no longer looked at.
+    // This comes before there is a stub: events before a stub are no longer looked at.
     FIND_NEWEST.read(&[cut.into()], carry_over)?;
     let link = sign(cut)?;
     let mut from = first;
@@ -98,7 +99,7 @@ pub fn purge(before: TimestampWithTimeZone) -> Result<i64, Error> {
     Ok(removed)
 }
 
-/// Whether the events up to this one tell of values that went to whoever purges: nobody wipes their own slate.
+/// Whether the events up to this one tell of values that went to the purging role: nobody wipes their own slate.
 fn holds_own_reveals(cut: i64) -> Result<bool, Error> {
     let session = Session::acting_for(None);
     let who = session.as_who();
@@ -124,7 +125,7 @@ pub fn put_stub(number: i64, link: &Link, signature: &Link) -> Result<(), Error>
     Ok(())
 }
 
-/// Says again, at the end of the chain, what the newest event about an object had said.
+/// Records again, at the end of the chain, the newest event about an object.
 fn carry_over(row: &Row<'_>) -> Result<(), Error> {
     let digest: Option<Vec<u8>> = row.get(3);
     let text = |column| row.get::<String>(column);

@@ -1,10 +1,9 @@
-//! Values that are handed out: an event a secret, up to a hundred in one place of a statement; beyond that one event for many
-//! that are alike in everything but their ids, with their number and a digest over the ids.
+//! Values that are handed out: an event for each secret, up to a hundred in one place of a statement. Beyond that there is one
+//! event for many reveals that are alike in everything but their ids, with their number and a digest over the ids.
 //!
-//! What must stay true: a value is handed out only after its event was accepted. The event for many waits in the queue from
-//! the first of them, and grows there until the writer takes it: a cursor that is never closed keeps nothing back, and
-//! neither does a process that is killed. Under `sync` an event that says that many will follow is on disk before the
-//! first of them.
+//! Must stay true: a value is handed out only after its event was accepted. The event for many waits in the queue from its
+//! first reveal, and grows there until the writer takes it. So a cursor that is never closed keeps no event back, and neither
+//! does a process that is killed. Under `sync` an event that says that many will follow is on disk before the first of them.
 
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Growing;
@@ -50,7 +49,7 @@ struct Many {
     growing: Growing,
     /// Secrets that it stands for.
     count: usize,
-    /// The event, of no time.
+    /// The event with an empty time.
     alike: Vec<u8>,
 }
 
@@ -62,12 +61,12 @@ pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
 }
 
 impl Told {
-    /// Whether what comes next has no event of its own.
+    /// Whether the next event is counted among many.
     pub(super) fn is_among_many(&self) -> bool {
         self.count >= SINGLE
     }
 
-    /// An event for each secret while they are few, and one for many after that.
+    /// Records an event for each secret while they are few, and one for many after that.
     pub(super) fn record(
         &mut self,
         deed: Deed<'_>,
@@ -76,7 +75,7 @@ impl Told {
     ) -> Result<(), Error> {
         let session = Session::acting_for(acting);
         // On a standby there is no queue.
-        // Of an integration that is read the event names two things, so it is not among many.
+        // The event of an integration that is read names two objects, so it is not among many.
         if !self.is_among_many() || session::is_standby() || object.subject.is_some() {
             accept_now(deed.event(&session, object))?;
         } else {
@@ -134,13 +133,13 @@ impl Told {
     }
 }
 
-/// The time is that of acceptance, not of the statement.
+/// Makes the event. Its time is that of acceptance, not of the statement.
 fn accept_now(event: Event<'_>) -> Result<(), Error> {
     accept(&Event { at: session::now(), ..event })
 }
 
 impl<'a> Deed<'a> {
-    /// The event, of no time.
+    /// The event with an empty time.
     fn event(self, session: &'a Session<'_>, object: Object<'a>) -> Event<'a> {
         Event {
             at: 0,

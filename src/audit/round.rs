@@ -15,8 +15,8 @@ use crate::keys::data_keys;
 use crate::pg::server::{transaction, worker_transaction};
 use crate::pg::who::{roles, session};
 
-/// The key to chain with. There is none while hftok is sealed, has not this database's root key, or while the transaction
-/// that made the first key is still open: what comes then waits in `audit_pending`.
+/// The key to chain with. There is none while hftok is sealed, lacks this database's root key, or while the transaction that
+/// made the first key is still open: events of that time wait in `audit_pending`.
 pub fn key() -> Option<DataKeyId> {
     let usable = |key| data_keys::auditing_with(key, |_| key);
     let found = match worker_transaction::run(|| data_keys::existing_audit_key()?.map(usable).transpose()) {
@@ -68,7 +68,8 @@ pub fn write(
     Ok((later, pending.len() >= rows::PENDING))
 }
 
-/// An event as it is chained. Only what lay in a table can have been damaged; that it was there is told all the same.
+/// An event as it is chained. Only an event from a table can have been damaged; it is chained all the same, as one that cannot
+/// be read.
 fn read(bytes: &[u8]) -> Event<'_> {
     match Event::decode(bytes) {
         Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,

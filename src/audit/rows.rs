@@ -1,4 +1,4 @@
-//! The chain as rows: where it ends, what is added to it, and rows read again to be verified.
+//! The chain as rows: finding its end, adding to it, and reading rows again to verify them.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -19,16 +19,16 @@ use crate::pg::server::key_pages::run_key;
 use crate::pg::server::transaction;
 use crate::pg::who::session::{self, database};
 
-/// A database may have been created from one that had hftok, or have dropped it.
+/// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
 const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
-/// Beyond that number nobody gets by counting; a row there would leave no number for the next. With a lower bound near the end
-/// no more is read of the index's last page than is needed.
+/// Finds the newest event. Nobody reaches the upper bound by counting, and a row there would leave no number for the next. With
+/// a lower bound near the end no more is read of the index's last page than is needed.
 const LAST: &CStr =
     c"SELECT a.id, a.chain_hash FROM hftok_private.audit a WHERE a.id >= $1 AND a.id < 4611686018427387904
     ORDER BY a.id DESC LIMIT 1";
-/// An event before the beginning of the chain was inserted by somebody.
+/// Finds an event before the beginning of the chain, which somebody must have inserted.
 const FIRST_UNTIL: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id <= $1";
-/// The first event after a gap.
+/// Finds the first event after a gap.
 const FIRST_FROM: &CStr = c"SELECT min(a.id) FROM hftok_private.audit a WHERE a.id >= $1";
 /// Finds the beginning of the chain since the last purge.
 const STUB: &CStr =
@@ -37,7 +37,7 @@ const STUB: &CStr =
 const FIND_TOLD: &CStr =
     c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.protected AND a.action = $1
     AND a.outcome = 'committed' AND a.digest = $2";
-/// The link that a stub must fit.
+/// Reads the link that a stub must fit.
 const LINK: &CStr = c"SELECT a.chain_hash FROM hftok_private.audit a WHERE a.id = $1";
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] = &[
@@ -65,7 +65,7 @@ const COLUMNS: &[Oid] = &[
     TEXTOID,
     BYTEAOID,
 ];
-/// In pieces: a chain of any length is verified in little memory.
+/// Reads a piece of the chain: so a chain of any length is verified in little memory.
 const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
     a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
     a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
@@ -105,7 +105,7 @@ pub struct Stub {
     pub signature: Vec<u8>,
 }
 
-/// A row as it is stored, whatever it says.
+/// A row as it is stored, right or wrong.
 pub struct Stored {
     /// Its number.
     pub number: i64,
@@ -152,11 +152,11 @@ pub fn last() -> Result<(i64, Link), Error> {
         Some(last) => last,
         None => stub()?.map_or((0, START.to_vec()), |stub| (stub.number, stub.link)),
     };
-    // Anything else than a link is none that the next row can be tied to; it is found when the chain is verified.
+    // Bytes that are no link cannot be tied to by the next row; the verification finds them.
     Ok((number, Link::try_from(link.as_slice()).unwrap_or(START)))
 }
 
-/// Numbers are smaller than this.
+/// All numbers are smaller than this.
 pub const LIMIT: i64 = 1 << 62;
 
 /// The first event up to a number.
@@ -233,8 +233,8 @@ impl Pending {
         }
     }
 
-    /// Whether hftok put it there with a key. It may be true without: a server that was restarted while it was sealed has
-    /// forgotten the key of the run before.
+    /// Whether hftok put it there with a key. An event without a key may be true as well: a server that was restarted while it
+    /// was sealed has forgotten the key of the run before.
     pub fn is_protected(&self) -> Result<bool, Error> {
         let Some(link) = &self.protection else { return Ok(false) };
         if RunKey::is_named_by(link) {
@@ -242,7 +242,7 @@ impl Pending {
             return Ok(own.is_some_and(|own| same(&own, link)));
         }
         match data_keys::was_made(link, |key| key.protect(self.transaction, &self.event)) {
-            // It may name any key, also one that nobody has.
+            // The event may name any key, also one that nobody has.
             Err(Error::WrongRoot { .. }) => Ok(false),
             made => made,
         }
@@ -254,7 +254,7 @@ pub fn protection_of_run(transaction: u64, event: &[u8]) -> Option<Link> {
     run_key()?.protect(database(), transaction, event)
 }
 
-/// Leaves events in `audit_pending`, each with what protects it.
+/// Leaves events in `audit_pending`, each with its protection.
 pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Link>)>) -> Result<(), Error> {
     let mut new = Append::begin(table(c"audit_pending")?, &[TIMESTAMPTZOID, BYTEAOID, BYTEAOID])?;
     for (event, protection) in events {
@@ -263,8 +263,8 @@ pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Link>)>) -
     new.finish()
 }
 
-/// Locks the tables of the audit against whoever rebuilds or indexes them, and waits for those as long as this process waits for
-/// a lock.
+/// Locks the tables of the audit against statements that rebuild or index them, and waits for such a statement as long as this
+/// process waits for a lock.
 pub fn hold_tables() -> Result<(), Error> {
     lock::hold_for_rows(table(c"audit")?, table(c"audit_pending")?);
     Ok(())
@@ -327,7 +327,7 @@ impl NewRows {
 }
 
 impl Stored {
-    /// Columns are read even where a NULL would be damage: the verifier names the row.
+    /// Reads a row. A column may be NULL, though that is damage: the verifier names the row.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         let mut column = 10;
         Ok(Self {

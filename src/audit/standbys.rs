@@ -81,7 +81,7 @@ impl Standbys {
         }
     }
 
-    /// Lets go of those whose events are where they are to be.
+    /// Releases the callers whose events are where they are to be.
     pub fn look(&mut self) {
         if self.awaited.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Counts of use, and what is told to whoever listens: by the writer, in a transaction of its own, so that reading a token
+//! Counts of use, and notifications to listeners. The writer makes both in a transaction of its own, so that reading a token
 //! writes nothing for its reader, and a client that holds a counter's row stops nobody.
 
 use std::ffi::CStr;
@@ -15,7 +15,7 @@ use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::audit_queue;
 use crate::pg::who::session;
 
-/// Counting waits for nobody: an application's lock must not stop the audit.
+/// Counting waits for a lock only briefly: an application's lock must not stop the audit.
 const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
 /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
 const LOOSE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
@@ -84,7 +84,7 @@ pub fn report(usage: Usage<'_>) -> Result<(), Error> {
     push(&[&[tag::USAGE][..], &usage.encode()].concat(), false).map(|_| ())
 }
 
-/// Whether it is to be looked for credentials that are about to expire: at most once an hour in a database.
+/// Whether it is time to look for credentials that are about to expire: at most once an hour in a database.
 pub fn is_time_to_look_out(lane: usize) -> bool {
     let now = session::steady();
     audit_queue::with(|queue| {
@@ -155,7 +155,7 @@ fn portion(later: &Consequences) -> usize {
     later.counting.len().saturating_sub(PORTION)
 }
 
-/// Tells of changes, and now and then of what expires.
+/// Tells of changes, and now and then of credentials that are about to expire.
 fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     let expiring: Vec<String> = if look_out {
         FIND_EXPIRING.write(&[], |row| Ok(row.get(1)))?.into_iter().flatten().collect()
@@ -189,7 +189,7 @@ fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), E
     Ok(())
 }
 
-/// Adds what backends reported.
+/// Adds the reports of backends.
 fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {
     let reports: Vec<_> = reports.iter().filter_map(|bytes| Usage::decode(bytes)).collect();
     if reports.is_empty() {

@@ -93,14 +93,14 @@ fn against(pinned: &Head) -> Result<Option<(i64, String)>, Error> {
 
 /// The identities that the database had, one after the other.
 struct Eras {
-    /// Each with the event after which it begins.
+    /// Each identity, with the event after which it begins.
     identities: Vec<(i64, Identity)>,
     /// The identity that a database without a chain of its own continues.
     continued: Option<String>,
 }
 
 impl Eras {
-    /// From the stored generations. Fails in a copy: it has no key to verify with.
+    /// Reads the identities from the stored generations. Fails in a copy: it has no key to verify with.
     fn known() -> Result<Self, Error> {
         // Before the first key there is nothing that could be chained.
         if data_keys::existing_audit_key()?.is_none() && identity::stored()?.is_none() {
@@ -122,8 +122,8 @@ impl Eras {
         self.identities.iter().rev().find(|(after, _)| *after < number).map(|(_, identity)| *identity)
     }
 
-    /// The first event of the newest generation that must be there: one that continues another begins with the event that says
-    /// so. The generations are authentic if the keys unwrap, so nobody can cut off more than what comes after.
+    /// The first event of the newest generation, which must be there: a generation that continues another begins with the event
+    /// that says so. The generations are authentic if the keys unwrap, so nobody can cut off more than the events after it.
     fn first_own(&self) -> i64 {
         match self.identities.as_slice() {
             [_, .., (after, _)] => after + 1,
@@ -142,9 +142,9 @@ struct Walk {
     link: Link,
     /// Events so far that no key had signed.
     unprotected: i64,
-    /// The first event that is wrong, and why.
+    /// The first event that is wrong, with the reason.
     bad: Option<(i64, String)>,
-    /// The event that did not fit, until it is known whether the one after it fits to its link.
+    /// The event that did not fit. The event after it tells what is wrong, by fitting to its link or not.
     suspect: Option<Stored>,
     /// When progress was reported last.
     told: Instant,
@@ -193,7 +193,7 @@ impl Walk {
         let mut next = self.number + 1;
         while self.bad.is_none() && next <= to {
             let mut seen = next;
-            // One more, because what follows tells what is wrong with one that does not fit.
+            // One event more, because the next one tells what is wrong with an event that does not fit.
             let read = rows::read(next, to.saturating_add(1), |row| {
                 seen = row.number;
                 self.step(row, to)
@@ -215,7 +215,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Looks at one event, and at the one before it once this one tells what was wrong with that.
+    /// Looks at one event, and at the one before it once this one tells what was wrong there.
     fn step(&mut self, row: Stored, to: i64) -> Result<(), Error> {
         if self.bad.is_some() {
             return Ok(());
@@ -256,7 +256,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Whether a row is what hftok wrote after this link.
+    /// Whether hftok wrote this row after this link.
     fn fits(&self, before: &Link, row: &Stored) -> Result<bool, Error> {
         let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
             return Ok(false);
@@ -272,7 +272,7 @@ fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> 
     data_keys::was_made(&signature, |key| key.stub(number, link))
 }
 
-/// In constant time, though links are public: one comparison for all.
+/// Takes constant time, though links are public: one comparison serves all.
 fn is_link(stored: &[u8], link: &Link) -> bool {
     Link::try_from(stored).is_ok_and(|stored| chain::same(&stored, link))
 }

@@ -1,9 +1,9 @@
 //! The writer of a database: a worker that makes rows of events while there are any.
 //!
-//! A round is one transaction: everything that waits is chained and committed, and only then released from the queue. What
-//! follows from it (counts, notifications) is a transaction of its own, which may fail or be late without stopping the
-//! audit. The writer takes no lock that a client's transaction can hold for long: it adds rows to a table that nobody else
-//! writes, and deletes from `audit_pending` what is committed there.
+//! A round is one transaction: everything that waits is chained and committed, and only then released from the queue. Its
+//! consequences (counts, notifications) have transactions of their own, which may fail or be late without stopping the audit.
+//! The writer takes no lock that a client's transaction can hold for long: it adds rows to a table that nobody else writes, and
+//! deletes from `audit_pending` rows that are committed there.
 //!
 //! It leaves when there was nothing to do for a second, because a database with a worker in it can be neither dropped nor
 //! renamed nor copied, and at once when others wait for a place.
@@ -46,7 +46,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Its own settings: those of the database are made for clients.
 const SETTINGS: &[(&CStr, &CStr)] = &[
-    // Waiting for longer it would not notice that it is told to end.
+    // With a longer timeout the writer would not notice that it is told to end.
     (c"lock_timeout", c"250ms"),
     (c"statement_timeout", c"0"),
     (c"idle_in_transaction_session_timeout", c"0"),
@@ -68,7 +68,7 @@ pub struct Errand {
     pub lane: usize,
     /// Its database.
     pub database: u32,
-    /// Starts led to nothing: is there still such a database?
+    /// Starts led to nothing, so the errand is to find out whether the database still exists.
     pub is_inquest: bool,
 }
 
@@ -122,7 +122,7 @@ fn main(argument: u64) {
     .work();
 }
 
-/// Writes into the server's log what can no longer be written where it belongs.
+/// Writes events into the server's log that can no longer be written where they belong.
 fn forsake(Errand { lane, database, .. }: Errand) {
     let mut copy = Vec::new();
     while let Ok((batch, end)) = take(lane, &mut copy) {
@@ -147,7 +147,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
     });
 }
 
-/// The same for every database, by the launcher, when the server ends and nobody else will.
+/// Does the same for every database. The launcher calls it when the server ends and nobody else will.
 pub fn forsake_all() {
     let lanes = audit_queue::look(|header| {
         let waiting =
@@ -159,7 +159,8 @@ pub fn forsake_all() {
     }
 }
 
-/// Copies what waits in a lane, into memory that was made before. It stays where it is when there is no memory for a round.
+/// Copies the waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
+/// a round.
 fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<(Batch, u64), Error> {
     copy.clear();
     copy.try_reserve(2 * GULP).map_err(|_| Error::NoMemory)?;
@@ -184,9 +185,9 @@ struct Writer {
     has_left: bool,
     /// When it looked there last.
     looked: Instant,
-    /// Whether it came by since without looking.
+    /// Whether it has done a round since then without looking.
     has_passed: bool,
-    /// Since when somebody holds its tables, and whether that was told.
+    /// The time since which somebody holds its tables, and whether that was told.
     blocked: Option<(Instant, bool)>,
 }
 
@@ -219,7 +220,8 @@ impl Writer {
             worker::read_configuration();
             self.standbys.look();
             self.after.go_on(self.is_behind(), audit_queue::is_scarce());
-            // The keys may have come just after they were asked for; and what was prepared is committed without a call.
+            // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
+            // call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK;
             if is_missed || (self.has_left && matches!(keys::state(), State::Open { .. })) {
                 audit_queue::with(|queue| queue.header.lanes[self.lane].call());
@@ -246,14 +248,14 @@ impl Writer {
                 return;
             }
             if !self.is_busy() {
-                // Half, so that what comes just after a round is on disk in time.
+                // Half of the interval, so that an event that comes just after a round is on disk in time.
                 let time = (settings::audit_flush_interval() / 2).min(PATIENCE / 4);
                 worker::wait(Some(self.standbys.again().unwrap_or(time).min(time)));
             }
         }
     }
 
-    /// Once a wait, and not before it is a long one.
+    /// Tells of the lock once a wait, and only if the wait is long.
     fn tell_of_lock(&mut self) {
         let (since, is_told) = *self.blocked.get_or_insert_with(|| (Instant::now(), false));
         if !is_told && since.elapsed() > LONG {
@@ -281,7 +283,7 @@ impl Writer {
         audit_queue::look(|header| holds(&header.lanes[self.lane])).unwrap_or(false)
     }
 
-    /// Chains everything that waits. An error is one that this writer cannot mend: another will be started.
+    /// Chains everything that waits. An error is one that this writer cannot mend: the launcher starts another.
     fn round(&mut self) -> Result<Found, ()> {
         let asked = audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
@@ -317,7 +319,7 @@ impl Writer {
                 }
                 Ok(Found::Something)
             }
-            // It holds nothing meanwhile, and is better placed to go on at once than another that would be started.
+            // This writer holds nothing meanwhile, and can go on sooner than another that would be started.
             Err(report) if report.sqlstate == *b"55P03" => {
                 audit_queue::set_blocked(self.lane, true);
                 Ok(Found::Blocked)
@@ -333,7 +335,7 @@ impl Writer {
         }
     }
 
-    /// Into the log, since there is nobody else to tell.
+    /// Writes into the log, since there is nobody else to tell.
     fn complain(&self, report: &Report) {
         server_log::write(&format!(
             "hftok: the audit of database {} could not be written and is tried again: {}",
