@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# What hftok costs as it grows, and where nobody calls it. Behind `make bench-growth`: time a call beside a plain SELECT, bytes
+# The cost of hftok as it grows, and where nobody calls it. Behind `make bench-growth`: time a call beside a plain SELECT, bytes
 # a secret and memory of a session at each number of users, then pgbench's own SELECTs with hftok preloaded and without.
 #
-# Must stay true: what is compared comes in turn within each round, as in bench.sh; times of different sizes are of one server
-# in one run.
+# Must stay true: rivals come in turn within each round, as in bench.sh; times of different sizes are of one server in one run.
 #
 #   BENCH_SIZES='1000 100000 1000000 10000000' BENCH_ROUNDS=9 BENCH_SECONDS=2 make bench-growth
 # shellcheck source=tools/environment.sh
@@ -26,7 +25,7 @@ time_of() { # NAME: microseconds a call
         awk -v batch="$batch" '/^tps/ { print 1e6 / $3 / batch }'
 }
 
-# What a session's process has in memory for itself, after so many calls, in kilobytes.
+# Memory that a session's process has for itself, after this many calls, in kilobytes.
 memory_after() { # USERS CALLS...
     local users=$1 process calls
     shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How fast hftok is beside what one would write without it. Behind `make bench`; what is measured stands in
-# benches/measures.txt, what it is measured on in benches/data.sql.
+# The speed of hftok beside SQL that one would write without it. Behind `make bench`; the measures stand in
+# benches/measures.txt, their data in benches/data.sql.
 #
 # Must stay true:
 # - Only ratios within one run are quoted: the rivals come in turn within each round, so that a machine that slows down slows
@@ -56,8 +56,8 @@ measure() { # NAME: transactions a second
 tools/setup.sh
 make --no-print-directory install >/dev/null
 scratch_make
-# What a commit costs is part of what is measured; what a server does in its first minutes is not: everything fits into its
-# memory, and its WAL goes into files that are there.
+# The cost of a commit is part of the measure. The cost of a server's first minutes is not: everything fits into its memory, and
+# its WAL goes into files that are there.
 cluster_start 'fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h'
 read_measures
 echo "Loading $users users"

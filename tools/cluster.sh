@@ -35,7 +35,7 @@ scratch_make() {
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    # Whatever TMPDIR says: the path of a socket may not be longer than 107 bytes.
+    # TMPDIR is not asked: the path of a socket may not be longer than 107 bytes.
     scratch=$(mktemp -d /tmp/hftok.XXXXXX)
     chown "$server_user" "$scratch"
 }
@@ -56,10 +56,10 @@ cluster_start() {
         "shared_preload_libraries = 'hftok'" "hftok.key_file = '$scratch/keyring'" "hftok.gateways = 'authenticator'" "$@" \
         >>"$scratch/data/postgresql.conf"
 
-    # What the caller's environment says about other servers must not reach this one.
+    # Settings for other servers in the caller's environment must not reach this one.
     unset PGSERVICE PGPASSWORD PGOPTIONS PGHOSTADDR PGSSLMODE
     export PGHOST=$scratch/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-    # Where memory is short: CONTRIBUTING.md.
+    # CONTRIBUTING.md says what a limit on memory is for.
     (
         [ -z "${HFTOK_ADDRESS_SPACE:-}" ] || ulimit -v "$HFTOK_ADDRESS_SPACE"
         as_server "$bindir/pg_ctl" start --silent --wait --pgdata="$scratch/data" --log="$scratch/server.log" </dev/null

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# How the benchmarks measure: what pgbench sends, and that nothing of before is measured with it. Sourced, after cluster.sh.
+# pgbench's scripts for the benchmarks, and a pause that keeps work of before out of a measure. Sourced, after cluster.sh.
 
-# So many statements go in one pipeline.
+# Statements that go in one pipeline.
 # shellcheck disable=SC2034 # whoever sources this uses it
 readonly batch=50
 
-# A transaction of pgbench: so many statements, in one pipeline if they are several. What stands for something drawn anew for
-# each (:u a user, :n its number, :h one of a thousand users, :s one of 10,000 names) is drawn only if it is named, because
-# pgbench works beside the server.
+# A transaction of pgbench: COUNT statements, in one pipeline if they are several. A placeholder is drawn anew for each (:u a
+# user, :n its number, :h one of a thousand users, :s one of 10,000 names), but only if it is named, because pgbench works
+# beside the server.
 pgbench_script() { # STATEMENT USERS COUNT
     local n statement
     for ((n = 0; n < $3; n++)); do
@@ -22,13 +22,13 @@ pgbench_script() { # STATEMENT USERS COUNT
         statement=${1//:u/\'user-\' || :n$n::text}
         statement=${statement//:h/\'user-\' || :h$n::text}
         statement=${statement//:s/\'secret-\' || :s$n::text}
-        # What is left of :n is the number alone.
+        # The :n that are left are the number alone.
         sed -E "s/:n\\b/:n$n/g; s/\$/;/" <<<"$statement"
     done
     [ "$3" -eq 1 ] || printf '%s\n' '\endpipeline'
 }
 
-# What the measure before has left to do for the audit's writer is not the next one's to bear.
+# Waits until the audit's writer has done the work of the measure before, so that the next one does not bear it.
 calm() {
     while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do
         sleep 0.2

@@ -27,7 +27,7 @@ has_server_headers() { [ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ]; 
 
 apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
 
-# What is there already stays as it is: an upgrade would restart the machine's own servers.
+# Packages that are there already stay as they are: an upgrade would restart the machine's own servers.
 apt_install() {
     echo "setup: installing $*"
     apt_get install --no-install-recommends --no-upgrade -y "$@" >/dev/null || fail "apt-get could not install: $*"
@@ -107,7 +107,7 @@ install_rust() {
         if command -v rustup >/dev/null; then
             rustup -q toolchain install "$rust" --profile minimal
         else
-            # What https://sh.rustup.rs leads to, from the host that everything else comes from as well.
+            # The installer that https://sh.rustup.rs leads to, from the host that everything else comes from as well.
             curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
                 sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain "$rust" >/dev/null
         fi || true

@@ -92,7 +92,7 @@ fn imports() -> Imports {
     modules.iter().map(|(from, text)| (from.clone(), asked(from, text))).collect()
 }
 
-/// How far up a module's room is; more is lower.
+/// The height of a module's room; more is lower.
 fn depth(module: &str) -> usize {
     let room = module.split("::").next().unwrap_or_default();
     ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{module} is in no room"))
