@@ -36,7 +36,7 @@ pub struct WalkArguments<'a> {
 impl Parameter for WalkArguments<'_> {
     const COUNT: usize = 5;
 
-    #[inline]
+    #[inline(always)]
     fn take(arguments: &mut Arguments) -> Result<Self, Error> {
         Ok(Self {
             user: arguments.next()?,

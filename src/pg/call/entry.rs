@@ -183,10 +183,11 @@ impl Arguments {
         // SAFETY: the call has so many arguments, and the declaration in sql/ gives each the type that the function names. The
         // memory of an argument outlives the call.
         unsafe {
+            let Some(given) = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at) else { return Ok(None) };
             if T::HAS_ANY_LENGTH {
-                let given = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at).map_or(0, |given| length(given));
-                if given > BESIDE_VALUE {
-                    admit_long(given)?;
+                let length = length(given);
+                if length > BESIDE_VALUE {
+                    admit_long(length)?;
                 }
             }
             Ok(pgrx::fcinfo::pg_getarg(self.fcinfo, at))
