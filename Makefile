@@ -4,7 +4,7 @@
 # - PG_CONFIG alone decides which Postgres is built for, and nothing is asked of it before a target needs it, so that
 #   `make try` works on a machine that has no Postgres yet.
 # - What is built lies under the target folder; the source tree is only read, but for the figures of a whole `make bench`.
-# - The install script is the plain concatenation of sql/[0-9]*.sql in order: what is reviewed there is what is installed.
+# - The install script is the plain concatenation of the files that sql/order names: what is reviewed there is what is installed.
 
 PG_CONFIG ?= pg_config
 CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -27,7 +27,10 @@ cargo_pg = --locked --no-default-features --features pg$(pg_major)
 
 library = $(CARGO_TARGET_DIR)/release/libhftok.so
 script = $(CARGO_TARGET_DIR)/extension/hftok--$(VERSION).sql
-upgrades = $(wildcard sql/hftok--*--*.sql)
+upgrades = $(wildcard sql/upgrade/hftok--*--*.sql)
+# In this order. A file in sql/ that it does not name, or names twice, is a mistake.
+sql_order = $(shell sed '/^\#/d' sql/order)
+sql_unlisted = $(filter-out $(sql_order:%=sql/%.sql),$(wildcard sql/once/*.sql sql/again/*.sql))
 
 # Building stays with the user who calls, copying asks for more rights only where it must: `sudo make` would build as root.
 elevate = $(if $(DESTDIR),,$(shell test -w "$(pkglibdir)" -a -w "$(extdir)" || command -v sudo))
@@ -110,6 +113,7 @@ postgres:
 # somebody else may be installing it.
 $(script): FORCE
 	@test -n "$(VERSION)" || { echo "hftok.control names no default_version" >&2; exit 1; }
+	@$(if $(sql_unlisted),echo "sql/order does not name $(sql_unlisted)" >&2; exit 1)
 	@mkdir -p "$(@D)"
-	@cat $(sort $(wildcard sql/[0-9]*.sql)) >"$@.$$$$" && mv "$@.$$$$" "$@"
+	@cat $(sql_order:%=sql/%.sql) >"$@.$$$$" && mv "$@.$$$$" "$@"
 FORCE:

@@ -1,5 +1,5 @@
-//! Lists what users can call or read in the schemas hftok and hftok_import, from sql/, where it is defined: Postgres may refuse it before hftok is
-//! asked, and the audit tells of that.
+//! Lists what users can call or read in the schemas hftok and hftok_import, from sql/again, where it is defined: Postgres may
+//! refuse it before hftok is asked, and the audit tells of that.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=sql");
     let mut names = BTreeSet::new();
-    for file in fs::read_dir("sql")? {
+    for file in fs::read_dir("sql/again")? {
         let path = file?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
             names.extend(fs::read_to_string(path)?.lines().filter_map(defined).map(str::to_owned));

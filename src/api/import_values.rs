@@ -1,4 +1,4 @@
-//! Moving in: what becomes of one value. Core decides ([`hftok_core::moving_in`]); the statements of `sql/46_import_values.sql`
+//! Moving in: what becomes of one value. Core decides ([`hftok_core::moving_in`]); the statements of `sql/again/import_values.sql`
 //! gather the facts and write what follows.
 
 use hftok_core::moving_in::value::{fault, without_bearer};

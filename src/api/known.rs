@@ -1,4 +1,4 @@
-//! What the triggers of `sql/26_known.sql` call: sessions are told that what they know has changed.
+//! What the triggers of `sql/again/levels.sql` call: sessions are told that what they know has changed.
 
 use hftok_core::binding::Scope;
 

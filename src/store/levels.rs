@@ -1,7 +1,7 @@
 //! What a session knows of the levels, so that the walk need not ask again and again: where the table of secrets is, and which
 //! levels are empty throughout.
 //!
-//! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/26_known.sql`, which
+//! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/again/levels.sql`, which
 //! also fire for replication and COPY), so that it is forgotten when the change is committed, and at once by the session
 //! that makes it. A level is called empty only if it never had a row: what is remembered of it once it has one is right for ever.
 

@@ -1,13 +1,6 @@
 -- Credentials of users, organisations, models and the installation.
 
-CREATE TYPE hftok.saved_credential AS (secret_id uuid, version int, preview text, warnings text[]);
-COMMENT ON TYPE hftok.saved_credential IS 'What saving answers.';
-CREATE TYPE hftok.checked_credential AS (ok boolean, warnings text[]);
-COMMENT ON TYPE hftok.checked_credential IS 'What checking answers.';
-CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz);
-COMMENT ON TYPE hftok.resolved_token IS 'The credential to use and where it comes from.';
-
-CREATE FUNCTION hftok.save_credential(
+CREATE OR REPLACE FUNCTION hftok.save_credential(
     p_provider text, p_secret text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL,
     p_global boolean DEFAULT false, p_label text DEFAULT NULL, p_expires_at timestamptz DEFAULT NULL,
     p_allowed_hosts text[] DEFAULT NULL, p_on_unusable text DEFAULT NULL, p_expected_version int DEFAULT NULL
@@ -16,7 +9,7 @@ CREATE FUNCTION hftok.save_credential(
 COMMENT ON FUNCTION hftok.save_credential IS
     'Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts and on_unusable unless given.';
 
-CREATE FUNCTION hftok.save_hf_token(
+CREATE OR REPLACE FUNCTION hftok.save_hf_token(
     p_token text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL,
     p_global boolean DEFAULT false
 ) RETURNS hftok.saved_credential
@@ -26,7 +19,7 @@ CREATE FUNCTION hftok.save_hf_token(
     END;
 COMMENT ON FUNCTION hftok.save_hf_token IS 'Saves a Hugging Face token, as save_credential() does.';
 
-CREATE FUNCTION hftok.save_credentials(p_rows jsonb)
+CREATE OR REPLACE FUNCTION hftok.save_credentials(p_rows jsonb)
     RETURNS TABLE (n int, secret_id uuid, version int, preview text, warnings text[])
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -84,25 +77,25 @@ $$;
 COMMENT ON FUNCTION hftok.save_credentials IS
     'Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered.';
 
-CREATE FUNCTION hftok.check_credential(p_provider text, p_secret text) RETURNS hftok.checked_credential
+CREATE OR REPLACE FUNCTION hftok.check_credential(p_provider text, p_secret text) RETURNS hftok.checked_credential
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_check_credential';
 COMMENT ON FUNCTION hftok.check_credential IS 'Looks at a value as a provider''s, and stores nothing.';
 
-CREATE FUNCTION hftok.delete_credential(
+CREATE OR REPLACE FUNCTION hftok.delete_credential(
     p_provider text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL,
     p_global boolean DEFAULT false
 ) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_credential';
 COMMENT ON FUNCTION hftok.delete_credential IS 'Deletes a credential and its history; false when there is none that the caller may delete.';
 
-CREATE FUNCTION hftok.report_credential(
+CREATE OR REPLACE FUNCTION hftok.report_credential(
     p_secret_id uuid, p_verdict text, p_message text DEFAULT NULL, p_version int DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_report_credential';
 COMMENT ON FUNCTION hftok.report_credential IS
     'Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration''s credentials its status is kept too.';
 
-CREATE FUNCTION hftok.resolve_token(
+CREATE OR REPLACE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS hftok.resolved_token
@@ -110,18 +103,18 @@ CREATE FUNCTION hftok.resolve_token(
 COMMENT ON FUNCTION hftok.resolve_token IS
     'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422).';
 
-CREATE FUNCTION hftok.resolve_hf_token(
+CREATE OR REPLACE FUNCTION hftok.resolve_hf_token(
     p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL, p_host text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_resolve_hf_token';
 COMMENT ON FUNCTION hftok.resolve_hf_token IS 'The Hugging Face token to use; NULL when no level has one.';
 
-CREATE FUNCTION hftok.previous_token(p_secret_id uuid) RETURNS text
+CREATE OR REPLACE FUNCTION hftok.previous_token(p_secret_id uuid) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_previous_token';
 COMMENT ON FUNCTION hftok.previous_token IS 'The version before the current one, while hftok.overlap lasts.';
 
-CREATE FUNCTION hftok.runner_env(
+CREATE OR REPLACE FUNCTION hftok.runner_env(
     p_providers text[] DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_levels text[] DEFAULT NULL
 ) RETURNS jsonb
@@ -129,13 +122,13 @@ CREATE FUNCTION hftok.runner_env(
 COMMENT ON FUNCTION hftok.runner_env IS
     'Environment variables for a process that calls providers; null for one to unset. Providers that are named must be usable; without names those that are not are left out.';
 
-CREATE FUNCTION hftok_private.explain(
+CREATE OR REPLACE FUNCTION hftok_private.explain(
     p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[]
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_explain';
 COMMENT ON FUNCTION hftok_private.explain IS 'explain_token() as JSON text, for whoever asks.';
 
-CREATE FUNCTION hftok.explain_token(
+CREATE OR REPLACE FUNCTION hftok.explain_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL
 ) RETURNS TABLE (level text, outcome text, secret_id uuid, preview text, detail text)
@@ -148,7 +141,7 @@ CREATE FUNCTION hftok.explain_token(
     END;
 COMMENT ON FUNCTION hftok.explain_token IS 'The whole walk, a row a level, without a value.';
 
-CREATE FUNCTION hftok.token_provided(
+CREATE OR REPLACE FUNCTION hftok.token_provided(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL
 ) RETURNS boolean

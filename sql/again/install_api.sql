@@ -3,7 +3,7 @@
 -- Must stay true: what is made here has no rights of its own. Wrappers and views run as whoever calls, so that everything
 -- hftok refuses is refused here; and they are granted to whom the originals are, whatever default privileges say.
 
-CREATE FUNCTION hftok.install_api(p_schema name DEFAULT 'public', p_names text[] DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION hftok.install_api(p_schema name DEFAULT 'public', p_names text[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE

@@ -11,30 +11,30 @@
 -- nothing can come of a table when no condition of the reader's stands beside that one.
 
 -- COST: dear, so that Postgres never evaluates it for each row of everybody's, but takes the index that it can be looked up in.
-CREATE FUNCTION hftok_private.caller_id() RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.caller_id() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER COST 100000 AS 'MODULE_PATHNAME', 'hftok_caller_id';
 COMMENT ON FUNCTION hftok_private.caller_id IS 'The caller''s identity; NULL for none. Never fails.';
 -- COST: next to nothing, so that Postgres asks it before any condition of the reader's that stands beside it.
-CREATE FUNCTION hftok_private.is_caller(p_user_id text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.is_caller(p_user_id text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER COST 0.0001 AS 'MODULE_PATHNAME', 'hftok_is_caller';
 COMMENT ON FUNCTION hftok_private.is_caller IS 'Whether this identity is the caller''s. Never fails.';
-CREATE FUNCTION hftok_private.caller_is_in(p_groups text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.caller_is_in(p_groups text[]) RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_in';
 COMMENT ON FUNCTION hftok_private.caller_is_in IS 'Whether the caller is a member of one of these roles. Never fails.';
-CREATE FUNCTION hftok_private.caller_is_administrator() RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.caller_is_administrator() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_administrator';
 COMMENT ON FUNCTION hftok_private.caller_is_administrator IS 'Whether the caller is an administrator of the application. Never fails.';
-CREATE FUNCTION hftok_private.planned_for(p_groups text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.planned_for(p_groups text[]) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_in';
 COMMENT ON FUNCTION hftok_private.planned_for IS
     'Whether a statement is planned for a member of one of these roles. Decides which branch of a view is planned, never what is seen.';
-CREATE FUNCTION hftok_private.planned_for_administrator() RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.planned_for_administrator() RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_caller_is_administrator';
 COMMENT ON FUNCTION hftok_private.planned_for_administrator IS
     'Whether a statement is planned for an administrator of the application. Decides which branch of a view is planned, never what is seen.';
 
 -- Written so that it is inlined: only then is it asked while Postgres plans.
-CREATE FUNCTION hftok_private.sees_all(p_groups text[], p_administrators boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.sees_all(p_groups text[], p_administrators boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     RETURN (hftok_private.planned_for(p_groups) OR p_administrators AND hftok_private.planned_for_administrator())
         AND (hftok_private.caller_is_in(p_groups) OR p_administrators AND hftok_private.caller_is_administrator());
@@ -51,6 +51,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE hftok_private.%I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE pg_catalog.format('ALTER TABLE hftok_private.%I FORCE ROW LEVEL SECURITY', name);
+        EXECUTE pg_catalog.format('DROP POLICY IF EXISTS hftok ON hftok_private.%I', name);
         EXECUTE pg_catalog.format('CREATE POLICY hftok ON hftok_private.%I TO hftok_owner USING (true) WITH CHECK (true)', name);
     END LOOP;
 END
@@ -59,6 +60,7 @@ $row_security$;
 -- Clients upsert into it, which Postgres allows for a view of this table itself only. So its own policy must give nothing away:
 -- one plain comparison that the primary key answers, and before it one that no condition of the reader's goes before, for a reader
 -- who keeps Postgres from using the index. No statistics, or estimates would tell who has which key.
+DROP POLICY IF EXISTS own ON hftok_private.user_api_keys;
 CREATE POLICY own ON hftok_private.user_api_keys USING (
     hftok_private.planned_for('{hftok_service}') AND (SELECT hftok_private.caller_is_in('{hftok_service}'))
     OR hftok_private.is_caller(user_id) AND user_id = hftok_private.caller_id()

@@ -4,20 +4,14 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE TYPE hftok_private.import_finding AS (
-    provider text, skipped int, is_blank boolean, reason text, is_judged boolean, warnings text[]
-);
-COMMENT ON TYPE hftok_private.import_finding IS
-    'A value by itself. skipped: so many characters in front are no part of it. is_judged: it was looked at, and found to be no credential.';
-
-CREATE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_fully boolean)
+CREATE OR REPLACE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_fully boolean)
     RETURNS hftok_private.import_finding
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_check';
 COMMENT ON FUNCTION hftok_private.import_check IS
     'Why a value is no credential of its provider, or what is to be said of it. Not p_fully: whether it is blank, and nothing else.';
 
 -- A name that begins with role: is a database role's, which no user of an application may become by choosing it.
-CREATE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
+CREATE OR REPLACE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -44,7 +38,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_address IS 'Whose a row is and for which model, or in its reason why it is nobody''s.';
 
-CREATE FUNCTION hftok_private.import_versions(
+CREATE OR REPLACE FUNCTION hftok_private.import_versions(
     p_held hftok_private.secrets, p_version int, p_fingerprints bytea[], OUT same_version int, OUT was_same boolean
 )
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -60,13 +54,7 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_versions IS
     'The newest version of a secret that has one of these fingerprints, and whether a certain version has; NULL when there is none.';
 
-CREATE TYPE hftok_private.import_verdict AS (
-    outcome text, reason text, replaces int, is_forgotten boolean, is_found boolean, is_again boolean, compared int
-);
-COMMENT ON TYPE hftok_private.import_verdict IS
-    'What is to be done with a row. replaces: the version that its value is saved in place of, 0 for none. compared: the version that the audit names, if is_found is not NULL.';
-
-CREATE FUNCTION hftok_private.import_judge(
+CREATE OR REPLACE FUNCTION hftok_private.import_judge(
     p_before text, p_outcome text, p_is_as_imported boolean, p_is_as_seen boolean, p_is_same_address boolean,
     p_is_secret_held boolean, p_version int, p_held_version int, p_same_version int, p_was_same boolean, p_origin text,
     p_is_plain boolean
@@ -76,7 +64,7 @@ COMMENT ON FUNCTION hftok_private.import_judge IS
     'Decides what becomes of a row with a usable value, from facts alone: crates/core/src/moving_in.rs says what each means.';
 
 -- Gathers the facts about a row, and does what the verdict says but for saving: replaces is what the value is saved in place of.
-CREATE FUNCTION hftok_private.import_decide(INOUT line hftok_private.import_rows, p_value text, p_stored text, OUT replaces int)
+CREATE OR REPLACE FUNCTION hftok_private.import_decide(INOUT line hftok_private.import_rows, p_value text, p_stored text, OUT replaces int)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -146,7 +134,7 @@ COMMENT ON FUNCTION hftok_private.import_decide IS
     'What becomes of a row with a usable value: its line, and the version that its value is to be saved in place of, or NULL.';
 
 -- The line for the report, and whether the value is to be saved first, in place of which version.
-CREATE FUNCTION hftok_private.import_step_as_owner(
+CREATE OR REPLACE FUNCTION hftok_private.import_step_as_owner(
     p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
     p_column text, p_run uuid, p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
@@ -207,7 +195,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_step_as_owner IS 'The work of import_step(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.import_step(
+CREATE OR REPLACE FUNCTION hftok_private.import_step(
     p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
     p_column text, p_run uuid, p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int
@@ -215,7 +203,7 @@ CREATE FUNCTION hftok_private.import_step(
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_step';
 COMMENT ON FUNCTION hftok_private.import_step IS 'Decides what becomes of a value; writes its line unless the value is to be saved.';
 
-CREATE FUNCTION hftok_private.import_saved_as_owner(
+CREATE OR REPLACE FUNCTION hftok_private.import_saved_as_owner(
     p_line hftok_private.import_rows, p_value text, p_column text, p_saved hftok.saved_credential
 ) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -233,14 +221,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_saved_as_owner IS 'The work of import_saved(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.import_saved(
+CREATE OR REPLACE FUNCTION hftok_private.import_saved(
     p_line hftok_private.import_rows, p_value text, p_column text, p_saved hftok.saved_credential
 ) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_saved';
 COMMENT ON FUNCTION hftok_private.import_saved IS 'Writes the line of a value that was saved.';
 
 -- As the caller, because saving is recorded under the name of whoever saves.
-CREATE FUNCTION hftok_import.import_value(
+CREATE OR REPLACE FUNCTION hftok_import.import_value(
     p_source text, p_key text, p_value text, p_provider text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL,
     p_org_id text DEFAULT NULL, p_global boolean DEFAULT false, p_column text DEFAULT NULL, p_run uuid DEFAULT NULL,
     p_dry_run boolean DEFAULT false

@@ -1,7 +1,7 @@
 -- Every privilege, and the owner of everything. PUBLIC gets nothing that it can name.
 
--- Only what belongs to the extension is touched. Whatever default privileges of the installing superuser granted is
--- taken back, so that nothing holds but what stands below.
+-- Only what belongs to the extension is touched, and of that only what is new: the owner tells. Default privileges of the
+-- installing superuser are taken back, so that nothing holds but what stands below; grants that a DBA made since stay.
 DO $members$
 DECLARE
     member record;
@@ -13,19 +13,20 @@ BEGIN
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('r', 'v')
+        AND c.relowner <> 'hftok_owner'::pg_catalog.regrole
         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
         AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
         UNION ALL
         SELECT 'ROUTINE', 'ROUTINE', p.oid::pg_catalog.regprocedure::text, p.proacl
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid
-        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.proowner <> 'hftok_owner'::pg_catalog.regrole
         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
         AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
         UNION ALL
         SELECT 'TYPE', 'TYPE', t.oid::pg_catalog.regtype::text, t.typacl
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid
         JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
-        WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+        WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typowner <> 'hftok_owner'::pg_catalog.regrole
         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
         AND d.refobjid = (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok')
     LOOP
@@ -41,22 +42,6 @@ BEGIN
     END LOOP;
 END
 $members$;
-
-DO $schemas$
-DECLARE
-    granted record;
-BEGIN
-    FOR granted IN
-        SELECT DISTINCT n.nspname, r.rolname
-        FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
-        JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-        WHERE n.nspname IN ('hftok', 'hftok_import', 'hftok_private') AND a.grantee <> n.nspowner
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM %I', granted.nspname, granted.rolname);
-    END LOOP;
-END
-$schemas$;
-REVOKE ALL ON SCHEMA hftok, hftok_import, hftok_private FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA hftok TO hftok_owner, hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;

@@ -5,20 +5,20 @@
 -- replaced by its mask there, but must not be stored yet: with DO NOTHING it never is. In between, the sealed value waits in
 -- the session's memory for the end of the statement.
 
-CREATE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_api_key text) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.stage_api_key(p_user_id text, p_service text, p_api_key text) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_stage_api_key';
 COMMENT ON FUNCTION hftok_private.stage_api_key IS 'Seals a key, keeps it for the end of the statement, and gives its mask.';
-CREATE FUNCTION hftok_private.staged_id(p_user_id text, p_service text) RETURNS uuid
+CREATE OR REPLACE FUNCTION hftok_private.staged_id(p_user_id text, p_service text) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_staged_id';
 COMMENT ON FUNCTION hftok_private.staged_id IS 'The id that the secret of a key that is kept will have, if there is none yet.';
-CREATE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.save_staged(p_user_id text, p_service text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_save_staged';
 COMMENT ON FUNCTION hftok_private.save_staged IS 'Stores the key that is kept for this user and provider; false when there is none.';
-CREATE FUNCTION hftok_private.clear_staged() RETURNS void
+CREATE OR REPLACE FUNCTION hftok_private.clear_staged() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_clear_staged';
 COMMENT ON FUNCTION hftok_private.clear_staged IS 'Forgets keys that a statement before this one kept and did not store.';
 
-CREATE FUNCTION hftok_private.user_api_keys_statement_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_statement_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -27,11 +27,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_statement_as_owner IS 'The work of user_api_keys_statement(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_statement() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_statement';
 COMMENT ON FUNCTION hftok_private.user_api_keys_statement IS 'Begins a statement with nothing kept.';
 
-CREATE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_insert_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -53,11 +53,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_insert_as_owner IS 'The work of user_api_keys_insert(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_insert() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_insert';
 COMMENT ON FUNCTION hftok_private.user_api_keys_insert IS 'Seals a key before there is a row. Ids and times of the client are ignored.';
 
-CREATE FUNCTION hftok_private.user_api_keys_update_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_update_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -80,15 +80,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_update_as_owner IS 'The work of user_api_keys_update(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_update() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_update';
 COMMENT ON FUNCTION hftok_private.user_api_keys_update IS 'ON CONFLICT DO UPDATE: takes the key that was inserted; a mask that was read means unchanged.';
 
-CREATE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.is_staged(p_user_id text, p_service text, p_mask text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_is_staged';
 COMMENT ON FUNCTION hftok_private.is_staged IS 'Whether a key with this mask is kept for this user and provider.';
 
-CREATE FUNCTION hftok_private.user_api_keys_written_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_written_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -106,13 +106,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_written_as_owner IS 'The work of user_api_keys_written(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_written';
 COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
 
 -- Updates and deletes of clients, through the view. The key is locked before any row: ON CONFLICT comes to the row in that
 -- order too, and one that locked the row first would wait for it crosswise.
-CREATE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -146,12 +146,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_change_as_owner IS 'The work of user_api_keys_change(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_change';
 COMMENT ON FUNCTION hftok_private.user_api_keys_change IS 'Stores a key that is written anew, or deletes it; a mask that was read means unchanged.';
 
 -- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.
-CREATE FUNCTION hftok_private.secret_written() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.secret_written() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -176,28 +176,28 @@ COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the 
 
 -- Before, because an upsert of clients has the row before there is a secret. What it waits for, and the secret of which it then turns
 -- out that there is one, are written anew.
-CREATE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW
+CREATE OR REPLACE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW
     WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
 -- Only when the row would change: verdicts of the backend lock nothing else.
-CREATE TRIGGER updated AFTER UPDATE ON hftok_private.secrets FOR EACH ROW
+CREATE OR REPLACE TRIGGER updated AFTER UPDATE ON hftok_private.secrets FOR EACH ROW
     WHEN (NEW.scope = 'user' AND NEW.model = ''
         AND (NEW.id, NEW.preview, NEW.updated_at) IS DISTINCT FROM (OLD.id, OLD.preview, OLD.updated_at))
     EXECUTE FUNCTION hftok_private.secret_written();
-CREATE TRIGGER deleted AFTER DELETE ON hftok_private.secrets FOR EACH ROW
+CREATE OR REPLACE TRIGGER deleted AFTER DELETE ON hftok_private.secrets FOR EACH ROW
     WHEN (OLD.scope = 'user' AND OLD.model = '') EXECUTE FUNCTION hftok_private.secret_written();
 
-CREATE TRIGGER a_statement BEFORE INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH STATEMENT
+CREATE OR REPLACE TRIGGER a_statement BEFORE INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH STATEMENT
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_statement();
-CREATE TRIGGER b_insert BEFORE INSERT ON hftok_private.user_api_keys FOR EACH ROW
+CREATE OR REPLACE TRIGGER b_insert BEFORE INSERT ON hftok_private.user_api_keys FOR EACH ROW
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_insert();
-CREATE TRIGGER b_update BEFORE UPDATE ON hftok_private.user_api_keys FOR EACH ROW
+CREATE OR REPLACE TRIGGER b_update BEFORE UPDATE ON hftok_private.user_api_keys FOR EACH ROW
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_update();
-CREATE TRIGGER c_written AFTER INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH ROW
+CREATE OR REPLACE TRIGGER c_written AFTER INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH ROW
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_written();
 
-CREATE VIEW hftok.user_api_keys WITH (security_invoker) AS
+CREATE OR REPLACE VIEW hftok.user_api_keys WITH (security_invoker) AS
     SELECT k.id, k.user_id, k.service, k.api_key, k.created_at, k.updated_at FROM hftok_private.user_api_keys k;
 COMMENT ON VIEW hftok.user_api_keys IS
     'The keys of users, one a service, masked. A key that is written here is sealed before there is a row; the mask written back means unchanged.';
-CREATE TRIGGER change INSTEAD OF UPDATE OR DELETE ON hftok.user_api_keys
+CREATE OR REPLACE TRIGGER change INSTEAD OF UPDATE OR DELETE ON hftok.user_api_keys
     FOR EACH ROW EXECUTE FUNCTION hftok_private.user_api_keys_change();

@@ -4,12 +4,7 @@
 -- is read and emptied as its owner, in a restricted operation, by src/pg/who/table_owner.rs. The statements are made here, of names
 -- that the catalog has; no text of the caller's is in one that runs as somebody else.
 
-CREATE TYPE hftok_import.imported_source AS (
-    source text, relation text, is_key text, held text, empty text, is_bytea boolean, is_filtered boolean, estimate bigint
-);
-COMMENT ON TYPE hftok_import.imported_source IS 'A column that is moved in: its name in the report, and how SQL addresses it.';
-
-CREATE FUNCTION hftok_import.import_source(p_table regclass, p_column name, p_key name) RETURNS hftok_import.imported_source
+CREATE OR REPLACE FUNCTION hftok_import.import_source(p_table regclass, p_column name, p_key name) RETURNS hftok_import.imported_source
     -- A source is remembered by the name that this gives it.
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
@@ -64,7 +59,7 @@ COMMENT ON FUNCTION hftok_import.import_source IS
     'How import_column() and blank_column() call and address a column; for programs that import its values themselves.';
 
 -- Called by src/api/imports.rs as hftok_owner; p_role is who called.
-CREATE FUNCTION hftok_private.import_statements(
+CREATE OR REPLACE FUNCTION hftok_private.import_statements(
     p_table regclass, p_column name, p_key name, p_provider_column name, p_owner_column name, p_model_column name, p_open text,
     p_role oid, p_is_strangers boolean,
     OUT keys text, OUT held_keys text, OUT reading text, OUT opening text, OUT types oid[], OUT emptying text,
@@ -140,17 +135,14 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_statements IS
     'The statements that read and empty a column, and which columns they touch. opening is what the caller wrote, over the columns that reading gives after its first five.';
 
-CREATE TYPE hftok_import.imported_row AS (is_there boolean, held text, value text, provider text, owner text, model text);
-COMMENT ON TYPE hftok_import.imported_row IS 'A row that is moved in: what its column holds, what that opens to, and what it is for.';
-
-CREATE FUNCTION hftok_import.import_keys(p_table regclass, p_column text, p_key text, p_held boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION hftok_import.import_keys(p_table regclass, p_column text, p_key text, p_held boolean DEFAULT false)
     RETURNS TABLE (key text, is_null boolean)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_keys';
 COMMENT ON FUNCTION hftok_import.import_keys IS
     'The keys of a table''s rows, the greatest first; with p_held of those only whose column holds something. Read as the table''s owner, unless that is a superuser or the caller.';
 
-CREATE FUNCTION hftok_import.import_row(
+CREATE OR REPLACE FUNCTION hftok_import.import_row(
     p_table regclass, p_column text, p_key text, p_row text, p_open text DEFAULT NULL, p_provider_column text DEFAULT NULL,
     p_owner_column text DEFAULT NULL, p_model_column text DEFAULT NULL
 ) RETURNS hftok_import.imported_row
@@ -159,7 +151,7 @@ CREATE FUNCTION hftok_import.import_row(
 COMMENT ON FUNCTION hftok_import.import_row IS
     'The row with a key, as import_column() sees it; NULL when there is none. The row is read as import_keys() reads it; p_open runs as the caller.';
 
-CREATE FUNCTION hftok_import.import_empty(p_table regclass, p_column text, p_key text, p_row text, p_held text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_empty(p_table regclass, p_column text, p_key text, p_row text, p_held text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_empty';
 COMMENT ON FUNCTION hftok_import.import_empty IS

@@ -1,6 +1,6 @@
--- Moving in: emptying an application's column. What 47_import.sql says holds here as well.
+-- Moving in: emptying an application's column. The rules of import_column.sql hold here as well.
 
-CREATE PROCEDURE hftok.blank_column(p_table regclass, p_column name, p_key name, p_discard text[] DEFAULT '{}')
+CREATE OR REPLACE PROCEDURE hftok.blank_column(p_table regclass, p_column name, p_key name, p_discard text[] DEFAULT '{}')
     LANGUAGE plpgsql SECURITY INVOKER
     AS $$
 DECLARE

@@ -1,6 +1,6 @@
 -- Who is calling, and opening hftok to PostgREST and to code written for Supabase Vault.
 
-CREATE FUNCTION hftok.whoami() RETURNS text
+CREATE OR REPLACE FUNCTION hftok.whoami() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_whoami';
 COMMENT ON FUNCTION hftok.whoami IS
     'Who hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere.';
@@ -9,18 +9,18 @@ COMMENT ON FUNCTION hftok.whoami IS
 ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();
 
 -- EXECUTE on it is the record that a login is a gateway of this database (src/pg/who/gateway.rs), and enable_rpc() makes it.
-CREATE FUNCTION hftok_private.gateways() RETURNS text[]
+CREATE OR REPLACE FUNCTION hftok_private.gateways() RETURNS text[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_gateways';
 COMMENT ON FUNCTION hftok_private.gateways IS
     'The logins under which claims of a JWT are believed: listed in hftok.gateways, and recorded here by EXECUTE on this function.';
 
-CREATE FUNCTION hftok.install_vault_schema() RETURNS void
+CREATE OR REPLACE FUNCTION hftok.install_vault_schema() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_install_vault_schema';
 COMMENT ON FUNCTION hftok.install_vault_schema IS
     'Creates schema vault with Supabase Vault''s functions and views on top of hftok; all of it belongs to hftok_owner. A schema of that name must not exist.';
 
 -- What roles may be granted: hftok itself, what install_api() made of it elsewhere, and the schema that install_vault_schema() made.
-CREATE FUNCTION hftok_private.granted_to(p_role name)
+CREATE OR REPLACE FUNCTION hftok_private.granted_to(p_role name)
     RETURNS TABLE (kind text, object text, privilege text, schema name)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -54,7 +54,7 @@ CREATE FUNCTION hftok_private.granted_to(p_role name)
 $$;
 COMMENT ON FUNCTION hftok_private.granted_to IS 'What was granted to a role itself of hftok and of what was made on top of it.';
 
-CREATE FUNCTION hftok_private.set_rpc(p_enable boolean, p_member name, p_group name) RETURNS void
+CREATE OR REPLACE FUNCTION hftok_private.set_rpc(p_enable boolean, p_member name, p_group name) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -91,7 +91,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.set_rpc IS 'Gives a role what a group of hftok has, or takes it away.';
 
-CREATE FUNCTION hftok.enable_rpc(
+CREATE OR REPLACE FUNCTION hftok.enable_rpc(
     p_user_role name DEFAULT 'authenticated', p_service_role name DEFAULT 'service_role',
     p_login_role name DEFAULT 'authenticator'
 ) RETURNS void
@@ -117,7 +117,7 @@ $$;
 COMMENT ON FUNCTION hftok.enable_rpc IS
     'Lets PostgREST''s roles call hftok: users as hftok_user, the backend as hftok_service; and records the login under which claims are believed. May be repeated, and is after an update.';
 
-CREATE FUNCTION hftok.disable_rpc(
+CREATE OR REPLACE FUNCTION hftok.disable_rpc(
     p_user_role name DEFAULT 'authenticated', p_service_role name DEFAULT 'service_role',
     p_login_role name DEFAULT 'authenticator'
 ) RETURNS void

@@ -1,6 +1,6 @@
 -- The audit as it is read, verified and purged.
 
-CREATE VIEW hftok_private.audit_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.audit_rows WITH (security_barrier) AS
     SELECT a.id, a.at, a.role_name, a.outer_role, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version,
         a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected, a.client_addr,
         a.application_name, a.request_id,
@@ -8,12 +8,12 @@ CREATE VIEW hftok_private.audit_rows WITH (security_barrier) AS
     FROM hftok_private.audit a
     WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok_private.audit_rows IS 'The audit, for who sees all of it.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
 -- Of a user's changes all are found, by indexes that only changes enter. Uses are far more, and an index entry for each would slow
 -- the writer down: of uses and refusals, those among the newest 100,000 events are looked through.
-CREATE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
+CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         WITH found AS (
@@ -39,51 +39,48 @@ CREATE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_p
     END;
 COMMENT ON FUNCTION hftok_private.audit_events_of IS
     'What a user did and what was done with what is theirs.';
-CREATE FUNCTION hftok_private.visible_audit_events() RETURNS SETOF hftok_private.audit_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_audit_events() RETURNS SETOF hftok_private.audit_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_visible_audit_events';
 COMMENT ON FUNCTION hftok_private.visible_audit_events IS 'The events that the caller sees as a user or an administrator of the application.';
 
-CREATE VIEW hftok.audit_events WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.audit_events WITH (security_barrier) AS
     SELECT a.* FROM hftok_private.audit_rows a
     UNION ALL
     SELECT a.* FROM hftok_private.visible_audit_events() a WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.audit_events IS
     'What was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
-CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);
-COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
-
-CREATE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
+CREATE OR REPLACE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
     RETURNS hftok.verified_audit
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify_audit';
 COMMENT ON FUNCTION hftok.verify_audit IS
     'Holds every event from p_from to p_to against the hash that ties it to the one before, and the end against p_head, which audit_head() gave earlier. That the newest events were cut off is only noticed with p_head.';
 
-CREATE FUNCTION hftok.audit_head() RETURNS text
+CREATE OR REPLACE FUNCTION hftok.audit_head() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_head';
 COMMENT ON FUNCTION hftok.audit_head IS 'The end of the audit, to be kept outside the database and given to verify_audit().';
 
-CREATE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_purge_audit';
 COMMENT ON FUNCTION hftok.purge_audit IS
     'Removes the events before the first that is not older than p_before, if they verify, and leaves a signed stub so that the rest still does. Says how many they were.';
 
-CREATE FUNCTION hftok_private.record_verify() RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.record_verify() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_verify';
 COMMENT ON FUNCTION hftok_private.record_verify IS 'Has everything chained that is to be, and the audit tell that verify() was called.';
 
-CREATE FUNCTION hftok_private.pending_event(p_event bytea, p_protection bytea, p_transaction bigint) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.pending_event(p_event bytea, p_protection bytea, p_transaction bigint) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_pending_event';
 COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.';
 
-CREATE FUNCTION hftok_private.audit_state() RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.audit_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_state';
 COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
 
 -- What the audit says of each object last: the chain, and after it what is still to be chained.
-CREATE VIEW hftok_private.changes WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
         a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.protected AS is_protected
     FROM hftok_private.audit a
@@ -101,7 +98,7 @@ CREATE VIEW hftok_private.changes WITH (security_barrier) AS
 COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be chained only what is protected.';
 
 -- For people who look after a server.
-CREATE VIEW hftok.recent_reveals WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.recent_reveals WITH (security_barrier) AS
     SELECT a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider,
         sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
     FROM hftok_private.audit a
@@ -109,7 +106,7 @@ CREATE VIEW hftok.recent_reveals WITH (security_barrier) AS
     GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider, a.protected;
 COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day. What is not protected may have been made up by somebody who can write to the tables.';
 
-CREATE VIEW hftok.refusals_by_role WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
         count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
     FROM hftok_private.audit a
@@ -117,13 +114,13 @@ CREATE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
 COMMENT ON VIEW hftok.refusals_by_role IS 'What was refused to whom, and why. What is not protected may have been made up by somebody who can write to the tables.';
 
-CREATE VIEW hftok.unused_secrets WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.unused_secrets WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.scope, s.scope_id, s.provider, s.model, nullif(s.name, '') AS name, s.label, s.created_at
     FROM hftok_private.secrets s
     WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = s.id AND u.use_count > 0);
 COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
 
-CREATE VIEW hftok.new_applications WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.new_applications WITH (security_barrier) AS
     WITH used AS (
         SELECT a.object_id, a.application_name, a.protected, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
         FROM hftok_private.audit a
@@ -142,11 +139,11 @@ CREATE VIEW hftok.new_applications WITH (security_barrier) AS
     );
 COMMENT ON VIEW hftok.new_applications IS
     'Secrets that were read in the last week by an application that had not read them before, while another had.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.recent_reveals
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.recent_reveals
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.refusals_by_role
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.refusals_by_role
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.unused_secrets
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.unused_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.new_applications
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.new_applications
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

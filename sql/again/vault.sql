@@ -1,13 +1,13 @@
 -- Named secrets of the operator. EXECUTE, and SELECT on the view, is the permission: grant it to any role.
 
-CREATE FUNCTION hftok.create_secret(
+CREATE OR REPLACE FUNCTION hftok.create_secret(
     new_secret text, new_name text DEFAULT NULL, new_description text DEFAULT '', new_key_id uuid DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_create_secret';
 COMMENT ON FUNCTION hftok.create_secret IS
     'Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault''s callers and ignored, as there.';
 
-CREATE FUNCTION hftok.update_secret(
+CREATE OR REPLACE FUNCTION hftok.update_secret(
     secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
     new_key_id uuid DEFAULT NULL
 ) RETURNS void
@@ -16,38 +16,38 @@ COMMENT ON FUNCTION hftok.update_secret IS
     'Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404).';
 
 -- For install_vault_schema(), whose functions run as their callers.
-CREATE FUNCTION hftok_private.vault_create_secret(new_secret text, new_name text, new_description text, new_key_id uuid)
+CREATE OR REPLACE FUNCTION hftok_private.vault_create_secret(new_secret text, new_name text, new_description text, new_key_id uuid)
     RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_vault_create_secret';
 COMMENT ON FUNCTION hftok_private.vault_create_secret IS 'create_secret() for whoever was granted vault.create_secret().';
-CREATE FUNCTION hftok_private.vault_update_secret(
+CREATE OR REPLACE FUNCTION hftok_private.vault_update_secret(
     secret_id uuid, new_secret text, new_name text, new_description text, new_key_id uuid
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_vault_update_secret';
 COMMENT ON FUNCTION hftok_private.vault_update_secret IS 'update_secret() for whoever was granted vault.update_secret().';
 
-CREATE FUNCTION hftok.put_secret(
+CREATE OR REPLACE FUNCTION hftok.put_secret(
     p_name text, p_secret text, p_description text DEFAULT NULL, p_expected_version int DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_put_secret';
 COMMENT ON FUNCTION hftok.put_secret IS
     'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist.';
 
-CREATE FUNCTION hftok.get_secret(
+CREATE OR REPLACE FUNCTION hftok.get_secret(
     p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_get_secret';
 COMMENT ON FUNCTION hftok.get_secret IS 'The value of a named secret, now or in a previous version. p_recipient is reserved.';
 
-CREATE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok.delete_secret(p_secret_id uuid) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_secret';
 COMMENT ON FUNCTION hftok.delete_secret IS 'Deletes a named secret and its history; false when there is none of this id.';
 
-CREATE FUNCTION hftok.restore_secret(p_secret_id uuid, p_version int) RETURNS int
+CREATE OR REPLACE FUNCTION hftok.restore_secret(p_secret_id uuid, p_version int) RETURNS int
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_restore_secret';
 COMMENT ON FUNCTION hftok.restore_secret IS 'Makes a previous version the next one, and returns its new number.';
 
-CREATE FUNCTION hftok_private.secret_history_as_owner(p_secret_id uuid)
+CREATE OR REPLACE FUNCTION hftok_private.secret_history_as_owner(p_secret_id uuid)
     RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -69,13 +69,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.secret_history_as_owner IS 'The work of secret_history(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.secret_history(p_secret_id uuid)
+CREATE OR REPLACE FUNCTION hftok.secret_history(p_secret_id uuid)
     RETURNS TABLE (version int, is_current boolean, name text, preview text, created_at timestamptz, superseded_at timestamptz)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_secret_history';
 COMMENT ON FUNCTION hftok.secret_history IS 'The versions of a named secret, newest first, without values.';
 
 -- Rows are given when all of them were recorded, and so is that there was none.
-CREATE FUNCTION hftok_private.find_secret_as_owner(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
+CREATE OR REPLACE FUNCTION hftok_private.find_secret_as_owner(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -101,14 +101,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.find_secret_as_owner IS 'The work of find_secret(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
+CREATE OR REPLACE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_find_secret';
 COMMENT ON FUNCTION hftok.find_secret IS
     'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and what it hits is recorded.';
 
 -- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
 -- hftok_owner, and a row that is edited no longer opens.
-CREATE FUNCTION hftok_private.refuse_write() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.refuse_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -119,7 +119,7 @@ $$;
 COMMENT ON FUNCTION hftok_private.refuse_write IS 'Refuses to write through a view.';
 
 -- Whether it may be done was decided by the privilege on the view that was named.
-CREATE FUNCTION hftok_private.delete_vault_row_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.delete_vault_row_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -134,36 +134,36 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.delete_vault_row_as_owner IS 'The work of delete_vault_row(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_vault_row';
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
 
-CREATE VIEW hftok_private.stored_vault_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.stored_vault_rows WITH (security_barrier) AS
     SELECT s.id, s.version, s.scope_id, s.provider, s.model, s.name, s.description, s.preview, s.allowed_hosts, s.expires_at,
         s.sealed, s.created_at, s.updated_at
     FROM hftok_private.secrets s
     WHERE s.scope = 'vault';
 COMMENT ON VIEW hftok_private.stored_vault_rows IS 'Named secrets as they are stored.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.stored_vault_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.stored_vault_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 
 -- Below the views with values, so that a row is deleted without being opened.
-CREATE VIEW hftok_private.vault_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.vault_rows WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.stored_vault_rows r;
 COMMENT ON VIEW hftok_private.vault_rows IS 'Named secrets, to be read or deleted.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok_private.vault_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok_private.vault_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
-CREATE TRIGGER delete INSTEAD OF DELETE ON hftok_private.vault_rows
+CREATE OR REPLACE TRIGGER delete INSTEAD OF DELETE ON hftok_private.vault_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.delete_vault_row();
 
-CREATE VIEW hftok.secrets WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.secrets WITH (security_barrier) AS
     SELECT r.id, nullif(r.name, '') AS name, r.description, r.preview, r.version, r.created_at, r.updated_at
     FROM hftok_private.vault_rows r;
 COMMENT ON VIEW hftok.secrets IS 'Named secrets without their values.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.secrets
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();
 
-CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
     SELECT r.id,
         nullif(r.name, '') AS name,
         r.description,
@@ -177,5 +177,5 @@ CREATE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
     FROM hftok_private.vault_rows r;
 COMMENT ON VIEW hftok.decrypted_secrets IS
     'Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE ON hftok.decrypted_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_write();

@@ -1,13 +1,13 @@
 -- Moving in: an application's own columns.
 --
 -- The procedures know who calls, so they run with the caller's rights; and they commit, so they cannot pin a search_path. Their
--- own names are qualified down to the operators. The table is read and emptied by the functions of 46_import_source.sql.
+-- own names are qualified down to the operators. The table is read and emptied by the functions of import_source.sql.
 --
 -- Must stay true: a value is never in a cursor (COMMIT writes what is left of one to disk), an error, a notice or a line of
 -- the report. Keys are listed first, then each row is opened alone. A value is taken by assignment: in FROM it would pass through
 -- a tuple store, which spills to disk.
 
-CREATE PROCEDURE hftok.import_column(
+CREATE OR REPLACE PROCEDURE hftok.import_column(
     p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
     p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
     p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_model text DEFAULT NULL

@@ -1,69 +1,69 @@
 -- Organisations, administrators, and forgetting.
 
-CREATE VIEW hftok_private.member_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.member_rows WITH (security_barrier) AS
     SELECT m.org_id, m.user_id, m.role, m.created_at FROM hftok_private.members m
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.member_rows IS 'Members of organisations, for who sees all of them.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.member_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.member_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE FUNCTION hftok_private.members_of(p_user text) RETURNS SETOF hftok_private.member_rows
+CREATE OR REPLACE FUNCTION hftok_private.members_of(p_user text) RETURNS SETOF hftok_private.member_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT r.* FROM hftok_private.member_rows r
         WHERE r.org_id = ANY (ARRAY(SELECT o.org_id FROM hftok_private.members o WHERE o.user_id = p_user));
     END;
 COMMENT ON FUNCTION hftok_private.members_of IS 'The members of the organisations that a user belongs to.';
-CREATE FUNCTION hftok_private.visible_members() RETURNS SETOF hftok_private.member_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_members() RETURNS SETOF hftok_private.member_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_visible_members';
 COMMENT ON FUNCTION hftok_private.visible_members IS 'The members that the caller sees as a user.';
-CREATE VIEW hftok.members WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.members WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.member_rows r
     UNION ALL
     SELECT r.* FROM hftok_private.visible_members() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok.members IS 'Members of the organisations that the reader belongs to.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.members
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.members
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
-CREATE VIEW hftok_private.administrator_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.administrator_rows WITH (security_barrier) AS
     SELECT a.user_id, a.created_at FROM hftok_private.administrators a
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.administrator_rows IS 'Administrators of the application, for who sees all of them.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.administrator_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.administrator_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE FUNCTION hftok_private.administrators_of(p_user text) RETURNS SETOF hftok_private.administrator_rows
+CREATE OR REPLACE FUNCTION hftok_private.administrators_of(p_user text) RETURNS SETOF hftok_private.administrator_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT r.* FROM hftok_private.administrator_rows r
         WHERE EXISTS (SELECT FROM hftok_private.administrators a WHERE a.user_id = p_user);
     END;
 COMMENT ON FUNCTION hftok_private.administrators_of IS 'The administrators of the application, if the user is one.';
-CREATE FUNCTION hftok_private.visible_administrators() RETURNS SETOF hftok_private.administrator_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_administrators() RETURNS SETOF hftok_private.administrator_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_administrators';
 COMMENT ON FUNCTION hftok_private.visible_administrators IS 'The administrators that the caller sees as a user.';
-CREATE VIEW hftok.administrators WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.administrators WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.administrator_rows r
     UNION ALL
     SELECT r.* FROM hftok_private.visible_administrators() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok.administrators IS 'Users of the application who may set global credentials.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.administrators
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.administrators
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
-CREATE FUNCTION hftok.add_member(p_org_id text, p_user_id text, p_role text DEFAULT 'member') RETURNS void
+CREATE OR REPLACE FUNCTION hftok.add_member(p_org_id text, p_user_id text, p_role text DEFAULT 'member') RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_add_member';
 COMMENT ON FUNCTION hftok.add_member IS
     'Makes a user a member of an organisation, or gives a member another role. Only owners make or change owners, and the last one stays.';
 
-CREATE FUNCTION hftok.remove_member(p_org_id text, p_user_id text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok.remove_member(p_org_id text, p_user_id text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_remove_member';
 COMMENT ON FUNCTION hftok.remove_member IS 'Ends a membership; false when there was none. Anybody may leave.';
 
-CREATE FUNCTION hftok_private.identifier(p_id text) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.identifier(p_id text) RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_identifier';
 COMMENT ON FUNCTION hftok_private.identifier IS 'An identifier as it is stored; an error for one that cannot be.';
 
-CREATE FUNCTION hftok_private.grant_administrator_as_owner(p_user_id text) RETURNS void
+CREATE OR REPLACE FUNCTION hftok_private.grant_administrator_as_owner(p_user_id text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -75,11 +75,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.grant_administrator_as_owner IS 'The work of grant_administrator(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
+CREATE OR REPLACE FUNCTION hftok.grant_administrator(p_user_id text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_grant_administrator';
 COMMENT ON FUNCTION hftok.grant_administrator IS 'Makes a user of the application an administrator.';
 
-CREATE FUNCTION hftok_private.revoke_administrator_as_owner(p_user_id text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.revoke_administrator_as_owner(p_user_id text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -93,11 +93,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.revoke_administrator_as_owner IS 'The work of revoke_administrator(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok.revoke_administrator(p_user_id text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_revoke_administrator';
 COMMENT ON FUNCTION hftok.revoke_administrator IS 'No longer makes a user an administrator; false when they were none.';
 
-CREATE FUNCTION hftok_private.adopt_role_as_owner(p_role name) RETURNS void
+CREATE OR REPLACE FUNCTION hftok_private.adopt_role_as_owner(p_role name) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -113,12 +113,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.adopt_role_as_owner IS 'The work of adopt_role(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.adopt_role(p_role name) RETURNS void
+CREATE OR REPLACE FUNCTION hftok.adopt_role(p_role name) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_adopt_role';
 COMMENT ON FUNCTION hftok.adopt_role IS
     'Gives what is kept for role:<name> to the role that has this name now, where the former was dropped.';
 
-CREATE FUNCTION hftok_private.forget(p_scope text, p_id text)
+CREATE OR REPLACE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -193,22 +193,22 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.forget IS 'Deletes everything of a user or an organisation, and counts it.';
 
-CREATE FUNCTION hftok_private.forget_user_as_owner(p_user_id text)
+CREATE OR REPLACE FUNCTION hftok_private.forget_user_as_owner(p_user_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('user', p_user_id) $$;
 COMMENT ON FUNCTION hftok_private.forget_user_as_owner IS 'The work of forget_user(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.forget_user(p_user_id text)
+CREATE OR REPLACE FUNCTION hftok.forget_user(p_user_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_forget_user';
 COMMENT ON FUNCTION hftok.forget_user IS 'Deletes everything of a user, and counts it.';
 
-CREATE FUNCTION hftok_private.forget_org_as_owner(p_org_id text)
+CREATE OR REPLACE FUNCTION hftok_private.forget_org_as_owner(p_org_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$ SELECT * FROM hftok_private.forget('org', p_org_id) $$;
 COMMENT ON FUNCTION hftok_private.forget_org_as_owner IS 'The work of forget_org(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.forget_org(p_org_id text)
+CREATE OR REPLACE FUNCTION hftok.forget_org(p_org_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_forget_org';
 COMMENT ON FUNCTION hftok.forget_org IS 'Deletes everything of an organisation, and counts it.';

@@ -1,32 +1,10 @@
 -- Keys and the state of hftok.
 
-CREATE TYPE hftok.keyring AS (primary_key_id int, key_ids int[]);
-COMMENT ON TYPE hftok.keyring IS 'What unseal() found: ids, never keys.';
-
-CREATE TYPE hftok.server_status AS (
-    version text,
-    sealed boolean,
-    reason text,
-    primary_root_key_id int,
-    root_key_ids int[],
-    removable_root_key_ids int[],
-    active_data_key_id int,
-    secrets bigint,
-    secrets_on_old_keys bigint,
-    gateways text[],
-    audit_mode text,
-    audit_writer text,
-    audit_waiting bigint,
-    audit_lag interval,
-    installation text
-);
-COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
-
-CREATE FUNCTION hftok.seal() RETURNS void
+CREATE OR REPLACE FUNCTION hftok.seal() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_seal';
 COMMENT ON FUNCTION hftok.seal IS 'Drops all keys from memory, for every database of the server, now and over a restart.';
 
-CREATE FUNCTION hftok_private.unseal_as_owner(p_replace boolean) RETURNS hftok.keyring
+CREATE OR REPLACE FUNCTION hftok_private.unseal_as_owner(p_replace boolean) RETURNS hftok.keyring
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -41,18 +19,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.unseal_as_owner IS 'The work of unseal(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.unseal(p_replace boolean DEFAULT false) RETURNS hftok.keyring
+CREATE OR REPLACE FUNCTION hftok.unseal(p_replace boolean DEFAULT false) RETURNS hftok.keyring
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unseal';
 COMMENT ON FUNCTION hftok.unseal IS
     'Reads the keyring again, also when not sealed. One that lacks what is in use replaces nothing, unless p_replace insists.';
 
 -- Granted to nobody, and of no use to anybody but a superuser.
-CREATE FUNCTION hftok.adopt_database() RETURNS void
+CREATE OR REPLACE FUNCTION hftok.adopt_database() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_adopt_database';
 COMMENT ON FUNCTION hftok.adopt_database IS
     'Makes a copy (of a template, from a dump, from a base backup under another installation) a database of its own, with an event that says whose audit it continues. For superusers.';
 
-CREATE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
+CREATE OR REPLACE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -116,12 +94,12 @@ $$;
 COMMENT ON FUNCTION hftok_private.look_at_server IS 'What status() shows.';
 
 -- An administrator of the application is known by their JWT alone.
-CREATE FUNCTION hftok.status() RETURNS hftok.server_status
+CREATE OR REPLACE FUNCTION hftok.status() RETURNS hftok.server_status
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_status';
 COMMENT ON FUNCTION hftok.status IS
     'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may.';
 
-CREATE FUNCTION hftok_private.verify_as_owner()
+CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -180,13 +158,13 @@ CREATE FUNCTION hftok_private.verify_as_owner()
     SELECT a.kind, a.id, a.version, a.reason, a.checked, a.failed FROM answer a ORDER BY a.part, a.kind, a.id, a.version
 $$;
 COMMENT ON FUNCTION hftok_private.verify_as_owner IS 'The work of verify(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.verify()
+CREATE OR REPLACE FUNCTION hftok.verify()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify';
 COMMENT ON FUNCTION hftok.verify IS
     'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts.';
 
-CREATE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
+CREATE OR REPLACE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH given AS (

@@ -2,12 +2,12 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE FUNCTION hftok_private.import_fingerprints(p_text text, p_is_named boolean DEFAULT false) RETURNS bytea[]
+CREATE OR REPLACE FUNCTION hftok_private.import_fingerprints(p_text text, p_is_named boolean DEFAULT false) RETURNS bytea[]
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_fingerprints';
 COMMENT ON FUNCTION hftok_private.import_fingerprints IS
     'The keyed fingerprints of what a source holds, white space around it left out as when it is saved, unless it is a named secret.';
 
-CREATE FUNCTION hftok_private.import_line(p_line hftok_private.import_rows) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.import_line(p_line hftok_private.import_rows) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -42,7 +42,7 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_line IS 'Writes what became of a row.';
 
 -- What is remembered of a row is not that it holds what the same bytes open to now.
-CREATE FUNCTION hftok_private.import_forget(p_source text, p_key text, p_stored text) RETURNS void
+CREATE OR REPLACE FUNCTION hftok_private.import_forget(p_source text, p_key text, p_stored text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -65,7 +65,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_forget IS 'Forgets what was imported from a row, if it still holds the same.';
 
-CREATE FUNCTION hftok_import.import_note(
+CREATE OR REPLACE FUNCTION hftok_import.import_note(
     p_source text, p_key text, p_outcome text, p_reason text DEFAULT NULL, p_run uuid DEFAULT NULL, p_dry_run boolean DEFAULT false
 ) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -116,7 +116,7 @@ COMMENT ON FUNCTION hftok_import.import_note IS
     'Writes into import_report what became of a row that has no value to import (it does not open, say), and of a source as a whole (summary, remains). Never put a value into the reason.';
 
 -- Emptying the column destroys what may be the only other copy: so hftok's own is opened first.
-CREATE FUNCTION hftok_private.import_holds_as_owner(p_source text, p_key text, p_column text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.import_holds_as_owner(p_source text, p_key text, p_column text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -140,12 +140,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_holds_as_owner IS 'The work of import_holds(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_import.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_holds(p_source text, p_key text, p_column text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_holds';
 COMMENT ON FUNCTION hftok_import.import_holds IS
     'Whether a column still holds what was imported from it, and hftok has a secret for it that opens.';
 
-CREATE FUNCTION hftok_private.import_saw_as_owner(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.import_saw_as_owner(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -166,12 +166,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_saw_as_owner IS 'The work of import_saw(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_import.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_saw(p_source text, p_key text, p_column text, p_outcomes text[]) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_saw';
 COMMENT ON FUNCTION hftok_import.import_saw IS
     'Whether a column still holds what was looked at when it was not imported, with one of these outcomes: rejected, duplicate, skipped.';
 
-CREATE VIEW hftok.import_report WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.import_report WITH (security_barrier) AS
     SELECT r.source, r.key, r.outcome, r.reason, r.provider, r.scope, r.scope_id, r.model, r.secret_id, r.dry_run, r.at
     FROM hftok_private.import_rows r
     UNION ALL
@@ -184,5 +184,5 @@ CREATE VIEW hftok.import_report WITH (security_barrier) AS
         ) said;
 COMMENT ON VIEW hftok.import_report IS
     'What became of each row that was moved in, by its key; without key, of a source as a whole. Never a value.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.import_report
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.import_report
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

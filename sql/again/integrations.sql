@@ -1,53 +1,53 @@
 -- Integrations: a user's connections to providers. Their credentials are read by the backend only.
 
-CREATE FUNCTION hftok.create_integration_with_vault(
+CREATE OR REPLACE FUNCTION hftok.create_integration_with_vault(
     p_name text, p_type text, p_credentials text, p_config jsonb DEFAULT '{}', p_user_id text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_create_integration';
 COMMENT ON FUNCTION hftok.create_integration_with_vault IS
     'Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id.';
 
-CREATE FUNCTION hftok.get_integration_credentials(
+CREATE OR REPLACE FUNCTION hftok.get_integration_credentials(
     p_integration_id uuid, p_user_id text DEFAULT NULL, p_recipient text DEFAULT NULL
 ) RETURNS jsonb
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_integration_credentials';
 COMMENT ON FUNCTION hftok.get_integration_credentials IS
     'The credentials of an integration of p_user_id, or shared with them: an object as it was given, or a key as a string.';
 
-CREATE FUNCTION hftok.update_integration(
+CREATE OR REPLACE FUNCTION hftok.update_integration(
     p_integration_id uuid, p_name text DEFAULT NULL, p_config jsonb DEFAULT NULL, p_enabled boolean DEFAULT NULL,
     p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration';
 COMMENT ON FUNCTION hftok.update_integration IS 'Changes what is given. p_enabled is the owner''s switch, apart from the status disabled, which is the backend''s.';
 
-CREATE FUNCTION hftok.update_integration_credentials(
+CREATE OR REPLACE FUNCTION hftok.update_integration_credentials(
     p_integration_id uuid, p_credentials text, p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_credentials';
 COMMENT ON FUNCTION hftok.update_integration_credentials IS
     'Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it.';
 
-CREATE FUNCTION hftok.update_integration_status(
+CREATE OR REPLACE FUNCTION hftok.update_integration_status(
     p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
 COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked.';
 
-CREATE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_integration';
 COMMENT ON FUNCTION hftok.delete_integration_with_vault IS
     'Deletes an integration with its credentials; false when there is none that the caller may delete.';
 
-CREATE FUNCTION hftok.share_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION hftok.share_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_share_integration';
 COMMENT ON FUNCTION hftok.share_integration IS 'Lets the members of an organisation that the owner belongs to use an integration.';
 
-CREATE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION hftok.unshare_integration(p_integration_id uuid, p_org_id text, p_user_id text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unshare_integration';
 COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
 
-CREATE VIEW hftok_private.integration_rows AS
+CREATE OR REPLACE VIEW hftok_private.integration_rows AS
     SELECT i.id, i.user_id, i.name, i.type,
         CASE WHEN i.enabled THEN i.status ELSE 'disabled' END AS status, i.enabled, i.config, i.secret_id,
         greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message, i.credentials_migrated, i.created_at,
@@ -55,9 +55,9 @@ CREATE VIEW hftok_private.integration_rows AS
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.integration_rows IS 'Integrations, for who sees all of them.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.integration_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.integration_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SETOF hftok_private.integration_rows
+CREATE OR REPLACE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SETOF hftok_private.integration_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT r.* FROM (
@@ -69,27 +69,27 @@ CREATE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SETOF hftok_p
         LATERAL (SELECT i.* FROM hftok_private.integration_rows i WHERE i.id = o.id OFFSET 0) r;
     END;
 COMMENT ON FUNCTION hftok_private.integrations_of IS 'The integrations of a user, and those that are shared with their organisations.';
-CREATE FUNCTION hftok_private.visible_integrations() RETURNS SETOF hftok_private.integration_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_integrations() RETURNS SETOF hftok_private.integration_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_integrations';
 COMMENT ON FUNCTION hftok_private.visible_integrations IS 'The integrations that the caller sees as a user.';
-CREATE VIEW hftok.integrations WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.integrations WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.integration_rows r
     UNION ALL
     SELECT r.* FROM hftok_private.visible_integrations() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend.';
 
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
-CREATE FUNCTION hftok_private.report_usage(
+CREATE OR REPLACE FUNCTION hftok_private.report_usage(
     p_secret_id uuid, p_scope text, p_owner text, p_provider text, p_requests bigint, p_units bigint, p_cost text,
     p_currency text
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_report_usage';
 COMMENT ON FUNCTION hftok_private.report_usage IS 'Has the audit''s writer count usage.';
 
-CREATE FUNCTION hftok_private.record_usage_as_owner(
+CREATE OR REPLACE FUNCTION hftok_private.record_usage_as_owner(
     p_secret_id uuid, p_requests bigint, p_units bigint, p_cost numeric,
     p_currency text
 ) RETURNS void
@@ -108,34 +108,34 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.record_usage_as_owner IS 'The work of record_usage(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok.record_usage(
+CREATE OR REPLACE FUNCTION hftok.record_usage(
     p_secret_id uuid, p_requests bigint DEFAULT 1, p_units bigint DEFAULT 0, p_cost numeric DEFAULT 0,
     p_currency text DEFAULT 'USD'
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_usage';
 COMMENT ON FUNCTION hftok.record_usage IS 'Counts what was done with a credential today (UTC), soon: nothing is written in the caller''s transaction. NULL or an unknown id does nothing.';
 
-CREATE VIEW hftok_private.usage_rows WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok_private.usage_rows WITH (security_barrier) AS
     SELECT u.day, u.provider, u.scope, u.scope_id, u.secret_id, u.requests, u.units, u.cost, u.currency
     FROM hftok_private.usage_daily u
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok_private.usage_rows IS 'Usage, for who sees all of it.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.usage_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.usage_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE FUNCTION hftok_private.usage_of(p_user text) RETURNS SETOF hftok_private.usage_rows
+CREATE OR REPLACE FUNCTION hftok_private.usage_of(p_user text) RETURNS SETOF hftok_private.usage_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT r.* FROM hftok_private.usage_rows r WHERE r.scope IN ('user', 'integration') AND r.scope_id = p_user;
     END;
 COMMENT ON FUNCTION hftok_private.usage_of IS 'The usage of a user''s credentials.';
-CREATE FUNCTION hftok_private.visible_usage() RETURNS SETOF hftok_private.usage_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_usage() RETURNS SETOF hftok_private.usage_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_visible_usage';
 COMMENT ON FUNCTION hftok_private.visible_usage IS 'The usage that the caller sees as a user or an administrator of the application.';
-CREATE VIEW hftok.usage_daily WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.usage_daily WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.usage_rows r
     UNION ALL
     SELECT r.* FROM hftok_private.visible_usage() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.usage_daily IS 'What was done with each credential, by day.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.usage_daily
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.usage_daily
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

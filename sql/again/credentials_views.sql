@@ -1,6 +1,6 @@
 -- Credentials as their owners see them: never a value.
 
-CREATE VIEW hftok_private.credential_rows AS
+CREATE OR REPLACE VIEW hftok_private.credential_rows AS
     SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.label, s.preview,
         CASE
             WHEN NOT s.enabled THEN 'disabled'
@@ -15,7 +15,7 @@ CREATE VIEW hftok_private.credential_rows AS
     AND hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.credential_rows IS 'Credentials, for who sees all of them.';
 
-CREATE FUNCTION hftok_private.credentials_of(p_user text) RETURNS SETOF hftok_private.credential_rows
+CREATE OR REPLACE FUNCTION hftok_private.credentials_of(p_user text) RETURNS SETOF hftok_private.credential_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT r.secret_id, r.provider, r.scope, r.scope_id, r.model, r.label, r.preview, r.status, r.enabled, r.warnings,
@@ -34,11 +34,11 @@ CREATE FUNCTION hftok_private.credentials_of(p_user text) RETURNS SETOF hftok_pr
         ) r;
     END;
 COMMENT ON FUNCTION hftok_private.credentials_of IS 'The credentials that a user sees.';
-CREATE FUNCTION hftok_private.visible_credentials() RETURNS SETOF hftok_private.credential_rows
+CREATE OR REPLACE FUNCTION hftok_private.visible_credentials() RETURNS SETOF hftok_private.credential_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_credentials';
 COMMENT ON FUNCTION hftok_private.visible_credentials IS 'The credentials that the caller sees as a user.';
 
-CREATE VIEW hftok.credentials WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.credentials WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.credential_rows r
     UNION ALL
     SELECT r.* FROM hftok_private.visible_credentials() r
@@ -48,7 +48,7 @@ COMMENT ON VIEW hftok.credentials IS
 
 -- Hosts and expiry are authenticated with the value, so changing them seals it anew: here, and nowhere else, because a row
 -- that is edited in the table must not open.
-CREATE FUNCTION hftok_private.reseal(
+CREATE OR REPLACE FUNCTION hftok_private.reseal(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
     p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
 ) RETURNS bytea
@@ -56,7 +56,7 @@ CREATE FUNCTION hftok_private.reseal(
 COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
 
 -- Whether the caller may write was decided by the view, which ran as them.
-CREATE FUNCTION hftok_private.write_credential_as_owner() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.write_credential_as_owner() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -114,22 +114,22 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.write_credential_as_owner IS 'The work of write_credential(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_private.write_credential() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.write_credential() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_write_credential';
 COMMENT ON FUNCTION hftok_private.write_credential IS 'Updates and deletes through the view credentials.';
-CREATE TRIGGER write_credential INSTEAD OF UPDATE OR DELETE ON hftok.credentials
+CREATE OR REPLACE TRIGGER write_credential INSTEAD OF UPDATE OR DELETE ON hftok.credentials
     FOR EACH ROW EXECUTE FUNCTION hftok_private.write_credential();
 
-CREATE VIEW hftok.expiring_credentials WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.expiring_credentials WITH (security_barrier) AS
     SELECT c.* FROM hftok.credentials c WHERE c.expires_at < pg_catalog.now() + interval '30 days';
 COMMENT ON VIEW hftok.expiring_credentials IS 'Credentials that end within 30 days, or have ended.';
 
-CREATE FUNCTION hftok_private.catalogue_rows() RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.catalogue_rows() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_catalogue_rows';
 COMMENT ON FUNCTION hftok_private.catalogue_rows IS 'The catalogue as JSON: of a provider that cannot be vouched for, the name alone.';
 
-CREATE VIEW hftok.providers AS
+CREATE OR REPLACE VIEW hftok.providers AS
     SELECT c.name,
         c.definition ->> 'label' AS label,
         c.definition -> 'fields' AS fields,
@@ -146,22 +146,22 @@ CREATE VIEW hftok.providers AS
 COMMENT ON VIEW hftok.providers IS
     'The catalogue: what each provider''s credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown.';
 
-CREATE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_register_provider';
 COMMENT ON FUNCTION hftok.register_provider IS
     'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name.';
 
-CREATE FUNCTION hftok.unregister_provider(p_provider text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok.unregister_provider(p_provider text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unregister_provider';
 COMMENT ON FUNCTION hftok.unregister_provider IS
     'Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing.';
 
-CREATE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_provider_fault';
 COMMENT ON FUNCTION hftok_private.provider_fault IS 'Why a registered provider cannot be used, or NULL.';
 
-CREATE VIEW hftok.provider_secrets WITH (security_barrier) AS
+CREATE OR REPLACE VIEW hftok.provider_secrets WITH (security_barrier) AS
     SELECT me.id AS user_id, p.name AS provider, p.label, s.secret_id IS NOT NULL AS is_configured, s.preview AS api_key_preview,
         s.created_at, s.updated_at
     FROM (SELECT hftok_private.caller_id() AS id) me
@@ -170,7 +170,7 @@ CREATE VIEW hftok.provider_secrets WITH (security_barrier) AS
 COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';
 
 -- Not to be written, and that is the answer: what Postgres itself says of such a view PostgREST takes for its own fault.
-CREATE FUNCTION hftok_private.refuse_view_write() RETURNS trigger
+CREATE OR REPLACE FUNCTION hftok_private.refuse_view_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
@@ -178,13 +178,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.refuse_view_write IS 'Refuses to write to a view that shows what lies elsewhere.';
-CREATE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.credentials
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.credentials
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.expiring_credentials
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.expiring_credentials
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.providers
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.providers
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.provider_secrets
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.provider_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.credential_rows
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.credential_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

@@ -1,6 +1,6 @@
 -- What verify() holds against the audit: rows that were deleted, added, edited or put back whole.
 
-CREATE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
     -- VOLATILE: sees what the writer chained since the statement began.
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -105,7 +105,7 @@ $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
 
 -- Masks are made from the secrets, so these are what they are held against.
-CREATE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+CREATE OR REPLACE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text, id text, version int, reason text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     SELECT 'mask', format('%s of %s', coalesce(k.service, s.provider), coalesce(k.user_id, s.scope_id)), NULL::int,

@@ -1,16 +1,13 @@
 -- Moving in from Supabase Vault.
 --
 -- Where there is no Supabase Vault, anybody may have made a view of its name, and its functions run as whoever reads it: so it is
--- read as an application's table is (46_import_source.sql).
+-- read as an application's table is (import_source.sql).
 --
 -- Must stay true: what cannot be opened is reported by its name, and without the error, which may quote it. A value is taken by
 -- assignment, for in FROM it would pass through a tuple store, which spills to disk.
 
-CREATE TYPE hftok.imported_vault AS (imported int, unchanged int, skipped int, rejected int);
-COMMENT ON TYPE hftok.imported_vault IS 'How many secrets of a Supabase Vault became what.';
-
 -- Called by src/api/imports.rs as hftok_owner.
-CREATE FUNCTION hftok_private.import_vault_statements(p_view regclass, OUT names text, OUT reading text, OUT reads int2[])
+CREATE OR REPLACE FUNCTION hftok_private.import_vault_statements(p_view regclass, OUT names text, OUT reading text, OUT reads int2[])
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -28,18 +25,18 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_vault_statements IS 'The statements that read a Vault''s view, and which columns they touch.';
 
-CREATE FUNCTION hftok_import.import_vault_names(p_view regclass) RETURNS TABLE (id uuid, name text, description text)
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_names(p_view regclass) RETURNS TABLE (id uuid, name text, description text)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_vault_names';
 COMMENT ON FUNCTION hftok_import.import_vault_names IS
     'What secrets a Supabase Vault has. Its view is read as its owner, unless that is a superuser or the caller.';
 
-CREATE FUNCTION hftok_import.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok_import.imported_row
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok_import.imported_row
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
 COMMENT ON FUNCTION hftok_import.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
 
-CREATE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -58,12 +55,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_vault_holds_as_owner IS 'The work of import_vault_holds(), which calls it as hftok_owner.';
-CREATE FUNCTION hftok_import.import_vault_holds(p_name text, p_value text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_holds(p_name text, p_value text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_vault_holds';
 COMMENT ON FUNCTION hftok_import.import_vault_holds IS
     'Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded.';
 
-CREATE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
+CREATE OR REPLACE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
 DECLARE

@@ -1,0 +1,56 @@
+-- The rows and values that functions answer.
+
+CREATE TYPE hftok.saved_credential AS (secret_id uuid, version int, preview text, warnings text[]);
+COMMENT ON TYPE hftok.saved_credential IS 'What saving answers.';
+CREATE TYPE hftok.checked_credential AS (ok boolean, warnings text[]);
+COMMENT ON TYPE hftok.checked_credential IS 'What checking answers.';
+CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz);
+COMMENT ON TYPE hftok.resolved_token IS 'The credential to use and where it comes from.';
+
+CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);
+COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
+
+CREATE TYPE hftok_import.imported_source AS (
+    source text, relation text, is_key text, held text, empty text, is_bytea boolean, is_filtered boolean, estimate bigint
+);
+COMMENT ON TYPE hftok_import.imported_source IS 'A column that is moved in: its name in the report, and how SQL addresses it.';
+
+CREATE TYPE hftok_import.imported_row AS (is_there boolean, held text, value text, provider text, owner text, model text);
+COMMENT ON TYPE hftok_import.imported_row IS 'A row that is moved in: what its column holds, what that opens to, and what it is for.';
+
+CREATE TYPE hftok_private.import_finding AS (
+    provider text, skipped int, is_blank boolean, reason text, is_judged boolean, warnings text[]
+);
+COMMENT ON TYPE hftok_private.import_finding IS
+    'A value by itself. skipped: so many characters in front are no part of it. is_judged: it was looked at, and found to be no credential.';
+
+CREATE TYPE hftok_private.import_verdict AS (
+    outcome text, reason text, replaces int, is_forgotten boolean, is_found boolean, is_again boolean, compared int
+);
+COMMENT ON TYPE hftok_private.import_verdict IS
+    'What is to be done with a row. replaces: the version that its value is saved in place of, 0 for none. compared: the version that the audit names, if is_found is not NULL.';
+
+CREATE TYPE hftok.imported_vault AS (imported int, unchanged int, skipped int, rejected int);
+COMMENT ON TYPE hftok.imported_vault IS 'How many secrets of a Supabase Vault became what.';
+
+CREATE TYPE hftok.keyring AS (primary_key_id int, key_ids int[]);
+COMMENT ON TYPE hftok.keyring IS 'What unseal() found: ids, never keys.';
+
+CREATE TYPE hftok.server_status AS (
+    version text,
+    sealed boolean,
+    reason text,
+    primary_root_key_id int,
+    root_key_ids int[],
+    removable_root_key_ids int[],
+    active_data_key_id int,
+    secrets bigint,
+    secrets_on_old_keys bigint,
+    gateways text[],
+    audit_mode text,
+    audit_writer text,
+    audit_waiting bigint,
+    audit_lag interval,
+    installation text
+);
+COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
