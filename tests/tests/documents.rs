@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -12,6 +12,7 @@ const DOCUMENTS: [&str; 10] = [
     "docs/catalogue.md",
     "docs/edge-functions.md",
     "docs/glossary.md",
+    "docs/how-to.md",
     "docs/moving-in.md",
     "docs/style.md",
 ];
