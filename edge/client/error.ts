@@ -1,7 +1,7 @@
 // Every way in which a call of hftok fails, as one class: what the caller can decide by, and words for people.
 //
-// Must stay true: no error holds a value. Of what the server says only SQLSTATE, status, and the texts that hftok promises
-// to be free of values are kept; anything else (Postgres quotes what it could not read) is dropped.
+// Must stay true: no error holds a value. The server's SQLSTATE and status are kept, and the texts that hftok promises
+// to be free of values; anything else is dropped, because Postgres quotes a value that it could not read.
 
 /** The kind of error, which a program can decide by. */
 export type Kind =

@@ -5,7 +5,7 @@
 //   deno run --allow-env --allow-net edge/examples/move_sealed_values.ts --table user_keys --apply    moves
 //
 // The table is read through PostgREST, by a role that may read it: columns --key (unique), --owner, --provider and --value, or
-// one provider for all rows by --provider-name. What is wrong with a row is printed with the row's key. The source stays as it is.
+// one provider for all rows by --provider-name. A fault of a row is printed with the row's key. The source stays as it is.
 //
 // Must stay true:
 // - No value, and nothing that quotes one, is printed; keys come from the environment, never from the command line.

@@ -212,7 +212,7 @@ Deno.test("nobody fills the disk: how many integrations, and how long what goes 
     const first = await create(carol, "openai", make.openai());
     await create(carol, "openai", make.openai());
     await carol.refused("create_integration_with_vault", given, 413, "PT413");
-    // Nor by way of the backend, and what is there can be changed.
+    // The backend cannot add one either, but existing ones can be changed.
     const named = { ...given, p_user_id: carol.name };
     await service.refused("create_integration_with_vault", named, 413, "PT413");
     await carol.refused("update_integration", { p_integration_id: first, ...team }, 413, "PT413");
@@ -344,7 +344,7 @@ Deno.test("who leaves the organisation no longer reaches what is shared with it"
   await alice.call("remove_member", { p_org_id: acme, p_user_id: "integrations-erin" });
   const of = { p_integration_id: id, p_user_id: "integrations-erin" };
   await service.refused("get_integration_credentials", of, 404, "PT404");
-  // Nor does anybody when the one who shared it left.
+  // Nobody has access either once the person who shared it has left.
   const other = await create(carol, "openai", make.openai());
   await carol.call("share_integration", { p_integration_id: other, p_org_id: acme });
   assert.equal((await ok(alice.db.from("integrations").select("id").eq("id", other))).length, 1);

@@ -2,9 +2,9 @@
 //!
 //! What must stay true: a key made for one purpose cannot be used for another (each use has a type), and a key is
 //! plain bytes that are filled in and wiped where they lie, so that it can lie in shared memory and leaves no copy on
-//! a stack. That is why no expanded cipher is kept either: which of its two forms it is in, AES-NI or portable,
-//! RustCrypto remembers for each process, and a process that has not yet asked reads the one as the other and seals
-//! what nobody can open.
+//! a stack. For the same reason no expanded cipher is kept. A cipher has one of two forms, AES-NI or portable, and
+//! RustCrypto remembers for each process which form it is. A process that has not yet asked reads one form as the other,
+//! and seals values that nobody can open.
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use std::fmt;
 
 pub mod value;
 
-/// What became of a row.
+/// The result of moving a row in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Its value was saved.
@@ -68,10 +68,10 @@ impl Outcome {
     }
 }
 
-/// What is remembered of a row from the run that looked at it last.
+/// The memory of a row, from the run that looked at it last.
 #[derive(Debug, Clone, Copy)]
 pub struct Remembered {
-    /// What became of it then.
+    /// The result of that run.
     pub outcome: Outcome,
     /// Whether the column still holds what was imported. None when nothing was, or it was emptied since.
     pub is_as_imported: Option<bool>,
@@ -94,11 +94,11 @@ pub struct Held {
     pub same_version: Option<i32>,
     /// Whether the version that was imported from the row has its value. None when there is no such version any more.
     pub was_same: Option<bool>,
-    /// Which row of the source the current version came from.
+    /// The origin of the current version: this row, another row, or neither.
     pub origin: Origin,
 }
 
-/// Where the current version of a secret came from.
+/// The origin of the current version of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// From the row that is looked at.
@@ -136,30 +136,30 @@ impl Origin {
 pub struct Facts<'a> {
     /// The key of a row that goes before.
     pub before: Option<&'a str>,
-    /// What is remembered of the row.
+    /// The memory of the row.
     pub remembered: Option<Remembered>,
-    /// What hftok has.
+    /// The secret that hftok has.
     pub held: Option<Held>,
     /// Whether the column holds the value itself, and not something that opens to it.
     pub is_plain: bool,
 }
 
-/// What is to be done with a row.
+/// The decision about a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict<'a> {
-    /// What becomes of it.
+    /// The result for the row.
     pub outcome: Outcome,
     /// Why, if the outcome does not say it.
     pub reason: Option<Reason<'a>>,
     /// The value is saved in place of this version, 0 for none.
     pub replaces: Option<i32>,
-    /// What the audit is told that the operator learned, if anything was compared.
+    /// The comparison that the audit is told of, if anything was compared.
     pub comparison: Option<Comparison>,
     /// The import that is remembered of the row is forgotten: the same column opens to something else now.
     pub is_forgotten: bool,
 }
 
-/// What the operator of an import learns about a secret.
+/// A comparison: the operator of an import learns it about a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Comparison {
     /// hftok has the value, or had it.
@@ -214,7 +214,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What becomes of the row, and why.
+    /// The result for the row, and the reason.
     fn outcome(&self, same_version: Option<i32>) -> (Outcome, Option<Reason<'a>>) {
         if let Some(key) = self.before {
             return (Outcome::Duplicate, Some(Reason::AnotherRow(key, same_version.is_some())));
@@ -275,7 +275,8 @@ impl<'a> Facts<'a> {
             || it.is_as_imported.or(as_seen) == Some(false)
     }
 
-    /// What was learned. That a row has what was brought before tells nothing of what hftok has now.
+    /// The comparison that was made. A row that still has the text that was brought before tells nothing of hftok's
+    /// present secret.
     fn comparison(&self, same_version: Option<i32>) -> Option<Comparison> {
         let brought = self.remembered.filter(|it| it.is_as_imported.is_some());
         if self.held.is_none() && brought.is_none() {

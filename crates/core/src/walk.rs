@@ -166,8 +166,8 @@ pub fn host_allowed(host: Option<&str>, own: Option<&[String]>, usual: &[String]
     }
 }
 
-/// Whether a text can be the pattern of a host: labels of letters, digits and hyphens, of which each may be `*`. What is
-/// none would match nothing, and whoever wrote it would not know.
+/// Whether a text can be the pattern of a host: labels of letters, digits and hyphens, of which each may be `*`. A text
+/// that is no pattern would match nothing, without its author knowing.
 pub fn is_host_pattern(pattern: &str) -> bool {
     pattern.split('.').all(|label| label == "*" || is_label(label)) && pattern != "*"
 }
@@ -196,8 +196,9 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Host names are compared label by label without regard to case. In a pattern `*` stands for one label, and `*.` in front
-/// for one or more. What is no host name matches nothing: it would be read otherwise by whoever connects.
+/// Host names are compared label by label without regard to case. In a pattern `*` stands for one label, and `*.` in
+/// front for one or more. A text that is no host name matches nothing, because a client that connects would read it
+/// otherwise.
 fn host_matches(pattern: &str, host: &str) -> bool {
     let host = host.strip_suffix(":443").unwrap_or(host);
     let host = host.strip_suffix('.').unwrap_or(host);

@@ -4,7 +4,7 @@ use hftok_core::moving_in::{Comparison, Facts, Held, Origin, Outcome, Reason, Re
 
 const KNOWN: [Option<bool>; 3] = [None, Some(false), Some(true)];
 
-/// Whatever may be remembered of a row: nothing, or any outcome with all that goes with it.
+/// Every memory of a row: none, or any outcome with all that goes with it.
 fn remembered() -> Vec<Option<Remembered>> {
     let mut all = vec![None];
     for outcome in Outcome::ALL {
@@ -30,7 +30,7 @@ fn remembered() -> Vec<Option<Remembered>> {
     all
 }
 
-/// Whatever hftok may have: nothing, or the third version of a secret.
+/// Every secret that hftok may have: none, or the third version of one.
 fn held() -> Vec<Option<Held>> {
     let mut all = vec![None];
     for same_version in [None, Some(1), Some(2), Some(3)] {

@@ -1,7 +1,7 @@
 // Answers that are no success: a status, a code to decide by, and a sentence for people.
 //
-// Must stay true: everything in a refusal is ours, or is a text that hftok promises to be free of values. Of a credential
-// that is not the user's own they learn its level and why it cannot be used, never its id.
+// Must stay true: everything in a refusal is ours, or is a text that hftok promises to be free of values. A user learns
+// the level of a credential that is not their own, and why it cannot be used, but never its id.
 import { HftokError, type Kind } from "./client/mod.ts";
 
 /** Why a request is not served. */

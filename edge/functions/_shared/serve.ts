@@ -1,8 +1,8 @@
 // The frame of every function: CORS, JSON, and errors that say nothing they must not.
 //
 // Must stay true:
-// - Nothing that was thrown is logged or answered as it is: parsers and HTTP clients quote what they stumble over. What is
-//   not a refusal of ours is known by the name of its class alone.
+// - Nothing that was thrown is logged or answered as it is: parsers and HTTP clients quote what they stumble over. An
+//   error that is no refusal of ours is known by the name of its class alone.
 // - Answers are cached by nobody.
 import { Refusal } from "./refusal.ts";
 import type { Settings } from "./settings.ts";

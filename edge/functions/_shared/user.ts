@@ -1,8 +1,9 @@
 // The user who sent a request.
 //
-// A JWT is never decoded here. The request's own JWT is sent to PostgREST, which checks signature, end and audience, and
-// hftok says whose it is: one place verifies, whatever the keys and algorithms are, and the function needs no secret that
-// could sign. What may be done is then decided there as well, because calls for the user are made with the user's JWT.
+// A JWT is never decoded here. The request's own JWT is sent to PostgREST, which checks signature, end and audience,
+// and hftok says whose it is: one place verifies, whatever the keys and algorithms are, and the function needs no
+// secret that could sign. The user's rights are then decided there as well, because calls for the user are made with
+// the user's JWT.
 //
 // Must stay true: nothing that a request says of its sender counts, except that JWT.
 import { Hftok, HftokError } from "./client/mod.ts";
@@ -33,7 +34,7 @@ export async function authenticate(request: Request, settings: Settings): Promis
   return { id, hftok };
 }
 
-/** hftok as the service, for what a user may not do themselves. Whoever calls it names the user. */
+/** hftok as the service, for calls that a user may not make themselves. The caller of this function names the user. */
 export function service(settings: Settings): Hftok {
   return new Hftok({ url: settings.url, token: settings.serviceKey, apikey: settings.apikey });
 }

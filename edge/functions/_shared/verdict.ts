@@ -1,7 +1,8 @@
 // Asking a provider what it thinks of a token, by the test request in hftok's catalogue.
 //
-// Must stay true: the request goes where the catalogue says and nowhere else, and only to a host that the catalogue lets the
-// provider's tokens go to; of the answer only the status counts, and its body is not read. What is not a clear answer is `indeterminate`: nobody loses a token over a provider that is down.
+// Must stay true: the request goes where the catalogue says and nowhere else, and only to a host that the catalogue
+// lets the provider's tokens go to. Only the status of the answer counts; its body is not read. An answer that is not
+// clear is `indeterminate`: nobody loses a token over a provider that is down.
 import type { Hftok, Json, Verdict } from "./client/mod.ts";
 import { Destination, matchesAny } from "./destination.ts";
 import { send } from "./outbound.ts";

@@ -132,13 +132,13 @@ static VALUE_MAX: OnceLock<fn() -> usize> = OnceLock::new();
 
 /// Has a function told of every error that a call ends with; from `_PG_init`.
 pub fn tell_refusals(listener: fn(&Error)) {
-    // Should one be there by now, it is the same.
+    // A second call would hand in the same function.
     let _ = REFUSALS.set(listener);
 }
 
 /// Hands in how long a value may be, in bytes; from `_PG_init`.
 pub fn limit_values(most: fn() -> usize) {
-    // Should it be there by now, it is the same.
+    // A second call would hand in the same function.
     let _ = VALUE_MAX.set(most);
 }
 

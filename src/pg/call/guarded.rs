@@ -39,7 +39,8 @@ pub fn call(name: &'static str) -> Result<Answer, Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let call = statement::fcinfo();
-    // Looked up once in each place of a statement. What it leaves there for its next call, it leaves in memory of the place.
+    // The function in SQL is looked up once in each place of a statement. Data that it leaves there for its next call lie
+    // in memory of the place.
     let inner = statement::kept(
         || Inner(std::ptr::null_mut()),
         |inner| -> Result<_, Error> {

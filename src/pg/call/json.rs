@@ -43,9 +43,9 @@ impl Jsonb {
     }
 }
 
-/// Makes JSON text a value. What Postgres says of a text that is none would quote it, so that is replaced by what does not;
-/// the transaction ends with either. Whatever else comes to pass meanwhile, a cancel or a lack of memory, says nothing of the
-/// text and is passed on.
+/// Makes JSON text a value. Postgres would quote a text that is no JSON, so its error is replaced by one that does not
+/// quote; the transaction ends with either. Other errors, such as a cancel or a lack of memory, say nothing of the text
+/// and are passed on.
 pub fn parse(text: &str) -> Result<Jsonb, Error> {
     let mut terminated = Zeroizing::new(Vec::new());
     terminated.try_reserve_exact(text.len() + 1).map_err(|_| Error::NoMemory)?;
@@ -56,8 +56,8 @@ pub fn parse(text: &str) -> Result<Jsonb, Error> {
     terminated.push(0);
     let start = pg_sys::Datum::from(terminated.as_ptr());
     let parsed = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the input function of jsonb, given a valid C string. Should it fail, pgrx turns that into an
-        // unwinding, and what is caught here is raised again by the caller.
+        // SAFETY: the input function of jsonb, given a valid C string. If it fails, pgrx turns the error into an
+        // unwinding, and the caller raises the error that is caught here again.
         unsafe { pgrx::direct_function_call::<Jsonb>(pg_sys::jsonb_in, &[Some(start)]) }
     }));
     match parsed {

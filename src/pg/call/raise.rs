@@ -112,7 +112,8 @@ pub(in crate::pg) fn overhearing<R>(work: impl FnOnce() -> R) -> R {
         }
     }
     OVERHEARD.set(0);
-    // SAFETY: a variable of this process. What is put there lives until `work` has returned or unwound, and is taken away then.
+    // SAFETY: a variable of this process. The callback that is put there lives until `work` has returned or unwound, and
+    // is taken away then.
     unsafe {
         let restored = Restored(pg_sys::error_context_stack);
         let mut callback = pg_sys::ErrorContextCallback {

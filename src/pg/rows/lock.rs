@@ -98,8 +98,8 @@ pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The transaction or a part of it has ended. What was locked in a part that was rolled back is neither held nor written: somebody
-/// who may lock names and then fails does not so come past those that they may write for.
+/// The transaction or a part of it has ended. A part that was rolled back holds no lock and leaves no row, so its names
+/// are forgotten: a caller cannot lock names, fail, and then write for these names without waiting.
 fn end(end: End) {
     let work = |mut locked: RefMut<'_, Locked>| match end {
         End::PartRolledBack(depth) => locked.roll_back(depth),
@@ -160,8 +160,9 @@ fn for_transaction(work: impl FnOnce()) {
             unsafe { pg_sys::CurrentResourceOwner = self.0 };
         }
     }
-    // SAFETY: inside a transaction, which has such an owner; variables of this process. What is put down in it meanwhile lasts
-    // until it is released by name or the transaction ends, and no part that is rolled back takes it along.
+    // SAFETY: inside a transaction, which has such an owner; variables of this process. A lock that is put down in it
+    // meanwhile lasts until it is released by name or the transaction ends, and no part that is rolled back takes it
+    // along.
     let _former = unsafe {
         let former = Former(pg_sys::CurrentResourceOwner);
         pg_sys::CurrentResourceOwner = pg_sys::TopTransactionResourceOwner;

@@ -1,8 +1,8 @@
 //! Signals that relations changed: they tell a session when it has to forget a thing that it remembers.
 //!
-//! Postgres tells every session, also on a standby, that a relation changed, when the transaction that changed it commits,
-//! and the one that changes it at once; a rollback is told as well. [`touch`] has this told without a change, for tables
-//! whose *rows* decide what sessions remember. What is kept from before [`generation`] moved is not to be used.
+//! Postgres tells every session, also on a standby, that a relation changed: the session that changes it at once, all
+//! others when its transaction commits. A rollback is told as well. [`touch`] has a change told without one, for tables
+//! whose *rows* decide what sessions remember. A thing that was remembered before [`generation`] moved must not be used.
 
 use std::cell::{Cell, RefCell};
 
@@ -45,7 +45,8 @@ pub fn generation(matter: Matter) -> u64 {
     generation_told(matter)
 }
 
-/// The same, by what this session has taken in already. Whoever locked a relation since has taken in what was told of it.
+/// The same, by the changes that this session has taken in already. A session that locked a relation since has taken in
+/// all changes of it.
 pub fn generation_told(matter: Matter) -> u64 {
     GENERATIONS.with(|generations| generations[matter as usize].get())
 }

@@ -47,9 +47,9 @@ fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Er
     let wanted = wanted()?;
     let spi = Spi::connect()?;
     let portal = spi.open(statement, parameters)?;
-    // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer. What the statement
-    // is to own is allocated there. The portal was opened just now and is closed below, or by (sub)transaction abort. A batch is
-    // freed before the next one is fetched; the store has copies of its rows.
+    // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer. Memory that
+    // the statement is to own is allocated there. The portal was opened just now and is closed below, or by
+    // (sub)transaction abort. A batch is freed before the next one is fetched; the store has copies of its rows.
     unsafe {
         let set = &mut *wanted;
         let statement_memory = (*set.econtext).ecxt_per_query_memory;

@@ -1,7 +1,7 @@
-//! Finding a row by a unique key without SQL: a fraction of what the executor takes to begin and end. Where a shortcut leads
-//! to it, without the index too.
+//! Finding a row by a unique key without SQL, in a fraction of the time that the executor takes to begin and end. A
+//! shortcut that leads to the row saves the index too.
 //!
-//! Such a look asks neither for privileges nor for row security: whoever takes one has asked (`store/known.rs`).
+//! A look asks neither for privileges nor for row security: its caller has asked before (`store/known.rs`).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -62,8 +62,8 @@ impl Found<'_> {
     /// The bytes of a text or a bytea, borrowed from the row if possible; the column must be declared NOT NULL.
     pub fn bytes(&self, column: i16) -> Result<Cow<'_, [u8]>, Error> {
         let Some(datum) = self.datum(column) else { return Err(MISSING) };
-        // SAFETY: a varlena in the page, which stays pinned as long as this lives. What is compressed or lies elsewhere is
-        // copied.
+        // SAFETY: a varlena in the page, which stays pinned as long as this lives. A value that is compressed or lies
+        // elsewhere is copied.
         unsafe {
             let value = datum.cast_mut_ptr::<pg_sys::varlena>();
             let is_plain = varlena::varatt_is_4b_u(value)
@@ -92,7 +92,7 @@ impl Reader {
         self.0.is_some()
     }
 
-    /// Opens the table, which waits for its lock. What is known of its index may be old by then.
+    /// Opens the table, which waits for its lock. The caller's knowledge of its index may be old after the wait.
     pub fn open(&mut self, address: &Address) {
         self.0 = Some(Scan::open(address.table));
     }
@@ -186,7 +186,8 @@ impl Scan {
         }
     }
 
-    /// Looks where a row was last. What a row was updated to without a new entry in the index is found from there, too.
+    /// Looks at the place of a row's last find. A version that an update made without a new entry in the index is found
+    /// from there, too.
     ///
     /// # Safety
     /// Inside pgrx's boundary, with a snapshot that is valid now.

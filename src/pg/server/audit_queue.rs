@@ -92,8 +92,8 @@ pub fn wake(lane: usize) {
     };
     let latch = if latch == 0 { launcher } else { std::ptr::with_exposed_provenance_mut(latch) };
     if !latch.is_null() {
-        // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. Should its process have ended,
-        // whoever has its place wakes up once for nothing.
+        // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. If its process has ended, another
+        // process that has its place wakes up once for nothing.
         unsafe { pg_sys::SetLatch(latch) };
     }
 }

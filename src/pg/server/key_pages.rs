@@ -78,7 +78,7 @@ struct Slot {
 /// Taken for moments only: a key is copied out of the pages under it, or used.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
-/// Held by whoever seals or unseals by hand. What it guards lies elsewhere: see [`by_hand`].
+/// Held by a process that seals or unseals by hand. The data that it guards lie elsewhere: see [`by_hand`].
 // SAFETY: the same.
 static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
 /// The address of the pages, mapped before the server has children.
@@ -149,8 +149,8 @@ impl Header {
             self.insisted = self.requested;
         }
         if !self.worker.is_null() {
-            // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. Should the worker have
-            // ended, whoever has its place wakes up once for nothing.
+            // SAFETY: a latch in Postgres' shared memory, valid as long as the server runs. If the worker has ended,
+            // another process that has its place wakes up once for nothing.
             unsafe { pg_sys::SetLatch(self.worker) };
         }
         self.requested

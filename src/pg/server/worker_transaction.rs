@@ -10,7 +10,7 @@ use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::roles::is_operator;
 
-/// Runs one, as hftok_owner. What fails rolls it back and is given back as a report.
+/// Runs `work` in one, as hftok_owner. A failure rolls the transaction back and is returned as a report.
 pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<R, Error> {
         // SAFETY: a worker that is connected to a database and in no transaction.
@@ -33,7 +33,7 @@ pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
     let report = match outcome {
         Ok(Ok(result)) => {
             // SAFETY: outside a transaction, as Postgres asks: counts of what was written, for autovacuum.
-            // Should that fail, what was done is committed all the same.
+            // If that fails, the work is committed all the same.
             let _ = catch_unwind(|| unsafe { pg_sys::pgstat_report_stat(false) });
             return Ok(result);
         }

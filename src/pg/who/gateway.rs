@@ -20,7 +20,7 @@ static LISTED: OnceLock<fn() -> Vec<String>> = OnceLock::new();
 
 /// Hands in the configuration's list of logins; from `_PG_init`. Without it nobody is a gateway.
 pub fn list_by(listed: fn() -> Vec<String>) {
-    // Should it be there by now, it is the same.
+    // A second call would hand in the same function.
     let _ = LISTED.set(listed);
 }
 

@@ -52,7 +52,8 @@ fn forbid_caching() {
     set_local(c"response.headers", &Value::Array(headers).to_string());
 }
 
-/// Anybody can make a setting as long as they like. What is cut is no JSON any more, and no word that is looked for.
+/// Anybody can make a setting as long as they like. A setting that was cut is no JSON any more, and none of the words
+/// that are looked for.
 const SETTING_BYTES_MAX: usize = 64 * 1024;
 
 /// A setting that is there and not empty.

@@ -187,7 +187,8 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
-/// When the client sent the statement that is running, in the same. What that calls in turn has no time of its own.
+/// When the client sent the statement that is running, in the same. Statements that it runs in turn have no time of their
+/// own.
 pub fn statement_began() -> i64 {
     // SAFETY: reads a variable of this process.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() }

@@ -1,5 +1,5 @@
-// A stand-in for Hugging Face on this machine: the Hub's whoami, the router's chat, and tasks, with models that answer in all
-// the ways in which the real ones do. How a model behaves is the owner in its name: `gated/any`.
+// A stand-in for Hugging Face on this machine: the Hub's whoami, the router's chat, and tasks, with models that answer
+// in all the ways in which the real ones do. The owner in a model's name says how the model behaves: `gated/any`.
 //
 // Must stay true: it says of a token only what its own lists say, and keeps every request that it got.
 

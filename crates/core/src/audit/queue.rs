@@ -7,8 +7,8 @@
 //! - A record takes as many slots as it needs, linked. A lane is first in, first out.
 //! - A database may have a *share* of slots waiting, and a *guarantee* is kept free for it whatever others do, so that one
 //!   whose records nobody fetches does not stop the others.
-//! - Records are numbered as they are accepted. What is taken to be written stays in its slots until it is released, so
-//!   a writer that fails in between loses nothing.
+//! - Records are numbered as they are accepted. A record that was taken to be written stays in its slots until it is
+//!   released, so a writer that fails in between loses nothing.
 //! - A record that was begun as such can grow while it waits.
 //! - Records that may be left out have room of their own ([`spare`]), and are counted where they are many.
 
@@ -248,9 +248,9 @@ impl Queue<'_> {
         Ok(true)
     }
 
-    /// Copies the slots of the oldest records, at most so many records and, beyond the first of them, so many slots, and
-    /// says which number is the last of them. They stay until they are released. What they say is read from the copy
-    /// ([`records`]), when the queue is no longer held.
+    /// Copies the slots of the oldest records, at most `most` records and, beyond the first of them, at most `slots`
+    /// slots. Returns the number of the last record. The slots stay in use until they are released. Their records are
+    /// read from the copy ([`records`]), when the queue is no longer held.
     pub fn take(&mut self, lane: usize, most: usize, slots: usize, copy: &mut Vec<Slot>) -> u64 {
         let mut end = self.header.lanes[lane].written;
         let mut at = self.header.lanes[lane].first;

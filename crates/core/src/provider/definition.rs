@@ -131,7 +131,8 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     // Two columns of the view providers that say what follows from others.
     said.remove("builtin");
     let variables = said.remove("env");
-    // As the view shows what nobody said. That there is no test can be said.
+    // A null is as the view shows a member that nobody gave. Only `test` may be null by intent: it says that there is no
+    // test.
     said.retain(|name, value| name == "test" || !value.is_null());
     admit_members(&said)?;
     let id = said.get("id").and_then(Value::as_str).ok_or(Fault::Malformed)?;
