@@ -7,48 +7,22 @@
 -- the report. Keys are listed first, then each row is opened alone. A value is taken by assignment: in FROM it would pass through
 -- a tuple store, which spills to disk.
 
-CREATE OR REPLACE PROCEDURE hftok.import_column(
-    p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
-    p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
-    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_model text DEFAULT NULL
-)
-    LANGUAGE plpgsql SECURITY INVOKER
+-- import_admit() and import_attempt() pin no search_path either: p_open is the caller's.
+CREATE OR REPLACE FUNCTION hftok_import.import_admit(
+    p_table regclass, p_column name, p_key name, p_provider text, p_provider_column name, p_owner text, p_owner_column name,
+    p_model_column name, p_open text, p_batch int, p_dry_run boolean, p_model text
+) RETURNS hftok_import.imported_source
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
 DECLARE
-    run pg_catalog.uuid := pg_catalog.gen_random_uuid();
     is_for_user boolean := p_owner OPERATOR(pg_catalog.=) 'user';
     is_for_org boolean := p_owner OPERATOR(pg_catalog.=) 'org';
     is_global boolean := p_owner OPERATOR(pg_catalog.=) 'global';
-    named pg_catalog.text;
-    relation pg_catalog.text;
-    is_filtered boolean;
-    estimate bigint;
-    is_bytea boolean;
-    owned_by pg_catalog.text := CASE WHEN NOT is_global THEN coalesce(p_owner_column, p_key) END;
-    -- The row that is looked at.
-    key pg_catalog.text;
-    is_null boolean;
-    found hftok_import.imported_row;
-    -- What became of it.
-    outcome pg_catalog.text;
-    is_read boolean;
-    is_again boolean;
-    attempts int;
+    addressed hftok_import.imported_source;
     state pg_catalog.text;
     said pg_catalog.text;
-    detail pg_catalog.text;
     advice pg_catalog.text;
-    -- Of all of them.
-    pending int := 0;
-    since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
-    outcomes pg_catalog.text[] := '{imported,unchanged,skipped,duplicate,rejected,blank,blanked,discarded}';
-    counts int[] := '{0,0,0,0,0,0,0,0}';
-    total int := 0;
-    at int;
-    summary pg_catalog.text;
 BEGIN
-    -- An error (2D000) where what is committed below could not be: in a transaction block, in a function.
-    COMMIT;
     IF p_dry_run IS NULL OR p_batch IS NULL OR p_batch OPERATOR(pg_catalog.<) 1 THEN
         RAISE EXCEPTION 'p_batch is 1 at least, and p_dry_run is not null' USING ERRCODE = '22023';
     ELSIF pg_catalog.num_nonnulls(p_provider, p_provider_column) OPERATOR(pg_catalog.<>) 1 THEN
@@ -72,13 +46,13 @@ BEGIN
         AND NOT EXISTS (SELECT FROM hftok.providers p WHERE p.name OPERATOR(pg_catalog.=) p_provider) THEN
         RAISE EXCEPTION 'there is no provider of this name' USING ERRCODE = '22023';
     END IF;
-    SELECT s.source, s.relation, s.is_bytea, s.is_filtered, s.estimate INTO named, relation, is_bytea, is_filtered, estimate
-    FROM hftok_import.import_source(p_table, p_column, p_key) s;
-    IF is_bytea AND p_open IS NULL THEN
+    addressed := hftok_import.import_source(p_table, p_column, p_key);
+    IF addressed.is_bytea AND p_open IS NULL THEN
         RAISE EXCEPTION 'column "%" holds bytes: p_open must say how they are opened', p_column USING ERRCODE = '22023';
     END IF;
     BEGIN
-        found := hftok_import.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column, owned_by, p_model_column);
+        PERFORM hftok_import.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column,
+            CASE WHEN NOT is_global THEN coalesce(p_owner_column, p_key) END, p_model_column);
     EXCEPTION WHEN OTHERS THEN
         -- Told without its context, which is the whole expression, and without what quotes a part of it: a key may be in it.
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
@@ -86,64 +60,132 @@ BEGIN
             RAISE EXCEPTION '%', said USING ERRCODE = state, HINT = CASE WHEN state OPERATOR(pg_catalog.=) '42501' THEN advice
                 ELSE 'p_open is an expression over the columns of the table, and gives text.' END;
         END IF;
-        RAISE EXCEPTION 'p_open is no expression over a row of %', relation USING ERRCODE = '22023';
+        RAISE EXCEPTION 'p_open is no expression over a row of %', addressed.relation USING ERRCODE = '22023';
     END;
+    RETURN addressed;
+END
+$$;
+COMMENT ON FUNCTION hftok_import.import_admit IS
+    'The source that the parameters of import_column() name, or an error: whether they fit each other, the table and the expression.';
 
+CREATE OR REPLACE FUNCTION hftok_import.import_attempt(
+    p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_row text, p_is_null boolean, p_provider text,
+    p_provider_column name, p_owner text, p_owner_column name, p_model_column name, p_open text, p_run uuid, p_dry_run boolean,
+    p_model text, OUT outcome text, OUT is_again boolean
+)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS $$
+DECLARE
+    owned_by pg_catalog.text := CASE WHEN p_owner OPERATOR(pg_catalog.<>) 'global' THEN coalesce(p_owner_column, p_key) END;
+    found hftok_import.imported_row;
+    is_read boolean := p_is_null;
+    state pg_catalog.text;
+    said pg_catalog.text;
+    detail pg_catalog.text;
+BEGIN
+    is_again := false;
+    BEGIN
+        IF p_is_null THEN
+            outcome := hftok_import.import_note(p_source.source, p_row, 'blank', NULL, p_run, p_dry_run);
+        ELSE
+            found := hftok_import.import_row(p_table, p_column, p_key, p_row, p_open, p_provider_column, owned_by, p_model_column);
+            is_read := true;
+            IF found.is_there AND p_model_column IS NOT NULL
+                AND pg_catalog.btrim(coalesce(found.model, '')) OPERATOR(pg_catalog.=) '' THEN
+                outcome := hftok_import.import_note(p_source.source, p_row, 'rejected', 'it names no model', p_run, p_dry_run);
+            ELSIF found.is_there THEN
+                outcome := hftok_import.import_value(p_source.source, p_row, found.value, coalesce(p_provider, found.provider),
+                    coalesce(p_model, found.model), CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END,
+                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END, p_owner OPERATOR(pg_catalog.=) 'global', found.held, p_run, p_dry_run);
+            END IF;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+        IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
+            is_again := true;
+        ELSIF is_read AND state OPERATOR(pg_catalog.=) '22023' THEN
+            -- hftok's own words.
+            outcome := hftok_import.import_note(p_source.source, p_row, 'rejected', said, p_run, p_dry_run);
+        ELSIF is_read AND state OPERATOR(pg_catalog.=) 'PT413' THEN
+            outcome := hftok_import.import_note(p_source.source, p_row, 'rejected', detail, p_run, p_dry_run);
+        ELSIF is_read THEN
+            RAISE;
+        ELSIF p_open IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(0A|2|3|42|P0)' THEN
+            outcome := hftok_import.import_note(p_source.source, p_row, 'rejected',
+                pg_catalog.format('p_open fails for it (SQLSTATE %s)', state), p_run, p_dry_run);
+        ELSE
+            RAISE EXCEPTION 'row % of % cannot be read', p_row, p_source.relation USING ERRCODE = state;
+        END IF;
+    END;
+END
+$$;
+COMMENT ON FUNCTION hftok_import.import_attempt IS
+    'Imports one row and says what became of it. is_again: somebody else was changing it. No outcome: it is gone.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_summary(
+    p_source hftok_import.imported_source, p_outcomes text[], p_counts int[], p_dry_run boolean
+) RETURNS text
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT concat(CASE WHEN p_dry_run THEN 'dry run: ' END, CASE
+            WHEN NOT (p_source).is_filtered THEN format('read %s rows', sum(o.count))
+            WHEN (p_source).estimate IS NULL THEN
+                format('read %s of an unknown number of rows, because row security may hide others', sum(o.count))
+            ELSE format('read %s of about %s rows, because row security may hide others', sum(o.count), (p_source).estimate)
+        END, string_agg(format(', %s %s', o.count, o.outcome), '' ORDER BY o.at) FILTER (WHERE o.count > 0))
+    FROM unnest(p_outcomes, p_counts) WITH ORDINALITY AS o (outcome, count, at)
+$$;
+COMMENT ON FUNCTION hftok_import.import_summary IS 'How many rows of a source were read, and how many became what.';
+
+CREATE OR REPLACE PROCEDURE hftok.import_column(
+    p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
+    p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
+    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_model text DEFAULT NULL
+)
+    LANGUAGE plpgsql SECURITY INVOKER
+    AS $$
+DECLARE
+    run pg_catalog.uuid := pg_catalog.gen_random_uuid();
+    source hftok_import.imported_source;
+    -- The row that is looked at, and what became of it.
+    key pg_catalog.text;
+    is_null boolean;
+    attempt record;
+    outcome pg_catalog.text;
+    attempts int;
+    -- Of all of them.
+    pending int := 0;
+    since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    outcomes pg_catalog.text[] := '{imported,unchanged,skipped,duplicate,rejected,blank,blanked,discarded}';
+    counts int[] := '{0,0,0,0,0,0,0,0}';
+    at int;
+    summary pg_catalog.text;
+BEGIN
+    -- An error (2D000) where what is committed below could not be: in a transaction block, in a function.
+    COMMIT;
+    source := hftok_import.import_admit(p_table, p_column, p_key, p_provider, p_provider_column, p_owner, p_owner_column, p_model_column,
+        p_open, p_batch, p_dry_run, p_model);
     -- The last key first: of rows for the same owner, provider and model the one that was added last is imported.
     FOR key, is_null IN
         SELECT k.key, k.is_null FROM hftok_import.import_keys(p_table, p_column, p_key) k
     LOOP
         attempts := 0;
         LOOP
-            outcome := NULL;
-            is_read := is_null;
-            is_again := false;
-            BEGIN
-                IF is_null THEN
-                    outcome := hftok_import.import_note(named, key, 'blank', NULL, run, p_dry_run);
-                ELSE
-                    found := hftok_import.import_row(p_table, p_column, p_key, key, p_open, p_provider_column, owned_by, p_model_column);
-                    is_read := true;
-                    IF found.is_there AND p_model_column IS NOT NULL
-                        AND pg_catalog.btrim(coalesce(found.model, '')) OPERATOR(pg_catalog.=) '' THEN
-                        outcome := hftok_import.import_note(named, key, 'rejected', 'it names no model', run, p_dry_run);
-                    ELSIF found.is_there THEN
-                        outcome := hftok_import.import_value(named, key, found.value, coalesce(p_provider, found.provider),
-                            coalesce(p_model, found.model), CASE WHEN is_for_user THEN found.owner END,
-                            CASE WHEN is_for_org THEN found.owner END, is_global, found.held, run, p_dry_run);
-                    END IF;
-                END IF;
-            EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-                IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
-                    is_again := true;
-                ELSIF is_read AND state OPERATOR(pg_catalog.=) '22023' THEN
-                    -- hftok's own words.
-                    outcome := hftok_import.import_note(named, key, 'rejected', said, run, p_dry_run);
-                ELSIF is_read AND state OPERATOR(pg_catalog.=) 'PT413' THEN
-                    outcome := hftok_import.import_note(named, key, 'rejected', detail, run, p_dry_run);
-                ELSIF is_read THEN
-                    RAISE;
-                ELSIF p_open IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(0A|2|3|42|P0)' THEN
-                    outcome := hftok_import.import_note(named, key, 'rejected',
-                        pg_catalog.format('p_open fails for it (SQLSTATE %s)', state), run, p_dry_run);
-                ELSE
-                    RAISE EXCEPTION 'row % of % cannot be read', key, relation USING ERRCODE = state;
-                END IF;
-            END;
-            EXIT WHEN NOT is_again;
+            attempt := hftok_import.import_attempt(source, p_table, p_column, p_key, key, is_null, p_provider, p_provider_column, p_owner,
+                p_owner_column, p_model_column, p_open, run, p_dry_run, p_model);
+            outcome := attempt.outcome;
+            EXIT WHEN NOT attempt.is_again;
             -- Whoever was in the way may be waiting for what was imported just now.
             COMMIT;
             attempts := attempts OPERATOR(pg_catalog.+) 1;
             IF attempts OPERATOR(pg_catalog.>=) 10 THEN
-                outcome := hftok_import.import_note(named, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
+                outcome := hftok_import.import_note(source.source, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
                 EXIT;
             END IF;
         END LOOP;
         IF outcome IS NOT NULL THEN
             at := pg_catalog.array_position(outcomes, outcome);
             counts[at] := counts[at] OPERATOR(pg_catalog.+) 1;
-            total := total OPERATOR(pg_catalog.+) 1;
         END IF;
         -- Also by the clock: until it commits, users whose credentials it saved cannot save any themselves. And plans that were
         -- made when hftok's tables were empty must not serve a million rows.
@@ -157,22 +199,10 @@ BEGIN
         END IF;
     END LOOP;
 
-    summary := CASE
-        WHEN NOT is_filtered THEN pg_catalog.format('read %s rows', total)
-        WHEN estimate IS NULL THEN pg_catalog.format('read %s of an unknown number of rows, because row security may hide others', total)
-        ELSE pg_catalog.format('read %s of about %s rows, because row security may hide others', total, estimate)
-    END;
-    FOR at IN 1 .. pg_catalog.cardinality(outcomes) LOOP
-        IF counts[at] OPERATOR(pg_catalog.>) 0 THEN
-            summary := pg_catalog.format('%s, %s %s', summary, counts[at], outcomes[at]);
-        END IF;
-    END LOOP;
-    IF p_dry_run THEN
-        summary := pg_catalog.format('dry run: %s', summary);
-    END IF;
-    PERFORM hftok_import.import_note(named, NULL, 'summary', summary);
+    summary := hftok_import.import_summary(source, outcomes, counts, p_dry_run);
+    PERFORM hftok_import.import_note(source.source, NULL, 'summary', summary);
     COMMIT;
-    RAISE NOTICE '%: %', named, summary USING HINT = 'SELECT * FROM hftok.import_report';
+    RAISE NOTICE '%: %', source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
 END
 $$;
 COMMENT ON PROCEDURE hftok.import_column IS
