@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION hftok.whoami() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_whoami';
 COMMENT ON FUNCTION hftok.whoami IS
-    'Who hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere.';
+    'The identity that hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere.';
 
 -- A default that clients may name: PostgREST copies it into its own statements.
 ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();

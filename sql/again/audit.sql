@@ -48,7 +48,7 @@ CREATE OR REPLACE VIEW hftok.audit_events WITH (security_barrier) AS
     UNION ALL
     SELECT a.* FROM hftok_private.visible_audit_events() a WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.audit_events IS
-    'What was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval.';
+    'Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
@@ -104,7 +104,7 @@ CREATE OR REPLACE VIEW hftok.recent_reveals WITH (security_barrier) AS
     FROM hftok_private.audit a
     WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.at > pg_catalog.now() - interval '1 day'
     GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider, a.protected;
-COMMENT ON VIEW hftok.recent_reveals IS 'Who read what in the last day. What is not protected may have been made up by somebody who can write to the tables.';
+COMMENT ON VIEW hftok.recent_reveals IS 'Values that were read in the last day, and their readers. An unprotected event may have been made up by somebody who can write to the tables.';
 
 CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
@@ -112,7 +112,7 @@ CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     FROM hftok_private.audit a
     WHERE a.kind = 'refusal'
     GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
-COMMENT ON VIEW hftok.refusals_by_role IS 'What was refused to whom, and why. What is not protected may have been made up by somebody who can write to the tables.';
+COMMENT ON VIEW hftok.refusals_by_role IS 'Refusals by role, with the reason of each. An unprotected event may have been made up by somebody who can write to the tables.';
 
 CREATE OR REPLACE VIEW hftok.unused_secrets WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.scope, s.scope_id, s.provider, s.model, nullif(s.name, '') AS name, s.label, s.created_at

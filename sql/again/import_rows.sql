@@ -183,6 +183,6 @@ CREATE OR REPLACE VIEW hftok.import_report WITH (security_barrier) AS
             SELECT 'remains', line.text FROM pg_catalog.regexp_split_to_table(s.remains, E'\n') AS line (text)
         ) said;
 COMMENT ON VIEW hftok.import_report IS
-    'What became of each row that was moved in, by its key; without key, of a source as a whole. Never a value.';
+    'The result for each row that was moved in, by its key; without key, for a source as a whole. Never a value.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.import_report
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

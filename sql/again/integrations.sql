@@ -136,6 +136,6 @@ CREATE OR REPLACE VIEW hftok.usage_daily WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_usage() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
-COMMENT ON VIEW hftok.usage_daily IS 'What was done with each credential, by day.';
+COMMENT ON VIEW hftok.usage_daily IS 'The use of each credential, by day.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.usage_daily
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

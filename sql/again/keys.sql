@@ -91,7 +91,7 @@ BEGIN
     RETURN status;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.look_at_server IS 'What status() shows.';
+COMMENT ON FUNCTION hftok_private.look_at_server IS 'The state of the server, for status().';
 
 -- An administrator of the application is known by their JWT alone.
 CREATE OR REPLACE FUNCTION hftok.status() RETURNS hftok.server_status

@@ -104,7 +104,7 @@ COMMENT ON FUNCTION hftok_private.find_secret_as_owner IS 'The work of find_secr
 CREATE OR REPLACE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret_id uuid, version int, is_current boolean)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_find_secret';
 COMMENT ON FUNCTION hftok.find_secret IS
-    'Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and what it hits is recorded.';
+    'The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded.';
 
 -- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
 -- hftok_owner, and a row that is edited no longer opens.

@@ -1,14 +1,14 @@
 -- The rows and values that functions answer.
 
 CREATE TYPE hftok.saved_credential AS (secret_id uuid, version int, preview text, warnings text[]);
-COMMENT ON TYPE hftok.saved_credential IS 'What saving answers.';
+COMMENT ON TYPE hftok.saved_credential IS 'The result of saving a credential.';
 CREATE TYPE hftok.checked_credential AS (ok boolean, warnings text[]);
-COMMENT ON TYPE hftok.checked_credential IS 'What checking answers.';
+COMMENT ON TYPE hftok.checked_credential IS 'The result of checking a credential.';
 CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz);
 COMMENT ON TYPE hftok.resolved_token IS 'The credential to use and where it comes from.';
 
 CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);
-COMMENT ON TYPE hftok.verified_audit IS 'What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
+COMMENT ON TYPE hftok.verified_audit IS 'The result of verifying the audit: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
 
 CREATE TYPE hftok_import.imported_source AS (
     source text, relation text, is_key text, held text, empty text, is_bytea boolean, is_filtered boolean, estimate bigint
@@ -31,10 +31,10 @@ COMMENT ON TYPE hftok_private.import_verdict IS
     'What is to be done with a row. replaces: the version that its value is saved in place of, 0 for none. compared: the version that the audit names, if is_found is not NULL.';
 
 CREATE TYPE hftok.imported_vault AS (imported int, unchanged int, skipped int, rejected int);
-COMMENT ON TYPE hftok.imported_vault IS 'How many secrets of a Supabase Vault became what.';
+COMMENT ON TYPE hftok.imported_vault IS 'The result of moving a Supabase Vault in: how many of its secrets were imported, unchanged, skipped and rejected.';
 
 CREATE TYPE hftok.keyring AS (primary_key_id int, key_ids int[]);
-COMMENT ON TYPE hftok.keyring IS 'What unseal() found: ids, never keys.';
+COMMENT ON TYPE hftok.keyring IS 'The keyring that unseal() found: ids, never keys.';
 
 CREATE TYPE hftok.server_status AS (
     version text,
@@ -53,4 +53,4 @@ CREATE TYPE hftok.server_status AS (
     audit_lag interval,
     installation text
 );
-COMMENT ON TYPE hftok.server_status IS 'What status() shows.';
+COMMENT ON TYPE hftok.server_status IS 'The state of the server, as status() shows it.';

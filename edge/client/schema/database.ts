@@ -9,19 +9,19 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 
 /** The composite types that functions answer with, by name. */
 export type CompositeTypes = {
-  /** What checking answers. */
+  /** The result of checking a credential. */
   checked_credential: {
     ok: boolean | null;
     warnings: string[] | null;
   };
-  /** How many secrets of a Supabase Vault became what. */
+  /** The result of moving a Supabase Vault in: how many of its secrets were imported, unchanged, skipped and rejected. */
   imported_vault: {
     imported: number | null;
     unchanged: number | null;
     skipped: number | null;
     rejected: number | null;
   };
-  /** What unseal() found: ids, never keys. */
+  /** The keyring that unseal() found: ids, never keys. */
   keyring: {
     primary_key_id: number | null;
     key_ids: number[] | null;
@@ -34,14 +34,14 @@ export type CompositeTypes = {
     version: number | null;
     expires_at: string | null;
   };
-  /** What saving answers. */
+  /** The result of saving a credential. */
   saved_credential: {
     secret_id: string | null;
     version: number | null;
     preview: string | null;
     warnings: string[] | null;
   };
-  /** What status() shows. */
+  /** The state of the server, as status() shows it. */
   server_status: {
     version: string | null;
     sealed: boolean | null;
@@ -59,7 +59,7 @@ export type CompositeTypes = {
     audit_lag: string | null;
     installation: string | null;
   };
-  /** What verifying the audit came to: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
+  /** The result of verifying the audit: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
   verified_audit: {
     checked: number | null;
     unprotected: number | null;

@@ -70,7 +70,7 @@ export type Functions = {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null }[];
   };
-  /** Which secrets hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and what it hits is recorded. */
+  /** The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded. */
   find_secret: {
     Args: { p_value: string };
     Returns: { secret_id: string | null; version: number | null; is_current: boolean | null }[];
@@ -265,7 +265,7 @@ export type Functions = {
     Args: { p_from?: number | null; p_to?: number | null; p_head?: string | null };
     Returns: CompositeTypes["verified_audit"];
   };
-  /** Who hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere. */
+  /** The identity that hftok takes the caller for: the sub of the JWT under a gateway, role:<name> elsewhere. */
   whoami: {
     Args: Record<PropertyKey, never>;
     Returns: string;

@@ -13,7 +13,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** What was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval. */
+  /** Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval. */
   audit_events: {
     Row: {
       id: number | null;
@@ -113,7 +113,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** What became of each row that was moved in, by its key; without key, of a source as a whole. Never a value. */
+  /** The result for each row that was moved in, by its key; without key, for a source as a whole. Never a value. */
   import_report: {
     Row: {
       source: string | null;
@@ -203,7 +203,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Who read what in the last day. What is not protected may have been made up by somebody who can write to the tables. */
+  /** Values that were read in the last day, and their readers. An unprotected event may have been made up by somebody who can write to the tables. */
   recent_reveals: {
     Row: {
       role_name: string | null;
@@ -221,7 +221,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** What was refused to whom, and why. What is not protected may have been made up by somebody who can write to the tables. */
+  /** Refusals by role, with the reason of each. An unprotected event may have been made up by somebody who can write to the tables. */
   refusals_by_role: {
     Row: {
       role_name: string | null;
@@ -263,7 +263,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** What was done with each credential, by day. */
+  /** The use of each credential, by day. */
   usage_daily: {
     Row: {
       day: string | null;
