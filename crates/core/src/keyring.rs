@@ -61,7 +61,7 @@ const INSTALLATION: &str = "installation:";
 pub struct Keyring {
     /// In the file's order, empty ones after the last.
     keys: [RootKey; MAX_ROOT_KEYS],
-    /// Keys that there are; the first of them is the primary.
+    /// Keys that there are; the last of them is the primary.
     len: usize,
     /// Unnamed when the file has no line for it.
     installation: Installation,
