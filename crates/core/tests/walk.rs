@@ -7,10 +7,13 @@ use hftok_core::walk::{Found, Level, Outcome};
 const USABLE: Found =
     Found { is_member: true, is_enabled: true, is_expired: false, is_invalid: false, host_allowed: true };
 
+/// Gives a credential one reason not to be used.
+type Spoil = fn(&mut Found);
+
 /// Each objection holds alone, and goes before all that follow it.
 #[test]
 fn the_first_objection_is_the_one_that_is_told() {
-    let spoil: [(Outcome, fn(&mut Found)); 5] = [
+    let spoil: [(Outcome, Spoil); 5] = [
         (Outcome::NotMember, |found| found.is_member = false),
         (Outcome::Disabled, |found| found.is_enabled = false),
         (Outcome::Expired, |found| found.is_expired = true),
