@@ -31,7 +31,7 @@ pub struct Cluster {
     address_space: Option<u32>,
     server: Mutex<Option<Child>>,
     making_database: Mutex<()>,
-    /// Its end of input is the end of this program.
+    /// A process whose input ends with this program.
     keeper: Child,
 }
 
@@ -40,7 +40,7 @@ pub struct Cluster {
 pub enum Stop {
     /// Sessions are ended, everything is written.
     Fast,
-    /// As if it had crashed.
+    /// The server ends as if it had crashed.
     Immediate,
 }
 

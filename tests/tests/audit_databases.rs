@@ -22,7 +22,7 @@ fn manner(name: &str) -> Manner {
     Manner { name: name.into(), opening: String::new(), pause: Duration::ZERO }
 }
 
-/// With fsync and without a pause there is something to write in each of them whenever a writer looks.
+/// With fsync and without a pause every database has something to write whenever a writer looks.
 #[test]
 fn ten_busy_databases_share_too_few_places_for_writers() {
     let cluster = Setup::default().setting("max_worker_processes = 8").durable().start();

@@ -10,7 +10,7 @@ use hftok_tests::wait_until;
 use postgres::Client;
 use uuid::Uuid;
 
-/// As long as somebody holds something; a minute would show nothing else.
+/// The time for which a lock is held; a minute would show nothing else.
 const WHILE_HELD: Duration = Duration::from_secs(4);
 
 /// Reads in both modes and reports usage for a while, and sees each of it told in time; gives how many reads that were.
@@ -93,7 +93,7 @@ fn who_holds_the_counters_stops_nobody_and_counts_arrive_after() {
     counted(&mut client, id, reads + 1);
 }
 
-/// As pg_dump holds all tables for as long as it takes.
+/// pg_dump holds all tables like this for as long as it takes.
 #[test]
 fn who_reads_every_table_stops_nobody() {
     let (cluster, mut client, id) = with_token();
@@ -111,7 +111,7 @@ fn who_reads_every_table_stops_nobody() {
     held.commit().expect("COMMIT");
 }
 
-/// Its keys are in a transaction that nobody sees; what others do waits in a table.
+/// The keys of the first secret are in a transaction that nobody sees; events of others wait in a table.
 #[test]
 fn the_first_secret_of_a_database_held_open_stops_nobody() {
     let cluster = Setup::default().environment("HF_TOKEN", hftok_tests::audit::TOKEN).start();

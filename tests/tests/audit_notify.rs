@@ -108,7 +108,7 @@ fn each_of_many_changes_is_heard_once() {
     assert_eq!(got, expected);
 }
 
-/// Once for each end, also over restarts.
+/// Listeners hear of each end once, also over restarts.
 #[test]
 fn a_credential_about_to_expire_is_heard_of_once() {
     let cluster = Cluster::start_default();
@@ -126,7 +126,7 @@ fn a_credential_about_to_expire_is_heard_of_once() {
     settled(&mut client);
     let mut told = Vec::new();
     for _ in 0..2 {
-        // It is looked for once an hour, and first after a start.
+        // The writer looks for such credentials once an hour, and first after a start.
         cluster.restart();
         let mut listener = listener(&cluster);
         let mut client = cluster.client("postgres", "app");
@@ -134,7 +134,7 @@ fn a_credential_about_to_expire_is_heard_of_once() {
         told.push(heard(&mut listener));
     }
     assert_eq!(told, [vec![news("expiring", soon, 1)], Vec::new()]);
-    // With another end it is.
+    // A new end is heard of again.
     let mut client = cluster.client("postgres", "app");
     let prolong = "UPDATE hftok.credentials SET expires_at = now() + interval '20 days' WHERE secret_id = $1";
     assert_eq!(client.execute(prolong, &[&soon]).expect("UPDATE"), 1);

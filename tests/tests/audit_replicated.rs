@@ -15,7 +15,7 @@ use hftok_tests::wait_until;
 use postgres::Client;
 
 const SYNC: &str = "SET hftok.audit = 'sync'";
-/// As a standby names itself whose settings do not.
+/// The name of a standby whose settings give it none.
 const STANDBY: &str = "walreceiver";
 
 /// Gives the server a setting, and waits until sessions and writers that begin have it.
@@ -186,7 +186,7 @@ fn callers_go_on_when_the_standby_comes_and_its_promotion_loses_nothing() {
     verified(&mut beyond);
 }
 
-/// With a standby that has everything and shows nothing new for a moment.
+/// Asks while a standby has everything, but shows nothing new for a moment.
 #[track_caller]
 fn is_waited_for_as_the_level_says(level: &str, reader: &mut Client, beyond: &mut Client) {
     beyond.batch_execute("SELECT pg_wal_replay_pause()").expect("pause");
@@ -198,7 +198,7 @@ fn is_waited_for_as_the_level_says(level: &str, reader: &mut Client, beyond: &mu
         sleep(Duration::from_millis(1500));
         assert_eq!(waiting.is_finished(), level != "remote_apply", "{level}");
         beyond.batch_execute("SELECT pg_wal_replay_resume()").expect("resume");
-        // It tells as soon as it shows it, and not when it next tells of itself.
+        // The standby tells as soon as it shows the commit, and not when it next tells of itself.
         let resumed = Instant::now();
         wait_until("it goes on", 10, || waiting.is_finished());
         assert!(resumed.elapsed() < Duration::from_secs(2), "{level}: after {:?}", resumed.elapsed());

@@ -14,7 +14,7 @@ use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Manner, Traffic};
 use hftok_tests::wait_until;
 
-/// In every database, whoever is the first to come after, and also where nobody comes.
+/// The events are chained in every database, whoever is the first to come after, and also where nobody comes.
 #[test]
 fn what_happened_while_sealed_is_chained_after_also_over_a_restart() {
     let cluster = Cluster::start_default();
@@ -176,7 +176,7 @@ fn what_happened_before_the_keys_were_there_is_chained_as_soon_as_they_are() {
     cluster.configure(&command);
     cluster.restart();
     let mut client = cluster.client("postgres", "app");
-    // For which no key is needed.
+    // This refusal needs no key.
     refused(get(&mut client, "no such name"), "PT404");
     let pending = "SELECT count(*) FROM hftok_private.audit_pending";
     wait_until("the refusal is on disk", 2, || one::<i64>(&mut client, pending, &[]) > 0);

@@ -42,7 +42,7 @@ fn an_answer_that_waits_has_its_event_on_disk() {
             OR kind = 'reveal' AND actor_user IS NULL";
         assert_eq!(count(&mut client, told), i64::try_from(number).expect("a number") + 1, "{read}");
     }
-    // It waits for the writer's commit, whatever it does for its own.
+    // A reader waits for the writer's commit, whatever its own setting is.
     reader.batch_execute("SET synchronous_commit = off; BEGIN").expect("BEGIN");
     resolve(&mut reader, "before the end").expect("resolves");
     assert_eq!(rows(&mut client, "actor_user = 'before the end'"), 1);

@@ -88,7 +88,7 @@ fn a_refused_call_leaves_its_event() {
     verified(&mut client);
 }
 
-/// As in "who may read may not write": a read changes nothing, and needs nothing that a replica could not give.
+/// A read changes nothing, and needs nothing that a replica could not give.
 #[test]
 fn a_read_assigns_no_transaction_id_and_works_read_only() {
     let mut client = with_token("read_only");

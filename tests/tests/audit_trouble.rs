@@ -135,7 +135,7 @@ fn callers_are_served_as_soon_as_a_writer_can_write_again() {
     verified(&mut client);
 }
 
-/// As a key file does that lies on a file system that does not answer.
+/// The keyring's worker hangs like this where the key file lies on a file system that does not answer.
 #[test]
 fn a_keyring_that_is_read_for_ever_stops_no_audit() {
     let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");

@@ -159,7 +159,7 @@ fn the_chain_of_an_adopted_copy_says_whose_it_continues() {
     let continued = pinned.rsplit(':').next().expect("a hash");
     assert!(said.ends_with(continued), "{said}: the head that it continues");
 
-    // Not without the event, and not up to somewhere before it.
+    // The copy does not verify without the event, or cut off before it.
     for from in [last + 1, last] {
         settled(&mut copy);
         without_writer(&cluster);
@@ -239,7 +239,7 @@ fn the_newest_events_cannot_be_replaced_by_those_of_a_copy() {
     let (ok, reason) = verdict(&mut app, Some(&pinned));
     assert!(!ok, "the suffix of a copy passes for one's own: {reason:?}");
 
-    // Nor the other way round, although it has the key of its original.
+    // A copy does not verify with the history of its original either, although it has the original's key.
     let mine = rows(&mut app, "audit", &format!("id <= {last}"));
     let mut dba = cluster.client("dba", "staging");
     dba.batch_execute("DELETE FROM hftok_private.audit").expect("deleted");
@@ -293,7 +293,7 @@ fn neither_a_data_key_nor_a_value_can_be_brought_from_another_database() {
         .map(|row| row.replace(",active,", ",retiring,"))
         .collect();
     transplant(&mut dba, "data_keys", &keys);
-    // Their conditions may only be evaluated by those who have EXECUTE.
+    // The conditions of this table may only be evaluated by roles that have EXECUTE on them. So a superuser adds the rows.
     let mut superuser = cluster.client("postgres", "a");
     superuser.batch_execute("SET session_replication_role = replica").expect("set");
     transplant(&mut superuser, "secrets", &rows(&mut b, "secrets", "true"));
@@ -303,7 +303,7 @@ fn neither_a_data_key_nor_a_value_can_be_brought_from_another_database() {
     assert_eq!(faults, ["data key", "data key", "secret"]);
     assert_eq!(get(&mut a, "own").expect("opens"), "value");
 
-    // An adopted copy has the keys that its original has. What it seals from then on is sealed by another.
+    // An adopted copy has the keys of its original. It seals new values with another key.
     let mut app = cluster.database("app");
     create(&mut app, "kept", "value");
     drop(app);

@@ -107,7 +107,7 @@ fn dump(cluster: &Cluster, user: &str, database: &str) -> PathBuf {
     file
 }
 
-/// Restores in one transaction into a new database, as a superuser. What was restored is a copy until it is adopted.
+/// Restores in one transaction into a new database, as a superuser. The new database is a copy until it is adopted.
 fn restore(cluster: &Cluster, file: &std::path::Path, database: &str) -> Client {
     let client = cluster.empty_database(database);
     cluster.psql(database, &["--single-transaction", "--file", file.to_str().expect("a path")]);

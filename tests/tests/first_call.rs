@@ -1,4 +1,4 @@
-//! The first calls: of a session, of a database, of a plan. What is made lazily must come out the same for everybody.
+//! The first calls: of a session, of a database, of a plan. Things that are made lazily must come out the same for everybody.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

@@ -21,7 +21,7 @@ struct Change {
     old: &'static str,
     change: &'static str,
     new: &'static str,
-    /// It waits until nobody else has looked at the table in their transaction.
+    /// The change waits until nobody else has looked at the table in their transaction.
     is_alone: bool,
 }
 

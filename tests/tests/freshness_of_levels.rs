@@ -90,7 +90,7 @@ fn the_second_phase_of_another_is_seen() {
     }
 }
 
-/// Also within a transaction, for which now() stands still.
+/// The end counts also within a transaction, for which now() stands still.
 #[test]
 fn a_credential_ends_when_its_time_is_over() {
     let mut client = cluster().database("ending");
@@ -130,8 +130,7 @@ fn a_seal_is_seen_at_once() {
     assert_eq!(ask(&mut other, WALK), "{one}");
 }
 
-/// Roles are switched within a transaction. What is granted and revoked Postgres itself looks at, and is told of where a
-/// transaction begins.
+/// Roles are switched within a transaction. Postgres looks at grants itself, and is told of them where a transaction begins.
 #[test]
 fn whoever_is_no_longer_allowed_is_refused_at_once() {
     let mut client = cluster().database("roles");

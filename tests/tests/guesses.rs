@@ -29,7 +29,7 @@ fn answered(client: &mut Client) -> usize {
     panic!("no guess is refused");
 }
 
-/// It took some time, in which more were allowed.
+/// Checks the number of guesses that were answered. The guesses took some time, in which more were allowed.
 #[track_caller]
 fn assert_about(answered: usize) {
     assert!((MOST..MOST + MOST / 2).contains(&answered), "{answered} of {MOST}");
@@ -48,7 +48,7 @@ fn many_sessions_of_a_login_have_no_more_than_one() {
         })
         .collect();
     assert_about(guessers.into_iter().map(|guesser| guesser.join().expect("a guesser")).sum());
-    // In another database neither; and whoever else logs in is not in their way.
+    // Another database gives no more guesses; and another login is not held up by them.
     let mut other = cluster.database("other");
     create(&mut other, "pin", "7301");
     assert!(answered(&mut cluster.client("reviewer", "other")) < MOST / 2);

@@ -68,7 +68,7 @@ fn schemas_that_somebody_prepared_stop_the_installation() {
     assert_stopped(&mut client, "42P06");
     client.batch_execute("DROP SCHEMA hftok_private; CREATE SCHEMA hftok_private").expect("schema");
     assert_stopped(&mut client, "42P06");
-    // As pg_dump leaves it.
+    // pg_dump leaves the schema like this.
     client.batch_execute("DROP SCHEMA hftok_private; CREATE SCHEMA hftok").expect("schema");
     client.batch_execute(CREATE).expect("a superuser's schema is no hindrance");
     create(&mut client, "name", "value");
@@ -86,7 +86,7 @@ fn the_extension_can_be_dropped_and_created_again() {
     );
     assert_eq!(left, 0);
     client.batch_execute(CREATE).expect("again");
-    // In the session that has plans and keys of the first life.
+    // This session still has plans and keys of the first life.
     refused(get(&mut client, "name"), "PT404");
     create(&mut client, "name", "second life");
     for mut session in [client, cluster().client("postgres", "again")] {

@@ -110,7 +110,7 @@ fn each_fault_of_the_key_file_has_a_reason_of_its_own() {
     let secluded = path("secluded");
     fs::create_dir(&secluded).expect("folder");
     fs::write(secluded.join("keyring"), RootKey::keyring(std::slice::from_ref(&good))).expect("write");
-    // As root we keep the folder; as anybody else not even its owner may enter.
+    // A test that runs as root keeps the folder for root. Otherwise not even the folder's owner may enter.
     fs::set_permissions(
         &secluded,
         fs::Permissions::from_mode(if hftok_tests::account::is_root() { 0o700 } else { 0 }),
@@ -237,7 +237,8 @@ fn a_hanging_key_command_is_killed_with_its_children_and_nobody_waits_for_it() {
         !sleepers().iter().any(|id| first.contains(id))
     });
 
-    // It is tried again by itself; the end of the server does not wait for it, and leaves nothing of it.
+    // The worker tries the command again by itself. The end of the server does not wait for the command, and leaves no process
+    // of it.
     wait_until("the command is tried again", 15, || sleepers().len() == 2);
     let call = Instant::now();
     cluster.stop(Stop::Fast);

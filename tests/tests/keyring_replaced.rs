@@ -48,7 +48,7 @@ fn a_keyring_that_lacks_a_key_in_use_replaces_nothing() {
         assert!(error.hint().is_some_and(|hint| hint.contains("p_replace => true")), "{error:?}");
         assert_eq!(logged(&cluster, &format!("hftok: {said}")), 1, "said once");
     }
-    // Not after a seal either.
+    // After a seal such a keyring is refused as well.
     client.batch_execute("SELECT hftok.seal()").expect("seal");
     refused(client.query("SELECT hftok.unseal()", &[]), "53HF1");
     let (sealed, reason) = sealed_reason(&mut client);

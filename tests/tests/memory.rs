@@ -15,7 +15,7 @@ fn found(cluster: &Cluster, needles: &[Vec<u8>]) -> Option<Vec<Region>> {
     for process in processes {
         match regions_with(process, needles) {
             Ok(found) => regions.extend(found),
-            // It ended meanwhile.
+            // The process ended meanwhile.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
                 eprintln!(

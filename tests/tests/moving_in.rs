@@ -149,7 +149,7 @@ fn an_application_moves_in_while_it_runs_and_is_killed_in_the_middle() {
     assert_eq!(again, 0, "nothing was imported twice");
     drop(client);
 
-    // Writes to both. What was written before that, and after the last import, is taken in now.
+    // The release writes to both. Values that were written before it, and after the last import, are taken in now.
     backend.deploy(Release::Both);
     call(&cluster, &import_users);
     backend.deploy(Release::New);

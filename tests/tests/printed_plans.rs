@@ -1,4 +1,5 @@
-//! A session may have its plans printed. Those of hftok's own statements are not: they would show fingerprints and sealed values.
+//! A session may have its plans printed. The plans of hftok's own statements are not: they would show fingerprints and sealed
+//! values.
 
 use hftok_tests::answer::one;
 use hftok_tests::cluster::Cluster;

@@ -119,7 +119,7 @@ fn hosts_are_counted_as_values_are() {
     done(&mut client, &save(1));
     done(&mut client, &save(2));
     assert!(quota(&mut client, &save(3)).starts_with("All values"));
-    // They come along into the next version, also when nobody names them.
+    // The hosts come along into the next version, also when nobody names them.
     let again = format!("SELECT hftok.save_credential('openai', '{KEY}', p_user_id => 'alice')");
     assert!(quota(&mut client, &again).starts_with("All values"));
 

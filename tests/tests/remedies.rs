@@ -31,7 +31,7 @@ fn who_can_mend_it_is_told_how_and_others_whom_to_ask() {
     }
     let ask = "An operator finds the reason in hftok.status()";
     assert!(hint(&mut session("service")).starts_with(ask));
-    // As the service, also where a superuser has logged in.
+    // The hint is that of the service, also where a superuser has logged in.
     client.batch_execute("SET ROLE service").expect("SET ROLE");
     assert!(hint(&mut client).starts_with(ask));
     client.batch_execute("RESET ROLE; SELECT hftok.unseal()").expect("unseal");

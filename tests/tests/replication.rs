@@ -29,7 +29,7 @@ fn a_logical_replica_opens_what_it_was_sent() {
     create(&mut here, "name", "before");
     save(&mut here, "alice", "hf_aliceAliceAliceAliceAliceAlice0001");
     here.batch_execute("SELECT hftok.add_member('acme', 'alice', 'owner')").expect("add_member");
-    // It knows now that there is nothing at any level.
+    // The session there now remembers that no level has a row.
     assert_eq!(resolved(&mut there, "alice"), None);
 
     here.batch_execute(&format!("CREATE PUBLICATION hftok FOR TABLE {TABLES}")).expect("publication");

@@ -9,7 +9,7 @@ use hftok_tests::wait_until;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, Transaction};
 
-/// With Supabase's roles as they are.
+/// A server with Supabase's roles as they are.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {

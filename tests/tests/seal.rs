@@ -174,7 +174,7 @@ fn a_second_root_key_becomes_the_primary_by_a_reload() {
     };
     wait_until("the primary changed", 10, || primary(&mut client) == Some(3));
     assert_eq!(one::<Vec<i32>>(&mut client, "SELECT root_key_ids FROM hftok.status()", &[]), [5, 3]);
-    // This database still needs the old one; a database without keys needs neither.
+    // This database still needs the former root key; a database without keys needs neither.
     let removable = "SELECT removable_root_key_ids FROM hftok.status()";
     assert_eq!(one::<Vec<i32>>(&mut client, removable, &[]), Vec::<i32>::new());
     assert_eq!(get(&mut client, "kept").expect("old values open"), "value");

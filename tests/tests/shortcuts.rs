@@ -69,7 +69,7 @@ fn the_second_look_does_without_the_index_and_a_changed_row_is_found_from_there(
 
 #[test]
 fn whatever_becomes_of_rows_and_their_places() {
-    // So little memory that many users have to share it, and none at all.
+    // Much memory, so little that many users have to share it, and none at all.
     for memory in ["32MB", "64kB", "0"] {
         let cluster = Setup::default().setting(&format!("hftok.shortcut_memory = '{memory}'")).start();
         let mut admin = cluster.database("app");

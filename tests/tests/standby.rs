@@ -29,7 +29,7 @@ fn a_standby_reads_and_does_not_write() {
     assert_eq!(one::<i64>(&mut reader, "SELECT secrets FROM hftok.status()", &[]), 1);
     assert_eq!(one::<Option<i64>>(&mut reader, "SELECT failed FROM hftok.verify()", &[]), Some(0));
     assert_eq!(one::<uuid::Uuid>(&mut reader, "SELECT secret_id FROM hftok.find_secret('after')", &[]), id);
-    // As PostgREST does it.
+    // PostgREST asks like this.
     let mut request = reader.transaction().expect("begin");
     request.batch_execute("SELECT set_config('request.method', 'POST', true)").expect("set");
     assert_eq!(get(&mut request, "name").expect("opens in a request"), "after");

@@ -121,7 +121,7 @@ fn any_edit_of_what_is_bound_shuts_the_value() {
     assert_eq!(verify(&mut client, checked), faults("secret", ids));
 }
 
-/// Nor does any trigger lend a hand: hosts and end of a named secret are not changed by a plain UPDATE.
+/// No trigger mends the row: hosts and end of a named secret are not changed by a plain UPDATE.
 #[test]
 fn an_edit_with_triggers_shuts_a_named_secret_too() {
     let mut client = cluster().database("triggers");
@@ -196,7 +196,7 @@ fn nameless_secrets_that_swapped_their_ciphertexts_do_not_open() {
     refused(client.query("SELECT hftok.update_secret($1, new_name => 'named')", &[&ids[0]]), "PT422");
 }
 
-/// In three steps, because the hash is unique.
+/// Lets two rows swap columns, in three steps, because the hash is unique.
 fn swap(client: &mut Client, columns: &[&str], [left, right]: [Uuid; 2]) {
     let assignments =
         |from: &str| columns.iter().map(|c| format!("{c} = {from}.{c}")).collect::<Vec<_>>().join(", ");
@@ -214,7 +214,7 @@ fn swap(client: &mut Client, columns: &[&str], [left, right]: [Uuid; 2]) {
     client.batch_execute(&sql).expect("swapped");
 }
 
-/// These do not decide who gets the value, so it opens; but what is shown of it would be a lie.
+/// The edited fields do not decide who gets the value, so it opens; but a preview or hash of another value would be a lie.
 #[test]
 fn verify_names_previews_fingerprints_and_hashes_that_belong_to_another_value() {
     let (mut client, mut intruder) = tampering("previews");

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use postgres::Client;
 
-/// In every plaintext that lies in the application's tables, and in nothing else.
+/// Stands in every plaintext that lies in the application's tables, and in nothing else.
 pub const OLD: &str = "oldCanary";
-/// In every plaintext that lies there encrypted.
+/// Stands in every plaintext that lies there encrypted.
 pub const SEALED: &str = "sealedCanary";
-/// In every token that was saved in hftok only.
+/// Stands in every token that was saved in hftok only.
 pub const NEW: &str = "newCanary";
 
 /// Users whose tokens change while everything else goes on.
