@@ -1,4 +1,4 @@
--- Who is calling, and opening hftok to PostgREST and to code written for Supabase Vault.
+-- The caller, and opening hftok to PostgREST and to code written for Supabase Vault.
 
 CREATE OR REPLACE FUNCTION hftok.whoami() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_whoami';
@@ -19,7 +19,8 @@ CREATE OR REPLACE FUNCTION hftok.install_vault_schema() RETURNS void
 COMMENT ON FUNCTION hftok.install_vault_schema IS
     'Creates schema vault with Supabase Vault''s functions and views on top of hftok; all of it belongs to hftok_owner. A schema of that name must not exist.';
 
--- What roles may be granted: hftok itself, what install_api() made of it elsewhere, and the schema that install_vault_schema() made.
+-- Objects that roles may be granted: hftok itself, the objects that install_api() made of it elsewhere, and the schema that
+-- install_vault_schema() made.
 CREATE OR REPLACE FUNCTION hftok_private.granted_to(p_role name)
     RETURNS TABLE (kind text, object text, privilege text, schema name)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp

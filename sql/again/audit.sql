@@ -11,8 +11,8 @@ COMMENT ON VIEW hftok_private.audit_rows IS 'The audit, for who sees all of it.'
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
--- Of a user's changes all are found, by indexes that only changes enter. Uses are far more, and an index entry for each would slow
--- the writer down: of uses and refusals, those among the newest 100,000 events are looked through.
+-- All changes of a user are found, by indexes that only changes enter. Uses are far more, and an index entry for each would
+-- slow the writer down: uses and refusals are looked for among the newest 100,000 events.
 CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
@@ -79,12 +79,13 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_state';
 COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
 
--- What the audit says of each object last: the chain, and after it what is still to be chained.
+-- The last event of each object: in the chain, and after it among the events that are still to be chained.
 CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
         a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.protected AS is_protected
     FROM hftok_private.audit a
-    -- Where nothing was protected, that something was deleted is believed, and told; the rest is to be said again.
+    -- An unprotected event counts only where it tells of a deletion: that is believed, and told. Every other change is to be
+    -- recorded again.
     WHERE a.kind = 'change' AND a.outcome = 'committed' AND (a.protected OR a.digest IS NULL AND a.level IS NULL)
     AND a.id > coalesce((SELECT max(b.id) FROM hftok_private.audit_stub b), 0)
     UNION ALL

@@ -1,4 +1,4 @@
--- What verify() holds against the audit: rows that were deleted, added, edited or put back whole.
+-- Faults that verify() finds by the audit: rows that were deleted, added, edited or put back whole.
 
 CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
     -- VOLATILE: sees what the writer chained since the statement began.
@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
     WITH newest AS (
         SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest, c.is_protected
         FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL AND c.version IS NOT NULL
-        -- What was said anew is older than everything that is still there itself.
+        -- An event that a purge told again is older than every event of a change that is still there itself.
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     ), integration AS (
         -- Their credentials, which have versions, are among the secrets.
@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
     ), share AS (
         SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level, c.is_protected
         FROM hftok_private.changes c
-        -- What was deleted is shared with nobody.
+        -- An integration that was deleted is shared with nobody.
         WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
         ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
     ), provider AS (
@@ -29,7 +29,7 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
         FROM hftok_private.changes c WHERE c.owner_scope = 'catalogue'
         ORDER BY c.provider, c.is_carried, c.id DESC, c.at DESC
     ), kept AS (
-        -- What a previous version says is sealed or marked. Here it is seen whether all are there, and no others.
+        -- The fields of a previous version are sealed or marked. Here it is seen whether all versions are there, and no others.
         SELECT v.secret_id, count(*) AS count, min(v.version) AS first, max(v.version) AS last
         FROM hftok_private.secret_versions v GROUP BY v.secret_id
     )

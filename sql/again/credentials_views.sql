@@ -88,7 +88,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    -- What the caller did not change is as it is now, not as they saw it: somebody may have changed it since.
+    -- A column that the caller did not change stays as it is now, not as they saw it: somebody may have changed it since.
     NEW.label := CASE WHEN NEW.label IS DISTINCT FROM OLD.label THEN NEW.label ELSE stored.label END;
     NEW.enabled := CASE WHEN NEW.enabled IS DISTINCT FROM OLD.enabled THEN NEW.enabled ELSE stored.enabled END;
     NEW.on_unusable := CASE WHEN NEW.on_unusable IS DISTINCT FROM OLD.on_unusable THEN NEW.on_unusable ELSE stored.on_unusable END;

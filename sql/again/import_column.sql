@@ -175,7 +175,7 @@ BEGIN
                 p_owner_column, p_model_column, p_open, run, p_dry_run, p_model);
             outcome := attempt.outcome;
             EXIT WHEN NOT attempt.is_again;
-            -- Whoever was in the way may be waiting for what was imported just now.
+            -- Another session that was in the way may be waiting for rows that were imported just now.
             COMMIT;
             attempts := attempts OPERATOR(pg_catalog.+) 1;
             IF attempts OPERATOR(pg_catalog.>=) 10 THEN

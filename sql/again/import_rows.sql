@@ -14,7 +14,7 @@ BEGIN
     INSERT INTO hftok_private.import_rows AS r SELECT p_line.*
     ON CONFLICT (source, key, dry_run) DO UPDATE SET
         outcome = excluded.outcome, reason = excluded.reason, seen = excluded.seen, run = excluded.run, at = excluded.at,
-        -- What is remembered of the import stays, unless there is anew, or the row is now for somebody else.
+        -- The memory of the import stays, unless there is a new one, or the row is now for somebody else.
         (secret_id, version, fingerprints) = (
             SELECT m.secret_id, m.version, m.fingerprints
             FROM (VALUES
@@ -24,7 +24,7 @@ BEGIN
                 (NULL, NULL, NULL, true)
             ) AS m (secret_id, version, fingerprints, holds) WHERE m.holds LIMIT 1
         ),
-        -- Of what was not imported only the owner may be known.
+        -- A row that was not imported may have no more than an owner.
         (scope, scope_id, provider, model) = (
             SELECT a.scope, a.scope_id, a.provider, a.model
             FROM (VALUES
@@ -41,7 +41,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.import_line IS 'Writes what became of a row.';
 
--- What is remembered of a row is not that it holds what the same bytes open to now.
+-- Forgets what was imported from a row whose bytes are still the same, but now open to another value.
 CREATE OR REPLACE FUNCTION hftok_private.import_forget(p_source text, p_key text, p_stored text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -99,7 +99,7 @@ BEGIN
         RAISE EXCEPTION 'hftok does not hold what was imported' USING ERRCODE = '22023';
     END IF;
     line.dry_run := coalesce(p_dry_run, false);
-    -- That it was emptied says more than that it is blank.
+    -- The outcome "it was emptied" says more than "it is blank".
     line.outcome := CASE WHEN p_outcome = 'blank' AND kept.outcome IN ('blanked', 'discarded') THEN kept.outcome ELSE p_outcome END;
     line.reason := p_reason;
     line.run := p_run;

@@ -95,7 +95,7 @@ BEGIN
     keys := format('SELECT t.%1$I::pg_catalog.text, t.%2$I IS NULL FROM %3$s t ORDER BY t.%1$I DESC', p_key, p_column, s.relation);
     held_keys := format('SELECT t.%1$I::pg_catalog.text, false FROM %2$s t
         WHERE (%3$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]'' ORDER BY t.%1$I DESC', p_key, s.relation, s.held);
-    -- What the caller wrote is over values of Postgres' own types: operators and casts of others are the owner's.
+    -- The caller's expression sees values of Postgres' own types only: operators and casts of other types are the owner's.
     types := '{}';
     IF is_opened_apart THEN
         WITH RECURSIVE columns AS (
@@ -124,7 +124,7 @@ BEGIN
         coalesce(quote_ident(p_provider_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'),
         coalesce(quote_ident(p_owner_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'),
         coalesce(quote_ident(p_model_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'), coalesce(others, ''), s.relation, s.is_key);
-    -- What somebody else has changed since it was compared is left.
+    -- A value that somebody else has changed since it was compared is left.
     emptying := format('UPDATE %s SET %I = %s WHERE %s AND (%s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) $2',
         s.relation, p_column, s.empty, s.is_key, s.held);
     SELECT array_agg(a.attnum), array_agg(a.attnum) FILTER (WHERE a.attname = p_column) INTO reads, writes

@@ -145,7 +145,7 @@ DECLARE
     looked_at hftok_private.import_finding;
     decided record;
     value text;
-    -- What the column of the row holds.
+    -- The content of the row's column.
     stored text := coalesce(p_column, p_value);
 BEGIN
     IF p_source IS NULL OR p_key IS NULL OR num_nonnulls(p_user_id, p_org_id, nullif(p_global, false)) > 1 THEN
@@ -227,7 +227,7 @@ CREATE OR REPLACE FUNCTION hftok_private.import_saved(
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_saved';
 COMMENT ON FUNCTION hftok_private.import_saved IS 'Writes the line of a value that was saved.';
 
--- As the caller, because saving is recorded under the name of whoever saves.
+-- Runs as the caller, because saving is recorded under the caller's name.
 CREATE OR REPLACE FUNCTION hftok_import.import_value(
     p_source text, p_key text, p_value text, p_provider text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL,
     p_org_id text DEFAULT NULL, p_global boolean DEFAULT false, p_column text DEFAULT NULL, p_run uuid DEFAULT NULL,

@@ -1,9 +1,9 @@
 -- Moving in from Supabase Vault.
 --
--- Where there is no Supabase Vault, anybody may have made a view of its name, and its functions run as whoever reads it: so it is
--- read as an application's table is (import_source.sql).
+-- Where there is no Supabase Vault, anybody may have made a view of its name, and its functions run as the role that reads it:
+-- so it is read as an application's table is (import_source.sql).
 --
--- Must stay true: what cannot be opened is reported by its name, and without the error, which may quote it. A value is taken by
+-- Must stay true: a secret that cannot be opened is reported by its name, and without the error, which may quote it. A value is taken by
 -- assignment, for in FROM it would pass through a tuple store, which spills to disk.
 
 -- Called by src/api/imports.rs as hftok_owner.
@@ -18,7 +18,7 @@ BEGIN
     reading := format('SELECT v.decrypted_secret::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
         NULL::pg_catalog.text, NULL::pg_catalog.text FROM %s v WHERE v.id::pg_catalog.uuid OPERATOR(pg_catalog.=) $1::pg_catalog.uuid',
         source);
-    -- The value last: whoever reads the names only needs the others.
+    -- The value comes last: a reader of names needs only the other columns.
     reads := ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = p_view
         AND a.attname = ANY ('{id,name,description,decrypted_secret}') ORDER BY a.attname = 'decrypted_secret');
 END

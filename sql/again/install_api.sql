@@ -1,7 +1,7 @@
 -- hftok's names in the schema that clients use when they name none.
 --
--- Must stay true: what is made here has no rights of its own. Wrappers and views run as whoever calls, so that everything
--- hftok refuses is refused here; and they are granted to whom the originals are, whatever default privileges say.
+-- Must stay true: objects that are made here have no rights of their own. Wrappers and views run as their caller, so that everything
+-- hftok refuses is refused here; and they are granted to the roles that have the originals, whatever default privileges say.
 
 CREATE OR REPLACE FUNCTION hftok.install_api(p_schema name DEFAULT 'public', p_names text[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
@@ -18,9 +18,9 @@ BEGIN
         RAISE EXCEPTION 'there is no schema "%" that can take these names', p_schema USING ERRCODE = '22023';
     END IF;
 
-    -- Whatever users or the backend may call or read. Parameters go by their place, views are views of views: they can be written
-    -- to as far as those can. PostgREST, asked to upsert without naming the key, finds it only in a view of the table itself; that
-    -- can be made by whoever can name the table.
+    -- Every function and view that users or the backend may call or read. Parameters go by their place, views are views of
+    -- views: they can be written to as far as those can. PostgREST, asked to upsert without naming the key, finds it only in a
+    -- view of the table itself; a role that can name the table can make such a view.
     SELECT jsonb_agg(to_jsonb(w)) INTO wanted
     FROM (
         SELECT p.proname AS name, 'FUNCTION' AS kind, p.oid, obj_description(p.oid, 'pg_proc') AS comment, p.proacl AS acl,

@@ -81,7 +81,7 @@ BEGIN
     FROM hftok_private.secrets s;
     status.gateways := hftok_private.gateways();
     status.installation := nullif(keyring ->> 'installation', '');
-    -- What waits in memory, and what waits in its table.
+    -- Events that wait in memory, and events that wait in their table.
     status.audit_mode := audit ->> 'mode';
     status.audit_writer := audit ->> 'writer';
     SELECT (audit ->> 'waiting')::bigint + count(*),
@@ -168,7 +168,7 @@ CREATE OR REPLACE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subje
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH given AS (
-        -- What holds now, and what holds elsewhere by ALTER ROLE or ALTER DATABASE.
+        -- Settings that hold now, and settings that hold elsewhere by ALTER ROLE or ALTER DATABASE.
         SELECT s.name, s.setting, format('%s = %s', s.name, s.setting) AS subject FROM pg_settings s
         UNION ALL
         SELECT split_part(c.entry, '=', 1), substr(c.entry, strpos(c.entry, '=') + 1),

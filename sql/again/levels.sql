@@ -1,5 +1,5 @@
--- What sessions remember of the tables (src/pg/rows/remembered.rs), and how they are told that it is no longer so. These triggers
--- fire for replication and for COPY as well, and say so through Postgres' own invalidation of relations, which keeps to
+-- Triggers that tell sessions when something that they remember of the tables has changed (src/pg/rows/remembered.rs). They
+-- fire for replication and for COPY as well, and tell it by Postgres' own invalidation of relations, which keeps to
 -- transactions and reaches standbys.
 
 CREATE OR REPLACE FUNCTION hftok_private.note_kind() RETURNS trigger

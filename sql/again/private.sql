@@ -1,4 +1,4 @@
--- What views and SQL functions call. Nobody else can name it.
+-- Functions that views and SQL functions call. Nobody else can name them.
 
 CREATE OR REPLACE FUNCTION hftok_private.open_vault_row(
     p_schema text, p_id uuid, p_version int, p_scope_id text, p_provider text, p_model text, p_name text,
@@ -91,7 +91,8 @@ CREATE OR REPLACE FUNCTION hftok_private.record_refusal(p_action text, p_outcome
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_refusal';
 COMMENT ON FUNCTION hftok_private.record_refusal IS 'Has the audit tell that a function in SQL refuses.';
 
--- What decides what becomes of a secret, but for its value, which is bound to the version. Keyed by being in the chain.
+-- A hash over everything that decides what becomes of a secret, but for its value, which is bound to the version. The chain,
+-- which has the hash, keys it.
 CREATE OR REPLACE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
     RETURN pg_catalog.sha256(

@@ -47,8 +47,8 @@ GRANT USAGE ON SCHEMA hftok TO hftok_owner, hftok_user, hftok_service, hftok_adm
 GRANT USAGE ON SCHEMA hftok_private TO hftok_owner;
 GRANT USAGE ON SCHEMA hftok_import TO hftok_owner, hftok_admin;
 
--- Called by views, policies and functions with the privileges of whoever reads or calls: executable, checks for itself, and lies in a schema that
--- nobody has USAGE on.
+-- Views, policies and functions call these with the privileges of their reader or caller. Each is executable, checks for itself, and
+-- lies in a schema that nobody has USAGE on.
 GRANT EXECUTE ON FUNCTION
     hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.is_caller, hftok_private.caller_is_in,
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
@@ -111,8 +111,8 @@ GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secre
     TO hftok_admin, hftok_auditor;
 GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
--- The one view that runs with its reader's privileges: row security decides on the rows. By column, because who may write a whole
--- table may lock it. What is changed and deleted through the view, its triggers do.
+-- The one view that runs with its reader's privileges: row security decides on the rows. By column, because a role that may write a
+-- whole table may lock it. The view's triggers do the changes and deletes that come through it.
 GRANT SELECT (id, user_id, service, api_key, created_at, updated_at), INSERT (id, user_id, service, api_key, created_at, updated_at), UPDATE (id, user_id, service, api_key, created_at, updated_at)
     ON hftok_private.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;

@@ -1,5 +1,5 @@
 -- The second wall. It holds for hftok_owner too (FORCE), so that a policy that a DBA adds reaches every view and function.
--- Whoever comes past the views to a table sees none of its rows: but for user_api_keys, nobody else has a policy.
+-- A role that comes past the views to a table sees none of its rows: but for user_api_keys, nobody else has a policy.
 --
 -- The first wall is in the views. Each has two branches:
 -- - Roles that see everything read the table, through a view of hftok_private that has no rows for others.

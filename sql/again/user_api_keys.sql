@@ -1,4 +1,4 @@
--- user_api_keys: the keys of users as a table that clients insert and upsert into. What lies in it is masks; the keys are
+-- user_api_keys: the keys of users as a table that clients insert and upsert into. It holds masks; the keys are
 -- secrets like all others.
 --
 -- An upsert shows its new row to BEFORE INSERT, and hands what that leaves on to DO UPDATE. So the key must be sealed and
@@ -150,13 +150,13 @@ CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_change() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_change';
 COMMENT ON FUNCTION hftok_private.user_api_keys_change IS 'Stores a key that is written anew, or deletes it; a mask that was read means unchanged.';
 
--- The row follows the secret, whoever changes that. What it writes itself is no client's, hence the conditions below.
+-- The row follows the secret, whoever changes the secret. The trigger's own writes are no client's, hence the conditions below.
 CREATE OR REPLACE FUNCTION hftok_private.secret_written() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 BEGIN
-    -- Whoever has the row locked is waited for: writers lock the secret before it, so it is nobody who waits for this one, and a
-    -- row passed over would show a key that is gone.
+    -- This waits for anybody who has the row locked. Writers lock the secret before the row, so none of them waits for this
+    -- one. A row that is passed over would show a key that is gone.
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.scope_id AND k.service = OLD.provider;
         RETURN NULL;
@@ -174,8 +174,8 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the secrets are.';
 
--- Before, because an upsert of clients has the row before there is a secret. What it waits for, and the secret of which it then turns
--- out that there is one, are written anew.
+-- BEFORE, because an upsert of clients has the row before there is a secret. The row that the trigger waits for is written anew, and
+-- so is a secret that turns out to be there by then.
 CREATE OR REPLACE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW
     WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
 -- Only when the row would change: verdicts of the backend lock nothing else.

@@ -106,8 +106,8 @@ CREATE OR REPLACE FUNCTION hftok.find_secret(p_value text) RETURNS TABLE (secret
 COMMENT ON FUNCTION hftok.find_secret IS
     'The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded.';
 
--- A view of one table can be written to. Whoever could (pg_write_all_data can) would do it with the rights of
--- hftok_owner, and a row that is edited no longer opens.
+-- A view of one table can be written to. A role that could (pg_write_all_data can) would do it with the rights
+-- of hftok_owner, and a row that is edited no longer opens.
 CREATE OR REPLACE FUNCTION hftok_private.refuse_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$

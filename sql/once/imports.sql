@@ -1,5 +1,5 @@
--- What is remembered of moving in: of each row of a source what became of it, and how to tell that it is still the same.
--- Sources and keys are text, not object ids, so that the memory survives a dump.
+-- The memory of moving in: the outcome of each row of a source, and marks by which it is known again while it is still the
+-- same. Sources and keys are text, not object ids, so that the memory survives a dump.
 --
 -- The functions that import_column(), blank_column() and import_vault() are made of have a schema of their own: procedures that
 -- commit run with the names and rights of their caller, and nobody may name what is in hftok_private.

@@ -1,6 +1,5 @@
--- What sessions remember of the tables (src/pg/rows/remembered.rs), and how they are told that it is no longer so. These triggers
--- fire for replication and for COPY as well, and say so through Postgres' own invalidation of relations, which keeps to
--- transactions and reaches standbys.
+-- The kinds of secrets that there are or were: sessions remember from them which levels have no row
+-- (src/pg/rows/remembered.rs). The triggers in sql/again/levels.sql tell sessions when that changes.
 
 -- Most rows have no model: whether any has must not take a look at all of them.
 CREATE INDEX secrets_models ON hftok_private.secrets (scope) WHERE model <> '';

@@ -1,5 +1,5 @@
--- Who owns secrets besides the operator: organisations and their members, administrators of the application; and the
--- providers that an operator added.
+-- Owners of secrets besides the operator: organisations and their members, administrators of the application; and the providers
+-- that an operator added.
 
 CREATE TABLE hftok_private.members (
     org_id text NOT NULL CHECK (org_id <> ''),
@@ -41,8 +41,8 @@ SELECT pg_catalog.pg_extension_config_dump('hftok_private.members', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.administrators', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.providers', '');
 
--- Which role it was that something was kept for by the name of a role (src/pg/who/direct.rs). Not dumped: the rows of a dump are
--- noted anew when they are restored, as of the roles of these names in the new server.
+-- The role that a thing was kept for, where it is kept by the name of a role (src/pg/who/direct.rs). Not dumped: the rows of a
+-- dump are noted anew when they are restored, for the roles of these names in the new server.
 CREATE TABLE hftok_private.direct_roles (
     name text PRIMARY KEY,
     role oid NOT NULL

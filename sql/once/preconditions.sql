@@ -1,5 +1,6 @@
--- What must hold before anything is created: nobody else may own, or have prepared, what hftok is going to trust.
--- Whoever owned the schema could drop it with everything in it; whoever could become hftok_owner could read the tables.
+-- Conditions that must hold before anything is created: nobody else may own, or have prepared, anything that hftok is going to
+-- trust. An owner of the schema could drop it with everything in it. A role that could become hftok_owner could read the
+-- tables.
 
 \echo Use "CREATE EXTENSION hftok" to load this file. \quit
 
@@ -26,7 +27,7 @@ BEGIN
                   HINT = 'Its owner could take the extension over. Drop it, or give it to a superuser.';
     END LOOP;
 
-    -- What lies in it already would look like ours, and who may create in it could put it there later.
+    -- Objects that lie in it already would look like ours, and a role that may create in it could put them there later.
     IF EXISTS (
         SELECT FROM pg_catalog.pg_depend d
         WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
