@@ -1,6 +1,6 @@
 -- A part of sql/80_audit.sql, run by it.
 
--- Refused, because it is not there or not theirs. What is answered by false is refused all the same.
+-- Refused, because it is not there or not theirs. A call that is answered by false is refused all the same.
 CALL pg_temp.begin();
 SELECT hftok.put_secret('named', 's3kr3t-of-named') AS named \gset
 INSERT INTO known VALUES (:'named', 'named'), ('00000000-0000-4000-8000-000000000000', 'unknown');
@@ -47,7 +47,7 @@ CALL pg_temp.await_audit();
 SELECT kind, action, outcome, n, object, v, scope, owner, provider, level, role, login, actor FROM news WHERE kind = 'refusal';
 SELECT DISTINCT kind, action FROM news WHERE kind <> 'refusal';
 
--- Refused by Postgres, which asks first whether the function may be called at all.
+-- Postgres refuses these: it asks first whether the function may be called at all.
 CALL pg_temp.begin();
 SET ROLE hftok_user;
 SELECT hftok.get_secret('hf_s3kr3t');
@@ -130,7 +130,7 @@ SELECT hftok.unseal() IS NOT NULL AS unsealed;
 CALL pg_temp.await_audit();
 SELECT kind, action, outcome, n, object, v, scope, digest, role, actor FROM news;
 SELECT hftok.delete_secret(:'sealed') AS still_there;
--- It was protected, by the key of the server's run, and counts as if hftok had been open.
+-- The event was protected, by the key of the server's run, and counts as if hftok had been open.
 SELECT kind, reason, failed FROM hftok.verify();
 -- Operations on the audit itself, and looking through everything.
 CALL pg_temp.begin();

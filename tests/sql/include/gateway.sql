@@ -1,5 +1,5 @@
 \set ECHO none
--- As end users come: the login of a gateway, and the two roles that it switches to. gateway_end.sql takes them away.
+-- End users come like this: the login of a gateway, and the two roles that it switches to. gateway_end.sql takes them away.
 \i tests/sql/include/gateway_login.sql
 \set ECHO none
 DROP ROLE IF EXISTS regress_authenticated, regress_service_role;

@@ -1,5 +1,5 @@
 \set ECHO none
--- Nothing of gateway.sql is left. What other files made for these roles is dropped by them.
+-- Nothing of gateway.sql is left. Other files drop what they made for these roles themselves.
 SET client_min_messages = error;
 SELECT hftok.disable_rpc('regress_authenticated', 'regress_service_role', 'authenticator') AS disabled \gset
 DROP ROLE regress_authenticated, regress_service_role;

@@ -189,7 +189,7 @@ SELECT s.what, length(s.value), octet_length(s.value) AS bytes, d.decrypted_secr
     hftok.get_secret('text: ' || s.what) = s.value COLLATE "C" AS by_name,
     (SELECT count(*) FROM hftok.find_secret(s.value)) AS found
 FROM stored s JOIN hftok.decrypted_secrets d USING (id) ORDER BY s.what COLLATE "C";
--- And as a name, up to its length. The empty one is none; composed and combining are two.
+-- The texts as names, up to the longest. The empty one is no name; composed and combining are two.
 CREATE TEMP TABLE named AS SELECT * FROM texts WHERE value <> '' AND octet_length(value) <= 1024;
 SELECT count(*) AS stored, count(DISTINCT id) AS distinct FROM (SELECT hftok.put_secret(value, md5(value)) AS id FROM named) s;
 SELECT count(*) FILTER (WHERE hftok.get_secret(t.value) = md5(t.value)) AS by_name, count(d.id) AS in_view, count(*) AS names

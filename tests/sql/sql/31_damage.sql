@@ -53,8 +53,8 @@ BEGIN
     UPDATE made SET id = '00000000-0000-4000-8000-000000000001', former_id = id WHERE name = 'other id';
 END
 $$;
--- NULL where it does not open. What is beside the value (preview, fingerprint, binding) is for verify() to notice, and what is
--- not bound to it but told by the audit.
+-- The value is NULL where it does not open. verify() must notice the fields beside the value (preview, fingerprint, binding),
+-- and the fields that are not bound to it but told by the audit.
 CREATE TEMP TABLE verified AS SELECT kind, id, version, regexp_replace(reason, '[0-9]+', 'N') AS reason, checked, failed FROM hftok.verify();
 SELECT m.name, d.decrypted_secret, v.reason
 FROM made m JOIN hftok.decrypted_secrets d USING (id) LEFT JOIN verified v ON v.kind = 'secret' AND v.id = m.id::text

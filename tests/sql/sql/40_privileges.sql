@@ -181,7 +181,7 @@ GROUP BY a.number, statement, outcome ORDER BY a.number, min(g.number);
 -- By whoever has every privilege, too: these views show what lies elsewhere.
 DELETE FROM hftok.providers;
 UPDATE hftok.provider_secrets SET label = 'x';
--- Refused by a function of ours is not the same as refused the function: what each says.
+-- A refusal by a function of ours differs from a refusal of the function: the messages of both.
 SET ROLE hftok_user;
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_user_id => 'alice');
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_global => true);

@@ -113,7 +113,7 @@ SELECT regress_mallory.run(
 DROP SCHEMA vault CASCADE;
 CALL pg_temp.await_audit();
 SELECT action, outcome, role, outer_role, actor FROM pg_temp.news();
--- In no test of this database does anybody hide behind hftok's own role. The writer has it, who makes a key for itself.
+-- In no test of this database does anybody hide behind hftok's own role. Only the writer has it, making a key for itself.
 SELECT kind, action, outcome FROM hftok_private.audit
 WHERE (role_name = 'hftok_owner' OR actor_user = 'role:hftok_owner') AND kind <> 'key';
 

@@ -69,7 +69,7 @@ FROM (
     SELECT p.proname, a.grantee, a.privilege_type FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
     WHERE p.pronamespace = 'vault'::regnamespace AND a.grantee <> p.proowner
 ) granted GROUP BY object, granted.grantee ORDER BY object, 2;
--- They hold no data, and pg_dump takes them for what they are: objects of the database, not of the extension.
+-- These objects hold no data, and pg_dump takes them for what they are: objects of the database, not of the extension.
 SELECT count(*) AS members FROM pg_depend d
 WHERE d.deptype = 'e' AND (d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = 'vault'::regnamespace)
     OR d.objid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'vault'::regnamespace));

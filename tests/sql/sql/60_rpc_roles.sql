@@ -1,5 +1,5 @@
 -- enable_rpc() and disable_rpc() with roles as Supabase makes them: NOINHERIT everywhere, so that membership alone gives
--- nothing to a role that PostgREST switches to. What one gives, the other takes back, to the last privilege.
+-- nothing to a role that PostgREST switches to. One takes back everything that the other gives, to the last privilege.
 
 \set VERBOSITY terse
 -- The notices of GRANT about memberships that are there already differ between versions of Postgres.
@@ -64,7 +64,7 @@ SELECT hftok.enable_rpc('regress_authenticated', 'regress_absent', 'regress_auth
 SELECT hftok.enable_rpc('regress_absent', 'regress_service_role', 'regress_authenticator');
 SELECT count(*) AS given FROM (SELECT * FROM granted EXCEPT SELECT * FROM before) g;
 
--- It says when claims will not be believed, and when PostgREST's login does not exist.
+-- enable_rpc() says when claims will not be believed, and when PostgREST's login does not exist.
 SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'regress_authenticator');
 SELECT * FROM differences;
 SELECT hftok.enable_rpc('regress_authenticated', 'regress_service_role', 'regress_absent');
@@ -75,7 +75,7 @@ AND NOT EXISTS (SELECT FROM granted g WHERE g.grantee = a.oid AND g.object <> 'h
 SELECT pg_has_role('regress_authenticated', 'hftok_user', 'MEMBER') AS member, pg_has_role('regress_service_role', 'hftok_service', 'MEMBER') AS member,
     pg_has_role('regress_authenticated', 'hftok_service', 'MEMBER') AS member;
 
--- As PostgREST does it: one login, which switches to the role that the JWT names.
+-- PostgREST works like this: one login, which switches to the role that the JWT names.
 SET SESSION AUTHORIZATION regress_authenticator;
 SET ROLE regress_service_role;
 SELECT hftok.whoami();

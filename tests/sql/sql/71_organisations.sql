@@ -10,7 +10,7 @@ SELECT count(hftok.save_credential('openai', 'sk-proj-global00000000000005', p_g
 SELECT count(hftok.save_hf_token('hf_00000000000000000000000000000000a9', p_global => true)) AS global;
 SELECT count(hftok.save_hf_token('hf_00000000000000000000000000000000a7', p_user_id => '6F9619FF-8B86-D011-B42D-00C04FC964FF')) AS of_uuid;
 
--- Organisations: set up by the backend; then by its owners and admins. What each may change of whom.
+-- Organisations, set up by the backend; then changed by owners and admins, each of them as far as they may.
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_service_role;
 SELECT hftok.add_member('club', 'olga', 'owner');

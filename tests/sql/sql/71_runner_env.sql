@@ -20,7 +20,7 @@ SELECT hftok.runner_env('{}', 'alice');
 -- The field that is not there is unset, so that none is picked up elsewhere.
 SELECT count(*) FROM hftok.save_credential('aws', '{"access_key_id": "AKIA2222222222222222", "secret_access_key": "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"}', p_user_id => 'alice');
 SELECT hftok.runner_env('{aws}', 'alice');
--- Without credentials: what keeps a process from finding others.
+-- Without credentials the settings are there that keep a process from finding others.
 SELECT hftok.runner_env('{huggingface,openai}', 'nobody known', p_levels => '{user}');
 SELECT hftok.runner_env('{huggingface,openai}', 'nobody known', p_levels => '{global}') - 'OPENAI_API_KEY' ->> 'HF_TOKEN' AS global;
 SELECT hftok.runner_env('{unheard of}', 'alice');

@@ -54,7 +54,7 @@ RESET request.jwt.claims;
 SELECT hftok.get_integration_credentials(:'key', 'alice');
 SELECT hftok.get_integration_credentials(:'object', 'alice'), hftok.get_integration_credentials(p_integration_id => :'object', p_user_id => 'alice', p_recipient => NULL) ->> 'api_key' AS key;
 SELECT hftok.get_integration_credentials(:'several', 'alice');
--- It must name somebody: a client that leaves out what is undefined would otherwise reach everybody's.
+-- A call must name somebody: a client that leaves out what is undefined would otherwise reach everybody's.
 SELECT hftok.get_integration_credentials(:'key');
 SELECT hftok.get_integration_credentials(:'key', 'bob');
 \echo :LAST_ERROR_SQLSTATE
@@ -198,7 +198,7 @@ SELECT hftok.update_integration_status(:'key', 'connected', p_user_id => 'bob');
 SELECT hftok.update_integration_status(:'key', 'connected', p_user_id => 'carol');
 SELECT hftok.update_integration(:'key', 'for bob', p_user_id => 'bob');
 SELECT hftok.delete_integration_with_vault(:'key', 'bob');
--- It ends with the membership, and with the share.
+-- Access ends with the membership, and with the share.
 SELECT hftok.remove_member('acme', 'bob');
 SELECT hftok.get_integration_credentials(:'key', 'bob');
 SELECT hftok.add_member('acme', 'bob');

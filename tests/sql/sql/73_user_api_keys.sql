@@ -92,7 +92,7 @@ INSERT INTO hftok.user_api_keys AS k (service, api_key) VALUES ('openai', 'sk-pr
 ON CONFLICT (user_id, service) DO UPDATE SET updated_at = now() RETURNING api_key;
 INSERT INTO hftok.user_api_keys AS k (service, api_key) VALUES ('openai', 'sk-proj-ignored0000000000007')
 ON CONFLICT (user_id, service) DO UPDATE SET api_key = excluded.api_key WHERE false RETURNING api_key;
--- With the mask of the one that is stored: the brought one is another key with the same mask, and then it is a replacement.
+-- The new key has the mask of the stored one, but is another key: then it is a replacement.
 INSERT INTO hftok.user_api_keys AS k (service, api_key) VALUES ('openai', 'sk-proj-another0000000000003')
 ON CONFLICT (user_id, service) DO UPDATE SET api_key = excluded.api_key RETURNING api_key;
 RESET SESSION AUTHORIZATION;
@@ -222,7 +222,7 @@ SELECT count(*) FILTER (WHERE is_configured) AS configured, count(api_key_previe
 RESET request.jwt.claims;
 RESET SESSION AUTHORIZATION;
 
--- As a superuser: what they write into the table is sealed too, by INSERT and by COPY.
+-- A superuser's keys are sealed too when they are written into the table, by INSERT and by COPY.
 COPY hftok_private.user_api_keys (user_id, service, api_key) FROM stdin;
 dora	openai	sk-proj-dora0000000000000001
 dora	groq	groq-key-of-dora-00000000001

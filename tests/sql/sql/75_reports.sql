@@ -20,7 +20,7 @@ SELECT hftok.report_credential(:'token', 'invalid', 'cut: hf_canaryCanaryCan');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'token';
 SELECT hftok.report_credential(:'odd', 'invalid', 'not <odd:canary!key#17>, nor odd:canary!k');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';
--- Words come late: the value before is looked for as well. Of others that have no known shape nothing is known.
+-- Words come late: the value before is looked for as well. Values of others that have no known shape cannot be found.
 SELECT version FROM hftok.save_credential('openai', 'new:canary!key#18', p_user_id => 'rita');
 SELECT hftok.report_credential(:'odd', 'invalid', 'neither <odd:canary!key#17> nor <new:canary!key#18>, but <old:value!key#16>');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';

@@ -7,7 +7,7 @@ SELECT current_user AS me \gset
 DROP ROLE IF EXISTS regress_guesser, regress_other_guesser;
 CREATE ROLE regress_guesser LOGIN IN ROLE hftok_auditor;
 CREATE ROLE regress_other_guesser LOGIN IN ROLE hftok_auditor;
--- As it is without a word in postgresql.conf.
+-- The limit without a word in postgresql.conf.
 SELECT setting AS guesses_a_minute FROM pg_settings WHERE name = 'hftok.max_guesses_per_minute';
 CREATE FUNCTION public.guesses(p_how_many int) RETURNS TABLE (guesses int, hits text[], refusal text) LANGUAGE plpgsql AS $$
 DECLARE

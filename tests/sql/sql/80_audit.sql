@@ -58,7 +58,7 @@ SET request.jwt.claims = '{"sub": "alice"}';
 SET request.headers = '{"x-request-id": "request-1", "user-agent": "s3kr3t"}';
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000001', p_label => 'label s3kr3t');
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000002', p_model => 'model s3kr3t');
--- Its sender decides what it says: what does not look like an id is none.
+-- The sender decides about the id of a request: a text that does not look like an id is none.
 SET request.headers = '{"x-request-id": "s3kr3t, with more"}';
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-s3kr3t00000000000003');
 RESET request.headers;

@@ -175,7 +175,7 @@ DELETE FROM hftok_private.audit WHERE id <= :seen_id;
 DELETE FROM hftok_private.audit_stub;
 INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES (:seen_id, :'seen_hash', :'seen_signature');
 SELECT ok, first_bad = :seen_id AS named, reason FROM hftok.verify_audit();
--- Nor when it is said by somebody else.
+-- The event is not believed either when somebody else puts it there.
 INSERT INTO hftok_private.audit_pending (event, protection) VALUES (:'seen_event', :'seen_protection');
 SELECT ok, first_bad = :seen_id AS named, reason FROM hftok.verify_audit();
 SELECT count(*) AS told FROM hftok.audit_events WHERE action = 'purge_audit' AND outcome = 'rolled_back';
@@ -204,7 +204,7 @@ SELECT kind, reason, failed FROM hftok.verify();
 SELECT hftok.purge_audit('infinity') > 0 AS purged;
 SELECT ok, first_bad, reason FROM hftok.verify_audit();
 SELECT kind, reason, failed FROM hftok.verify();
--- In the transaction that changes something: what is told anew does not hide the change.
+-- A purge in the transaction that changes something: an event that is told anew does not hide the change.
 BEGIN;
 SELECT hftok.put_secret('kept', 'other') = :'kept' AS changed;
 SELECT hftok.remove_member('acme', 'bob');

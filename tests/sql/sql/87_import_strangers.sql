@@ -69,7 +69,7 @@ CREATE TRIGGER leave BEFORE UPDATE ON regress_m.left FOR EACH ROW EXECUTE FUNCTI
 -- A view in place of a Vault's.
 CREATE VIEW regress_m.decrypted_secrets AS
     SELECT '00000000-0000-4000-8000-000000000001'::uuid AS id, 'stripe'::text AS name, ''::text AS description, CASE WHEN regress_m.evil('view') THEN 'sk_live_1' END AS decrypted_secret;
--- Then it does this wherever it gets to run, and writes down what came of it.
+-- The stranger's code does this wherever it gets to run, and writes down the outcome.
 CREATE OR REPLACE FUNCTION regress_m.try(place text, VARIADIC commands text[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     command text;
@@ -133,7 +133,7 @@ SET SESSION AUTHORIZATION regress_mover;
 SELECT set_config('app.password', 'the password', false) IS NOT NULL AS set;
 CALL hftok.import_column('regress_m.opened', 'token', 'id', 'huggingface', p_open => 'regress_crypto.pgp_sym_decrypt(opened.token, current_setting(''app.password'')) -- comment');
 SELECT key, outcome, scope_id FROM hftok.import_report WHERE source = 'regress_m.opened.token' AND key IS NOT NULL;
--- Their text runs as they are, over plain values of columns that they may read.
+-- The operator's text runs as the operator, over plain values of columns that they may read.
 SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', 'current_user || '' '' || pg_typeof(kind) || '' '' || id');
 SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', 'other');
 SELECT value FROM hftok_import.import_row('regress_m.opened', 'token', 'id', '9', '(SELECT other FROM regress_m.opened)');
