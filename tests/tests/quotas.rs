@@ -36,7 +36,7 @@ fn integrations_members_and_models_of_an_organisation_are_counted() {
         format!("SELECT hftok.create_integration_with_vault('n', 'openai', '{KEY}', p_user_id => 'alice')");
     done(&mut client, &integration);
     done(&mut client, &integration);
-    assert_eq!(quota(&mut client, &integration), "A user may have 2 integrations.");
+    assert_eq!(quota(&mut client, &integration), "A user may have 2 integrations at most.");
     done(&mut client, &integration.replace("alice", "bob"));
     done(
         &mut client,
@@ -49,7 +49,7 @@ fn integrations_members_and_models_of_an_organisation_are_counted() {
     }
     assert_eq!(
         quota(&mut client, "SELECT hftok.add_member('acme', 'dave')"),
-        "An organisation may have 3 members."
+        "An organisation may have 3 members at most."
     );
     // Another role is no other member.
     done(&mut client, "SELECT hftok.add_member('acme', 'carol', 'admin')");
@@ -58,7 +58,7 @@ fn integrations_members_and_models_of_an_organisation_are_counted() {
         |n: u32| format!("SELECT hftok.save_credential('openai', '{KEY}', 'm{n}', p_org_id => 'acme')");
     done(&mut client, &model(1));
     done(&mut client, &model(2));
-    assert_eq!(quota(&mut client, &model(3)), "An organisation may have 2 credentials.");
+    assert_eq!(quota(&mut client, &model(3)), "An organisation may have 2 credentials at most.");
     done(&mut client, &model(2));
 }
 
