@@ -39,7 +39,7 @@ pub enum Error {
         login: String,
         /// The current user.
         role: String,
-        /// What they lack.
+        /// The step that is missing before their claims are believed.
         standing: Standing,
     },
     /// The caller lacks a privilege.
@@ -66,15 +66,15 @@ pub enum Error {
     /// The version expected is not the current one.
     #[error("conflict")]
     Conflict {
-        /// What the caller expected.
+        /// The version that the caller expected.
         expected: i32,
-        /// What is there; 0 for nothing.
+        /// The version that is there; 0 for none.
         current: i32,
     },
     /// More than the quota allows.
     #[error("too large")]
     TooLarge {
-        /// Of what: the beginning of a sentence.
+        /// The thing that is too large: the beginning of a sentence.
         what: &'static str,
         /// The quota in bytes.
         most: usize,
@@ -88,17 +88,17 @@ pub enum Error {
     /// More of something than the quota allows.
     #[error("too many")]
     TooMany {
-        /// Whose: the beginning of a sentence.
+        /// The owner's kind: the beginning of a sentence.
         whose: &'static str,
         /// The quota.
         most: i32,
-        /// Of what.
+        /// The things that are counted.
         what: &'static str,
     },
     /// More often than the quota allows.
     #[error("too often")]
     TooOften {
-        /// How many values may be looked for in a minute.
+        /// Values that may be looked for in a minute.
         most: u32,
         /// In how many seconds the next may be.
         wait: u64,
@@ -124,7 +124,7 @@ pub enum Error {
         level: Level,
         /// Why.
         outcome: Outcome,
-        /// Which secret; none for a variable of the environment.
+        /// The secret; none for a variable of the environment.
         secret_id: Option<Uuid>,
         /// Whether it has hosts of its own, which its owner decides on.
         has_own_hosts: bool,
@@ -132,9 +132,9 @@ pub enum Error {
     /// There, but it does not open.
     #[error("does not open")]
     Damaged {
-        /// Which secret.
+        /// The secret.
         secret_id: Uuid,
-        /// Which version.
+        /// Its version.
         version: i32,
         /// The kind of owner it has.
         scope: String,
@@ -142,7 +142,7 @@ pub enum Error {
     /// Switched off.
     #[error("disabled")]
     Disabled {
-        /// Which secret.
+        /// The secret.
         secret_id: Uuid,
         /// The level of the walk that it is for; `integration` where it is for none.
         level: &'static str,
@@ -171,7 +171,7 @@ pub enum Error {
     WrongRoot {
         /// The id it has.
         id: i32,
-        /// What it is recognised by.
+        /// Its fingerprint, by which it is recognised.
         fingerprint: String,
         /// Whether the keyring has another key of that id.
         id_taken: bool,
@@ -191,9 +191,9 @@ pub enum Error {
     /// The database was copied from another one, and is not yet one of its own.
     #[error("copy")]
     Copy {
-        /// What it was when its keys were made.
+        /// Its identity when its keys were made.
         original: String,
-        /// What it is.
+        /// Its identity now.
         here: String,
     },
     /// It was made one of its own by the transaction that is running.
@@ -216,7 +216,7 @@ pub enum Error {
     Internal(&'static str),
 }
 
-/// What was not found.
+/// The thing that was not found.
 #[derive(Debug)]
 pub enum Object {
     /// A named secret.

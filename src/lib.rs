@@ -24,7 +24,7 @@ mod store;
 
 pg::call::init::entry_point!(init);
 
-/// What happens when Postgres loads the library. Without preload nothing is defined: settings would outlive their
+/// Runs when Postgres loads the library. Without preload nothing is defined: settings would outlive their
 /// meaning, shared memory cannot be had, and pg_upgrade's load check must pass.
 fn init(preloading: bool) {
     pg::call::entry::tell_refusals(audit::refused);

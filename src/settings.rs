@@ -232,7 +232,7 @@ fn init_audit() {
     );
 }
 
-/// Whom the backend must name.
+/// The user or owner that the backend must name.
 pub fn require_user() -> RequireUser {
     REQUIRE_USER.get()
 }
@@ -242,22 +242,22 @@ pub fn audit_is_sync() -> bool {
     AUDIT.get() == AuditMode::Sync
 }
 
-/// How long an accepted event may wait until it is on disk.
+/// The longest that an accepted event may wait until it is on disk.
 pub fn audit_flush_interval() -> Duration {
     milliseconds(&AUDIT_FLUSH_INTERVAL)
 }
 
-/// How old an event may be that waits, for others to be accepted: what a crash can take is younger than that.
+/// The age of the oldest waiting event up to which others are accepted: events that a crash can take are younger.
 pub fn audit_bound() -> Duration {
     (5 * audit_flush_interval()).max(Duration::from_secs(1))
 }
 
-/// How many events of each database may wait.
+/// Events of each database that may wait.
 pub fn audit_queue_size() -> u32 {
     AUDIT_QUEUE_SIZE.get().unsigned_abs()
 }
 
-/// How long a call waits for the audit.
+/// The longest that a call waits for the audit.
 pub fn audit_timeout() -> Duration {
     milliseconds(&AUDIT_TIMEOUT)
 }
@@ -292,12 +292,12 @@ pub fn gateways() -> Vec<String> {
         .collect()
 }
 
-/// How many previous versions of a secret are kept.
+/// Previous versions of a secret that are kept.
 pub fn version_history() -> i32 {
     VERSION_HISTORY.get()
 }
 
-/// How many bytes are to be had for shortcuts.
+/// Bytes for shortcuts.
 pub fn shortcut_memory() -> usize {
     usize::try_from(SHORTCUT_MEMORY.get()).unwrap_or_default() * 1024
 }
@@ -307,37 +307,37 @@ pub fn max_secret_size() -> usize {
     usize::try_from(MAX_SECRET_SIZE.get()).unwrap_or_default()
 }
 
-/// How many credentials an organisation can have.
+/// Credentials that an organisation can have.
 pub fn max_credentials_per_org() -> i32 {
     MAX_ORG_CREDENTIALS.get()
 }
 
-/// How many integrations a user can have.
+/// Integrations that a user can have.
 pub fn max_integrations_per_user() -> i32 {
     MAX_INTEGRATIONS.get()
 }
 
-/// How many members an organisation can have.
+/// Members that an organisation can have.
 pub fn max_members_per_org() -> i32 {
     MAX_MEMBERS.get()
 }
 
-/// How many values a login can look for in a minute.
+/// Values that a login can look for in a minute.
 pub fn max_guesses_per_minute() -> u32 {
     MAX_GUESSES.get().unsigned_abs()
 }
 
-/// How many bytes an owner's values can have, with their previous versions.
+/// Bytes that an owner's values can have, with their previous versions.
 pub fn max_bytes_per_user() -> i64 {
     MAX_BYTES.get().into()
 }
 
-/// How many credentials a user can have.
+/// Credentials that a user can have.
 pub fn max_credentials_per_user() -> i32 {
     MAX_CREDENTIALS.get()
 }
 
-/// How long a previous version can still be read, in seconds.
+/// The time in which a previous version can still be read, in seconds.
 pub fn overlap() -> i32 {
     OVERLAP.get()
 }

@@ -40,7 +40,7 @@ thread_local! {
     static LOCK_TABLE: Statement = const { Statement::new(LOCK, &[]) };
     static ACTIVE_KEYS: Remembered<Vec<(Purpose, DataKeyId)>> =
         const { Remembered::new(Matter::ActiveKeys, &[c"data_keys"]) };
-    // That this session has taken care that nothing is kept that the tables no longer have.
+    // Filled once this session has dropped the kept keys that the tables no longer have.
     static HEEDED: Remembered<()> =
         const { Remembered::new(Matter::KeptKeys, &[c"data_keys", c"database_identity"]) };
 }
@@ -165,7 +165,7 @@ fn using_after<R, G>(
 /// session does it, because whoever changes the tables is not the last to use the keys: others may do so until it commits, and
 /// on a standby nobody changes anything. Postgres tells all of them.
 fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
-    // Whoever opens or seals a value has locked its table just now.
+    // A caller that opens or seals a value has locked its table just now.
     if HEEDED.with(Remembered::is_kept) {
         return Ok(());
     }
@@ -218,7 +218,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     Ok(id)
 }
 
-/// Until the end of the transaction nobody else makes keys.
+/// Keeps others from making keys until the transaction ends.
 pub fn lock() -> Result<(), Error> {
     LOCK_TABLE.execute(&[]).map(|_| ())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::pg::server::key_pages;
 
-/// How often it looks. Nobody wakes the worker when a session keeps the first key.
+/// The time between two looks. Nobody wakes the worker when a session keeps the first key.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Takes care of it now and then.

@@ -1,4 +1,4 @@
-//! Which database this is: its generations as they are stored, held against where the database is now.
+//! The identity of this database: its generations as they are stored, held against where the database is now.
 //!
 //! What must stay true: nothing is unwrapped, linked or protected under an identity that the database does not have here and
 //! now, nor under one that may still be rolled back.
@@ -33,7 +33,7 @@ thread_local! {
     static ADD_GENERATION: Statement =
         const { Statement::new(ADD, &[UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, BYTEAOID]) };
     static ASK_NAME: Statement = const { Statement::new(NAME, &[]) };
-    // How deep the subtransaction is that has added a generation to others; 0 when none has.
+    // Depth of the subtransaction that has added a generation to others; 0 when none has.
     static ADOPTING: Cell<i32> = const { Cell::new(0) };
 }
 

@@ -21,9 +21,9 @@ use crate::error::Error;
 use crate::pg::server::key_pages::{self, Header, KeyPages};
 use crate::pg::server::wait::nap;
 
-/// How long a call waits for the keyring while it is being loaded.
+/// The longest that a call waits for the keyring while it is being loaded.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it looks.
+/// The time between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The state, also when there is no shared memory to ask.

@@ -12,7 +12,7 @@ use super::{marker, source};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, key_pages, server_log};
 
-/// How long until a failed load is tried again.
+/// The time after which a failed load is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Registers the worker; from `_PG_init`, while preloading.
@@ -113,7 +113,7 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
     Some(after)
 }
 
-/// What a keyring has, without a key.
+/// A keyring in words, without its keys.
 fn description(keyring: &Keyring) -> String {
     let name = match keyring.installation().as_str() {
         "" => "no installation named",

@@ -49,11 +49,11 @@ thread_local! {
 pub struct WrappedKey {
     /// Its id.
     pub id: DataKeyId,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
     /// The root key that wrapped it.
     pub root: RootKeyId,
-    /// What that root key is recognised by.
+    /// The fingerprint of that root key.
     pub root_fingerprint: Vec<u8>,
     /// The envelope.
     pub wrapped: Vec<u8>,

@@ -52,13 +52,13 @@ pub struct Candidate<'a> {
     preview: Cow<'a, [u8]>,
 }
 
-/// What is stored at a certain moment: what moves from one address to another meanwhile is at one of them.
+/// The stored secrets at one moment: a secret that moves from one address to another meanwhile is at one of them.
 pub struct Moment {
     /// Dropped first: it reads what the snapshot shows.
     reader: Reader,
     /// Taken first: what it shows and `levels` does not say was not yet acknowledged to anybody.
     now: LatestSnapshot,
-    /// Which levels hold anything at all; the others are not looked for.
+    /// The levels that hold anything at all; the others are not looked for.
     levels: Rc<Levels>,
 }
 
@@ -160,7 +160,7 @@ impl<'a> Candidate<'a> {
     /// A row that SQL found.
     fn selected(binding: &Binding<'a>, row: &Row<'_>) -> Result<Self, Error> {
         let sealed = SealedRow::read(row)?;
-        // That a row was found under a binding does not yet make it the one that is bound so.
+        // A row that was found under a binding need not be the one that is bound so.
         if sealed.context().is_none_or(|context| context.binding != *binding) {
             return Err(sealed.damaged());
         }
@@ -183,7 +183,7 @@ impl<'a> Candidate<'a> {
         self.expires_at.is_some_and(|end| end.into_inner() <= session::now())
     }
 
-    /// What may be shown of the value.
+    /// The part of the value that may be shown.
     pub fn preview(&self) -> Vec<u8> {
         self.preview.to_vec()
     }

@@ -28,9 +28,9 @@ const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.statu
 /// The one that has these credentials, if it is switched off.
 const OF_SECRET: &CStr = c"SELECT i.id, i.enabled FROM hftok_private.integrations i
     WHERE i.secret_id = $1 AND (NOT i.enabled OR i.status = 'disabled')";
-/// Whose it is, for calls that only its owner may make.
+/// Its owner, for calls that only they may make.
 const OWNER: &CStr = c"SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
-/// What is NULL stays.
+/// A parameter that is NULL leaves its column as it is.
 const UPDATE: &CStr =
     c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
     enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1
@@ -41,7 +41,7 @@ const STATUS: &CStr =
     last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
     updated_at = pg_catalog.now() WHERE id = $1
     RETURNING hftok_private.state_of_integration(integrations)";
-/// What the backend switched off stays so.
+/// An integration that the backend switched off stays so.
 const RENEW: &CStr = c"UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
     updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
     RETURNING hftok_private.state_of_integration(integrations)";
@@ -87,7 +87,7 @@ pub struct Integration {
     pub secret_id: Uuid,
     /// The provider.
     pub provider: String,
-    /// Whose it is.
+    /// Its owner.
     pub owner: String,
     /// Whether its owner wants it used.
     pub is_enabled: bool,
@@ -132,7 +132,7 @@ fn object<'a>(id: Uuid, owner: &'a str, provider: &'a str) -> Object<'a> {
     Object { id: Some(*id.as_bytes()), ..Object::owned(Scope::Integration.as_str(), owner, provider) }
 }
 
-/// What changed no row is no change: told after one that did, but was made before it, it would belie it.
+/// Records only if a row changed. Otherwise a no-op could be chained after the real change and contradict it.
 fn record_if(is_changed: bool, told: Object<'_>) -> Result<(), Error> {
     if is_changed { changes::record(told) } else { Ok(()) }
 }
@@ -181,7 +181,7 @@ pub fn admit_use(secret_id: Uuid) -> Result<(), Error> {
     FIND_DISABLED.read(&[secret_id.into()], refusal)?.pop().map_or(Ok(()), Err)
 }
 
-/// Whose the integration of this id is.
+/// The owner of the integration with this id.
 pub fn owner(id: Uuid) -> Result<String, Error> {
     let owners = FIND_OWNER.read(&[id.into()], |row| row.must(1))?;
     owners.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))

@@ -1,4 +1,4 @@
-//! What a session knows of the levels, so that the walk need not ask again and again: where the table of secrets is, and which
+//! The levels as a session knows them, so that the walk need not ask again and again: where the table of secrets is, and which
 //! levels are empty throughout.
 //!
 //! What must stay true: whoever changes what is known here has all sessions told (the triggers of `sql/again/levels.sql`, which
@@ -45,7 +45,7 @@ thread_local! {
         const { Remembered::new(Matter::Levels, &[c"secrets", c"secrets_binding_key_key", c"kinds"]) };
 }
 
-/// Where the table of secrets is.
+/// The place of the table of secrets.
 pub struct Table {
     /// By binding_key.
     pub address: Address,
@@ -72,7 +72,7 @@ pub const COLUMNS: [&CStr; 15] = [
     c"verdict",
 ];
 
-/// What is known of the levels.
+/// The levels, as far as they are known.
 pub struct Levels {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
@@ -90,7 +90,7 @@ impl Levels {
     }
 }
 
-/// What is known now.
+/// The levels, as they are known now.
 pub fn known() -> Result<Rc<Levels>, Error> {
     LEVELS.with(|levels| levels.now(look))
 }

@@ -33,7 +33,7 @@ thread_local! {
     static FIND_ADMINISTRATOR: Statement = const { Statement::new(ADMINISTRATOR, &[TEXTOID]) };
 }
 
-/// What a member of an organisation may do there.
+/// The rights of a member in an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Everything, making owners included.

@@ -185,7 +185,7 @@ pub fn register(given: &str) -> Result<String, Error> {
 
 /// Takes a registration back; `false` when there is none. A provider that is then gone must not have credentials.
 pub fn unregister(id: &str) -> Result<bool, Error> {
-    // Where tokens may be sent becomes wider by it, so the event must be one that can be protected.
+    // Tokens may be sent to more hosts afterwards, so the event must be one that can be protected.
     keys::ready()?;
     let is_builtin = provider::find(id).is_some();
     if !is_builtin && ASK_USED.read(&[id.into()], |row| row.must(1))?.first() == Some(&true) {

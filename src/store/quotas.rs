@@ -1,4 +1,4 @@
-//! How much anybody may have. Counted by index, and only where something is added.
+//! Quotas. Counted by index, and only where something is added.
 //!
 //! What must stay true: whoever counts has locked the one for whom it counts first. So only [`Counted`] counts, and an owner is
 //! locked before any row.
@@ -37,9 +37,9 @@ thread_local! {
 
 /// An owner for whom is counted, and for whom nobody else writes meanwhile.
 pub struct Counted<'a> {
-    /// What kind of secrets is to be added.
+    /// The kind of secrets that is to be added.
     scope: Scope,
-    /// Which owner.
+    /// The owner.
     id: &'a str,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Counted<'a> {
         Self::lock(scope, id)
     }
 
-    /// Which owner.
+    /// The owner.
     pub fn id(&self) -> &str {
         self.id
     }

@@ -16,11 +16,11 @@ use crate::pg::rows::texts::Texts;
 pub struct SealedRow {
     /// The secret.
     pub id: Uuid,
-    /// Which version of it.
+    /// Its version.
     pub version: i32,
     /// The kind of owner, as stored.
     pub scope: String,
-    /// Which owner.
+    /// The owner.
     pub scope_id: String,
     /// The provider.
     pub provider: String,
@@ -53,7 +53,7 @@ impl SealedRow {
         })
     }
 
-    /// What the value is bound to, if the row says something that can be.
+    /// The context that the value is bound to, if the row says something that can be one.
     pub fn context(&self) -> Option<Context<'_>> {
         // No owner, provider, model or name is nearly as long.
         if [&self.scope_id, &self.provider, &self.model, &self.name].iter().any(|text| text.len() > 16 * 1024)
@@ -86,7 +86,7 @@ impl SealedRow {
         open(&self.sealed, &context)
     }
 
-    /// How many bytes it takes, as far as its owner chooses: the value and its hosts.
+    /// The bytes that it takes, as far as its owner chooses: the value and its hosts.
     pub fn size(&self) -> usize {
         // A text in an array has a length before it.
         self.sealed.len() + self.allowed_hosts.iter().flatten().map(|host| host.len() + 4).sum::<usize>()

@@ -70,7 +70,7 @@ const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scop
 /// By binding.
 const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1
     RETURNING id, scope, scope_id, provider, version";
-/// What changes nothing but the time of the last look is no event.
+/// A report that changes nothing but the time of the last look is no event.
 const REPORT: &CStr = c"WITH former AS (
         SELECT s.id, s.verdict FROM hftok_private.secrets s
         WHERE s.id = $1 AND s.scope <> 'vault' AND ($4 IS NULL OR s.version = $4) FOR UPDATE
@@ -115,13 +115,13 @@ pub struct Secret {
     pub row: SealedRow,
     /// Free text of a named secret.
     pub description: String,
-    /// What the owner of a credential calls it.
+    /// The name that the owner of a credential gave it.
     pub label: String,
     /// Whether it may be used.
     pub is_enabled: bool,
     /// Whether the walk goes on when it cannot be used.
     pub may_continue: bool,
-    /// What may be wrong with the value.
+    /// Doubts about the value.
     pub warnings: Vec<String>,
     /// As masked as it will ever be shown.
     preview: String,
@@ -156,7 +156,7 @@ impl Secret {
         })
     }
 
-    /// What may be shown of the value.
+    /// The part of the value that may be shown.
     pub fn preview(&self) -> &str {
         &self.preview
     }
@@ -166,7 +166,7 @@ impl Secret {
         LOCK.write(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
     }
 
-    /// That a row was found under a binding does not yet make it the one that is bound so.
+    /// A row that was found under a binding need not be the one that is bound so.
     fn at(self, binding_key: Uuid) -> Result<Self, Error> {
         if self.row.binding_key() == Some(binding_key) { Ok(self) } else { Err(self.row.damaged()) }
     }

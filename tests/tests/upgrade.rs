@@ -20,7 +20,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(SOURCES).join(format!("sql/{name}.sql"))
 }
 
-/// What an upgrade runs after its own script, as Postgres runs a script of an extension.
+/// The part that an upgrade runs after its own script, as Postgres runs a script of an extension.
 fn again() -> String {
     let files = order().into_iter().filter(|name| name.starts_with("again/"));
     let text: String = files.map(|name| std::fs::read_to_string(file(&name)).expect("a file")).collect();

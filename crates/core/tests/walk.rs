@@ -1,4 +1,4 @@
-//! What stops a credential from being used, in the order in which it is asked, and the words of the walk.
+//! The objections to a credential, in the order in which they are asked, and the words of the walk.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use hftok_core::binding::Scope;
