@@ -20,17 +20,36 @@ use crate::settings;
 /// Records something that is not to be undone with the transaction. The event is accepted when this returns; in `sync` mode it
 /// is then as safe as the server's commits.
 pub fn record(kind: Kind, outcome: &str, object: Object<'_>) -> Result<(), Error> {
-    let session = Session::acting_for(None);
-    accept(&Event {
-        at: session::now(),
-        kind,
-        is_protected: true,
-        action: action::name(statement::function()),
-        outcome,
-        count: 1,
-        who: session.as_who(),
-        object,
-    })
+    Deed { kind, action: action::name(statement::function()), outcome }.record(object)
+}
+
+/// A deed: the event without its object and its time.
+#[derive(Clone, Copy)]
+pub(super) struct Deed<'a> {
+    /// The kind of the event.
+    pub(super) kind: Kind,
+    /// The function.
+    pub(super) action: &'a str,
+    /// The outcome.
+    pub(super) outcome: &'a str,
+}
+
+impl<'a> Deed<'a> {
+    /// The event of a deed that is done now.
+    pub(super) fn event(self, session: &'a Session<'_>, object: Object<'a>) -> Event<'a> {
+        Event { at: session::now(), ..self.timeless(session, object) }
+    }
+
+    /// The event with an empty time, in which equal deeds do not differ.
+    pub(super) fn timeless(self, session: &'a Session<'_>, object: Object<'a>) -> Event<'a> {
+        let Self { kind, action, outcome } = self;
+        Event { at: 0, kind, is_protected: true, action, outcome, count: 1, who: session.as_who(), object }
+    }
+
+    /// Records that this session does it.
+    pub(super) fn record(self, object: Object<'_>) -> Result<(), Error> {
+        accept(&self.event(&Session::acting_for(None), object))
+    }
 }
 
 /// Accepts an event. When this returns, the caller may do what the event tells of.
@@ -164,17 +183,7 @@ fn refuse(
     if !audit_queue::exists() || !session::has_database() {
         return;
     }
-    let at = session::now();
-    let event = Event {
-        at,
-        kind: Kind::Refusal,
-        is_protected: true,
-        action,
-        outcome,
-        count: 1,
-        who: session.as_who(),
-        object,
-    };
+    let event = Deed { kind: Kind::Refusal, action, outcome }.event(session, object);
     if session::is_standby() {
         let _ = log(&event);
         return;
@@ -210,7 +219,7 @@ fn refuse(
 /// A hash over everything that equal events have in common.
 fn hash(event: &Event<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    event.encode().hash(&mut hasher);
+    event.hash(&mut hasher);
     hasher.finish()
 }
 

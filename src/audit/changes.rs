@@ -9,6 +9,7 @@ use hftok_core::audit::queue::Party;
 use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::keyring_state::State;
 
+use super::accept::Deed;
 use super::{action, rows, tag};
 use crate::error::Error;
 use crate::keys::{self, data_keys, identity};
@@ -51,17 +52,8 @@ pub fn record(object: Object<'_>) -> Result<(), Error> {
 /// Records a change of another kind, under another name, or one that stands for several.
 pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Result<(), Error> {
     let session = Session::acting_for(None);
-    let event = Event {
-        at: session::now(),
-        kind,
-        is_protected: true,
-        action,
-        outcome: "committed",
-        count,
-        who: session.as_who(),
-        object,
-    };
-    let bytes = event.encode();
+    let event = Deed { kind, action, outcome: "committed" }.event(&session, object);
+    let bytes = Event { count, ..event }.encode();
     let protection = protection(&bytes)?;
     rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
     transaction::tell(Listener::Changes, ended);

@@ -7,12 +7,12 @@
 
 use std::cell::RefCell;
 
-use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::event::{Kind, Object};
 
-use super::accept::accept;
-use super::reveals::{Deed, Told};
+use super::accept::Deed;
+use super::reveals::Told;
 use crate::error::Error;
-use crate::pg::who::session::{self, Session};
+use crate::pg::who::session;
 
 thread_local! {
     // Hits that the client's statement has told so far, and when that statement began. An import has a statement of its own
@@ -22,17 +22,7 @@ thread_local! {
 
 /// Records a comparison.
 pub fn record(action: &str, outcome: &str, object: Object<'_>) -> Result<(), Error> {
-    let session = Session::acting_for(None);
-    accept(&Event {
-        at: session::now(),
-        kind: Kind::Audit,
-        is_protected: true,
-        action,
-        outcome,
-        count: 1,
-        who: session.as_who(),
-        object,
-    })
+    Deed { kind: Kind::Audit, action, outcome }.record(object)
 }
 
 /// Records that a source still holds what was imported from it.

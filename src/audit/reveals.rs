@@ -8,7 +8,7 @@
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Growing;
 
-use super::accept::{accept, admit, patiently};
+use super::accept::{Deed, accept, admit, patiently};
 use super::{action, tag};
 use crate::error::Error;
 use crate::pg::call::statement;
@@ -20,17 +20,6 @@ use crate::settings;
 const SINGLE: u64 = 100;
 /// Reveals that one event for many can stand for.
 const MANY: usize = 1000;
-
-/// A deed: the event without the object.
-#[derive(Clone, Copy)]
-pub(super) struct Deed<'a> {
-    /// The kind of the event: a use or a comparison.
-    pub(super) kind: Kind,
-    /// The function.
-    pub(super) action: &'a str,
-    /// The outcome.
-    pub(super) outcome: &'a str,
-}
 
 /// Events that one place of a statement has told.
 #[derive(Default)]
@@ -77,11 +66,11 @@ impl Told {
         // On a standby there is no queue.
         // The event of an integration that is read names two objects, so it is not among many.
         if !self.is_among_many() || session::is_standby() || object.subject.is_some() {
-            accept_now(deed.event(&session, object))?;
+            accept(&deed.event(&session, object))?;
         } else {
             if settings::audit_is_sync() && self.count == SINGLE {
                 let many_follow = Deed { outcome: "many_follow", ..deed };
-                accept_now(many_follow.event(&session, Object::default()))?;
+                accept(&many_follow.event(&session, Object::default()))?;
             }
             self.record_among_many(deed, &session, object)?;
         }
@@ -96,8 +85,8 @@ impl Told {
         session: &Session<'_>,
         object: Object<'_>,
     ) -> Result<(), Error> {
-        let Some(id) = object.id else { return accept_now(deed.event(session, object)) };
-        let alike = deed.event(session, Object { id: None, version: None, ..object });
+        let Some(id) = object.id else { return accept(&deed.event(session, object)) };
+        let alike = deed.timeless(session, Object { id: None, version: None, ..object });
         self.next.clear();
         alike.encode_into(&mut self.next);
         if let Some(many) = &mut self.many
@@ -113,8 +102,7 @@ impl Told {
             many.count += 1;
             return Ok(());
         }
-        let at = session::now();
-        let bytes = Event { at, ..alike }.encode();
+        let bytes = Event { at: session::now(), ..alike }.encode();
         let length = u16::try_from(bytes.len()).map_err(|_| Error::Internal("an event is too long"))?;
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
         let (growing, is_alone) = patiently(|| {
@@ -130,26 +118,5 @@ impl Told {
         }
         self.many = Some(Many { growing, count: 1, alike: std::mem::take(&mut self.next) });
         Ok(())
-    }
-}
-
-/// Makes the event. Its time is that of acceptance, not of the statement.
-fn accept_now(event: Event<'_>) -> Result<(), Error> {
-    accept(&Event { at: session::now(), ..event })
-}
-
-impl<'a> Deed<'a> {
-    /// The event with an empty time.
-    fn event(self, session: &'a Session<'_>, object: Object<'a>) -> Event<'a> {
-        Event {
-            at: 0,
-            kind: self.kind,
-            is_protected: true,
-            action: self.action,
-            outcome: self.outcome,
-            count: 1,
-            who: session.as_who(),
-            object,
-        }
     }
 }

@@ -12,7 +12,7 @@ pub const MAX_TEXT: usize = 4096;
 const ABSENT: u16 = u16::MAX;
 
 /// The thing that was done, or refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A value was handed out.
     Reveal,
@@ -64,7 +64,7 @@ impl Kind {
 }
 
 /// The actor, and the place that the call came from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Who<'a> {
     /// The role in whose name the call was made.
     pub role: Option<&'a str>,
@@ -83,7 +83,7 @@ pub struct Who<'a> {
 }
 
 /// To whom or what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Object<'a> {
     /// The secret, or another object with an id.
     pub id: Option<[u8; 16]>,
@@ -117,7 +117,7 @@ impl<'a> Object<'a> {
 }
 
 /// An event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Event<'a> {
     /// When, in microseconds since 2000-01-01 UTC.
     pub at: i64,
