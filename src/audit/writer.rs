@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
-use hftok_core::audit::queue::{Slot, records};
+use hftok_core::audit::queue::{LeftOut, Slot, records};
 use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
@@ -125,7 +125,7 @@ fn main(argument: u64) {
 /// Writes events into the server's log that can no longer be written where they belong.
 fn forsake(Errand { lane, database, .. }: Errand) {
     let mut copy = Vec::new();
-    while let Ok((batch, end)) = take(lane, &mut copy) {
+    while let Ok(Taken { batch, end, .. }) = take(lane, &mut copy) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -139,11 +139,10 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         audit_wait::written(lane, end, true);
     }
     audit_queue::with(|queue| {
-        let at = lane;
-        let lane = &mut queue.header.lanes[at];
+        let left_out = queue.left_out(lane);
+        queue.told(lane, &left_out);
+        let lane = &mut queue.header.lanes[lane];
         (lane.failures, lane.answered) = (0, lane.asked);
-        let left_out = queue.left_out(at);
-        queue.told(at, &left_out);
     });
 }
 
@@ -161,12 +160,23 @@ pub fn forsake_all() {
 
 /// Copies the waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
 /// a round.
-fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<(Batch, u64), Error> {
+fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<Taken, Error> {
     copy.clear();
     copy.try_reserve(2 * GULP).map_err(|_| Error::NoMemory)?;
     memory::look_for(ROUND_BYTES)?;
-    let end = audit_queue::with(|queue| queue.take(lane, GULP, 2 * GULP, copy)).unwrap_or_default();
-    Ok((Batch::of(records(copy)), end))
+    let taken = audit_queue::with(|queue| (queue.take(lane, GULP, 2 * GULP, copy), queue.left_out(lane)));
+    let (end, left_out) = taken.unwrap_or_default();
+    Ok(Taken { batch: Batch::of(records(copy)), end, left_out })
+}
+
+/// The records of a round.
+struct Taken {
+    /// The records.
+    batch: Batch,
+    /// The number of the last one.
+    end: u64,
+    /// What found no room in the queue.
+    left_out: Vec<LeftOut>,
 }
 
 /// One process for each database that has events.
@@ -295,9 +305,8 @@ impl Writer {
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let (batch, end) =
+        let Taken { batch, end, left_out } =
             take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.report(|| false)))?;
-        let left_out = audit_queue::with(|queue| queue.left_out(self.lane)).unwrap_or_default();
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
