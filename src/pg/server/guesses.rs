@@ -23,11 +23,10 @@ pub fn init() {
     pgrx::pg_shmem_init!(LOCK = Guesses(Paces::EMPTY));
 }
 
-/// Counts a guess of whoever logged in, or refuses it where there were `most` in a minute. Only where there are keys: without preload there is no such memory.
+/// Counts a guess of the role that logged in, or refuses it where there were `most` in a minute. Called only where there are
+/// keys: without preload there is no such memory.
 pub fn admit(most: u32) -> Result<(), Error> {
     let now = session::steady();
-    // SAFETY: reads a variable of this process.
-    let login = session::login().unwrap_or_else(|| unsafe { pg_sys::GetSessionUserId() });
-    let taken = LOCK.exclusive().0.take(login.to_u32(), most, now);
+    let taken = LOCK.exclusive().0.take(session::login_or_session(), most, now);
     taken.map_err(|TooOften(wait)| Error::TooOften { most, wait: wait.unsigned_abs().div_ceil(1_000_000) })
 }

@@ -97,8 +97,7 @@ impl<'a> Session<'a> {
 
     /// The party to which its records belong when they may be left out.
     pub fn party(&self) -> Party {
-        let Key { caller, session, .. } = self.names.key;
-        Party { login: login().unwrap_or(session).to_u32(), role: caller.to_u32() }
+        Party { login: login_or_session(), role: self.names.key.caller.to_u32() }
     }
 
     /// As a part of an event.
@@ -227,9 +226,15 @@ fn application_name() -> *const c_char {
 }
 
 /// The role that logged in: SET SESSION AUTHORIZATION does not change it.
-pub(in crate::pg) fn login() -> Option<pg_sys::Oid> {
+fn login() -> Option<pg_sys::Oid> {
     // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry.
     unsafe { pg_sys::MyBEEntry.as_ref() }.map(|entry| entry.st_userid)
+}
+
+/// The number of the role that logged in, for counts that each login has of its own; of the session's where none did.
+pub(in crate::pg) fn login_or_session() -> u32 {
+    // SAFETY: reads a variable of this process.
+    login().unwrap_or_else(|| unsafe { pg_sys::GetSessionUserId() }).to_u32()
 }
 
 /// As a number, never looked up by name.
