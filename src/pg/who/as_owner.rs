@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 
 use super::caller::Caller;
 use super::roles;
+use super::setting::{Lasts, set};
 use crate::error::Error;
 use crate::pg::bare;
 
@@ -42,7 +43,7 @@ impl Pinned {
         for (name, value, _) in wrong.iter().filter(|(_, _, is_wrong)| *is_wrong) {
             // SAFETY: the level opened here is closed on drop, or by (sub)transaction abort.
             level.get_or_insert_with(|| unsafe { pg_sys::NewGUCNestLevel() });
-            set_until_level_ends(name, value);
+            set(name, value, Lasts::Level);
         }
         Self(level)
     }
@@ -50,25 +51,8 @@ impl Pinned {
 
 /// Sets names and row security, until the level of settings that the caller has opened is closed.
 pub(in crate::pg) fn set_pinned() {
-    set_until_level_ends(c"search_path", SEARCH_PATH);
-    set_until_level_ends(c"row_security", c"on");
-}
-
-/// Undone with the level of settings, whichever way that ends.
-fn set_until_level_ends(name: &CStr, value: &CStr) {
-    // SAFETY: valid C strings, and a setting that everybody may change.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
-    }
+    set(c"search_path", SEARCH_PATH, Lasts::Level);
+    set(c"row_security", c"on", Lasts::Level);
 }
 
 impl Drop for Pinned {

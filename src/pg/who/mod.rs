@@ -10,4 +10,5 @@ pub mod identity;
 pub mod request;
 pub mod roles;
 pub mod session;
+mod setting;
 pub mod table_owner;

@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use pgrx::pg_sys;
 use serde_json::{Value, json};
 
+use super::setting::{Lasts, set};
 use crate::error::Error;
 
 /// Fails when plaintext is asked for by a method that caches, logs and link previews repeat.
@@ -73,17 +74,5 @@ pub(in crate::pg) fn setting(name: &CStr) -> Option<String> {
 /// A text with a zero byte cannot be a setting, and is left out.
 fn set_local(name: &CStr, value: &str) {
     let Ok(value) = CString::new(value) else { return };
-    // SAFETY: as `set_config(name, value, is_local => true)` does it, with valid C strings.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_LOCAL,
-            true,
-            0,
-            false,
-        );
-    }
+    set(name, &value, Lasts::Transaction);
 }

@@ -1,0 +1,35 @@
+//! Changes of settings that a session may make.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+/// How long a change lasts.
+#[derive(Clone, Copy)]
+pub(super) enum Lasts {
+    /// Until the level of settings ends that is open now, as for a function with SET.
+    Level,
+    /// Until the transaction ends, as for `set_config(name, value, is_local => true)`.
+    Transaction,
+}
+
+/// Changes a setting that everybody may change.
+pub(super) fn set(name: &CStr, value: &CStr, lasts: Lasts) {
+    let action = match lasts {
+        Lasts::Level => pg_sys::GucAction::GUC_ACTION_SAVE,
+        Lasts::Transaction => pg_sys::GucAction::GUC_ACTION_LOCAL,
+    };
+    // SAFETY: valid C strings, which Postgres copies; inside a transaction, whose end undoes the change whatever the way.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            action,
+            true,
+            0,
+            false,
+        );
+    }
+}
