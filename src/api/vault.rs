@@ -101,8 +101,8 @@ fn put_secret(
         Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
         _ => Ok(()),
     };
-    // Twice at most go round: what was not there to be locked and then in the way of the insert is there to be
-    // locked, unless it is deleted again and again, or a policy hides it.
+    // Normally one retry: another session may insert the name between our lock and our insert. More only if it is deleted
+    // again and again, or a policy hides it.
     for _ in 0..100 {
         if let Some(mut found) = Secret::lock(binding_key(&Binding::vault(name)))? {
             let former = found.row.version;

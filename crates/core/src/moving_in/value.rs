@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::plaintext::MASK;
+
 /// Why a value is certainly no credential of any provider. The words never hold a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -38,7 +40,7 @@ pub fn fault(value: &str) -> Option<Fault> {
     let word = value.trim();
     if word.starts_with('{') {
         None
-    } else if word.contains(['•', '●', '…']) || word.contains("***") || word.contains("...") {
+    } else if word.contains([MASK, '●', '…']) || word.contains("***") || word.contains("...") {
         Some(Fault::Masked)
     } else if is_placeholder(word) {
         Some(Fault::Placeholder)
