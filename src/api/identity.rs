@@ -10,7 +10,7 @@ use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::{Caller, refuse_in_restricted_operation};
 use crate::pg::who::gateway;
-use crate::store::owners;
+use crate::store::members;
 
 export!(whoami, gateways);
 export!(anywhere: caller_id, is_caller, caller_is_in, caller_is_administrator);
@@ -53,7 +53,7 @@ fn caller_is_administrator() -> Result<bool, Error> {
 pub fn is_administrator(caller: &Caller) -> Result<bool, Error> {
     let Some(user) = identity_if_any(caller) else { return Ok(false) };
     let _owner = AsOwner::switch(caller)?;
-    owners::is_administrator(&user)
+    members::is_administrator(&user)
 }
 
 /// The caller's identity for one who only looks: claims that nobody vouches for are none, and inside a security-restricted

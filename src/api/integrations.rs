@@ -30,7 +30,7 @@ use crate::settings;
 use crate::store::integrations::{self, Integration};
 use crate::store::quotas::Counted;
 use crate::store::secrets::Secret;
-use crate::store::{owner_lock, owners, providers};
+use crate::store::{members, owner_lock, providers};
 
 export!(
     create_integration,
@@ -207,7 +207,7 @@ fn share_integration(
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;
     let reached = own(p_integration_id, &user)?;
-    if owners::role(&org, &user)?.is_none() {
+    if members::role(&org, &user)?.is_none() {
         return Err(Error::NotFound(Object::Owner));
     }
     reached.share(&org)

@@ -8,8 +8,8 @@ use crate::error::{Error, Object};
 use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+use crate::store::members::{self, Role};
 use crate::store::owner_lock;
-use crate::store::owners::{self, Role};
 use crate::store::quotas::Counted;
 
 export!(add_member, remove_member, identifier, lock_owner);
@@ -24,7 +24,7 @@ fn add_member(p_org_id: Option<&str>, p_user_id: Option<&str>, p_role: Option<&s
     let _owner = AsOwner::switch(&caller)?;
     let counted = Counted::lock(Scope::Org, &change.org)?;
     change.admit(&actor, Some(role))?;
-    owners::put(&counted, &change.user, role)
+    members::put(&counted, &change.user, role)
 }
 
 /// Ends a membership; says whether there was one.
@@ -35,7 +35,7 @@ fn remove_member(p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<bool
     let _owner = AsOwner::switch(&caller)?;
     owner_lock::lock(Scope::Org, &change.org)?;
     change.admit(&actor, None)?;
-    owners::remove(&change.org, &change.user)
+    members::remove(&change.org, &change.user)
 }
 
 /// An identifier as it is stored.
@@ -70,12 +70,12 @@ impl Change {
     /// Fails unless the actor may make this change. `to` is the new role, `None` for none.
     fn admit(&self, actor: &Actor, to: Option<Role>) -> Result<(), Error> {
         // Owners are locked, so that two of them cannot leave at once.
-        let owners = owners::lock_owners(&self.org)?;
+        let owners = members::lock_owners(&self.org)?;
         let leaves = owners.contains(&self.user) && to != Some(Role::Owner);
         let is_last = leaves && owners.len() == 1;
         let last = || Err(Error::BadInput("the last owner of an organisation stays"));
         let Actor::User(user) = actor else { return if is_last { last() } else { Ok(()) } };
-        let own_role = owners::role(&self.org, user)?.ok_or(Error::NotFound(Object::Owner))?;
+        let own_role = members::role(&self.org, user)?.ok_or(Error::NotFound(Object::Owner))?;
         let concerns_owner = leaves || to == Some(Role::Owner);
         match own_role {
             Role::Owner if is_last => last(),

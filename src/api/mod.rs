@@ -3,6 +3,7 @@
 //! checked it before; then a [`crate::pg::who::caller::Caller`] is asked for what it may do, or not, and the work is done as hftok_owner.
 
 mod audit;
+mod cache_triggers;
 mod catalogue;
 mod credentials;
 mod guarded;
@@ -12,7 +13,6 @@ mod imports;
 mod input;
 mod integrations;
 mod keyring;
-mod known;
 mod members;
 mod owner;
 mod remark;

@@ -8,7 +8,7 @@ use hftok_core::binding::{Binding, Scope};
 use crate::error::{Error, Object};
 use crate::pg::who::caller::Caller;
 use crate::pg::who::identity::canonical_id;
-use crate::store::owners;
+use crate::store::members;
 
 /// Who acts.
 pub enum Actor {
@@ -68,14 +68,14 @@ impl Owner {
         let Actor::User(user) = actor else { return Ok(()) };
         match self.scope {
             Scope::User if self.id == *user => Ok(()),
-            Scope::Org => match owners::role(&self.id, user)? {
+            Scope::Org => match members::role(&self.id, user)? {
                 Some(role) if role.may_write() => Ok(()),
                 Some(_) => {
                     Err(Error::NotAllowed("only owners and admins of an organisation write its credentials"))
                 }
                 None => Err(Error::NotFound(Object::Owner)),
             },
-            Scope::Global if owners::is_administrator(user)? => Ok(()),
+            Scope::Global if members::is_administrator(user)? => Ok(()),
             Scope::Global => Err(Error::NotAllowed("only administrators write global credentials")),
             Scope::User | Scope::Vault | Scope::Integration => Err(Error::NotFound(Object::Owner)),
         }

@@ -16,7 +16,7 @@ use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::secrets::Secret;
-use crate::store::{integrations, owners, versions};
+use crate::store::{integrations, members, versions};
 
 export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided);
 
@@ -167,7 +167,7 @@ impl Viewer {
     /// A step as JSON, without the secret where the viewer may not know of it.
     fn row(&self, step: &Step) -> Result<serde_json::Value, Error> {
         let shown = match (self, step.level) {
-            (Self::User(own), Level::Global | Level::GlobalModel) => owners::is_administrator(own)?,
+            (Self::User(own), Level::Global | Level::GlobalModel) => members::is_administrator(own)?,
             _ => true,
         };
         let secret = step.secret.as_ref().filter(|_| shown);
@@ -184,7 +184,7 @@ impl Viewer {
 /// A user may have only their own walk explained, and only with organisations they belong to.
 fn admit(own: &str, request: &Request) -> Result<(), Error> {
     let is_member = match request.org() {
-        Some(org) => owners::role(org, own)?.is_some(),
+        Some(org) => members::role(org, own)?.is_some(),
         None => true,
     };
     if request.user() == Some(own) && is_member { Ok(()) } else { Err(Error::NotFound(Object::Owner)) }

@@ -18,7 +18,7 @@ use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::settings;
-use crate::store::candidate::Moment;
+use crate::store::lookup::Moment;
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
 

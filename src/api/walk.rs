@@ -14,8 +14,8 @@ use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
 use crate::settings;
-use crate::store::candidate::{Candidate, Moment};
-use crate::store::owners;
+use crate::store::lookup::{Candidate, Moment};
+use crate::store::members;
 use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
 
@@ -279,7 +279,7 @@ impl Request {
     /// A credential of an organisation serves its members only, and that is asked when it was found.
     fn found(&self, level: Level, secret: &Candidate<'_>) -> Result<Found, Error> {
         let is_member = match (level, &self.user, &self.org) {
-            (Level::Org | Level::OrgModel, Some(user), Some(org)) => owners::role(org, user)?.is_some(),
+            (Level::Org | Level::OrgModel, Some(user), Some(org)) => members::role(org, user)?.is_some(),
             _ => true,
         };
         Ok(Found {

@@ -9,7 +9,7 @@ use hftok_core::audit::queue::Party;
 use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::keyring_state::State;
 
-use super::accept::Deed;
+use super::enqueue::Deed;
 use super::{action, rows, tag};
 use crate::error::Error;
 use crate::keys::{self, data_keys, identity};

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 
 use hftok_core::audit::event::{Kind, Object};
 
-use super::accept::Deed;
+use super::enqueue::Deed;
 use super::reveals::Told;
 use crate::error::Error;
 use crate::pg::who::session;

@@ -17,13 +17,13 @@
 //!   server's run, and are chained after.
 //! - On a standby events are lines of the server's log.
 
-mod accept;
 mod action;
 pub mod adopt;
 mod batch;
 pub mod changes;
 pub mod comparisons;
-mod follow_up;
+mod effects;
+mod enqueue;
 pub mod launcher;
 pub mod purge;
 pub mod reveals;
@@ -34,7 +34,7 @@ pub mod usage;
 pub mod verifier;
 pub mod writer;
 
-pub use accept::{denied, line, record, refused, refused_in_sql, settle};
+pub use enqueue::{denied, line, record, refused, refused_in_sql, settle};
 
 /// Kinds of records in the queue.
 mod tag {

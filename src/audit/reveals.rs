@@ -8,7 +8,7 @@
 use hftok_core::audit::event::{Event, Kind, Object};
 use hftok_core::audit::queue::Growing;
 
-use super::accept::{Deed, accept, admit, patiently};
+use super::enqueue::{Deed, accept, admit, patiently};
 use super::{action, tag};
 use crate::error::Error;
 use crate::pg::call::statement;

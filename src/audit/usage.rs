@@ -7,8 +7,8 @@ use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{INT8ARRAYOID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
 
-use super::accept::push;
 use super::batch::Consequences;
+use super::enqueue::push;
 use super::tag;
 use crate::error::{Error, Trouble};
 use crate::pg::rows::sql::{Run, Statement};

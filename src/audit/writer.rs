@@ -17,9 +17,9 @@ use hftok_core::audit::queue::{LeftOut, Slot, records};
 use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
-use super::follow_up::FollowUp;
+use super::effects::FollowUp;
 use super::standbys::Standbys;
-use super::{accept, round, rows};
+use super::{enqueue, round, rows};
 use crate::error::{Error, Report};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
@@ -134,7 +134,7 @@ fn forsake(Errand { lane, database, .. }: Errand) {
         for event in
             batch.events.iter().filter_map(|bytes| Event::decode(bytes)).filter(|event| !is_of_others(event))
         {
-            server_log::write(&accept::line(database, &event));
+            server_log::write(&enqueue::line(database, &event));
         }
         audit_wait::written(lane, end, true);
     }

@@ -1,11 +1,11 @@
 //! Rows: secrets and their versions. Knows the tables; the rules are in core, the order
 //! of things in `api`.
 
-pub mod candidate;
 pub mod integrations;
 pub mod levels;
+pub mod lookup;
+pub mod members;
 pub mod owner_lock;
-pub mod owners;
 pub mod providers;
 pub mod quotas;
 pub mod row;

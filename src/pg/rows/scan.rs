@@ -1,7 +1,7 @@
 //! Finding a row by a unique key without SQL, in a fraction of the time that the executor takes to begin and end. A
 //! shortcut that leads to the row saves the index too.
 //!
-//! A look asks neither for privileges nor for row security: its caller has asked before (`store/known.rs`).
+//! A look asks neither for privileges nor for row security: its caller has asked before (`store/levels.rs`).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
