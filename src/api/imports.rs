@@ -204,7 +204,7 @@ impl Source {
         names: Names,
         work: impl FnOnce(&Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        statement::kept(
+        statement::per_place(
             || None::<Self>,
             |kept| {
                 let stranger = stranger(caller, names.table)?;

@@ -14,7 +14,7 @@ use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
 use crate::settings;
-use crate::store::lookup::{Candidate, Moment};
+use crate::store::lookup::{Candidate, Lookup};
 use crate::store::members;
 use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
@@ -169,14 +169,14 @@ impl Request {
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
     pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
-        let mut moment = Moment::now()?;
+        let mut lookup = Lookup::now()?;
         let mut end = None;
         for level in Level::ALL {
             if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
                 visit(Step { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
-            let (step, value) = self.ask(&mut moment, level)?;
+            let (step, value) = self.ask(&mut lookup, level)?;
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
@@ -225,7 +225,7 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, moment: &mut Moment, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
+    fn ask(&self, lookup: &mut Lookup, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
         let without = |outcome| Step { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);
@@ -239,7 +239,7 @@ impl Request {
             });
         }
         let Some(binding) = self.binding(level) else { return Ok((without(Outcome::Absent), None)) };
-        match moment.find(&binding, |secret| self.judge(level, secret)) {
+        match lookup.find(&binding, |secret| self.judge(level, secret)) {
             Ok(found) => Ok(found.unwrap_or((without(Outcome::Absent), None))),
             Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),
             Err(error) => Err(error),

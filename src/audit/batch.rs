@@ -22,7 +22,7 @@ pub struct Batch {
 
 /// The work that follows from events once they are chained, and may come late.
 #[derive(Default)]
-pub struct Consequences {
+pub struct Effects {
     /// Number of reveals of each secret, and the time of the last one.
     pub uses: HashMap<[u8; 16], (i64, i64)>,
     /// The same for secrets that are being counted, in order.
@@ -78,7 +78,7 @@ impl Batch {
     }
 }
 
-impl Consequences {
+impl Effects {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()

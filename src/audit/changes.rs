@@ -20,7 +20,7 @@ use crate::pg::who::session::{self, Session, database};
 
 /// The first changes of a transaction that is rolled back have an event each, up to this number; each further one is counted
 /// in the event of a change before it.
-const SINGLE: usize = 100;
+const EVENTS_EACH_MAX: usize = 100;
 
 /// The outcome of an event whose change was rolled back.
 const ROLLED_BACK: &str = "rolled_back";
@@ -70,7 +70,7 @@ pub fn data_key_made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
 
 /// Past a limit, changes of one level are counted instead of kept: a transaction may change a million rows.
 fn add(open: &mut Vec<Change>, change: Change) {
-    let is_full = open.len() >= SINGLE;
+    let is_full = open.len() >= EVENTS_EACH_MAX;
     match open.last_mut() {
         Some(last) if is_full && last.depth == change.depth => last.count += change.count,
         _ => open.push(change),

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::batch::Consequences;
+use super::batch::Effects;
 use super::usage::{self, Step};
 use crate::pg::server::{server_log, worker_transaction};
 
@@ -17,20 +17,20 @@ const CALM: Duration = Duration::from_millis(500);
 /// The shortest time between two counts.
 const PAUSE: Duration = Duration::from_millis(250);
 /// With more secrets than this to be counted, the writer does not gather any longer.
-const MOST: usize = 500_000;
+const GATHERED_MAX: usize = 500_000;
 /// The pause after something went wrong.
-const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FINISH_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Steps that are still to be done.
-pub struct FollowUp {
+pub struct PendingEffects {
     /// The lane of the writer's database.
     lane: usize,
     /// The writer's database, for the log.
     database: u32,
-    /// Consequences that could not be dealt with yet.
-    later: Consequences,
+    /// Effects that could not be dealt with yet.
+    later: Effects,
     /// When uses were counted last; they are counted in batches.
     counted: Option<Instant>,
     /// Since when uses wait for a table that others lock.
@@ -39,15 +39,15 @@ pub struct FollowUp {
     is_troubled: bool,
 }
 
-impl FollowUp {
+impl PendingEffects {
     /// Nothing so far.
     pub fn new(lane: usize, database: u32) -> Self {
-        let later = Consequences::default();
+        let later = Effects::default();
         Self { lane, database, later, counted: None, behind: None, is_troubled: false }
     }
 
     /// Takes in the consequences of a round.
-    pub fn gather(&mut self, later: Consequences) {
+    pub fn gather(&mut self, later: Effects) {
         self.later.join(later);
     }
 
@@ -68,12 +68,13 @@ impl FollowUp {
         }
         let is_calm = self.behind.is_none_or(|behind| behind.elapsed() > CALM);
         let is_since = |time: Duration| self.counted.is_none_or(|counted| counted.elapsed() > time);
-        if self.is_troubled && !is_since(PATIENCE) {
+        if self.is_troubled && !is_since(RETRY_PAUSE) {
             return;
         }
         let look_out = usage::is_time_to_look_out(self.lane);
-        let is_time =
-            at_once || is_since(if is_calm { PAUSE } else { GATHERING }) || self.later.uses.len() > MOST;
+        let is_time = at_once
+            || is_since(if is_calm { PAUSE } else { GATHERING })
+            || self.later.uses.len() > GATHERED_MAX;
         if is_time || self.is_troubled {
             self.counted = Some(Instant::now());
         }
@@ -109,7 +110,7 @@ impl FollowUp {
     /// Does the steps that are left, within the time that the last ones may take.
     pub fn finish(&mut self) {
         let begun = Instant::now();
-        while !self.is_done() && begun.elapsed() < LAST_WORDS {
+        while !self.is_done() && begun.elapsed() < FINISH_TIME_MAX {
             self.go_on(false, true);
             if self.is_troubled {
                 break;

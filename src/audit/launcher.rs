@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::LANES;
 
-use super::writer::{self, Errand};
+use super::writer::{self, Assignment};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, server_log};
 use crate::pg::who::session;
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_millis(50);
 /// After this many launches in a row that led to nothing, the launcher asks whether the database still exists.
 const DOUBTS: u32 = 3;
 /// The time that writers have to write waiting events, once no session is left.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const WRITERS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The file in which the postmaster says what it is doing.
 const STATE_FILE: &str = "postmaster.pid";
 
@@ -55,12 +55,12 @@ fn serve() -> Option<Duration> {
         return None;
     }
     let mut is_scarce = false;
-    for errand in due.into_iter().flatten() {
-        if !launch(errand) {
+    for assignment in due.into_iter().flatten() {
+        if !launch(assignment) {
             is_scarce = true;
             // It was no failure of this lane.
             audit_queue::with(|queue| {
-                let lane = &mut queue.header.lanes[errand.lane];
+                let lane = &mut queue.header.lanes[assignment.lane];
                 (lane.failures, lane.not_before) = (lane.failures.saturating_sub(1), 0);
             });
         }
@@ -69,15 +69,15 @@ fn serve() -> Option<Duration> {
     Some(SOON)
 }
 
-/// The errand of a writer for this lane, if it is time to try.
-fn attempt(lane: &mut Lane, at: usize, now: i64) -> Option<Errand> {
+/// The assignment of a writer for this lane, if it is time to try.
+fn attempt(lane: &mut Lane, at: usize, now: i64) -> Option<Assignment> {
     if lane.not_before > now {
         return None;
     }
     lane.failures += 1;
     lane.not_before = now + pause(lane.failures);
-    let is_inquest = lane.failures > DOUBTS && lane.failures.is_multiple_of(2);
-    Some(Errand { lane: at, database: lane.database, is_inquest })
+    let only_checks_database = lane.failures > DOUBTS && lane.failures.is_multiple_of(2);
+    Some(Assignment { lane: at, database: lane.database, only_checks_database })
 }
 
 /// The pause after this many launches that led to nothing, in microseconds: a writer takes some time to begin.
@@ -86,9 +86,9 @@ fn pause(failures: u32) -> i64 {
 }
 
 /// False when Postgres has no worker to give: max_worker_processes are all taken.
-fn launch(errand: Errand) -> bool {
-    let name = format!("hftok audit writer for database {}", errand.database);
-    worker::launch(&name, "hftok audit writer", "hftok_audit_writer", errand.pack())
+fn launch(assignment: Assignment) -> bool {
+    let name = format!("hftok audit writer for database {}", assignment.database);
+    worker::launch(&name, "hftok audit writer", "hftok_audit_writer", assignment.pack())
 }
 
 /// The last work of the launcher when the server shuts down. It stays until nobody can record anything any more, writes
@@ -101,7 +101,7 @@ fn end() {
     audit_queue::begin_end();
     let mut alone_since = None;
     loop {
-        writer::forsake_all();
+        writer::log_all_orphans();
         let writers: Vec<i32> =
             audit_queue::look(|header| header.lanes.iter().map(|lane| lane.writer).collect())
                 .unwrap_or_default();
@@ -109,14 +109,14 @@ fn end() {
             alone_since = None;
         } else if audit_queue::close_if_done() {
             return;
-        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS {
+        } else if alone_since.get_or_insert_with(Instant::now).elapsed() > WRITERS_WAIT_MAX {
             break;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     server_log::write("hftok: the server stops before all of the audit is written");
     audit_queue::close();
-    writer::forsake_all();
+    writer::log_all_orphans();
 }
 
 /// Whether the whole server stops, or this process alone was told to: only the former ends the audit.

@@ -17,9 +17,9 @@ use crate::pg::who::session::{self, Session};
 use crate::settings;
 
 /// Reveals of a statement that have an event each.
-const SINGLE: u64 = 100;
+const EVENTS_EACH_MAX: u64 = 100;
 /// Reveals that one event for many can stand for.
-const MANY: usize = 1000;
+const REVEALS_AN_EVENT_MAX: usize = 1000;
 
 /// Events that one place of a statement has told.
 #[derive(Default)]
@@ -46,13 +46,13 @@ struct Many {
 /// this returns.
 pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
     let deed = Deed { kind: Kind::Reveal, action: action::name(statement::function()), outcome: "used" };
-    statement::kept(Told::default, |told| told.record(deed, object, acting))
+    statement::per_place(Told::default, |told| told.record(deed, object, acting))
 }
 
 impl Told {
     /// Whether the next event is counted among many.
     pub(super) fn is_among_many(&self) -> bool {
-        self.count >= SINGLE
+        self.count >= EVENTS_EACH_MAX
     }
 
     /// Records an event for each secret while they are few, and one for many after that.
@@ -68,7 +68,7 @@ impl Told {
         if !self.is_among_many() || session::is_standby() || object.subject.is_some() {
             accept(&deed.event(&session, object))?;
         } else {
-            if settings::audit_is_sync() && self.count == SINGLE {
+            if settings::audit_is_sync() && self.count == EVENTS_EACH_MAX {
                 let many_follow = Deed { outcome: "many_follow", ..deed };
                 accept(&many_follow.event(&session, Object::default()))?;
             }
@@ -90,7 +90,7 @@ impl Told {
         self.next.clear();
         alike.encode_into(&mut self.next);
         if let Some(many) = &mut self.many
-            && many.count < MANY
+            && many.count < REVEALS_AN_EVENT_MAX
             && many.alike == self.next
             && patiently(|| {
                 audit_queue::with(|queue| {

@@ -7,7 +7,7 @@ use hftok_core::audit::queue::LeftOut;
 use hftok_core::data_key::DataKeyId;
 use pgrx::datum::TimestampWithTimeZone;
 
-use super::batch::{Batch, Consequences};
+use super::batch::{Batch, Effects};
 use super::rows::{self, NewRows};
 use super::usage;
 use crate::error::Error;
@@ -35,9 +35,9 @@ pub fn write(
     batch: &Batch,
     left_out: &[LeftOut],
     has_look: bool,
-) -> Result<(Consequences, bool), Error> {
+) -> Result<(Effects, bool), Error> {
     rows::hold_tables()?;
-    let mut later = Consequences::default();
+    let mut later = Effects::default();
     for (id, at) in &batch.many {
         later.count(*id, 1, *at);
     }

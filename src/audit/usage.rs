@@ -7,7 +7,7 @@ use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{INT8ARRAYOID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
 
-use super::batch::Consequences;
+use super::batch::Effects;
 use super::enqueue::push;
 use super::tag;
 use crate::error::{Error, Trouble};
@@ -119,7 +119,7 @@ pub const STEPS: [Step; 3] = [Step::Uses, Step::Reports, Step::Notifications];
 
 impl Step {
     /// Does it.
-    pub fn run(self, later: &Consequences, look_out: bool) -> Result<(), Error> {
+    pub fn run(self, later: &Effects, look_out: bool) -> Result<(), Error> {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
             Self::Uses => count_uses(&later.counting[portion(later)..], &later.deleted),
@@ -129,7 +129,7 @@ impl Step {
     }
 
     /// Whether there is something to do.
-    pub fn is_due(self, later: &Consequences, look_out: bool) -> bool {
+    pub fn is_due(self, later: &Effects, look_out: bool) -> bool {
         match self {
             Self::Uses => !later.counting.is_empty() || !later.deleted.is_empty(),
             Self::Reports => !later.usage.is_empty(),
@@ -138,7 +138,7 @@ impl Step {
     }
 
     /// Takes away what it has done.
-    pub fn clear(self, later: &mut Consequences) {
+    pub fn clear(self, later: &mut Effects) {
         match self {
             Self::Uses => {
                 later.counting.truncate(portion(later));
@@ -151,7 +151,7 @@ impl Step {
 }
 
 /// The start of the portion that is counted next: the last one, which is easily cut off.
-fn portion(later: &Consequences) -> usize {
+fn portion(later: &Effects) -> usize {
     later.counting.len().saturating_sub(PORTION)
 }
 

@@ -17,7 +17,7 @@ use hftok_core::audit::queue::{LeftOut, Slot, records};
 use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
-use super::effects::FollowUp;
+use super::effects::PendingEffects;
 use super::standbys::Standbys;
 use super::{enqueue, round, rows};
 use crate::error::{Error, Report};
@@ -26,23 +26,23 @@ use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_tran
 use crate::{keys, settings};
 
 /// A writer without work stays for this long.
-const PATIENCE: Duration = Duration::from_secs(1);
+const IDLE_TIME: Duration = Duration::from_secs(1);
 /// A writer whose uses cannot be counted, because somebody holds a lock, stays for this long.
-const FORBEARANCE: Duration = Duration::from_secs(60);
+const COUNT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A turn of a writer where others wait for theirs.
-const TURN: Duration = Duration::from_millis(250);
+const TURN_TIME: Duration = Duration::from_millis(250);
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
-const GULP: usize = 4096;
+const BATCH_RECORDS_MAX: usize = 4096;
 /// The most that a round allocates for them: copies of their bytes, the events read from them, and their order.
 const ROUND_BYTES: usize = 16 * 1024 * 1024;
 /// The time between two looks into the table without a call.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many wait, or something lies in the table, the writer goes on without a pause.
-const MUCH: u64 = 256;
+const BUSY_RECORDS_MIN: u64 = 256;
 /// A wait for a lock that is longer is told in the server's log.
-const LONG: Duration = Duration::from_secs(1);
+const LOCK_WAIT_TOLD: Duration = Duration::from_secs(1);
 /// A writer that is told to end waits this long for sessions that are ending too.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const SESSIONS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Its own settings: those of the database are made for clients.
 const SETTINGS: &[(&CStr, &CStr)] = &[
@@ -61,22 +61,22 @@ const SETTINGS: &[(&CStr, &CStr)] = &[
     (c"application_name", c"hftok audit"),
 ];
 
-/// The errand of a writer: a lane, its database, and whether it is only to see whether that database is still there.
+/// The assignment of a writer: a lane, its database, and whether it is only to see whether that database is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Errand {
+pub struct Assignment {
     /// The lane.
     pub lane: usize,
     /// Its database.
     pub database: u32,
-    /// Starts led to nothing, so the errand is to find out whether the database still exists.
-    pub is_inquest: bool,
+    /// Starts led to nothing, so the assignment is to find out whether the database still exists.
+    pub only_checks_database: bool,
 }
 
-impl Errand {
+impl Assignment {
     /// As the argument of a worker.
     pub fn pack(self) -> u64 {
         let lane = u64::try_from(self.lane).unwrap_or_default();
-        u64::from(self.database) | lane << 32 | u64::from(self.is_inquest) << 62
+        u64::from(self.database) | lane << 32 | u64::from(self.only_checks_database) << 62
     }
 
     /// The way back from the number that a worker is started with.
@@ -84,7 +84,7 @@ impl Errand {
         Self {
             lane: usize::try_from(argument >> 32 & 0xff_ffff).unwrap_or_default(),
             database: u32::try_from(argument & u64::from(u32::MAX)).unwrap_or_default(),
-            is_inquest: argument >> 62 & 1 == 1,
+            only_checks_database: argument >> 62 & 1 == 1,
         }
     }
 }
@@ -93,27 +93,27 @@ worker_main!(hftok_audit_writer, main, argument);
 
 /// Postgres calls it in a new process, connected to no database yet.
 fn main(argument: u64) {
-    let errand = Errand::unpack(argument);
-    if !audit_queue::attend(errand.lane, errand.database) {
+    let assignment = Assignment::unpack(argument);
+    if !audit_queue::attend(assignment.lane, assignment.database) {
         return;
     }
-    if errand.is_inquest {
+    if assignment.only_checks_database {
         worker::connect(0, &[]);
-        if worker::database_exists(errand.database) {
-            audit_queue::acquit(errand.lane);
+        if worker::database_exists(assignment.database) {
+            audit_queue::acquit(assignment.lane);
         } else {
-            forsake(errand);
+            log_orphans(assignment);
         }
         return;
     }
-    worker::connect(errand.database, SETTINGS);
+    worker::connect(assignment.database, SETTINGS);
     worker::show(c"hftok: writing the audit");
     Writer {
-        lane: errand.lane,
-        database: errand.database,
+        lane: assignment.lane,
+        database: assignment.database,
         copy: Vec::new(),
-        after: FollowUp::new(errand.lane, errand.database),
-        standbys: Standbys::new(errand.lane, errand.database),
+        after: PendingEffects::new(assignment.lane, assignment.database),
+        standbys: Standbys::new(assignment.lane, assignment.database),
         has_left: false,
         looked: Instant::now(),
         has_passed: false,
@@ -123,9 +123,9 @@ fn main(argument: u64) {
 }
 
 /// Writes events into the server's log that can no longer be written where they belong.
-fn forsake(Errand { lane, database, .. }: Errand) {
+fn log_orphans(Assignment { lane, database, .. }: Assignment) {
     let mut copy = Vec::new();
-    while let Ok(Taken { batch, end, .. }) = take(lane, &mut copy) {
+    while let Ok(RoundRecords { batch, end, .. }) = take(lane, &mut copy) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -147,30 +147,32 @@ fn forsake(Errand { lane, database, .. }: Errand) {
 }
 
 /// Does the same for every database. The launcher calls it when the server ends and nobody else will.
-pub fn forsake_all() {
+pub fn log_all_orphans() {
     let lanes = audit_queue::look(|header| {
         let waiting =
             header.lanes.iter().enumerate().filter(|(_, lane)| lane.waiting() > 0 && lane.writer == 0);
         waiting.map(|(at, lane)| (at, lane.database)).collect::<Vec<_>>()
     });
     for (lane, database) in lanes.unwrap_or_default() {
-        forsake(Errand { lane, database, is_inquest: false });
+        log_orphans(Assignment { lane, database, only_checks_database: false });
     }
 }
 
 /// Copies the waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
 /// a round.
-fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<Taken, Error> {
+fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<RoundRecords, Error> {
     copy.clear();
-    copy.try_reserve(2 * GULP).map_err(|_| Error::NoMemory)?;
+    copy.try_reserve(2 * BATCH_RECORDS_MAX).map_err(|_| Error::NoMemory)?;
     memory::look_for(ROUND_BYTES)?;
-    let taken = audit_queue::with(|queue| (queue.take(lane, GULP, 2 * GULP, copy), queue.left_out(lane)));
+    let taken = audit_queue::with(|queue| {
+        (queue.take(lane, BATCH_RECORDS_MAX, 2 * BATCH_RECORDS_MAX, copy), queue.left_out(lane))
+    });
     let (end, left_out) = taken.unwrap_or_default();
-    Ok(Taken { batch: Batch::of(records(copy)), end, left_out })
+    Ok(RoundRecords { batch: Batch::of(records(copy)), end, left_out })
 }
 
 /// The records of a round.
-struct Taken {
+struct RoundRecords {
     /// The records.
     batch: Batch,
     /// The number of the last one.
@@ -188,7 +190,7 @@ struct Writer {
     /// Slots that were copied out of the queue.
     copy: Vec<Slot>,
     /// Work for after the events are on disk.
-    after: FollowUp,
+    after: PendingEffects,
     /// Rounds that callers wait for and standbys do not have yet.
     standbys: Standbys,
     /// Something was left in `audit_pending`, because hftok was sealed.
@@ -203,7 +205,7 @@ struct Writer {
 
 /// The outcome of a round.
 #[derive(PartialEq, Eq)]
-enum Found {
+enum Progress {
     /// It wrote, so that it looks again at once.
     Something,
     /// Nothing waited.
@@ -222,9 +224,9 @@ impl Writer {
         let mut ending_since = None;
         loop {
             match self.round() {
-                Ok(Found::Something) => idle_since = Instant::now(),
-                Ok(Found::Nothing) => {}
-                Ok(Found::Blocked) => self.tell_of_lock(),
+                Ok(Progress::Something) => idle_since = Instant::now(),
+                Ok(Progress::Nothing) => {}
+                Ok(Progress::Blocked) => self.tell_of_lock(),
                 Err(()) => return,
             }
             worker::read_configuration();
@@ -232,13 +234,13 @@ impl Writer {
             self.after.go_on(self.is_behind(), audit_queue::is_scarce());
             // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
             // call.
-            let is_missed = self.has_passed && self.looked.elapsed() > LOOK;
+            let is_missed = self.has_passed && self.looked.elapsed() > LOOK_INTERVAL;
             if is_missed || (self.has_left && matches!(keys::state(), State::Open { .. })) {
                 audit_queue::with(|queue| queue.header.lanes[self.lane].call());
             }
             if worker::is_ending() {
                 let since = *ending_since.get_or_insert_with(Instant::now);
-                if worker::sessions(self.database) == 0 || since.elapsed() > LAST_WORDS {
+                if worker::sessions(self.database) == 0 || since.elapsed() > SESSIONS_WAIT_MAX {
                     // Sessions that left meanwhile may have recorded something in leaving.
                     let _ = self.round();
                     self.after.finish();
@@ -247,19 +249,19 @@ impl Writer {
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            let is_unneeded = idle_since.elapsed() > PATIENCE || audit_queue::is_scarce();
-            let is_done = self.after.is_done() || idle_since.elapsed() > FORBEARANCE;
+            let is_unneeded = idle_since.elapsed() > IDLE_TIME || audit_queue::is_scarce();
+            let is_done = self.after.is_done() || idle_since.elapsed() > COUNT_WAIT_MAX;
             if is_unneeded && is_done && audit_queue::leave_if_idle(self.lane) {
                 return;
             }
-            if audit_queue::is_scarce() && begun.elapsed() > TURN {
+            if audit_queue::is_scarce() && begun.elapsed() > TURN_TIME {
                 self.after.finish();
                 audit_queue::leave(self.lane);
                 return;
             }
             if !self.is_busy() {
                 // Half of the interval, so that an event that comes just after a round is on disk in time.
-                let time = (settings::audit_flush_interval() / 2).min(PATIENCE / 4);
+                let time = (settings::audit_flush_interval() / 2).min(IDLE_TIME / 4);
                 worker::wait(Some(self.standbys.again().unwrap_or(time).min(time)));
             }
         }
@@ -268,7 +270,7 @@ impl Writer {
     /// Tells of the lock once a wait, and only if the wait is long.
     fn tell_of_lock(&mut self) {
         let (since, is_told) = *self.blocked.get_or_insert_with(|| (Instant::now(), false));
-        if !is_told && since.elapsed() > LONG {
+        if !is_told && since.elapsed() > LOCK_WAIT_TOLD {
             self.blocked = Some((since, true));
             server_log::write(&format!(
                 "hftok: the audit of database {} waits for a lock on its tables that somebody holds (see pg_locks)",
@@ -285,7 +287,7 @@ impl Writer {
 
     /// Whether much waits to be chained.
     fn is_behind(&self) -> bool {
-        self.looks(|lane| lane.waiting() >= MUCH)
+        self.looks(|lane| lane.waiting() >= BUSY_RECORDS_MIN)
     }
 
     /// Looks at the lane without keeping others from it.
@@ -294,25 +296,25 @@ impl Writer {
     }
 
     /// Chains everything that waits. An error is one that this writer cannot mend: the launcher starts another.
-    fn round(&mut self) -> Result<Found, ()> {
+    fn round(&mut self) -> Result<Progress, ()> {
         let asked = audit_queue::look(|header| {
             let lane = &header.lanes[self.lane];
             (lane.has_work(), lane.asked, lane.asked > lane.answered)
         });
-        let Some((true, asked, is_called)) = asked else { return Ok(Found::Nothing) };
+        let Some((true, asked, is_called)) = asked else { return Ok(Progress::Nothing) };
         // A caller that waits for a round for the queue alone need not wait for the table.
-        self.has_passed = !is_called && self.looked.elapsed() <= LOOK;
+        self.has_passed = !is_called && self.looked.elapsed() <= LOOK_INTERVAL;
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let Taken { batch, end, left_out } =
+        let RoundRecords { batch, end, left_out } =
             take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.report(|| false)))?;
         let is_open = matches!(keys::state(), State::Open { .. });
         let key = is_open.then(round::key).flatten();
         self.has_left = !is_open;
         match worker_transaction::run(|| round::write(key, &batch, &left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
-                let is_rest = is_more || batch.events.len() + batch.usage.len() >= GULP;
+                let is_rest = is_more || batch.events.len() + batch.usage.len() >= BATCH_RECORDS_MAX;
                 self.standbys.written(end);
                 audit_queue::with(|queue| {
                     queue.told(self.lane, &left_out);
@@ -326,16 +328,20 @@ impl Writer {
                 if self.blocked.take().is_some() {
                     audit_queue::set_blocked(self.lane, false);
                 }
-                Ok(Found::Something)
+                Ok(Progress::Something)
             }
             // This writer holds nothing meanwhile, and can go on sooner than another that would be started.
             Err(report) if report.sqlstate == *b"55P03" => {
                 audit_queue::set_blocked(self.lane, true);
-                Ok(Found::Blocked)
+                Ok(Progress::Blocked)
             }
             Err(report) => {
                 if matches!(worker_transaction::run(rows::is_installed), Ok(false)) {
-                    forsake(Errand { lane: self.lane, database: self.database, is_inquest: false });
+                    log_orphans(Assignment {
+                        lane: self.lane,
+                        database: self.database,
+                        only_checks_database: false,
+                    });
                     return Err(());
                 }
                 self.complain(&report);

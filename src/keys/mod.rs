@@ -22,9 +22,9 @@ use crate::pg::server::key_pages::{self, Header, KeyPages};
 use crate::pg::server::wait::nap;
 
 /// The longest that a call waits for the keyring while it is being loaded.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The time between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The state, also when there is no shared memory to ask.
 pub fn state() -> State {
@@ -33,13 +33,13 @@ pub fn state() -> State {
 
 /// Returns when there are root keys, or says why there are none; waits while they are being loaded.
 pub fn ready() -> Result<(), Error> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + LOAD_WAIT_MAX;
     loop {
         match state() {
             State::Open { .. } => return Ok(()),
             State::Sealed(reason) => return Err(Error::Sealed(reason)),
             State::Loading if Instant::now() >= end => return Err(Error::Sealed(Reason::Loading)),
-            State::Loading => nap(LOOK),
+            State::Loading => nap(LOOK_INTERVAL),
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn unseal(insists: bool) -> Result<(), Error> {
         Some(request) => request.map_err(|error: std::io::Error| Error::SealNotLifted(code(&error)))?,
     };
     // A load that is under way comes first.
-    let end = Instant::now() + 2 * source::LIMIT + PATIENCE;
+    let end = Instant::now() + 2 * source::LIMIT + LOAD_WAIT_MAX;
     loop {
         let answer = key_pages::look(|header, _| (Some(header.answered) >= request).then_some(header.state));
         match answer.flatten() {
@@ -102,7 +102,7 @@ pub fn unseal(insists: bool) -> Result<(), Error> {
             Some(State::Loading) | None if Instant::now() >= end => {
                 return Err(Error::Operator(Reason::Loading));
             }
-            Some(State::Loading) | None => nap(LOOK),
+            Some(State::Loading) | None => nap(LOOK_INTERVAL),
         }
     }
 }

@@ -53,16 +53,17 @@ pub struct Candidate<'a> {
 }
 
 /// The stored secrets at one moment: a secret that moves from one address to another meanwhile is at one of them.
-pub struct Moment {
+pub struct Lookup {
     /// Dropped first: it reads what the snapshot shows.
     reader: Reader,
-    /// Taken first: what it shows and `levels` does not say was not yet acknowledged to anybody.
+    /// Taken before `levels`. A row that the snapshot sees and `levels` misses was committed in between, so no client has
+    /// been told of it yet.
     now: LatestSnapshot,
     /// The levels that hold anything at all; the others are not looked for.
     levels: Rc<Levels>,
 }
 
-impl Moment {
+impl Lookup {
     /// Now, whatever the transaction's isolation level.
     pub fn now() -> Result<Self, Error> {
         let now = LatestSnapshot::push();
@@ -93,7 +94,7 @@ impl Moment {
     }
 }
 
-impl Moment {
+impl Lookup {
     /// Opens the table, unless it is open. Its lock keeps whoever replaces the index (REINDEX CONCURRENTLY) from dropping the former
     /// one; so only what is known of the index once the lock is held is to be used.
     fn open_table(&mut self) -> Result<(), Error> {
@@ -178,7 +179,7 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    /// Its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self) -> bool {
         self.expires_at.is_some_and(|end| end.into_inner() <= session::now())
     }

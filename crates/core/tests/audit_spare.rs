@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use hftok_core::audit::queue::{Full, Header, OneOfMany, PARTIES, Party, Queue, SINGLE, Slot, records};
+use hftok_core::audit::queue::{
+    Full, Header, OneOfMany, PARTIES, Party, Queue, RECORDS_KEPT_MAX, Slot, records,
+};
 use proptest::prelude::*;
 
 const SHARE: u32 = 256;
@@ -100,7 +102,7 @@ proptest! {
         }
         prop_assert!(bench.refuse(2, 0, 1).is_ok());
         let rows = bench.round(usize::MAX);
-        let of_kinds = 4 * (SINGLE as usize + 1);
+        let of_kinds = 4 * (RECORDS_KEPT_MAX as usize + 1);
         prop_assert!(rows.len() <= of_kinds + 1, "{} rows", rows.len());
         prop_assert!(rows.iter().filter(|(_, has_id, _)| !has_id).count() <= 4);
         prop_assert!(rows.contains(&(2, true, 1)));
@@ -115,9 +117,9 @@ fn the_first_of_a_kind_are_kept_and_the_rest_is_one_row() {
             bench.refuse(1, 0, round * 1000 + which).unwrap();
         }
         let rows = bench.round(usize::MAX);
-        assert_eq!(rows.len(), SINGLE as usize + 1);
-        assert!(rows[..SINGLE as usize].iter().all(|row| *row == (1, true, 1)));
-        assert_eq!(rows[SINGLE as usize], (1, false, 1000 - SINGLE));
+        assert_eq!(rows.len(), RECORDS_KEPT_MAX as usize + 1);
+        assert!(rows[..RECORDS_KEPT_MAX as usize].iter().all(|row| *row == (1, true, 1)));
+        assert_eq!(rows[RECORDS_KEPT_MAX as usize], (1, false, 1000 - RECORDS_KEPT_MAX));
     }
     assert!(bench.left_out().is_empty());
 }

@@ -41,7 +41,7 @@ pub fn call(name: &'static str) -> Result<Answer, Error> {
     let call = statement::fcinfo();
     // The function in SQL is looked up once in each place of a statement. Data that it leaves there for its next call lie
     // in memory of the place.
-    let inner = statement::kept(
+    let inner = statement::per_place(
         || Inner(std::ptr::null_mut()),
         |inner| -> Result<_, Error> {
             if inner.0.is_null() {

@@ -117,7 +117,7 @@ pub(in crate::pg) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
 
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
 /// whatever way. Dropping it must neither fail nor call Postgres. A place keeps one of each type.
-pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
+pub fn per_place<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
     // SAFETY: the current call's, valid until it returns; it has no place when it was called directly.
     let place = unsafe { fcinfo().as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) };
     let Some(place) = place else { return work(&mut make()) };
@@ -131,7 +131,7 @@ pub fn kept<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -
 }
 
 /// Values that the calls of a place leave for the next call.
-type Left = Vec<Box<dyn Any>>;
+type PlaceValues = Vec<Box<dyn Any>>;
 
 /// # Safety
 /// The place is that of the call which is being made.
@@ -144,7 +144,7 @@ unsafe fn take<T: 'static>(place: *mut pg_sys::FmgrInfo) -> Option<Box<T>> {
 
 /// # Safety
 /// The place is that of the call which is being made.
-unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut Left {
+unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut PlaceValues {
     // SAFETY: `fn_extra` is ours alone: it is null, or the list that was left there. It lives until the context of the
     // statement is reset, which is not during a call.
     unsafe {
@@ -152,7 +152,7 @@ unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut Left {
             let context = (*place).fn_mcxt;
             let callback = pg_sys::MemoryContextAlloc(context, size_of::<pg_sys::MemoryContextCallback>())
                 .cast::<pg_sys::MemoryContextCallback>();
-            let left = Box::into_raw(Box::<Left>::default());
+            let left = Box::into_raw(Box::<PlaceValues>::default());
             callback.write(pg_sys::MemoryContextCallback {
                 func: Some(end),
                 arg: left.cast(),
@@ -168,5 +168,5 @@ unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut Left {
 #[pg_guard]
 unsafe extern "C-unwind" fn end(left: *mut std::ffi::c_void) {
     // SAFETY: the list that was boxed in `left_at`; the context calls this once.
-    drop(unsafe { Box::from_raw(left.cast::<Left>()) });
+    drop(unsafe { Box::from_raw(left.cast::<PlaceValues>()) });
 }

@@ -20,7 +20,7 @@ thread_local! {
     // pages that everybody reads. An entry is kept from one transaction to the next. It is not here while it is in use,
     // so that an entry is not used again after an error. Each entry is for one table: 16.0 keeps in it which block comes
     // next when its pin is released.
-    static PASSAGE: RefCell<Vec<(pg_sys::Oid, pg_sys::BulkInsertState)>> = const { RefCell::new(Vec::new()) };
+    static BULK_INSERTS: RefCell<Vec<(pg_sys::Oid, pg_sys::BulkInsertState)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Rows on their way into a table.
@@ -124,13 +124,13 @@ impl Append {
             let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
             let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
             let table = self.table;
-            let passage = if count > 1 { passage((*table).rd_id) } else { std::ptr::null_mut() };
+            let bulk_insert = if count > 1 { bulk_insert((*table).rd_id) } else { std::ptr::null_mut() };
             pg_guard_ffi_boundary(|| {
-                insert(table, slots, rows, command, 0, passage);
+                insert(table, slots, rows, command, 0, bulk_insert);
             });
-            if !passage.is_null() {
-                pg_sys::ReleaseBulkInsertStatePin(passage);
-                PASSAGE.with_borrow_mut(|kept| kept.push(((*table).rd_id, passage)));
+            if !bulk_insert.is_null() {
+                pg_sys::ReleaseBulkInsertStatePin(bulk_insert);
+                BULK_INSERTS.with_borrow_mut(|kept| kept.push(((*table).rd_id, bulk_insert)));
             }
             // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
             let slots = &self.slots[..count];
@@ -179,9 +179,9 @@ impl Append {
     }
 }
 
-/// Takes the passage of a table, or makes one.
-fn passage(table: pg_sys::Oid) -> pg_sys::BulkInsertState {
-    let kept = PASSAGE.with_borrow_mut(|kept| {
+/// Takes the state of a bulk insert into a table, or makes one.
+fn bulk_insert(table: pg_sys::Oid) -> pg_sys::BulkInsertState {
+    let kept = BULK_INSERTS.with_borrow_mut(|kept| {
         let at = kept.iter().position(|(of, _)| *of == table)?;
         Some(kept.swap_remove(at).1)
     });

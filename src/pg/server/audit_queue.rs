@@ -175,7 +175,7 @@ pub fn leave_if_idle(lane: usize) -> bool {
     with(|queue| {
         let lane = &mut queue.header.lanes[lane];
         if !lane.needs_writer(now) {
-            lane.desert();
+            lane.clear_writer();
         }
         lane.writer == 0
     })
@@ -188,7 +188,7 @@ pub fn leave(lane: usize) {
     with(|queue| {
         let lane = &mut queue.header.lanes[lane];
         let later = if lane.is_blocked { session::steady() + HASTE } else { 0 };
-        lane.desert();
+        lane.clear_writer();
         lane.not_before = later;
     });
     call_launcher();
@@ -215,12 +215,12 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
         let mut is_left = false;
         for lane in queue.header.lanes.iter_mut().filter(|lane| lane.writer == own) {
             if lane.needs_writer(now) {
-                // Not deserted: one that fails again and again is to be waited for longer and longer.
+                // Its failures stay: one that fails again and again is to be waited for longer and longer.
                 (lane.writer, lane.latch, lane.is_blocked) = (0, 0, false);
                 is_left = true;
             } else {
                 // The next event is the first to call the launcher again.
-                lane.desert();
+                lane.clear_writer();
             }
         }
         is_left

@@ -80,7 +80,7 @@ struct Slot {
 static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
 /// Held by a process that seals or unseals by hand. The data that it guards lie elsewhere: see [`by_hand`].
 // SAFETY: the same.
-static HAND: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_hand") };
+static OPERATOR_LOCK: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_operator") };
 /// The address of the pages, mapped before the server has children.
 static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -88,7 +88,7 @@ static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());
 pub fn init() {
     map();
     pgrx::pg_shmem_init!(LOCK = start());
-    pgrx::pg_shmem_init!(HAND = false);
+    pgrx::pg_shmem_init!(OPERATOR_LOCK = false);
 }
 
 /// Whether the server was started with hftok preloaded.
@@ -130,7 +130,7 @@ pub fn by_hand<R>(f: impl FnOnce() -> R) -> Option<R> {
     if !preloaded() {
         return None;
     }
-    let _hand = HAND.exclusive();
+    let _lock = OPERATOR_LOCK.exclusive();
     Some(f())
 }
 

@@ -28,7 +28,7 @@ pub fn may_select(caller: &Caller, schema: &str, view: &'static str, column: &'s
         column: [view, column],
         answer: is_granted(caller, schema, view, column),
     };
-    statement::kept(make, |asked| {
+    statement::per_place(make, |asked| {
         if asked.role != caller.role() || asked.schema != schema || asked.column != [view, column] {
             *asked = make();
         }

@@ -90,7 +90,7 @@ impl Lane {
     }
 
     /// Is without a writer from now on, and may have another at once.
-    pub fn desert(&mut self) {
+    pub fn clear_writer(&mut self) {
         (self.writer, self.latch, self.not_before, self.failures) = (0, 0, 0, 0);
         self.is_blocked = false;
     }

@@ -16,7 +16,7 @@ mod spare;
 
 use super::lane::Lane;
 pub(super) use spare::Spare;
-pub use spare::{LeftOut, OneOfMany, PARTIES, Party, SINGLE};
+pub use spare::{LeftOut, OneOfMany, PARTIES, Party, RECORDS_KEPT_MAX};
 
 /// The number of databases that can have records waiting at the same time.
 pub const LANES: usize = LANE_COUNT as usize;

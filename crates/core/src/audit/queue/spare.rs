@@ -15,7 +15,7 @@ const KINDS: usize = 64;
 /// The number of records that are remembered because they may be repeated.
 const RECENT: usize = 8;
 /// The number of records of a kind that are kept as they are.
-pub const SINGLE: u32 = 16;
+pub const RECORDS_KEPT_MAX: u32 = 16;
 
 /// A maker of records that may be left out, named by the ids of roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +183,7 @@ impl Queue<'_> {
         let share = spare.share_of(record.party);
         let kind = spare.kind(record.kind, taken);
         if let Some(kind) = kind
-            && spare.kinds[kind].count >= SINGLE
+            && spare.kinds[kind].count >= RECORDS_KEPT_MAX
         {
             let counting = spare.kinds[kind].counting;
             if counting != NONE {
