@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::input::{required, short_json};
 use super::verify;
 use crate::error::Error;
-use crate::pg::call::entry::{Stored, export};
+use crate::pg::call::entry::{StoredText, export};
 use crate::pg::call::json::{self, Jsonb};
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::who::as_owner::AsOwner;
@@ -60,11 +60,12 @@ fn unregister_provider(p_provider: Option<&str>) -> Result<bool, Error> {
 
 /// Why a registration cannot be used, or NULL.
 fn provider_fault(
-    p_id: Option<Stored<'_>>,
-    p_definition: Option<Stored<'_>>,
+    p_id: Option<StoredText<'_>>,
+    p_definition: Option<StoredText<'_>>,
     p_signature: Option<&[u8]>,
 ) -> Result<Option<String>, Error> {
-    let (Some(Stored(id)), Some(Stored(definition)), Some(signature)) = (p_id, p_definition, p_signature)
+    let (Some(StoredText(id)), Some(StoredText(definition)), Some(signature)) =
+        (p_id, p_definition, p_signature)
     else {
         return Ok(Some("incomplete row".into()));
     };

@@ -9,7 +9,7 @@ use super::credentials::check;
 use super::input::admit_plaintext;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::{Stored, export};
+use crate::pg::call::entry::{StoredText, export};
 use crate::settings;
 use crate::store::providers;
 
@@ -17,12 +17,12 @@ export!(import_check, import_judge);
 
 /// Looks at a value by itself. Unless fully, only whether it is blank is asked.
 fn import_check(
-    p_value: Option<Stored<'_>>,
-    p_stored: Option<Stored<'_>>,
-    p_provider: Option<Stored<'_>>,
+    p_value: Option<StoredText<'_>>,
+    p_stored: Option<StoredText<'_>>,
+    p_provider: Option<StoredText<'_>>,
     p_fully: Option<bool>,
 ) -> Result<Composite, Error> {
-    let given = p_value.map_or("", |Stored(text)| text);
+    let given = p_value.map_or("", |StoredText(text)| text);
     let value = without_bearer(given);
     let in_front = given.strip_suffix(value).unwrap_or_default().chars().count();
     let skipped = i32::try_from(in_front).map_err(|_| Error::Internal("a text is longer than it can be"))?;
@@ -30,7 +30,11 @@ fn import_check(
     let finding = if is_empty || p_fully != Some(true) {
         Finding { is_blank: is_empty, ..Finding::default() }
     } else {
-        Finding::of(value, p_stored.map(|Stored(text)| text), p_provider.map_or("", |Stored(text)| text))?
+        Finding::of(
+            value,
+            p_stored.map(|StoredText(text)| text),
+            p_provider.map_or("", |StoredText(text)| text),
+        )?
     };
     Composite::new("hftok_private.import_finding")?
         .set("provider", finding.provider)?

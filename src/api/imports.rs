@@ -41,7 +41,7 @@ fn import_keys(
     p_held: Option<bool>,
 ) -> Result<(), Error> {
     let caller = Caller::current();
-    let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+    let names = ImportNames::new(p_table, p_column, p_key, [None; 4])?;
     let source = Source::make(&caller, names)?;
     let text = if p_held == Some(true) { &source.held_keys } else { &source.keys };
     read_rows(&caller, &source.to_read(&caller)?, text)
@@ -61,8 +61,12 @@ fn import_row(
 ) -> Result<Option<HandedOn>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
-    let names =
-        Names::new(p_table, p_column, p_key, [p_open, p_provider_column, p_owner_column, p_model_column])?;
+    let names = ImportNames::new(
+        p_table,
+        p_column,
+        p_key,
+        [p_open, p_provider_column, p_owner_column, p_model_column],
+    )?;
     let row = Source::with(&caller, names, |source| {
         read_row(&caller, &source.to_read(&caller)?, &source.reading, p_row)
     })?;
@@ -80,7 +84,7 @@ fn import_empty(
 ) -> Result<bool, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
-    let names = Names::new(p_table, p_column, p_key, [None; 4])?;
+    let names = ImportNames::new(p_table, p_column, p_key, [None; 4])?;
     let held = Parameter::from(required(p_held, "p_held must not be null")?);
     Source::with(&caller, names, |source| {
         let admitted = Admitted::to(&caller, source.names.table, &source.reads, &source.writes)?;
@@ -112,7 +116,7 @@ fn import_vault_value(p_view: Option<pg_sys::Oid>, p_id: Option<Uuid>) -> Result
 
 /// What a table is called by.
 #[derive(PartialEq)]
-struct Names {
+struct ImportNames {
     /// The table that is moved in.
     table: pg_sys::Oid,
     /// The column that holds the values.
@@ -123,7 +127,7 @@ struct Names {
     others: [Option<String>; 4],
 }
 
-impl Names {
+impl ImportNames {
     /// Missing names are refused before anything is looked up.
     fn new(
         table: Option<pg_sys::Oid>,
@@ -144,7 +148,7 @@ impl Names {
 /// A table, and the statements over it.
 struct Source {
     /// As the operator named them: another call that names the same may use what was made.
-    names: Names,
+    names: ImportNames,
     /// The role it was made for, since others may see other rows.
     role: pg_sys::Oid,
     /// Owner of the table where that is not the caller: its code is then not trusted.
@@ -165,7 +169,7 @@ struct Source {
 
 impl Source {
     /// Makes the statements from the catalog, once.
-    fn make(caller: &Caller, names: Names) -> Result<Self, Error> {
+    fn make(caller: &Caller, names: ImportNames) -> Result<Self, Error> {
         let role = caller.role();
         let stranger = stranger(caller, names.table)?;
         let [open, provider, owner, model] = names.others.each_ref().map(Option::as_deref);
@@ -201,7 +205,7 @@ impl Source {
     /// Made once in a place of a transaction, as long as the same is asked for.
     fn with<T>(
         caller: &Caller,
-        names: Names,
+        names: ImportNames,
         work: impl FnOnce(&Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
         statement::per_place(

@@ -16,7 +16,7 @@ export!(add_member, remove_member, identifier, lock_owner);
 
 /// Makes a user a member of an organisation, or gives a member another role.
 fn add_member(p_org_id: Option<&str>, p_user_id: Option<&str>, p_role: Option<&str>) -> Result<(), Error> {
-    let change = Change::parse(p_org_id, p_user_id)?;
+    let change = MembershipChange::parse(p_org_id, p_user_id)?;
     let role = Role::parse(required(p_role, "p_role must not be null")?)
         .ok_or(Error::BadInput("p_role must be owner, admin or member"))?;
     let caller = Caller::current();
@@ -29,7 +29,7 @@ fn add_member(p_org_id: Option<&str>, p_user_id: Option<&str>, p_role: Option<&s
 
 /// Ends a membership; says whether there was one.
 fn remove_member(p_org_id: Option<&str>, p_user_id: Option<&str>) -> Result<bool, Error> {
-    let change = Change::parse(p_org_id, p_user_id)?;
+    let change = MembershipChange::parse(p_org_id, p_user_id)?;
     let caller = Caller::current();
     let actor = Actor::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
@@ -51,14 +51,14 @@ fn lock_owner(p_scope: Option<&str>, p_id: Option<&str>) -> Result<(), Error> {
 }
 
 /// A change of one membership.
-struct Change {
+struct MembershipChange {
     /// The organisation that is changed.
     org: String,
     /// The member it is about.
     user: String,
 }
 
-impl Change {
+impl MembershipChange {
     /// Both must be there, and be identifiers: a NULL would match nobody and answer as if all were well.
     fn parse(org: Option<&str>, user: Option<&str>) -> Result<Self, Error> {
         Ok(Self {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::input::{admit_plaintext, required, reserved};
 use super::owner::Actor;
 use super::reveal::Revealed;
-use super::walk::{Request, Step, Stored, Taken, WalkArguments};
+use super::walk::{CredentialVersion, LevelResult, Request, Resolved, WalkArguments};
 use crate::audit::reveals;
 use crate::error::{Error, Object};
 use crate::pg::call::composite::Composite;
@@ -33,7 +33,7 @@ fn resolve_token(
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let request = Request::new(p_provider, arguments)?.on_behalf()?;
     let taken = request.walk(|_| ())?;
-    let Some(Taken { level, value, stored }) = taken else {
+    let Some(Resolved { level, value, stored }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
     };
     let (value, stored) = match (stored, p_version) {
@@ -41,7 +41,7 @@ fn resolve_token(
             let previous = versions::find_overlapping(stored.id, version)?;
             request.admit_version(level, &previous)?;
             let expires_at = previous.row.expires_at;
-            (previous.row.open()?, Some(Stored { id: stored.id, version, expires_at }))
+            (previous.row.open()?, Some(CredentialVersion { id: stored.id, version, expires_at }))
         }
         (stored, _) => (value, stored),
     };
@@ -64,7 +64,7 @@ fn resolve_hf_token(arguments: WalkArguments<'_>) -> Result<Option<Revealed>, Er
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let request = Request::new(Some("huggingface"), arguments)?.on_behalf()?;
-    let Some(Taken { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
+    let Some(Resolved { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
     request.record(level, stored)?;
     Ok(Some(Revealed(value)))
 }
@@ -117,7 +117,7 @@ fn token_provided(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Res
 }
 
 /// That a walk was stopped is an answer here, not an error.
-fn ended(walked: Result<Option<Taken>, Error>) -> Result<bool, Error> {
+fn ended(walked: Result<Option<Resolved>, Error>) -> Result<bool, Error> {
     match walked {
         Ok(taken) => Ok(taken.is_some()),
         Err(Error::Unusable { .. }) => Ok(false),
@@ -165,7 +165,7 @@ impl Viewer {
     }
 
     /// A step as JSON, without the secret where the viewer may not know of it.
-    fn row(&self, step: &Step) -> Result<serde_json::Value, Error> {
+    fn row(&self, step: &LevelResult) -> Result<serde_json::Value, Error> {
         let shown = match (self, step.level) {
             (Self::User(own), Level::Global | Level::GlobalModel) => members::is_administrator(own)?,
             _ => true,
@@ -191,7 +191,7 @@ fn admit(own: &str, request: &Request) -> Result<(), Error> {
 }
 
 /// What is to be said of an outcome beyond its name.
-fn detail(step: &Step) -> Option<&'static str> {
+fn detail(step: &LevelResult) -> Option<&'static str> {
     let goes_on = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
     Some(match step.outcome {
         Outcome::Used | Outcome::Absent | Outcome::NotReached => return None,

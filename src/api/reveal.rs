@@ -9,7 +9,7 @@ use pgrx::{IntoDatum, pg_sys};
 use super::input::{admit_plaintext, required};
 use crate::audit::reveals;
 use crate::error::Error;
-use crate::pg::call::entry::{Stored, export};
+use crate::pg::call::entry::{StoredText, export};
 use crate::pg::rows::texts::Texts;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
@@ -40,10 +40,10 @@ fn open_vault_row(
     p_schema: Option<&str>,
     p_id: Option<Uuid>,
     p_version: Option<i32>,
-    p_scope_id: Option<Stored<'_>>,
-    p_provider: Option<Stored<'_>>,
-    p_model: Option<Stored<'_>>,
-    p_name: Option<Stored<'_>>,
+    p_scope_id: Option<StoredText<'_>>,
+    p_provider: Option<StoredText<'_>>,
+    p_model: Option<StoredText<'_>>,
+    p_name: Option<StoredText<'_>>,
     p_allowed_hosts: Option<Texts>,
     p_expires_at: Option<TimestampWithTimeZone>,
     p_sealed: Option<&[u8]>,
@@ -62,7 +62,7 @@ fn open_vault_row(
     // Whatever the row says: through this view only secrets of the operator open.
     let scope = Scope::Vault;
     let [owner, provider, model, name] =
-        [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |Stored(text)| text));
+        [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |StoredText(text)| text));
     let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
     let context = Context {
         secret_id: *id.as_bytes(),

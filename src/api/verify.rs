@@ -10,7 +10,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use crate::error::Error;
 use crate::keys::wrapped_keys::WrappedKey;
 use crate::keys::{data_keys, identity};
-use crate::pg::call::entry::{Stored, export};
+use crate::pg::call::entry::{StoredText, export};
 use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::store::row::SealedRow;
@@ -24,22 +24,22 @@ export!(value_fault, superseded_fault, is_secret, data_key_fault);
 fn value_fault(
     p_id: Option<Uuid>,
     p_version: Option<i32>,
-    p_scope: Option<Stored<'_>>,
-    p_scope_id: Option<Stored<'_>>,
-    p_provider: Option<Stored<'_>>,
-    p_model: Option<Stored<'_>>,
-    p_name: Option<Stored<'_>>,
+    p_scope: Option<StoredText<'_>>,
+    p_scope_id: Option<StoredText<'_>>,
+    p_provider: Option<StoredText<'_>>,
+    p_model: Option<StoredText<'_>>,
+    p_name: Option<StoredText<'_>>,
     p_allowed_hosts: Option<Texts>,
     p_expires_at: Option<TimestampWithTimeZone>,
     p_sealed: Option<&[u8]>,
-    p_preview: Option<Stored<'_>>,
+    p_preview: Option<StoredText<'_>>,
     p_fingerprint: Option<&[u8]>,
     p_binding_key: Option<Uuid>,
 ) -> Result<Option<String>, Error> {
     let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
         return Ok(Some("incomplete row".into()));
     };
-    let text = |stored: Option<Stored<'_>>| copy_of_text(stored.map_or("", |Stored(text)| text));
+    let text = |stored: Option<StoredText<'_>>| copy_of_text(stored.map_or("", |StoredText(text)| text));
     let row = SealedRow {
         id,
         version,
@@ -72,7 +72,7 @@ fn value_fault(
     if !fits {
         return Ok(Some("its fingerprint is that of another value".into()));
     }
-    if p_preview.is_none_or(|Stored(stored)| !preview::fits(stored, &value.as_ref())) {
+    if p_preview.is_none_or(|StoredText(stored)| !preview::fits(stored, &value.as_ref())) {
         return Ok(Some("its preview is that of another value".into()));
     }
     Ok(None)

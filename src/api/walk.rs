@@ -65,7 +65,7 @@ pub struct Request {
 }
 
 /// A level, and what it came to.
-pub struct Step {
+pub struct LevelResult {
     /// The level.
     pub level: Level,
     /// What it came to.
@@ -77,7 +77,7 @@ pub struct Step {
 /// What is said of a credential that a walk came by.
 pub struct Seen {
     /// Which it is.
-    pub stored: Stored,
+    pub stored: CredentialVersion,
     /// What may be shown of its value.
     pub preview: Vec<u8>,
     /// Whether the walk goes on when it cannot be used.
@@ -87,18 +87,18 @@ pub struct Seen {
 }
 
 /// What a walk ended with.
-pub struct Taken {
+pub struct Resolved {
     /// Where it was found.
     pub level: Level,
     /// The value.
     pub value: Plaintext,
     /// Which credential it was, when it is one that is stored.
-    pub stored: Option<Stored>,
+    pub stored: Option<CredentialVersion>,
 }
 
 /// Which credential a value came from.
 #[derive(Clone, Copy)]
-pub struct Stored {
+pub struct CredentialVersion {
     /// Its id.
     pub id: Uuid,
     /// Its version.
@@ -112,7 +112,7 @@ impl From<&Candidate<'_>> for Seen {
         let Candidate { id, version, expires_at, may_continue, .. } = *secret;
         let has_own_hosts = secret.allowed_hosts.is_some();
         Self {
-            stored: Stored { id, version, expires_at },
+            stored: CredentialVersion { id, version, expires_at },
             preview: secret.preview(),
             may_continue,
             has_own_hosts,
@@ -168,19 +168,19 @@ impl Request {
 
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
-    pub fn walk(&self, mut visit: impl FnMut(Step)) -> Result<Option<Taken>, Error> {
+    pub fn walk(&self, mut visit: impl FnMut(LevelResult)) -> Result<Option<Resolved>, Error> {
         let mut lookup = Lookup::now()?;
         let mut end = None;
         for level in Level::ALL {
             if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
-                visit(Step { level, outcome: Outcome::NotReached, secret: None });
+                visit(LevelResult { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
             let (step, value) = self.ask(&mut lookup, level)?;
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
-                end = Some(Ok(Taken { level, value, stored }));
+                end = Some(Ok(Resolved { level, value, stored }));
             } else if !step.outcome.goes_on(may_continue) {
                 let secret_id = stored.map(|stored| stored.id);
                 let has_own_hosts = step.secret.as_ref().is_some_and(|secret| secret.has_own_hosts);
@@ -192,7 +192,7 @@ impl Request {
     }
 
     /// Records that the value found at a level is handed out.
-    pub fn record(&self, level: Level, stored: Option<Stored>) -> Result<(), Error> {
+    pub fn record(&self, level: Level, stored: Option<CredentialVersion>) -> Result<(), Error> {
         let (scope, owner) = self.owner(level).map_or(("", ""), |(scope, id)| (scope.as_str(), id));
         let object = Object {
             id: stored.map(|stored| *stored.id.as_bytes()),
@@ -225,8 +225,8 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, lookup: &mut Lookup, level: Level) -> Result<(Step, Option<Plaintext>), Error> {
-        let without = |outcome| Step { level, outcome, secret: None };
+    fn ask(&self, lookup: &mut Lookup, level: Level) -> Result<(LevelResult, Option<Plaintext>), Error> {
+        let without = |outcome| LevelResult { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);
             let Some(value) = variables.iter().find_map(|name| Plaintext::of_environment(name)) else {
@@ -247,7 +247,7 @@ impl Request {
     }
 
     /// Whether a secret may be used, and its value if so.
-    fn judge(&self, level: Level, secret: &Candidate<'_>) -> Result<(Step, Option<Plaintext>), Error> {
+    fn judge(&self, level: Level, secret: &Candidate<'_>) -> Result<(LevelResult, Option<Plaintext>), Error> {
         let (outcome, value) = match self.found(level, secret)?.objection() {
             Some(outcome) => (outcome, None),
             None => match secret.open() {
@@ -256,7 +256,7 @@ impl Request {
                 Err(error) => return Err(error),
             },
         };
-        Ok((Step { level, outcome, secret: Some(Seen::from(secret)) }, value))
+        Ok((LevelResult { level, outcome, secret: Some(Seen::from(secret)) }, value))
     }
 
     /// Where the credential of a level is; nowhere when the request does not name whose.

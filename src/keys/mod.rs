@@ -18,7 +18,7 @@ use hftok_core::identity::Installation;
 use hftok_core::keyring_state::{Reason, State};
 
 use crate::error::Error;
-use crate::pg::server::key_pages::{self, Header, KeyPages};
+use crate::pg::server::key_pages::{self, KeyPages, PagesHeader};
 use crate::pg::server::wait::nap;
 
 /// The longest that a call waits for the keyring while it is being loaded.
@@ -57,7 +57,7 @@ pub fn with<R>(f: impl FnOnce(&KeyPages) -> Result<R, Error>) -> Result<R, Error
 /// Forgets all keys, now and over a restart.
 pub fn seal() -> Result<(), Error> {
     let marked = key_pages::by_hand(|| {
-        key_pages::change(|header: &mut Header, pages: &mut KeyPages| {
+        key_pages::change(|header: &mut PagesHeader, pages: &mut KeyPages| {
             pages.wipe();
             header.state = State::Sealed(Reason::ByHand);
         });

@@ -13,7 +13,7 @@ use pgrx::pg_sys::UUIDOID;
 use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
-use crate::pg::rows::scan::{Found, Reader};
+use crate::pg::rows::scan::{FoundRow, Reader};
 use crate::pg::rows::snapshot::LatestSnapshot;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::pg::rows::texts::Texts;
@@ -114,7 +114,7 @@ impl Lookup {
 
 impl<'a> Candidate<'a> {
     /// A row that a scan without SQL found.
-    fn scanned(binding: &Binding<'a>, table: &Table, row: &'a Found<'_>) -> Result<Self, Error> {
+    fn scanned(binding: &Binding<'a>, table: &Table, row: &'a FoundRow<'_>) -> Result<Self, Error> {
         let [
             _,
             id,

@@ -134,10 +134,10 @@ pub fn find(id: &str) -> Result<Entry, Error> {
 }
 
 /// A provider, or what is in the way of using it.
-pub type Found = Result<Entry, Error>;
+pub type EntryRead = Result<Entry, Error>;
 
 /// Every provider by its name, with what is in the way of using it, if something is.
-pub fn all() -> Result<Vec<(String, Found)>, Error> {
+pub fn all() -> Result<Vec<(String, EntryRead)>, Error> {
     let known = known()?;
     let is_registered = |id: &str| known.iter().any(|registered| registered.id == id);
     let builtin = provider::builtin()

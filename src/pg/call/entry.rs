@@ -221,12 +221,12 @@ macro_rules! argument {
 argument!(false: bool, i32, i64, pg_sys::Oid, Uuid, TimestampWithTimeZone);
 argument!(true: &str, Array<'_, &str>, Jsonb);
 // A value that was stored while `hftok.max_secret_size` was larger is still read, and is looked at where it lies.
-argument!(false: &[u8], Stored<'_>, Texts);
+argument!(false: &[u8], StoredText<'_>, Texts);
 
 /// A text out of a row of ours, however long somebody made it.
-pub struct Stored<'a>(pub &'a str);
+pub struct StoredText<'a>(pub &'a str);
 
-impl FromDatum for Stored<'_> {
+impl FromDatum for StoredText<'_> {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, kind: pg_sys::Oid) -> Option<Self> {
         // SAFETY: the caller's.
         unsafe { <&str>::from_polymorphic_datum(datum, is_null, kind) }.map(Self)

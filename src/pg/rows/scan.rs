@@ -29,14 +29,14 @@ pub struct Address {
 }
 
 /// A row while it is being looked at, in the page where it lies.
-pub struct Found<'a> {
+pub struct FoundRow<'a> {
     /// Holds the row, and keeps its page.
     slot: *mut pg_sys::TupleTableSlot,
     /// The row is valid until the scan goes on.
     life: PhantomData<&'a ()>,
 }
 
-impl Found<'_> {
+impl FoundRow<'_> {
     /// Read from the slot, without a copy.
     fn datum(&self, column: i16) -> Option<pg_sys::Datum> {
         let at = usize::try_from(column - 1).ok()?;
@@ -103,13 +103,13 @@ impl Reader {
         _now: &LatestSnapshot,
         address: &Address,
         key: Uuid,
-        read: impl FnOnce(&Found<'_>) -> Result<R, Error>,
+        read: impl FnOnce(&FoundRow<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
         let scan = self.0.get_or_insert_with(|| Scan::open(address.table));
         if !scan.look(address, key) {
             return Ok(None);
         }
-        read(&Found { slot: scan.slot, life: PhantomData }).map(Some)
+        read(&FoundRow { slot: scan.slot, life: PhantomData }).map(Some)
     }
 }
 
@@ -149,7 +149,7 @@ impl Scan {
                     && self.follow(place, snapshot)
                 {
                     bare::slot_getsomeattrs_int(self.slot, address.last.into());
-                    let found = Found { slot: self.slot, life: PhantomData };
+                    let found = FoundRow { slot: self.slot, life: PhantomData };
                     // Compared where it lies: a uuid is passed by its address.
                     let is_same = found
                         .datum(address.key)

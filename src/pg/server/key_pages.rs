@@ -3,7 +3,7 @@
 //!
 //! | what | where | under |
 //! |---|---|---|
-//! | [`Header`]: is hftok open, sealed, loading; who asked for a reload | Postgres' shared memory | [`LOCK`] |
+//! | [`PagesHeader`]: is hftok open, sealed, loading; who asked for a reload | Postgres' shared memory | [`LOCK`] |
 //! | [`KeyPages`]: root keys, and data keys by (database, id) | a mapping of our own | the same lock |
 //! | [`RunKey`]: protects events while there is no other key; opens nothing, and outlives a seal | beside them | written before there is another process |
 //!
@@ -33,7 +33,7 @@ const REACH: usize = 8;
 
 /// The state of the keyring, without keys.
 #[derive(Clone, Copy)]
-pub struct Header {
+pub struct PagesHeader {
     /// Whether there are keys, and if not, why.
     pub state: State,
     /// Counts requests to read the keyring.
@@ -49,14 +49,14 @@ pub struct Header {
 }
 
 // SAFETY: plain memory. `worker` points into Postgres' shared memory, which every process has at the same address.
-unsafe impl PGRXSharedMemory for Header {}
+unsafe impl PGRXSharedMemory for PagesHeader {}
 
 /// The keys. Plain bytes, filled in and wiped where they lie.
 pub struct KeyPages {
     /// Root keys, when there are any.
     pub keyring: Keyring,
     /// A table by number and database, with a reach of places for each.
-    data: [Slot; SLOTS],
+    data: [KeySlot; SLOTS],
 }
 
 /// All that lies in the mapping.
@@ -68,7 +68,7 @@ struct Pages {
 }
 
 /// A data key and its database; 0, which is no database's, in an empty one.
-struct Slot {
+struct KeySlot {
     /// The database of the key; zero in an empty slot.
     database: u32,
     /// The key, unwrapped.
@@ -77,7 +77,7 @@ struct Slot {
 
 /// Taken for moments only: a key is copied out of the pages under it, or used.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
-static LOCK: PgLwLock<Header> = unsafe { PgLwLock::new(c"hftok_keys") };
+static LOCK: PgLwLock<PagesHeader> = unsafe { PgLwLock::new(c"hftok_keys") };
 /// Held by a process that seals or unseals by hand. The data that it guards lie elsewhere: see [`by_hand`].
 // SAFETY: the same.
 static OPERATOR_LOCK: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_operator") };
@@ -97,7 +97,7 @@ pub fn preloaded() -> bool {
 }
 
 /// Looks at the keys. `None` when not preloaded.
-pub fn look<R>(f: impl FnOnce(&Header, &KeyPages) -> R) -> Option<R> {
+pub fn look<R>(f: impl FnOnce(&PagesHeader, &KeyPages) -> R) -> Option<R> {
     if !preloaded() {
         return None;
     }
@@ -108,7 +108,7 @@ pub fn look<R>(f: impl FnOnce(&Header, &KeyPages) -> R) -> Option<R> {
 }
 
 /// Changes the keys. `None` when not preloaded.
-pub fn change<R>(f: impl FnOnce(&mut Header, &mut KeyPages) -> R) -> Option<R> {
+pub fn change<R>(f: impl FnOnce(&mut PagesHeader, &mut KeyPages) -> R) -> Option<R> {
     if !preloaded() {
         return None;
     }
@@ -134,7 +134,7 @@ pub fn by_hand<R>(f: impl FnOnce() -> R) -> Option<R> {
     Some(f())
 }
 
-impl Header {
+impl PagesHeader {
     /// Makes the calling worker the one that requests wake.
     pub fn serve(&mut self) {
         // SAFETY: the latch of this process.
@@ -159,7 +159,7 @@ impl Header {
 
 impl KeyPages {
     /// Every key of zeroes.
-    const EMPTY: Self = Self { keyring: Keyring::EMPTY, data: [const { Slot::EMPTY }; SLOTS] };
+    const EMPTY: Self = Self { keyring: Keyring::EMPTY, data: [const { KeySlot::EMPTY }; SLOTS] };
 
     /// Forgets every key and overwrites all of the pages.
     pub fn wipe(&mut self) {
@@ -182,7 +182,7 @@ impl KeyPages {
     pub fn retain(&mut self, database: u32, is_kept: impl Fn(&DataKey) -> bool) {
         for slot in &mut self.data {
             if slot.database == database && !is_kept(&slot.key) {
-                *slot = Slot::EMPTY;
+                *slot = KeySlot::EMPTY;
             }
         }
     }
@@ -211,7 +211,7 @@ impl KeyPages {
     }
 }
 
-impl Slot {
+impl KeySlot {
     /// No key.
     const EMPTY: Self = Self { database: 0, key: DataKey::EMPTY };
 
@@ -251,12 +251,12 @@ fn map() {
 }
 
 /// The value with which Postgres' shared memory begins, at the start and again after a crash.
-fn start() -> Header {
+fn start() -> PagesHeader {
     // SAFETY: the start-up hook runs in the postmaster while no other process of the server does.
     if let Some(pages) = unsafe { PAGES.load(Ordering::Relaxed).as_mut() } {
         pages.keys.wipe();
     }
-    Header {
+    PagesHeader {
         state: State::Loading,
         requested: 0,
         answered: 0,

@@ -23,8 +23,8 @@ pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Re
         return Err(Rejection::TooLong);
     }
     let stored = std::str::from_utf8(stored).unwrap_or_default();
-    let Object(given) = serde_json::from_str(given).map_err(|_| Rejection::Masked)?;
-    let Object(stored) = serde_json::from_str(stored).unwrap_or_default();
+    let ObjectText(given) = serde_json::from_str(given).map_err(|_| Rejection::Masked)?;
+    let ObjectText(stored) = serde_json::from_str(stored).unwrap_or_default();
     let keeps = |value: &RawValue| {
         let text = serde_json::from_str(value.get()).map(Zeroizing::<String>::new);
         text.is_ok_and(|text| text.contains(MASK))
@@ -53,17 +53,17 @@ pub fn merge(given: &str, stored: &[u8]) -> Result<Option<Zeroizing<String>>, Re
 
 /// The members of a JSON object as they are written.
 #[derive(Default)]
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
+struct ObjectText<'a>(BTreeMap<String, &'a RawValue>);
 
-impl<'de> Deserialize<'de> for Object<'de> {
+impl<'de> Deserialize<'de> for ObjectText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
         impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
+            type Value = ObjectText<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectText<'de>, A::Error> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry()? {
                     members.insert(name, value);
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
                         return Err(A::Error::custom("too many members"));
                     }
                 }
-                Ok(Object(members))
+                Ok(ObjectText(members))
             }
         }
         deserializer.deserialize_map(Members)
