@@ -5,6 +5,8 @@
 #   `make try` works on a machine that has no Postgres yet.
 # - What is built lies under the target folder; the source tree is only read, but for the figures of a whole `make bench`.
 # - The install script is the plain concatenation of the files that sql/order names: what is reviewed there is what is installed.
+# - The last step of an upgrade, which ends at the version of hftok.control, is its own script and then all of sql/again. Steps
+#   before it are their own script alone: sql/again fits the newest tables only.
 
 PG_CONFIG ?= pg_config
 CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -26,10 +28,14 @@ pg_regress = $(dir $(shell "$(PG_CONFIG)" --pgxs))../test/regress/pg_regress
 cargo_pg = --locked --no-default-features --features pg$(pg_major)
 
 library = $(CARGO_TARGET_DIR)/release/libhftok.so
-script = $(CARGO_TARGET_DIR)/extension/hftok--$(VERSION).sql
-upgrades = $(wildcard sql/upgrade/hftok--*--*.sql)
+scripts_dir = $(CARGO_TARGET_DIR)/extension
+script = $(scripts_dir)/hftok--$(VERSION).sql
+# A test composes steps of its own.
+UPGRADES ?= sql/upgrade
+upgrades = $(patsubst $(UPGRADES)/%,$(scripts_dir)/%,$(wildcard $(UPGRADES)/hftok--*--*.sql))
 # In this order. A file in sql/ that it does not name, or names twice, is a mistake.
 sql_order = $(shell sed '/^\#/d' sql/order)
+sql_again = $(filter again/%,$(sql_order))
 sql_unlisted = $(filter-out $(sql_order:%=sql/%.sql),$(wildcard sql/once/*.sql sql/again/*.sql))
 
 # Building stays with the user who calls, copying asks for more rights only where it must: `sudo make` would build as root.
@@ -43,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build install installcheck regress clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -56,7 +62,9 @@ try: ## installs what is missing, builds, and shows hftok at work in a throw-awa
 test: ## every test that runs on this machine; ends in one line "N passed, N failed"
 	@tools/test.sh
 
-build: postgres $(script) ## the library (release mode) and the install script, for PG_CONFIG
+scripts: $(script) $(upgrades) # the install script and those of upgrades; needs no Postgres
+
+build: postgres scripts ## the library (release mode) and the scripts, for PG_CONFIG
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) build --release $(cargo_pg)
 
 install: build ## builds and installs into the Postgres of PG_CONFIG (DESTDIR is honoured)
@@ -116,4 +124,8 @@ $(script): FORCE
 	@$(if $(sql_unlisted),echo "sql/order does not name $(sql_unlisted)" >&2; exit 1)
 	@mkdir -p "$(@D)"
 	@cat $(sql_order:%=sql/%.sql) >"$@.$$$$" && mv "$@.$$$$" "$@"
+
+$(upgrades): $(scripts_dir)/%: $(UPGRADES)/% FORCE
+	@mkdir -p "$(@D)"
+	@cat "$<" $(if $(filter %--$(VERSION).sql,$*),$(sql_again:%=sql/%.sql)) >"$@.$$$$" && mv "$@.$$$$" "$@"
 FORCE:

@@ -17,14 +17,16 @@ use postgres::{Client, Config, NoTls};
 use tempfile::TempDir;
 
 use crate::account::Account;
+use crate::prefix;
 use crate::root_key::RootKey;
-use crate::setup::{Setup, account, programs, run};
+use crate::setup::{Setup, account, installed, programs, run};
 use crate::wait_until;
 
 /// Postgres in a folder of its own.
 pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
+    extensions: PathBuf,
     account: Account,
     environment: Vec<(String, String)>,
     /// In kB.
@@ -97,6 +99,7 @@ impl Cluster {
         Self {
             folder,
             programs: programs(),
+            extensions: installed("--sharedir").join("extension"),
             account,
             environment: environment.to_vec(),
             // The whole suite under a limit: CONTRIBUTING.md.
@@ -121,6 +124,15 @@ impl Cluster {
     /// The keyring file.
     pub fn keyring(&self) -> PathBuf {
         self.folder().join("keyring")
+    }
+
+    /// The folder of its extensions: `Setup::own_extensions()` makes it one that a test may write to.
+    pub fn extensions(&self) -> &Path {
+        &self.extensions
+    }
+
+    pub(crate) fn copy_installation(&mut self) {
+        (self.programs, self.extensions) = prefix::make(self.folder.path());
     }
 
     /// Everything that the server logged since it was made.

@@ -22,6 +22,7 @@ pub mod answer;
 pub mod audit;
 pub mod cluster;
 pub mod files;
+mod prefix;
 pub mod process;
 pub mod question;
 pub mod race;

@@ -14,6 +14,7 @@ pub struct Setup {
     pub(crate) keys: Vec<RootKey>,
     pub(crate) preload: bool,
     pub(crate) durable: bool,
+    pub(crate) own_extensions: bool,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) address_space: Option<u32>,
 }
@@ -26,6 +27,7 @@ impl Default for Setup {
             keys: vec![RootKey::random(1)],
             preload: true,
             durable: false,
+            own_extensions: false,
             environment: Vec::new(),
             address_space: None,
         }
@@ -57,6 +59,12 @@ impl Setup {
         self
     }
 
+    /// A server with a folder of extensions of its own: `Cluster::extensions()`.
+    pub fn own_extensions(mut self) -> Self {
+        self.own_extensions = true;
+        self
+    }
+
     /// A variable of the server's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -81,7 +89,10 @@ impl Setup {
     /// Makes the cluster: an empty database server that is not running.
     #[track_caller]
     pub fn make(self) -> Cluster {
-        let cluster = Cluster::in_new_folder(&self.environment, self.address_space);
+        let mut cluster = Cluster::in_new_folder(&self.environment, self.address_space);
+        if self.own_extensions {
+            cluster.copy_installation();
+        }
         let mut initdb = cluster.program("initdb");
         initdb.args([
             "--no-locale",
