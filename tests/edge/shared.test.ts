@@ -3,20 +3,20 @@ import assert from "node:assert/strict";
 import type { Hftok } from "../../edge/functions/_shared/client/mod.ts";
 import { members, readUpTo } from "../../edge/functions/_shared/body.ts";
 import { Destination, matchesAny } from "../../edge/functions/_shared/destination.ts";
-import { Patience } from "../../edge/functions/_shared/patience.ts";
+import { IdleDeadline } from "../../edge/functions/_shared/deadline.ts";
 import { answerOf, place } from "../../edge/functions/_shared/serve.ts";
 import { testOf } from "../../edge/functions/_shared/verdict.ts";
-import { Veil } from "../../edge/functions/_shared/veil.ts";
-import { declined } from "../../edge/functions/huggingface-inference/declined.ts";
+import { Redactor } from "../../edge/functions/_shared/redact.ts";
+import { upstreamError } from "../../edge/functions/huggingface-inference/upstream_error.ts";
 import { relay } from "../../edge/functions/huggingface-inference/relay.ts";
-import { Lately } from "../../edge/functions/huggingface-inference/lately.ts";
+import { RecentKeys } from "../../edge/functions/huggingface-inference/recent.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (parts: Uint8Array[]) =>
   new TextDecoder().decode(Uint8Array.from(parts.flatMap((part) => [...part])));
-const unveiled = (token: string, parts: string[]) => {
-  const veil = new Veil(token);
-  return text([...parts.map((part) => veil.push(bytes(part))), veil.end()]);
+const unredacted = (token: string, parts: string[]) => {
+  const redactor = new Redactor(token);
+  return text([...parts.map((part) => redactor.push(bytes(part))), redactor.end()]);
 };
 
 Deno.test("a token is masked wherever the stream is cut", () => {
@@ -36,19 +36,19 @@ Deno.test("a token is masked wherever the stream is cut", () => {
     for (let cut = 0; cut <= whole.length; cut++) {
       for (let next = cut; next <= whole.length; next++) {
         const parts = [whole.slice(0, cut), whole.slice(cut, next), whole.slice(next)];
-        assert.equal(unveiled(token, parts), wanted, JSON.stringify(parts));
+        assert.equal(unredacted(token, parts), wanted, JSON.stringify(parts));
       }
     }
-    assert.equal(unveiled(token, [...whole]), wanted);
+    assert.equal(unredacted(token, [...whole]), wanted);
   }
 });
 
 Deno.test("what cannot be the beginning of a token is passed on at once", () => {
-  const veil = new Veil("hf_secret");
-  assert.equal(text([veil.push(bytes("data: hf_sorry\n\n"))]), "data: hf_sorry\n\n");
-  assert.equal(text([veil.push(bytes("data: hf_sec"))]), "data: ");
-  assert.equal(text([veil.push(bytes("ond"))]), "hf_second");
-  assert.equal(new Veil("").push(bytes("anything")).length, 8);
+  const redactor = new Redactor("hf_secret");
+  assert.equal(text([redactor.push(bytes("data: hf_sorry\n\n"))]), "data: hf_sorry\n\n");
+  assert.equal(text([redactor.push(bytes("data: hf_sec"))]), "data: ");
+  assert.equal(text([redactor.push(bytes("ond"))]), "hf_second");
+  assert.equal(new Redactor("").push(bytes("anything")).length, 8);
 });
 
 Deno.test("hosts are read as hftok reads them", () => {
@@ -186,17 +186,17 @@ Deno.test("an answer that nobody reads any more is let go of", async () => {
     pull: (controller) => controller.enqueue(bytes("x")),
     cancel: () => void (cancelled = true),
   });
-  const patience = new Patience(60_000, new AbortController().signal);
-  const stream = relay(new Response(source), null, patience)!;
+  const deadline = new IdleDeadline(60_000, new AbortController().signal);
+  const stream = relay(new Response(source), null, deadline)!;
   const reader = stream.getReader();
   await reader.read();
   await reader.cancel();
-  assert.deepEqual([cancelled, patience.signal.aborted, patience.ranOut], [true, true, false]);
+  assert.deepEqual([cancelled, deadline.signal.aborted, deadline.ranOut], [true, true, false]);
 });
 
 Deno.test("how long to wait is taken from whichever header says it", async () => {
   const waiting = async (headers: Record<string, string>) =>
-    (await declined(
+    (await upstreamError(
       new Response(null, { status: 429, headers }),
       { model: "m", source: "user", token: "t" },
       false,
@@ -210,11 +210,11 @@ Deno.test("how long to wait is taken from whichever header says it", async () =>
 });
 
 Deno.test("what was noted lately is known for a while, and not for ever", () => {
-  const lately = new Lately(100);
-  assert.equal(lately.has("a", 0), false);
-  lately.note("a", 0);
-  assert.deepEqual([lately.has("a", 99), lately.has("a", 100), lately.has("b", 99)], [true, false, false]);
-  lately.note("a", 140);
-  for (let n = 0; n < 3000; n++) lately.note(`key ${n}`, 150);
-  assert.equal(lately.has("a", 151), false);
+  const recent = new RecentKeys(100);
+  assert.equal(recent.has("a", 0), false);
+  recent.note("a", 0);
+  assert.deepEqual([recent.has("a", 99), recent.has("a", 100), recent.has("b", 99)], [true, false, false]);
+  recent.note("a", 140);
+  for (let n = 0; n < 3000; n++) recent.note(`key ${n}`, 150);
+  assert.equal(recent.has("a", 151), false);
 });

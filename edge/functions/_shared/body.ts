@@ -6,7 +6,7 @@ import { joined } from "./bytes.ts";
 import { Refusal } from "./refusal.ts";
 
 /** The time that a client may take to send its request. */
-const PATIENCE_MS = 30_000;
+const DEADLINE_MS = 30_000;
 
 /** The type that a member of a request must have. */
 export type Shape = "text" | "boolean" | "list of texts";
@@ -43,7 +43,7 @@ export async function readObject(request: Request, limit: number): Promise<Recor
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new Refusal(408, "timeout", "The request did not arrive in time.")),
-      PATIENCE_MS,
+      DEADLINE_MS,
     );
   });
   let bytes: Uint8Array | null;

@@ -3,7 +3,7 @@
 // Must stay true: request and token reach the host that hftok released the token for, and no other. A redirect is followed
 // only to the same scheme, host and port, and only where the request stays the same; every other one is an error.
 import type { Destination } from "./destination.ts";
-import type { Patience } from "./patience.ts";
+import type { IdleDeadline } from "./deadline.ts";
 import { Refusal } from "./refusal.ts";
 
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -18,10 +18,10 @@ export interface Outbound {
 }
 
 /** Sends a request, and gives the answer as soon as its headers are there. */
-export async function send(to: Destination, outbound: Outbound, patience: Patience): Promise<Response> {
+export async function send(to: Destination, outbound: Outbound, deadline: IdleDeadline): Promise<Response> {
   let url = to.url;
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    const answer = await attempt(url, outbound, patience);
+    const answer = await attempt(url, outbound, deadline);
     if (!REDIRECTS.includes(answer.status)) return answer;
     await answer.body?.cancel();
     const location = answer.headers.get("Location");
@@ -34,12 +34,12 @@ export async function send(to: Destination, outbound: Outbound, patience: Patien
   throw new Refusal(502, "redirected", "The provider redirects elsewhere, and tokens are not taken there.");
 }
 
-async function attempt(url: URL, outbound: Outbound, patience: Patience): Promise<Response> {
+async function attempt(url: URL, outbound: Outbound, deadline: IdleDeadline): Promise<Response> {
   try {
-    return await fetch(url, { ...outbound, redirect: "manual", signal: patience.signal });
+    return await fetch(url, { ...outbound, redirect: "manual", signal: deadline.signal });
   } catch {
     // The error may quote a header, so it is not passed on.
-    if (patience.ranOut) throw new Refusal(504, "timeout", "The provider did not answer in time.");
+    if (deadline.ranOut) throw new Refusal(504, "timeout", "The provider did not answer in time.");
     throw new Refusal(502, "unreachable", "The provider cannot be reached.");
   }
 }

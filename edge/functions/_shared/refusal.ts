@@ -4,7 +4,7 @@
 // the level of a credential that is not their own, and why it cannot be used, but never its id.
 import { HftokError, type Kind } from "./client/mod.ts";
 
-/** Why a request is not served. */
+/** The reason for which a request is not served. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -56,8 +56,8 @@ export function refusalOf(error: HftokError, as: "user" | "service"): Refusal {
   return new Refusal(STATUS[error.kind], error.kind, error.message, facts);
 }
 
-/** Runs calls of hftok, and turns what fails into a refusal. */
-export async function asking<Answer>(as: "user" | "service", calls: Promise<Answer>): Promise<Answer> {
+/** Runs calls of hftok, and turns a failure into a refusal. */
+export async function refusing<Answer>(as: "user" | "service", calls: Promise<Answer>): Promise<Answer> {
   try {
     return await calls;
   } catch (error) {

@@ -7,7 +7,7 @@
 //
 // Must stay true: nothing that a request says of its sender counts, except that JWT.
 import { Hftok, HftokError } from "./client/mod.ts";
-import { asking, Refusal } from "./refusal.ts";
+import { Refusal, refusing } from "./refusal.ts";
 import type { Settings } from "./settings.ts";
 
 /** Somebody whose JWT was verified. */
@@ -28,7 +28,7 @@ export async function authenticate(request: Request, settings: Settings): Promis
   const token = header.length <= LONGEST ? header.match(BEARER)?.[1] : undefined;
   if (!token) throw nobody();
   const hftok = new Hftok({ url: settings.url, token, apikey: settings.apikey });
-  const id = await asking("user", hftok.whoami(request.signal).catch(signedOut));
+  const id = await refusing("user", hftok.whoami(request.signal).catch(signedOut));
   // A caller without a sub is a database role to hftok, so all callers without one would be the same user.
   if (typeof id !== "string" || id === "" || id.startsWith("role:")) throw nobody();
   return { id, hftok };

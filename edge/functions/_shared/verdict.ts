@@ -6,7 +6,7 @@
 import type { Hftok, Json, Verdict } from "./client/mod.ts";
 import { Destination, matchesAny } from "./destination.ts";
 import { send } from "./outbound.ts";
-import { Patience } from "./patience.ts";
+import { IdleDeadline } from "./deadline.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A request that tells whether a token is one. */
@@ -27,7 +27,7 @@ export interface Finding {
   status: number | null;
 }
 
-const PATIENCE_MS = 10_000;
+const DEADLINE_MS = 10_000;
 
 /** The test request of a provider whose credentials are one text. */
 export async function testOf(hftok: Hftok, provider: string): Promise<Test> {
@@ -62,10 +62,10 @@ export async function judge(test: Test, token: string, client: AbortSignal): Pro
   const headers = test.headers.map((
     [name, value],
   ) => [name, value.replaceAll(test.placeholder, () => token)]);
-  const patience = new Patience(PATIENCE_MS, client);
+  const deadline = new IdleDeadline(DEADLINE_MS, client);
   try {
     const request = { method: test.method, headers: Object.fromEntries(headers) };
-    const answer = await send(test.destination, request, patience);
+    const answer = await send(test.destination, request, deadline);
     const told = test.answers[String(answer.status)];
     return {
       verdict: told === "verified" || told === "invalid" ? told : "indeterminate",
@@ -75,7 +75,7 @@ export async function judge(test: Test, token: string, client: AbortSignal): Pro
     if (!(error instanceof Refusal)) throw error;
     return { verdict: "indeterminate", status: null };
   } finally {
-    patience.end();
+    deadline.end();
   }
 }
 

@@ -10,21 +10,21 @@
 // - The token is the one that hftok resolves for this user and this host, or none. There is no other in this function, and
 //   none in its environment: whoever pays was found by the walk.
 // - It is sent to that host, and appears in no answer and no log.
-// - What users ask for can not make a token invalid: that is decided by the catalogue's own test request.
-import { afterwards } from "../_shared/afterwards.ts";
+// - No request of a user can make a token invalid: only the catalogue's own test request decides that.
+import { inBackground } from "../_shared/background.ts";
 import { readObject } from "../_shared/body.ts";
 import { Destination } from "../_shared/destination.ts";
 import { send } from "../_shared/outbound.ts";
-import { Patience } from "../_shared/patience.ts";
-import { asking, Refusal } from "../_shared/refusal.ts";
+import { IdleDeadline } from "../_shared/deadline.ts";
+import { Refusal, refusing } from "../_shared/refusal.ts";
 import { place, serve } from "../_shared/serve.ts";
 import { read, variable } from "../_shared/settings.ts";
 import { authenticate, service } from "../_shared/user.ts";
-import { asked } from "./asked.ts";
-import { declined } from "./declined.ts";
-import { Lately } from "./lately.ts";
+import { parseRequest } from "./inference_request.ts";
+import { upstreamError } from "./upstream_error.ts";
+import { RecentKeys } from "./recent.ts";
 import { relay } from "./relay.ts";
-import { isRefused } from "./refused.ts";
+import { isRefused } from "./token_verdict.ts";
 
 const NAME = "huggingface-inference";
 const PROVIDER = "huggingface";
@@ -33,40 +33,43 @@ const LARGEST = 8 * 1024 * 1024;
 
 const settings = read();
 const base = baseOf(variable("HF_BASE_URL") ?? "https://router.huggingface.co");
-const patienceMs = Number(variable("HF_TIMEOUT_SECONDS") ?? 60) * 1000;
-if (!(patienceMs > 0)) throw new Error("HF_TIMEOUT_SECONDS must be a number above 0");
-const verified = new Lately(5 * 60 * 1000);
+const deadlineMs = Number(variable("HF_TIMEOUT_SECONDS") ?? 60) * 1000;
+if (!(deadlineMs > 0)) throw new Error("HF_TIMEOUT_SECONDS must be a number above 0");
+const verified = new RecentKeys(5 * 60 * 1000);
 
 serve(NAME, ["POST"], settings, async (request) => {
   place(request, NAME, [""]);
   const user = await authenticate(request, settings);
-  const { model, orgId, levels, path, body } = asked(await readObject(request, LARGEST));
+  const { model, orgId, levels, path, body } = parseRequest(await readObject(request, LARGEST));
   const to = Destination.of(base + path);
   const hftok = service(settings);
   const need = { userId: user.id, orgId, model, host: to.host, levels };
-  const resolved = await asking("service", hftok.resolve(PROVIDER, need, request.signal));
+  const resolved = await refusing("service", hftok.resolve(PROVIDER, need, request.signal));
   const { token } = resolved;
   const source = resolved.source ?? "none";
-  const patience = new Patience(patienceMs, request.signal);
+  const deadline = new IdleDeadline(deadlineMs, request.signal);
   try {
     const authorization: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
     const headers = { "Content-Type": "application/json", ...authorization };
-    const answer = await send(to, { method: "POST", headers, body }, patience);
+    const answer = await send(to, { method: "POST", headers, body }, deadline);
     if (!answer.ok) {
       const refused = answer.status === 401 && await isRefused(hftok, need, resolved);
-      throw await declined(answer, { model, source, token }, refused);
+      throw await upstreamError(answer, { model, source, token }, refused);
     }
     const key = `${resolved.secret_id} ${resolved.version}`;
     const isNews = !verified.has(key);
     if (isNews) verified.note(key);
-    afterwards(NAME, [hftok.recordUsage(resolved), ...(isNews ? [hftok.report(resolved, "verified")] : [])]);
+    inBackground(NAME, [
+      hftok.recordUsage(resolved),
+      ...(isNews ? [hftok.report(resolved, "verified")] : []),
+    ]);
     const type = answer.headers.get("Content-Type") ?? "application/octet-stream";
-    return new Response(relay(answer, token, patience), {
+    return new Response(relay(answer, token, deadline), {
       status: answer.status,
       headers: { "Content-Type": type, "x-hftok-source": source },
     });
   } catch (error) {
-    patience.end();
+    deadline.end();
     if (error instanceof Refusal) error.headers["x-hftok-source"] = source;
     throw error;
   }

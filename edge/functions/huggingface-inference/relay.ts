@@ -2,44 +2,44 @@
 //
 // Must stay true: when the client goes, the provider is let go of; when nothing comes for too long, or the provider breaks
 // off, the client's stream breaks off too, and is never closed as if it were complete.
-import type { Patience } from "../_shared/patience.ts";
-import { Veil } from "../_shared/veil.ts";
+import type { IdleDeadline } from "../_shared/deadline.ts";
+import { Redactor } from "../_shared/redact.ts";
 
 /** The bytes of an answer, without the token should it be among them. */
 export function relay(
   answer: Response,
   token: string | null,
-  patience: Patience,
+  deadline: IdleDeadline,
 ): ReadableStream<Uint8Array> | null {
   if (!answer.body) {
-    patience.end();
+    deadline.end();
     return null;
   }
   const reader = answer.body.getReader();
-  const veil = token === null ? null : new Veil(token);
+  const redactor = token === null ? null : new Redactor(token);
   return new ReadableStream({
     async pull(controller) {
       try {
         while (true) {
-          patience.renew();
+          deadline.renew();
           const { done, value } = await reader.read();
-          patience.rest();
-          const bytes = done ? veil?.end() : veil ? veil.push(value) : value;
+          deadline.rest();
+          const bytes = done ? redactor?.end() : redactor ? redactor.push(value) : value;
           if (bytes && bytes.length > 0) controller.enqueue(bytes);
           if (done) {
             controller.close();
-            patience.end();
+            deadline.end();
             return;
           }
           if (bytes && bytes.length > 0) return;
         }
       } catch {
-        patience.end();
+        deadline.end();
         controller.error(new Error("the provider broke off"));
       }
     },
     async cancel() {
-      patience.end();
+      deadline.end();
       await reader.cancel().catch(() => {});
     },
   });

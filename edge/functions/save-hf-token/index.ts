@@ -12,11 +12,11 @@
 // service's key serves only to test what is stored, after hftok said that this user may write it.
 import { authenticate, type User } from "../_shared/user.ts";
 import { type Members, members, readObject } from "../_shared/body.ts";
-import { asking, Refusal } from "../_shared/refusal.ts";
+import { Refusal, refusing } from "../_shared/refusal.ts";
 import { json, place, serve } from "../_shared/serve.ts";
 import { read } from "../_shared/settings.ts";
-import { PROVIDER, stored, type Whose } from "./stored.ts";
-import { testStored, testUnsaved } from "./tested.ts";
+import { PROVIDER, savedToken, type Whose } from "./saved_token.ts";
+import { testStored, testUnsaved } from "./token_test.ts";
 
 const NAME = "save-hf-token";
 /** A token is a line; JSON around it, and a model's name, are not much more. */
@@ -41,7 +41,7 @@ serve(NAME, ["GET", "POST", "DELETE"], settings, async (request) => {
 
 async function save(user: User, { token, ...whose }: Members<typeof BODY>): Promise<Response> {
   if (token === undefined) throw new Refusal(400, "bad_input", "token must be given.");
-  const saved = await asking(
+  const saved = await refusing(
     "user",
     user.hftok.call("save_hf_token", {
       p_token: token,
@@ -54,7 +54,7 @@ async function save(user: User, { token, ...whose }: Members<typeof BODY>): Prom
 }
 
 async function show(user: User, whose: Whose): Promise<Response> {
-  const row = await stored(user, whose);
+  const row = await savedToken(user, whose);
   if (!row) return json({ ok: true, configured: false });
   const { secret_id, preview, status, warnings, expires_at, last_verified_at, updated_at } = row;
   const known = { preview, status, warnings: warnings ?? [], expires_at, last_verified_at, updated_at };
@@ -62,7 +62,7 @@ async function show(user: User, whose: Whose): Promise<Response> {
 }
 
 async function remove(user: User, { model, org_id, global }: Whose): Promise<Response> {
-  const deleted = await asking("user", user.hftok.remove(PROVIDER, { model, orgId: org_id, global }));
+  const deleted = await refusing("user", user.hftok.remove(PROVIDER, { model, orgId: org_id, global }));
   return json({ ok: true, deleted });
 }
 

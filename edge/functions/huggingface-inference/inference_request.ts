@@ -6,7 +6,7 @@ import { members } from "../_shared/body.ts";
 import { Refusal } from "../_shared/refusal.ts";
 
 /** A request to a model. */
-export interface Asked {
+export interface InferenceRequest {
   /** The model, as credentials for a model name it. */
   model: string;
   orgId: string | undefined;
@@ -25,7 +25,7 @@ const LONGEST = 96;
 const ROUTE = /:[\w-]{1,64}$/;
 
 /** The request in a body: `messages` are a chat, `inputs` any other task. */
-export function asked(body: Record<string, unknown>): Asked {
+export function parseRequest(body: Record<string, unknown>): InferenceRequest {
   const rest = Object.fromEntries(Object.entries(body).filter(([name]) => !OURS.includes(name)));
   const ours = Object.fromEntries(
     Object.entries(body).filter(([name]) => OURS.includes(name) || name === "model"),

@@ -2,7 +2,7 @@
 //
 // Must stay true: rows are read as the user, so that row security decides what there is to be seen.
 import type { Views } from "../_shared/client/mod.ts";
-import { asking, Refusal } from "../_shared/refusal.ts";
+import { Refusal, refusing } from "../_shared/refusal.ts";
 import type { User } from "../_shared/user.ts";
 
 /** The provider of these tokens. */
@@ -24,10 +24,10 @@ export function scope({ org_id, global }: Whose): "user" | "org" | "global" {
 }
 
 /** The row that shows a stored token; undefined when there is none that this user may see. */
-export async function stored(user: User, whose: Whose): Promise<Views["credentials"]["Row"] | undefined> {
+export async function savedToken(user: User, whose: Whose): Promise<Views["credentials"]["Row"] | undefined> {
   const owner = scope(whose);
   const named = { provider: `eq.${PROVIDER}`, model: `eq.${whose.model ?? ""}`, scope: `eq.${owner}` };
   const filter = owner === "global" ? named : { ...named, scope_id: `eq.${whose.org_id ?? user.id}` };
-  const [row] = await asking("user", user.hftok.rows("credentials", filter));
+  const [row] = await refusing("user", user.hftok.rows("credentials", filter));
   return row;
 }

@@ -1,4 +1,4 @@
-// Keeps a token out of what somebody answers: an echo, an error that quotes the request, a debugging endpoint. The token
+// Keeps a token out of a provider's answer: an echo, an error that quotes the request, a debugging endpoint. The token
 // may be an organisation's or the platform's, and the answer goes to a user.
 //
 // Must stay true: bytes are held back only while they could be the beginning of the token, so that a stream stays one.
@@ -7,7 +7,7 @@ import { joined } from "./bytes.ts";
 const MASK = new TextEncoder().encode("•••");
 
 /** A stream of bytes with the token replaced by a mask. */
-export class Veil {
+export class Redactor {
   readonly #token: Uint8Array;
   #held = new Uint8Array();
 
@@ -61,6 +61,6 @@ export class Veil {
 }
 
 /** The same for a text that is there as a whole. */
-export function veiled(text: string, token: string | null): string {
+export function redacted(text: string, token: string | null): string {
   return token ? text.replaceAll(token, "•••") : text;
 }

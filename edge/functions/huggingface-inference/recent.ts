@@ -5,7 +5,7 @@
 const MOST = 1000;
 
 /** Things that are news once in a while. */
-export class Lately {
+export class RecentKeys {
   readonly #ms: number;
   readonly #seen = new Map<string, number>();
 

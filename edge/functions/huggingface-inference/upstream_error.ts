@@ -4,10 +4,10 @@
 // the token out of it. A refusal of the token is not 401 to the client, who would take it for the end of their session.
 import { readUpTo } from "../_shared/body.ts";
 import { Refusal } from "../_shared/refusal.ts";
-import { veiled } from "../_shared/veil.ts";
+import { redacted } from "../_shared/redact.ts";
 
-/** With what a model was asked. */
-export interface Paid {
+/** The model that was asked, and the token that pays. */
+export interface Payer {
   model: string;
   /** The level of the walk, or `none`. */
   source: string;
@@ -17,25 +17,25 @@ export interface Paid {
 const LARGEST = 64 * 1024;
 const LONGEST_COMPLAINT = 500;
 
-/** Why an answer is no success. `isRefused` says that the token itself is refused. */
-export async function declined(answer: Response, paid: Paid, isRefused: boolean): Promise<Refusal> {
+/** The refusal for an answer that is no success. `isRefused`: the token itself is refused. */
+export async function upstreamError(answer: Response, payer: Payer, isRefused: boolean): Promise<Refusal> {
   const because = (status: number, code: string, message: string, headers: Record<string, string> = {}) =>
     new Refusal(status, code, message, {}, headers);
   const gated = answer.headers.get("X-Error-Code") === "GatedRepo";
-  const whose = `the token of level ${paid.source}`;
+  const whose = `the token of level ${payer.source}`;
   if (gated && (answer.status === 401 || answer.status === 403)) {
-    const page = `https://huggingface.co/${paid.model}`;
+    const page = `https://huggingface.co/${payer.model}`;
     return because(
       403,
       "gated",
-      paid.token === null
+      payer.token === null
         ? `This model is gated: accept its conditions on ${page}, and save a token of that account.`
         : `This model is gated: the account of ${whose} has to accept its conditions on ${page}.`,
     );
   }
   switch (answer.status) {
     case 401:
-      if (paid.token === null) {
+      if (payer.token === null) {
         return because(
           403,
           "token_needed",
@@ -54,7 +54,7 @@ export async function declined(answer: Response, paid: Paid, isRefused: boolean)
       return because(
         403,
         "forbidden",
-        paid.token === null
+        payer.token === null
           ? "Hugging Face does not let this model be used without a token."
           : `Hugging Face does not let ${whose} use this model: it lacks a permission, or a policy blocks it.`,
       );
@@ -63,14 +63,14 @@ export async function declined(answer: Response, paid: Paid, isRefused: boolean)
     case 429: {
       const seconds = wait(answer.headers);
       const when = seconds === null ? "later" : `in ${seconds} seconds`;
-      const limited = paid.token === null ? "requests without a token" : `the account of ${whose}`;
+      const limited = payer.token === null ? "requests without a token" : `the account of ${whose}`;
       const headers: Record<string, string> = seconds === null ? {} : { "Retry-After": String(seconds) };
       return because(429, "rate_limited", `Hugging Face limits ${limited}. Try again ${when}.`, headers);
     }
     case 400:
     case 413:
     case 422: {
-      const complaint = await complained(answer, paid.token);
+      const complaint = await complained(answer, payer.token);
       return because(answer.status, "bad_request", `The model cannot take this request${complaint}.`);
     }
     case 503:
@@ -101,5 +101,5 @@ async function complained(answer: Response, token: string | null): Promise<strin
     return "";
   }
   if (typeof text !== "string") return "";
-  return `: ${veiled(text, token).slice(0, LONGEST_COMPLAINT).replace(/\.+$/, "")}`;
+  return `: ${redacted(text, token).slice(0, LONGEST_COMPLAINT).replace(/\.+$/, "")}`;
 }

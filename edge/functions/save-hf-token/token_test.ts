@@ -4,22 +4,22 @@
 // - A stored token is opened only for who may write it, and only if it may be sent to the host of the test; what was found
 //   is reported for the version that was tested.
 // - A token that cannot be one is not sent anywhere.
-import { asking, Refusal } from "../_shared/refusal.ts";
+import { Refusal, refusing } from "../_shared/refusal.ts";
 import type { Settings } from "../_shared/settings.ts";
 import { service, type User } from "../_shared/user.ts";
 import { type Finding, judge, testOf } from "../_shared/verdict.ts";
-import { PROVIDER, scope, stored, type Whose } from "./stored.ts";
+import { PROVIDER, savedToken, scope, type Whose } from "./saved_token.ts";
 
 /** The answer to a test. */
-export interface Tested {
+export interface TestAnswer {
   verdict: Finding["verdict"];
   message: string;
   warnings: string[];
 }
 
 /** Tests a token that is not saved. */
-export async function testUnsaved(user: User, token: string, client: AbortSignal): Promise<Tested> {
-  const { ok, warnings } = await asking("user", user.hftok.check(PROVIDER, token));
+export async function testUnsaved(user: User, token: string, client: AbortSignal): Promise<TestAnswer> {
+  const { ok, warnings } = await refusing("user", user.hftok.check(PROVIDER, token));
   const complaints = warnings ?? [];
   if (!ok) {
     return {
@@ -28,7 +28,7 @@ export async function testUnsaved(user: User, token: string, client: AbortSignal
       warnings: complaints,
     };
   }
-  const finding = await judge(await asking("user", testOf(user.hftok, PROVIDER)), token.trim(), client);
+  const finding = await judge(await refusing("user", testOf(user.hftok, PROVIDER)), token.trim(), client);
   return { verdict: finding.verdict, message: sentence(finding), warnings: complaints };
 }
 
@@ -38,14 +38,14 @@ export async function testStored(
   whose: Whose,
   settings: Settings,
   client: AbortSignal,
-): Promise<Tested> {
-  const row = await stored(user, whose);
+): Promise<TestAnswer> {
+  const row = await savedToken(user, whose);
   if (!row) throw new Refusal(404, "no_token", "There is no token to test.");
   if (!row.writable) {
     throw new Refusal(403, "not_allowed", "Only who may change this token may have it tested.");
   }
   const hftok = service(settings);
-  const test = await asking("service", testOf(hftok, PROVIDER));
+  const test = await refusing("service", testOf(hftok, PROVIDER));
   const need = {
     userId: user.id,
     orgId: whose.org_id,
@@ -53,13 +53,13 @@ export async function testStored(
     host: test.destination.host,
     levels: [scope(whose) + (whose.model === undefined ? "" : "_model")],
   };
-  const resolved = await asking("service", hftok.resolve(PROVIDER, need));
+  const resolved = await refusing("service", hftok.resolve(PROVIDER, need));
   // Deleted or replaced while this was running.
   if (resolved.token === null || resolved.secret_id !== row.secret_id) {
     throw new Refusal(404, "no_token", "There is no token to test.");
   }
   const finding = await judge(test, resolved.token, client);
-  await asking("service", hftok.report(resolved, finding.verdict, sentence(finding)));
+  await refusing("service", hftok.report(resolved, finding.verdict, sentence(finding)));
   return { verdict: finding.verdict, message: sentence(finding), warnings: row.warnings ?? [] };
 }
 

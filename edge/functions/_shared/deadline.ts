@@ -1,10 +1,10 @@
 // The wait for an answer: it ends when no byte has come for too long, or when the client is gone.
 //
-// Must stay true: what was called is let go of as soon as the client is gone, so that nobody pays for an answer that nobody
+// Must stay true: the call to the provider ends as soon as the client is gone, so that nobody pays for an answer that nobody
 // reads.
 
-/** A limit that begins anew whenever something came. */
-export class Patience {
+/** A limit that begins anew whenever bytes came. */
+export class IdleDeadline {
   readonly #controller = new AbortController();
   readonly #ms: number;
   #timer: ReturnType<typeof setTimeout> | undefined;

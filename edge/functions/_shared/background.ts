@@ -1,6 +1,6 @@
 // Work that the client does not wait for: verdicts and usage.
 //
-// Must stay true: it ends even when the client is gone and the function would be put to sleep; that it failed is a line in
+// Must stay true: the work ends even when the client is gone and the function would be put to sleep. A failure is a line in
 // the log, and changes nothing for the client.
 import { HftokError } from "./client/mod.ts";
 import { log } from "./serve.ts";
@@ -11,7 +11,7 @@ interface Runtime {
 }
 
 /** Lets work go on by itself. */
-export function afterwards(name: string, work: Promise<unknown>[]): void {
+export function inBackground(name: string, work: Promise<unknown>[]): void {
   const all = Promise.all(work.map((it) =>
     it.catch((error) => {
       const code = error instanceof HftokError ? error.code ?? error.kind : "internal";

@@ -7,16 +7,16 @@
 // Must stay true:
 // - The token goes to the test's host only if hftok releases it for that host, and the verdict is about the version that was
 //   tested.
-// - Who asks for such a model in a loop does not have a good token tested in a loop; and who leaves at once does not keep others
-//   from learning that it is refused.
+// - A user who asks for such a model in a loop does not have a good token tested in a loop. A user who leaves at once does not
+//   keep others from learning that it is refused.
 import { type CompositeTypes, type Hftok, HftokError, type Need } from "../_shared/client/mod.ts";
 import { Refusal } from "../_shared/refusal.ts";
 import { judge, testOf } from "../_shared/verdict.ts";
-import { Lately } from "./lately.ts";
+import { RecentKeys } from "./recent.ts";
 
-/** Tokens that were just tested and not refused. One that was is tested again until hftok believes it. */
-const notRefused = new Lately(60 * 1000);
-/** Tests that are being made: whoever asks meanwhile shares their answer. */
+/** Tokens that were just tested and not refused. A refused token is tested again until hftok believes the refusal. */
+const notRefused = new RecentKeys(60 * 1000);
+/** Tests that are being made. A request that comes meanwhile shares the answer. */
 const underWay = new Map<string, Promise<boolean>>();
 
 /** Tests the token that was resolved, keeps the verdict, and says whether it is refused. */
@@ -30,7 +30,7 @@ export async function isRefused(
   if (notRefused.has(key)) return false;
   let test = underWay.get(key);
   if (!test) {
-    test = tested(hftok, need, resolved.token, resolved.source).finally(() => underWay.delete(key));
+    test = askProvider(hftok, need, resolved.token, resolved.source).finally(() => underWay.delete(key));
     underWay.set(key, test);
   }
   const refused = await test;
@@ -38,7 +38,7 @@ export async function isRefused(
   return refused;
 }
 
-async function tested(hftok: Hftok, need: Need, token: string, source: string): Promise<boolean> {
+async function askProvider(hftok: Hftok, need: Need, token: string, source: string): Promise<boolean> {
   try {
     const test = await testOf(hftok, "huggingface");
     const released = await hftok.resolve("huggingface", {
