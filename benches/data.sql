@@ -1,4 +1,4 @@
--- What the benchmark works on: as many users with a Hugging Face token each as :users says, sealed by hftok, and the same
+-- The benchmark's data: as many users with a Hugging Face token each as :users says, sealed by hftok, and the same
 -- tokens in plain tables; two named secrets' worth of names, and tables to write into.
 
 CREATE EXTENSION IF NOT EXISTS hftok;

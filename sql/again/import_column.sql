@@ -153,7 +153,7 @@ DECLARE
     attempt record;
     outcome pg_catalog.text;
     attempts int;
-    -- Of all of them.
+    -- The state of the whole run.
     pending int := 0;
     since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
     outcomes pg_catalog.text[] := '{imported,unchanged,skipped,duplicate,rejected,blank,blanked,discarded}';

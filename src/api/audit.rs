@@ -143,7 +143,7 @@ fn record_refusal(
 
 /// Records that the whole of what is stored is being verified.
 fn record_verify() -> Result<bool, Error> {
-    // What is read after this is what the chain tells, and not only what is to be chained.
+    // Earlier events are chained first, so that the verification meets them in the chain and not in the queue.
     audit::settle();
     audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
 }
@@ -162,7 +162,7 @@ fn pending_event(
     Ok(Event::decode(&pending.event).map(|event| audit::line(database(), &event)))
 }
 
-/// How the audit of this database is doing, as JSON. Times are microseconds since 2000.
+/// The state of this database's audit, as JSON. Times are microseconds since 2000.
 fn audit_state() -> Result<String, Error> {
     let state = audit_queue::with(|queue| {
         let found = queue.header.lane(database());

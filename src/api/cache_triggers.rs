@@ -1,4 +1,4 @@
-//! What the triggers of `sql/again/levels.sql` call: sessions are told that what they know has changed.
+//! Functions of the triggers in `sql/again/levels.sql`: they tell sessions that remembered facts have changed.
 
 use hftok_core::binding::Scope;
 

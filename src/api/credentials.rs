@@ -35,7 +35,7 @@ pub struct Saving<'a> {
     pub secret: &'a str,
     /// The model it is reserved for, or empty.
     pub model: &'a str,
-    /// What its owner calls it; what it was called before when not given.
+    /// The owner's name for it; the former name stays when none is given.
     pub label: Option<&'a str>,
     /// When it ends.
     pub expires_at: Option<TimestampWithTimeZone>,
@@ -255,7 +255,7 @@ fn reseal(
     row.expires_at = p_new_expiry;
     row.seal(&value.as_ref())?;
     if let Some(scope) = Scope::parse(&row.scope) {
-        // Whoever calls this has locked the owner, and then the row.
+        // The caller has locked the owner, and then the row.
         Counted::lock(scope, &row.scope_id)?.admit_bytes(row.size().saturating_sub(former))?;
     }
     Ok(row.sealed)
@@ -279,7 +279,7 @@ fn report_credential(
     let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
     let message = message.as_deref();
     match secrets::report(id, verdict, message, p_version)? {
-        // What the first refusal of a credential that worked leaves as it is.
+        // The first refusal of a credential that worked leaves its verdict as it was, and so the integration's status too.
         Some(kept) if kept == verdict => integrations::report(id, verdict, message),
         _ => Ok(()),
     }

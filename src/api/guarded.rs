@@ -7,7 +7,7 @@ export! {
     guarded:
     /// The versions of a named secret.
     secret_history,
-    /// Which secrets hold a value.
+    /// Finds the secrets that hold a value.
     find_secret,
     /// DELETE on the views of named secrets.
     delete_vault_row,

@@ -1,4 +1,4 @@
-//! Who hftok takes the caller for. Policies and views ask here, with the privileges of whoever reads.
+//! The identity that the caller has for hftok. Policies and views ask here, with the reader's privileges.
 //!
 //! What must stay true: what a policy asks never fails. Postgres may put a reader's own conditions before the policy, and an
 //! error would then tell which hidden rows fulfil them.

@@ -56,7 +56,7 @@ struct Finding {
     reason: Option<String>,
     /// It was looked at, and found to be no credential.
     is_judged: bool,
-    /// What is said of it though it is imported.
+    /// Warnings about a value that is imported all the same.
     warnings: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ impl Finding {
                     warnings: checked.warnings.iter().map(ToString::to_string).collect(),
                     ..Self::default()
                 },
-                // What came out of something else under a wrong key looks like no credential either.
+                // A decryption under a wrong key gives a text that looks like no credential either.
                 Err(Error::Rejected(rejection)) => Self {
                     is_blank: rejection == Rejection::Blank,
                     is_judged: stored == Some(value),

@@ -100,7 +100,7 @@ fn import_vault_names(p_view: Option<pg_sys::Oid>) -> Result<(), Error> {
     read_rows(&caller, &Admitted::to(&caller, view, reads.get(..3).unwrap_or(&reads), &[])?, &names)
 }
 
-/// What a Vault's view shows of one secret.
+/// Reads one secret through a Vault's view.
 fn import_vault_value(p_view: Option<pg_sys::Oid>, p_id: Option<Uuid>) -> Result<Option<HandedOn>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
@@ -114,7 +114,7 @@ fn import_vault_value(p_view: Option<pg_sys::Oid>, p_id: Option<Uuid>) -> Result
     row.map(|row| ROW.hand_on(&row)).transpose()
 }
 
-/// What a table is called by.
+/// The names by which a table and its columns are found.
 #[derive(PartialEq)]
 struct ImportNames {
     /// The table that is moved in.

@@ -11,7 +11,7 @@ use crate::pg::call::json::Jsonb;
 use crate::pg::who::request;
 use crate::settings;
 
-/// What every function does first that takes or gives plaintext.
+/// The first step of every function that takes or gives plaintext.
 pub fn admit_plaintext() -> Result<(), Error> {
     request::refuse_get()
 }
@@ -109,7 +109,7 @@ pub fn reserved<T>(value: Option<T>, complaint: &'static str) -> Result<(), Erro
     if value.is_some() { Err(Error::BadInput(complaint)) } else { Ok(()) }
 }
 
-/// Where a secret with this binding is found. Only for bindings that are an address of their own.
+/// The key under which a secret with this binding is found. Only for bindings that are an address of their own.
 pub fn binding_key(binding: &Binding<'_>) -> Uuid {
     // The id counts only for a secret that has no address.
     Uuid::from_bytes(binding.key(&[0; 16]))

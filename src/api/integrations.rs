@@ -142,7 +142,7 @@ fn update_integration_credentials(
     let mut found = reached.credentials()?;
     let former = found.row.version;
     let merged;
-    // What is stored is opened only where some of it is to stay: credentials that are damaged can be replaced.
+    // The stored value is opened only where some of it is to stay, so that damaged credentials can be replaced.
     let given = if may_be_masked(given) && given != found.preview() {
         merged = merge(given, found.row.open()?.expose()).map_err(Error::Rejected)?;
         merged.as_ref().map(|merged| merged.as_str())
@@ -253,8 +253,8 @@ fn user_of(caller: &Caller, id: Option<Uuid>, named: Option<&str>) -> Result<Str
     }
 }
 
-/// Whom a backend names. With `hftok.require_user = never` it may name nobody, and reaches the integration as its owner does;
-/// the audit then names no user, because nobody did.
+/// The user that a backend names. With `hftok.require_user = never` it may name nobody, and reaches the integration as its owner
+/// does; the audit then names no user, because nobody did.
 fn named_or_owner(id: Option<Uuid>, named: Option<&str>) -> Result<String, Error> {
     if named.is_none() && settings::require_user() == RequireUser::Never {
         return integrations::owner(required(id, NO_ID)?);

@@ -1,4 +1,4 @@
-//! Who acts, and whose credential is meant.
+//! The actor of a call, and the owner of the credential that is meant.
 //!
 //! What must stay true: a service may name anybody, and then has that one's rights and no more; an end user is always
 //! who the JWT says, and what is not theirs is answered like what is not there.
@@ -10,7 +10,7 @@ use crate::pg::who::caller::Caller;
 use crate::pg::who::identity::canonical_id;
 use crate::store::members;
 
-/// Who acts.
+/// The actor of a call.
 pub enum Actor {
     /// The trusted backend or the operator: may write for whoever they name.
     Trusted,
@@ -18,11 +18,11 @@ pub enum Actor {
     User(String),
 }
 
-/// Whose credential it is.
+/// The owner of a credential.
 pub struct Owner {
     /// The kind of owner.
     pub scope: Scope,
-    /// Which one.
+    /// The owner's id.
     pub id: String,
 }
 

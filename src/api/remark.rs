@@ -1,4 +1,4 @@
-//! What a backend passes on of an upstream's words.
+//! The part of an upstream's words that a backend passes on.
 
 use hftok_core::keyring_state::State;
 use hftok_core::remark::without_credentials;
@@ -17,7 +17,7 @@ pub fn said(
 ) -> Result<Option<String>, Error> {
     let Some(words) = words.filter(|words| !words.is_empty()) else { return Ok(words.map(str::to_owned)) };
     let found = match keys::state() {
-        // Whatever is wrong with it is for others to tell.
+        // Other functions report what is wrong with the credential.
         State::Open { .. } => about().ok().flatten(),
         _ => None,
     };

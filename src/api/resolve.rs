@@ -116,7 +116,7 @@ fn token_provided(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Res
     ended(request.walk(|_| ()))
 }
 
-/// That a walk was stopped is an answer here, not an error.
+/// A stopped walk is an answer here, not an error.
 fn ended(walked: Result<Option<Resolved>, Error>) -> Result<bool, Error> {
     match walked {
         Ok(taken) => Ok(taken.is_some()),
@@ -125,7 +125,7 @@ fn ended(walked: Result<Option<Resolved>, Error>) -> Result<bool, Error> {
     }
 }
 
-/// Who looks at a walk.
+/// The reader of an explained walk.
 enum Viewer {
     /// The backend, the operator, the auditor: every level.
     All,
@@ -151,7 +151,7 @@ impl Viewer {
         let request = Request::new(provider, WalkArguments { user, ..arguments })?;
         match self {
             Self::All => request.on_behalf(),
-            // Whom they name is nobody who acts: they themselves do.
+            // A user who names somebody else still acts as themselves.
             Self::User(own) => admit(own, &request).map(|()| request),
         }
     }
@@ -190,7 +190,7 @@ fn admit(own: &str, request: &Request) -> Result<(), Error> {
     if request.user() == Some(own) && is_member { Ok(()) } else { Err(Error::NotFound(Object::Owner)) }
 }
 
-/// What is to be said of an outcome beyond its name.
+/// A sentence on an outcome, beyond its name.
 fn detail(step: &LevelResult) -> Option<&'static str> {
     let goes_on = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
     Some(match step.outcome {

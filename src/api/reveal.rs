@@ -59,7 +59,7 @@ fn open_vault_row(
     let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
         return Ok(None);
     };
-    // Whatever the row says: through this view only secrets of the operator open.
+    // The row's own scope does not count: only secrets of the operator open through this view.
     let scope = Scope::Vault;
     let [owner, provider, model, name] =
         [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |StoredText(text)| text));

@@ -1,4 +1,4 @@
-//! How hftok is doing, for those who run it and for the application's administrators.
+//! The state of hftok, for those who run it and for the application's administrators.
 
 use std::ffi::CStr;
 

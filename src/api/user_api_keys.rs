@@ -1,5 +1,5 @@
-//! What the triggers of user_api_keys call: a key is sealed when its row comes, and stored when its row is written.
-//! In between lies only what is sealed.
+//! Functions of the triggers on user_api_keys: they seal a key when its row comes, and store it when the row is written.
+//! In between only the sealed form is kept.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ fn stage_api_key(
     })?;
     staged.set_value(&secret(checked.value)?)?;
     let mask = staged.preview().to_owned();
-    // Of several rows for one key Postgres keeps the first.
+    // Postgres keeps the first of several rows for one key.
     STAGED.with_borrow_mut(|all| {
         all.entry((user.to_owned(), service.to_owned())).or_insert(staged);
     });

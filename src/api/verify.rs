@@ -18,8 +18,7 @@ use crate::store::versions;
 
 export!(value_fault, superseded_fault, is_secret, data_key_fault);
 
-/// What is wrong with a sealed value. Without a binding key that of the row is not looked at (previous versions
-/// have none).
+/// The fault of a sealed value. Without a binding key, the one of the row is not looked at: previous versions have none.
 #[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
 fn value_fault(
     p_id: Option<Uuid>,
@@ -78,7 +77,7 @@ fn value_fault(
     Ok(None)
 }
 
-/// What is wrong with when a version was replaced.
+/// The fault of the time at which a version was replaced.
 fn superseded_fault(
     p_secret_id: Option<Uuid>,
     p_version: Option<i32>,
@@ -109,7 +108,7 @@ fn is_secret(
         && p_version.is_some_and(|version| version > 0))
 }
 
-/// What is wrong with a wrapped data key.
+/// The fault of a wrapped data key.
 fn data_key_fault(
     p_id: Option<i32>,
     p_purpose: Option<&str>,
@@ -135,7 +134,7 @@ fn data_key_fault(
     identity::home().and_then(|home| key.unwrap(&home)).map_or_else(fault, |()| Ok(None))
 }
 
-/// What is wrong with a row is an answer; that hftok is sealed is an error.
+/// A fault of a row is an answer. A sealed hftok is an error.
 pub(super) fn fault(error: Error) -> Result<Option<String>, Error> {
     match error {
         Error::Damaged { .. } => Ok(Some("does not open: it, or what it is bound to, was changed".into())),

@@ -1,4 +1,4 @@
-//! What an end user sees of each view: found by their id and an index, not filtered out of everybody's rows.
+//! Rows of each view that an end user sees: an index finds them by the user's id, and no filter runs over everybody's rows.
 //!
 //! What must stay true: who reads is asked here and never an argument, and nothing of a reader's statement comes in. So neither
 //! conditions nor statistics of theirs meet a row that they may not see. Which rows belong to a user stands in `sql/`.
@@ -78,7 +78,7 @@ fn visible_usage() -> Result<RowSet, Error> {
     seen_by_caller_or_administrator(&READ_USAGE, &READ_ALL_USAGE)
 }
 
-/// What the caller did and what was done with what is theirs; everything for administrators.
+/// Events that the caller caused, and events about the caller's credentials; all events for administrators.
 fn visible_audit_events() -> Result<RowSet, Error> {
     seen_by_caller_or_administrator(&READ_EVENTS, &READ_ALL_EVENTS)
 }

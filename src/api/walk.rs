@@ -48,7 +48,7 @@ impl Parameter for WalkArguments<'_> {
     }
 }
 
-/// What is asked for.
+/// A request for a credential.
 pub struct Request {
     /// The provider that a credential is wanted for.
     provider: Entry,
@@ -64,21 +64,21 @@ pub struct Request {
     levels: Option<Vec<Level>>,
 }
 
-/// A level, and what it came to.
+/// A level and its outcome.
 pub struct LevelResult {
     /// The level.
     pub level: Level,
-    /// What it came to.
+    /// The outcome at this level.
     pub outcome: Outcome,
     /// Its credential, when it has one that is stored.
     pub secret: Option<Seen>,
 }
 
-/// What is said of a credential that a walk came by.
+/// The facts about a credential that a walk came by.
 pub struct Seen {
-    /// Which it is.
+    /// Its id, version and end.
     pub stored: CredentialVersion,
-    /// What may be shown of its value.
+    /// The mask of its value.
     pub preview: Vec<u8>,
     /// Whether the walk goes on when it cannot be used.
     pub may_continue: bool,
@@ -86,17 +86,17 @@ pub struct Seen {
     pub has_own_hosts: bool,
 }
 
-/// What a walk ended with.
+/// The credential that a walk ended with.
 pub struct Resolved {
-    /// Where it was found.
+    /// The level that has it.
     pub level: Level,
     /// The value.
     pub value: Plaintext,
-    /// Which credential it was, when it is one that is stored.
+    /// Its id, version and end, when it is a stored one.
     pub stored: Option<CredentialVersion>,
 }
 
-/// Which credential a value came from.
+/// The credential and version that a value came from.
 #[derive(Clone, Copy)]
 pub struct CredentialVersion {
     /// Its id.
@@ -259,14 +259,14 @@ impl Request {
         Ok((LevelResult { level, outcome, secret: Some(Seen::from(secret)) }, value))
     }
 
-    /// Where the credential of a level is; nowhere when the request does not name whose.
+    /// The binding of a level's credential; none when the request does not name its owner.
     fn binding(&self, level: Level) -> Option<Binding<'_>> {
         let (scope, scope_id) = self.owner(level)?;
         let model = if level.is_for_model() { self.model.as_deref()? } else { "" };
         Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "" })
     }
 
-    /// Whose credential a level is about; nobody's when the request does not name them.
+    /// The owner of a level's credential; none when the request does not name one.
     fn owner(&self, level: Level) -> Option<(Scope, &str)> {
         match level {
             Level::User | Level::UserModel => Some((Scope::User, self.user()?)),

@@ -177,7 +177,7 @@ struct RoundRecords {
     batch: Batch,
     /// The number of the last one.
     end: u64,
-    /// What found no room in the queue.
+    /// Counts of the records that found no room in the queue.
     left_out: Vec<LeftOut>,
 }
 

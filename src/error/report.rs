@@ -1,4 +1,4 @@
-//! What a caller sees of each error: one table from variant to SQLSTATE, message, detail and hint.
+//! The caller's view of each error: one table from variant to SQLSTATE, message, detail and hint.
 //!
 //! What must stay true: messages of class PT are constant ASCII, because PostgREST puts them into the HTTP status line; details
 //! name the object; hints name paths and settings only to operators. Classes 08, 40, 55 and 57 are never raised: PostgREST
@@ -16,7 +16,7 @@ use super::{Error, Object};
 const ASK: &str =
     "An operator finds the reason in hftok.status(), and the remedy in hftok.unseal() and the server's log.";
 
-/// What a caller sees of an error.
+/// The caller's view of an error.
 pub struct Report {
     /// Five characters.
     pub sqlstate: [u8; 5],
@@ -184,7 +184,7 @@ fn report(sqlstate: &[u8; 5], message: &'static str) -> Report {
     Report { sqlstate: *sqlstate, message: Cow::Borrowed(message), detail: None, hint: None }
 }
 
-/// What can be done about a credential that cannot be used, and by whom.
+/// The remedy for a credential that cannot be used, and who has it.
 fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
     match outcome {
         Outcome::NotMember => {

@@ -14,7 +14,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// What is wrong, and what is to be done.
+    /// The fault and its remedy.
     pub fn words(self) -> (&'static str, &'static str) {
         let no_gateway = "request.jwt.claims is set, but this login is no gateway";
         match self {
@@ -34,7 +34,7 @@ impl Standing {
         }
     }
 
-    /// Of which roles that is said.
+    /// The roles that the fault is about.
     pub fn detail(self, login: &str, role: &str) -> String {
         match self {
             Self::ForeignRole => {

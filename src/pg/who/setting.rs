@@ -4,12 +4,12 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// How long a change lasts.
+/// The life of a change.
 #[derive(Clone, Copy)]
 pub(super) enum Lasts {
-    /// Until the level of settings ends that is open now, as for a function with SET.
+    /// It ends with the level of settings that is open now, as for a function with SET.
     Level,
-    /// Until the transaction ends, as for `set_config(name, value, is_local => true)`.
+    /// It ends with the transaction, as for `set_config(name, value, is_local => true)`.
     Transaction,
 }
 
