@@ -36,6 +36,11 @@ impl Region {
 
 /// The regions of a process' memory that contain one of the needles. `Err` when we may not look.
 pub fn regions_with(process: u32, needles: &[Vec<u8>]) -> Result<Vec<Region>, std::io::Error> {
+    regions_where(process, |bytes| needles.iter().any(|needle| contains(bytes, needle)))
+}
+
+/// The regions of a process' memory whose bytes are such. `Err` when we may not look.
+pub fn regions_where(process: u32, is_such: impl Fn(&[u8]) -> bool) -> Result<Vec<Region>, std::io::Error> {
     let memory = File::open(format!("/proc/{process}/mem"))?;
     let maps = fs::read_to_string(format!("/proc/{process}/maps"))?;
     let mut found = Vec::new();
@@ -54,7 +59,7 @@ pub fn regions_with(process: u32, needles: &[Vec<u8>]) -> Result<Vec<Region>, st
         if memory.read_exact_at(&mut bytes, start).is_err() {
             continue;
         }
-        if needles.iter().any(|needle| contains(&bytes, needle)) {
+        if is_such(&bytes) {
             found.push(Region { process, line: line.into(), start, end });
         }
     }
@@ -72,6 +77,18 @@ pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
         at += 1;
     }
     false
+}
+
+/// Whether bytes contain a part of an expanded AES-256 key: most of its words are the word before, and the one eight before,
+/// added up. No key need be known for that.
+pub fn has_key_schedule(bytes: &[u8]) -> bool {
+    let (chunks, _) = bytes.as_chunks();
+    let words: Vec<u32> = chunks.iter().map(|chunk| u32::from_ne_bytes(*chunk)).collect();
+    words.windows(16).any(|w| {
+        [9, 10, 11, 13, 14, 15].iter().all(|at| w[*at] == w[at - 8] ^ w[at - 1])
+            && w.iter().all(|word| *word != 0)
+            && w[1..].iter().all(|word| *word != w[0])
+    })
 }
 
 /// The process of a server whose title contains this, if there is one.

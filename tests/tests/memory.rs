@@ -2,7 +2,7 @@
 
 use hftok_tests::answer::{create, get, one, refused, sealed_reason};
 use hftok_tests::cluster::Cluster;
-use hftok_tests::process::{Region, regions_with, titled};
+use hftok_tests::process::{Region, has_key_schedule, regions_where, regions_with, titled};
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
@@ -86,4 +86,34 @@ fn a_key_command_leaves_nothing_either() {
     let left = found(&cluster, &needles).expect("readable a moment ago");
     assert!(left.is_empty(), "left after sealing: {left:#?}");
     assert_eq!(one::<i64>(&mut client, "SELECT secrets FROM hftok.status()", &[]), 1);
+}
+
+/// The expanded keys of the cipher lie on the stack of the process that seals or opens, and begin with the key.
+#[test]
+fn no_process_keeps_the_schedule_of_a_key() {
+    // Words as those of a schedule are, made up.
+    let mut words: Vec<u32> = (1..=8_u32).map(|number| number.wrapping_mul(0x9e37_79b9)).collect();
+    for at in 8..60 {
+        words.push(words[at - 8] ^ if at % 4 == 0 { words[at - 1].rotate_left(8) } else { words[at - 1] });
+    }
+    let own = regions_where(std::process::id(), has_key_schedule);
+    let Ok(own) = own else {
+        return eprintln!("skipped: the memory of a process cannot be read here; be root");
+    };
+    assert!(!own.is_empty(), "{words:?}: if none is found here, finding none proves nothing");
+
+    let cluster = Setup::default().setting("shared_buffers = 1MB").start();
+    let mut client = cluster.database("app");
+    let mut reader = cluster.client("postgres", "app");
+    create(&mut client, "name", "value");
+    // The shortest way from the cipher to an answer, so that little of the stack is used again.
+    for _ in 0..100 {
+        assert_eq!(get(&mut reader, "name").expect("opens"), "value");
+    }
+    for process in cluster.processes() {
+        let Ok(found) = regions_where(process, has_key_schedule) else { continue };
+        // The heap has one of Postgres' own: that of OpenSSL, by which it draws random numbers.
+        let stack = found.iter().find(|region| region.line.ends_with("[stack]"));
+        assert!(stack.is_none(), "a schedule of a key: {stack:#?}");
+    }
 }

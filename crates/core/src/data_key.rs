@@ -19,7 +19,8 @@ use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::identity::{Identity, NOBODY};
 use crate::plaintext::{Plaintext, PlaintextRef};
-use crate::{NoRandomness, fill_random, random, without_trace};
+use crate::trace::without_trace;
+use crate::{NoRandomness, fill_random, random};
 
 /// The id of a data key: random, positive, never used again in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -38,6 +38,7 @@ pub mod preview;
 pub mod provider;
 pub mod remark;
 pub mod root_key;
+mod trace;
 pub mod walk;
 
 use rand::TryRng;
@@ -76,21 +77,4 @@ pub fn is_uuid(value: &str) -> bool {
 pub(crate) fn uuid(value: &str) -> Option<[u8; 16]> {
     let digits: String = is_uuid(value).then(|| value.chars().filter(|letter| *letter != '-').collect())?;
     u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
-}
-
-/// Runs what works with a key, and then overwrites the part of the stack that it used: ciphers are built and moved
-/// there, and the first bytes of an expanded AES key are the key.
-#[inline(never)]
-pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
-    #[inline(never)]
-    fn overwrite() {
-        std::hint::black_box([0_u8; 8192]);
-    }
-    #[inline(never)]
-    fn apart<R>(work: impl FnOnce() -> R) -> R {
-        work()
-    }
-    let result = apart(work);
-    overwrite();
-    result
 }

@@ -12,7 +12,7 @@ use crate::data_key::{DataKey, DataKeyId, Purpose, hmac};
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::identity::Identity;
 use crate::plaintext::PlaintextRef;
-use crate::without_trace;
+use crate::trace::without_trace;
 
 /// The number a root key goes by in the keyring: 1 to 2^31-1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

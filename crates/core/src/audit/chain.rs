@@ -11,7 +11,8 @@ use super::event::Event;
 use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, hmac};
 use crate::identity::Identity;
-use crate::{NoRandomness, fill_random, without_trace};
+use crate::trace::without_trace;
+use crate::{NoRandomness, fill_random};
 
 /// The id of the key that made the link, then an HMAC-SHA256.
 pub type Link = [u8; 36];

@@ -1,0 +1,157 @@
+//! Work with keys leaves nothing of them on the stack.
+//!
+//! Ciphers are built and moved on the stack, and the first bytes of an expanded AES key are the key. The ciphers' own wiping
+//! (`zeroize`) is off: it clears two schedules byte by byte, and no copy that a move left behind.
+//!
+//! What must stay true: a cipher lives nowhere but inside [`without_trace`], and reaches no deeper than [`DEPTH`].
+
+/// The part of the stack that is overwritten. Calls that are not inlined reach deeper.
+const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 16 * 1024 };
+
+/// Runs what works with a key, and then overwrites the part of the stack that it used.
+#[inline(never)]
+pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
+    #[inline(never)]
+    fn overwrite() {
+        std::hint::black_box(&mut [0_u8; DEPTH]);
+    }
+    #[inline(never)]
+    fn apart<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+    let result = apart(work);
+    overwrite();
+    result
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
+mod tests {
+    use std::fs::{File, read_to_string};
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    use std::thread;
+
+    use xaes_256_gcm::Xaes256Gcm;
+    use xaes_256_gcm::aead::KeyInit;
+
+    use super::{DEPTH, without_trace};
+    use crate::binding::{Binding, Context, Scope};
+    use crate::data_key::{DataKey, DataKeyId, Purpose};
+    use crate::envelope::{self, Envelope};
+    use crate::plaintext::PlaintextRef;
+
+    /// Whether a part of an expanded AES-256 key lies here: in a schedule most words are the word before, and the one eight
+    /// before, added up. No key need be known for that.
+    fn has_schedule(bytes: &[u8]) -> bool {
+        let words: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|word| u32::from_ne_bytes(word.try_into().expect("four bytes")))
+            .collect();
+        words.windows(16).any(|w| {
+            [9, 10, 11, 13, 14, 15].iter().all(|at| w[*at] == w[at - 8] ^ w[at - 1])
+                && w.iter().all(|word| *word != 0)
+                && w[1..].iter().all(|word| *word != w[0])
+        })
+    }
+
+    /// What was left behind.
+    #[derive(Debug)]
+    struct Left {
+        /// Some part of an expanded key, anywhere in the process.
+        has_schedule: bool,
+        /// The bytes of the stack that were used.
+        depth: usize,
+    }
+
+    /// Has work done by a thread whose stack nobody used before, and looks at the memory of the process before the thread goes on.
+    fn left_by(work: impl FnOnce() + Send) -> Left {
+        let (from, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let (from, is_over) = (&from, &is_over);
+            // Larger than what the system keeps for later threads, so it is fresh and goes with its thread.
+            let thread = thread::Builder::new().stack_size(64 << 20);
+            let working = thread.spawn_scoped(scope, move || {
+                let here = 0_u8;
+                work();
+                from.store((&raw const here).addr(), SeqCst);
+                while !is_over.load(SeqCst) {
+                    std::hint::spin_loop();
+                }
+            });
+            while from.load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+            let left = look(from.load(SeqCst));
+            is_over.store(true, SeqCst);
+            working.expect("a thread").join().expect("no panic");
+            left
+        })
+    }
+
+    /// Looks through everything that the process can write.
+    fn look(stack: usize) -> Left {
+        let memory = File::open("/proc/self/mem").expect("memory");
+        let mut left = Left { has_schedule: false, depth: 0 };
+        let (mut part, zeroes) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        for line in read_to_string("/proc/self/maps").expect("maps").lines() {
+            let (range, rights) = line.split_once(' ').expect("a range and rights");
+            let (start, end) = range.split_once('-').expect("a range");
+            let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16).expect("an address"));
+            // Parts overlap by a schedule.
+            for at in (start..end).step_by(part.len() - 256).filter(|_| rights.starts_with("rw")) {
+                let length = part.len().min(end - at);
+                if memory.read_exact_at(&mut part[..length], at as u64).is_err() {
+                    break;
+                }
+                if part == zeroes {
+                    continue;
+                }
+                left.has_schedule |= has_schedule(&part[..length]);
+                // A stack grows downwards.
+                if (start..end).contains(&stack) && left.depth == 0 {
+                    let deepest = part[..length].iter().position(|byte| *byte != 0).unwrap_or(length);
+                    left.depth = stack.saturating_sub(at + deepest);
+                }
+                // Nothing of it is found a second time, here.
+                part.fill(0);
+            }
+        }
+        left
+    }
+
+    /// In one test, so that no cipher of another one is met.
+    #[test]
+    fn sealing_and_opening_leave_no_schedule() {
+        let key = DataKey::random(DataKeyId::random().expect("an id"), Purpose::Values).expect("a key");
+        let cipher = || Xaes256Gcm::new((&key.bytes).into());
+        let left = left_by(|| drop(std::hint::black_box(cipher())));
+        assert!(left.has_schedule, "if none is found here, finding none proves nothing");
+        let empty = left_by(|| without_trace(|| ()));
+        assert!(empty.depth >= DEPTH && !empty.has_schedule, "{empty:?}");
+
+        let binding =
+            Binding { scope: Scope::User, scope_id: "alice", provider: "huggingface", model: "", name: "" };
+        let context =
+            Context { secret_id: [7; 16], version: 1, binding, allowed_hosts: None, expires_at: None };
+        let values = key.for_values().expect("a key for values");
+        for length in [0, 37, 5000] {
+            let value = vec![b'v'; length];
+            let value = PlaintextRef::from_bytes(&value);
+            // First by itself, which says how deep it reaches, in whatever form the cipher has here.
+            let (mut sealed, mut opened) = (Vec::new(), None);
+            let associated = b"associated";
+            let seal = left_by(|| sealed = envelope::seal(&cipher(), 1, &value, associated).expect("sealed"));
+            assert!(seal.depth < DEPTH * 3 / 4, "{seal:?}");
+            let envelope = Envelope::parse(&sealed).expect("an envelope");
+            let open = left_by(|| opened = envelope.open(&cipher(), associated).ok());
+            assert!(open.depth < DEPTH * 3 / 4 && opened.is_some(), "{open:?}");
+
+            let left = left_by(|| sealed = values.seal(&value, &context).expect("sealed"));
+            assert!(!left.has_schedule, "sealing {length} bytes");
+            let envelope = Envelope::parse(&sealed).expect("an envelope");
+            let left = left_by(|| drop(values.open(&envelope, &context).expect("opened")));
+            assert!(!left.has_schedule, "opening {length} bytes");
+        }
+    }
+}
