@@ -58,6 +58,36 @@ $$;
 COMMENT ON FUNCTION hftok_import.import_source IS
     'How import_column() and blank_column() call and address a column; for programs that import its values themselves.';
 
+-- The caller's expression sees values of Postgres' own types only: operators and casts of other types are the owner's.
+CREATE OR REPLACE FUNCTION hftok_private.import_opening(
+    p_table regclass, p_open text, p_role oid, OUT opening text, OUT types oid[], OUT others text, OUT reads int2[]
+)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH RECURSIVE columns AS (
+        SELECT a.attnum, a.attname, a.atttypid AS type FROM pg_attribute a
+        WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
+        AND has_column_privilege(p_role, p_table, a.attnum, 'SELECT')
+    ), bases AS (
+        SELECT c.attnum, c.type FROM columns c
+        UNION ALL
+        SELECT b.attnum, t.typbasetype FROM bases b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
+    ), plain AS (
+        SELECT c.attnum, c.attname, p.oid AS type, p.typname, row_number() OVER (ORDER BY c.attnum) AS at
+        FROM columns c JOIN bases b ON b.attnum = c.attnum JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
+        JOIN pg_type p ON p.oid = CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.oid ELSE 'text'::regtype END
+    )
+    SELECT format(E'SELECT pg_catalog.btrim((%s\n)) FROM (SELECT %s) AS %s', p_open,
+            coalesce(string_agg(format('$%s AS %I', p.at, p.attname), ', ' ORDER BY p.at), '1'),
+            (SELECT quote_ident(c.relname) FROM pg_class c WHERE c.oid = p_table)),
+        array_agg(p.type ORDER BY p.at),
+        string_agg(format(', %I::pg_catalog.%I', p.attname, p.typname), '' ORDER BY p.at),
+        array_agg(p.attnum ORDER BY p.at)
+    FROM plain p
+$$;
+COMMENT ON FUNCTION hftok_private.import_opening IS
+    'The statement that opens a row by an expression of the caller''s apart from the table: over parameters of which types, which columns they are read from, and as what they are read.';
+
 -- Called by src/api/imports.rs as hftok_owner; p_role is who called.
 CREATE OR REPLACE FUNCTION hftok_private.import_statements(
     p_table regclass, p_column name, p_key name, p_provider_column name, p_owner_column name, p_model_column name, p_open text,
@@ -73,7 +103,6 @@ DECLARE
     foreign_part regclass;
     missing name;
     others text := '';
-    names text;
 BEGIN
     -- A name that is no column may be that of the row as a whole, or of a column that is in no list of privileges.
     SELECT n.name INTO missing FROM unnest(ARRAY[p_provider_column, p_owner_column, p_model_column]) AS n (name)
@@ -95,27 +124,10 @@ BEGIN
     keys := format('SELECT t.%1$I::pg_catalog.text, t.%2$I IS NULL FROM %3$s t ORDER BY t.%1$I DESC', p_key, p_column, s.relation);
     held_keys := format('SELECT t.%1$I::pg_catalog.text, false FROM %2$s t
         WHERE (%3$s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) ''[^[:space:]]'' ORDER BY t.%1$I DESC', p_key, s.relation, s.held);
-    -- The caller's expression sees values of Postgres' own types only: operators and casts of other types are the owner's.
     types := '{}';
     IF is_opened_apart THEN
-        WITH RECURSIVE columns AS (
-            SELECT a.attnum, a.attname, a.atttypid AS type FROM pg_attribute a
-            WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
-            AND has_column_privilege(p_role, p_table, a.attnum, 'SELECT')
-        ), bases AS (
-            SELECT c.attnum, c.type FROM columns c
-            UNION ALL
-            SELECT b.attnum, t.typbasetype FROM bases b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
-        ), plain AS (
-            SELECT c.attnum, c.attname, p.oid AS type, p.typname, row_number() OVER (ORDER BY c.attnum) AS at
-            FROM columns c JOIN bases b ON b.attnum = c.attnum JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
-            JOIN pg_type p ON p.oid = CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.oid ELSE 'text'::regtype END
-        )
-        SELECT array_agg(p.type ORDER BY p.at), string_agg(format(', %I::pg_catalog.%I', p.attname, p.typname), '' ORDER BY p.at),
-            string_agg(format('$%s AS %I', p.at, p.attname), ', ' ORDER BY p.at), array_agg(p.attnum ORDER BY p.at)
-        INTO types, others, names, reads FROM plain p;
-        opening := format(E'SELECT pg_catalog.btrim((%s\n)) FROM (SELECT %s) AS %s', p_open, coalesce(names, '1'),
-            (SELECT quote_ident(c.relname) FROM pg_class c WHERE c.oid = p_table));
+        SELECT o.opening, o.types, o.others, o.reads INTO opening, types, others, reads
+        FROM hftok_private.import_opening(p_table, p_open, p_role) o;
     END IF;
     -- btrim() takes nothing but text, so an expression that gives bytes is refused and not imported as their digits.
     reading := format(E'SELECT %s, %s, %s, %s, %s%s FROM %s WHERE %s', s.held,

@@ -127,7 +127,7 @@ GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admi
 GRANT EXECUTE ON FUNCTION
     hftok_import.import_source, hftok_import.import_value, hftok_import.import_note, hftok_import.import_holds, hftok_import.import_saw,
     hftok_import.import_keys, hftok_import.import_row, hftok_import.import_empty, hftok_import.import_admit,
-    hftok_import.import_attempt, hftok_import.import_summary,
+    hftok_import.import_attempt, hftok_import.import_summary, hftok_import.blank_attempt, hftok_import.blank_remains,
     hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
