@@ -4,11 +4,11 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE OR REPLACE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_fully boolean)
+CREATE OR REPLACE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_address_fault text)
     RETURNS hftok_private.import_finding
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_check';
 COMMENT ON FUNCTION hftok_private.import_check IS
-    'Why a value is no credential of its provider, or what is to be said of it. Not p_fully: whether it is blank, and nothing else.';
+    'Whether a row is blank, rejected or usable, and why or what is to be said of it: crates/core/src/moving_in/given.rs decides.';
 
 -- A name that begins with role: is a database role's, which no user of an application may become by choosing it.
 CREATE OR REPLACE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
@@ -159,32 +159,27 @@ BEGIN
     line.at := now();
     line.dry_run := coalesce(p_dry_run, false);
     is_to_be_saved := false;
-    looked_at := hftok_private.import_check(p_value, stored, p_provider, line.reason IS NULL);
+    looked_at := hftok_private.import_check(p_value, stored, p_provider, line.reason);
     line.provider := looked_at.provider;
-    line.reason := coalesce(line.reason, looked_at.reason);
+    line.reason := looked_at.reason;
     skipped := looked_at.skipped;
     value := substr(p_value, skipped + 1);
-    IF looked_at.is_blank AND skipped = 0 AND (coalesce(stored, '') ~ '^\s*$' OR stored = value) THEN
+    IF looked_at.outcome = 'blank' THEN
         line := NULL;
         line.outcome := hftok_import.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
         RETURN;
-    ELSIF looked_at.is_blank OR line.reason IS NOT NULL THEN
+    ELSIF looked_at.outcome = 'rejected' THEN
         line.outcome := 'rejected';
-        line.provider := NULL;
         line.model := NULL;
-        -- The column holds something: what opens it failed without saying so.
-        line.reason := coalesce(line.reason, CASE WHEN looked_at.is_blank THEN 'it opens to nothing' END);
-        IF looked_at.is_judged AND NOT looked_at.is_blank AND NOT line.dry_run THEN
+        IF looked_at.is_remembered AND NOT line.dry_run THEN
             line.seen := hftok_private.import_fingerprints(stored);
         END IF;
-        IF value IS DISTINCT FROM stored AND NOT line.dry_run THEN
+        IF looked_at.is_forgotten AND NOT line.dry_run THEN
             PERFORM hftok_private.import_forget(line.source, line.key, stored);
         END IF;
         PERFORM hftok_private.import_line(line);
         RETURN;
     END IF;
-    line.reason := nullif(concat_ws('; ', CASE WHEN skipped > 0 THEN '"Bearer" in front was taken away' END,
-        nullif(array_to_string(looked_at.warnings, '; '), '')), '');
     decided := hftok_private.import_decide(line, value, stored);
     line := decided.line;
     expected := decided.replaces;

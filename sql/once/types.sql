@@ -19,10 +19,10 @@ CREATE TYPE hftok_import.imported_row AS (is_there boolean, held text, value tex
 COMMENT ON TYPE hftok_import.imported_row IS 'A row that is moved in: what its column holds, what that opens to, and what it is for.';
 
 CREATE TYPE hftok_private.import_finding AS (
-    provider text, skipped int, is_blank boolean, reason text, is_judged boolean, warnings text[]
+    provider text, skipped int, outcome text, reason text, is_remembered boolean, is_forgotten boolean
 );
 COMMENT ON TYPE hftok_private.import_finding IS
-    'A value by itself. skipped: so many characters in front are no part of it. is_judged: it was looked at, and found to be no credential.';
+    'A row by itself. skipped: so many characters in front are no part of its value. outcome: blank, rejected, or NULL when its value is usable, and then the reason is what is to be said of it all the same.';
 
 CREATE TYPE hftok_private.import_verdict AS (
     outcome text, reason text, replaces int, is_forgotten boolean, is_found boolean, is_again boolean, compared int

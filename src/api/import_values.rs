@@ -1,6 +1,7 @@
 //! Moving in: what becomes of one value. Core decides ([`hftok_core::moving_in`]); the statements of `sql/again/import_values.sql`
 //! gather the facts and write what follows.
 
+use hftok_core::moving_in::given::{Finding, Given};
 use hftok_core::moving_in::value::{fault, without_bearer};
 use hftok_core::moving_in::{Facts, Held, Origin, Outcome, Remembered};
 use hftok_core::provider::Rejection;
@@ -15,54 +16,73 @@ use crate::store::providers;
 
 export!(import_check, import_judge);
 
-/// Looks at a value by itself. Unless fully, only whether it is blank is asked.
+/// Looks at a row by itself: its value, unless its address is at fault already.
 fn import_check(
     p_value: Option<StoredText<'_>>,
     p_stored: Option<StoredText<'_>>,
     p_provider: Option<StoredText<'_>>,
-    p_fully: Option<bool>,
+    p_address_fault: Option<&str>,
 ) -> Result<Composite, Error> {
+    let stored = p_stored.map(|StoredText(text)| text);
+    let is_given = p_value.is_some();
     let given = p_value.map_or("", |StoredText(text)| text);
     let value = without_bearer(given);
     let in_front = given.strip_suffix(value).unwrap_or_default().chars().count();
     let skipped = i32::try_from(in_front).map_err(|_| Error::Internal("a text is longer than it can be"))?;
-    let is_empty = value.trim().is_empty();
-    let finding = if is_empty || p_fully != Some(true) {
-        Finding { is_blank: is_empty, ..Finding::default() }
+    let looked = if value.trim().is_empty() {
+        Looked { is_empty: true, ..Looked::default() }
+    } else if p_address_fault.is_some() {
+        Looked::default()
     } else {
-        Finding::of(
-            value,
-            p_stored.map(|StoredText(text)| text),
-            p_provider.map_or("", |StoredText(text)| text),
-        )?
+        Looked::at(value, stored, p_provider.map_or("", |StoredText(text)| text))?
     };
-    Composite::new("hftok_private.import_finding")?
-        .set("provider", finding.provider)?
-        .set("skipped", skipped)?
-        .set("is_blank", finding.is_blank)?
-        .set("reason", finding.reason)?
-        .set("is_judged", finding.is_judged)?
-        .set("warnings", finding.warnings)
+    let finding = Given {
+        address_fault: p_address_fault,
+        value_fault: looked.fault.as_deref(),
+        is_empty: looked.is_empty,
+        is_judged: looked.is_judged,
+        has_bearer: skipped > 0,
+        is_plain: is_given.then_some(value) == stored,
+        is_column_empty: stored.is_none_or(|text| text.trim().is_empty()),
+    }
+    .judge();
+    let answer = Composite::new("hftok_private.import_finding")?.set("skipped", skipped)?;
+    match finding {
+        Finding::Blank => answer.set("outcome", Outcome::Blank.as_str()),
+        Finding::Rejected { reason, is_remembered, is_forgotten } => answer
+            .set("outcome", Outcome::Rejected.as_str())?
+            .set("reason", reason)?
+            .set("is_remembered", is_remembered)?
+            .set("is_forgotten", is_forgotten),
+        Finding::Usable => {
+            let bearer = (skipped > 0).then_some("\"Bearer\" in front was taken away");
+            let said: Vec<&str> =
+                bearer.into_iter().chain(looked.warnings.iter().map(String::as_str)).collect();
+            answer
+                .set("provider", looked.provider)?
+                .set("reason", (!said.is_empty()).then(|| said.join("; ")))
+        }
+    }
 }
 
 /// Everything that a value by itself says.
 #[derive(Default)]
-struct Finding {
+struct Looked {
     /// The name of its provider, as the catalogue writes it.
     provider: Option<String>,
     /// It holds nothing.
-    is_blank: bool,
+    is_empty: bool,
     /// Why it is not imported.
-    reason: Option<String>,
+    fault: Option<String>,
     /// It was looked at, and found to be no credential.
     is_judged: bool,
     /// Warnings about a value that is imported all the same.
     warnings: Vec<String>,
 }
 
-impl Finding {
+impl Looked {
     /// Looks at a value that is not empty. `stored` is what its column holds.
-    fn of(value: &str, stored: Option<&str>, provider: &str) -> Result<Self, Error> {
+    fn at(value: &str, stored: Option<&str>, provider: &str) -> Result<Self, Error> {
         if value.len() > settings::max_secret_size() {
             return Ok(Self::because("it is larger than hftok.max_secret_size"));
         }
@@ -83,7 +103,7 @@ impl Finding {
                 },
                 // A decryption under a wrong key gives a text that looks like no credential either.
                 Err(Error::Rejected(rejection)) => Self {
-                    is_blank: rejection == Rejection::Blank,
+                    is_empty: rejection == Rejection::Blank,
                     is_judged: stored == Some(value),
                     ..Self::because(rejection)
                 },
@@ -96,7 +116,7 @@ impl Finding {
 
     /// A value that is not imported.
     fn because(reason: impl ToString) -> Self {
-        Self { reason: Some(reason.to_string()), ..Self::default() }
+        Self { fault: Some(reason.to_string()), ..Self::default() }
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+pub mod given;
 pub mod value;
 
 /// The result of moving a row in.
