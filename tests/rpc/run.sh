@@ -30,4 +30,5 @@ postgrest_start postgrest "$scratch/socket" hftok true
 export HFTOK_RPC_URL=http://127.0.0.1:$port
 postgrest_start postgrest-standby "$scratch/standby-socket" hftok false
 export HFTOK_STANDBY_URL=http://127.0.0.1:$port
-suite_run tests/rpc --allow-env --allow-read --allow-net=127.0.0.1 --allow-run=psql "$@"
+# The generator of types formats its text by a library.
+suite_run tests/rpc --allow-env --allow-read --allow-ffi=node_modules/@oxfmt --allow-net=127.0.0.1 --allow-run=psql "$@"
