@@ -7,16 +7,18 @@
 use crate::plaintext::{MASK, PlaintextRef};
 use crate::provider;
 
-/// The width of every preview, in characters.
+/// The width of every preview, in characters. `PREFIX_MAX` follows from it.
 pub const WIDTH: usize = 20;
-/// Characters shown at the end.
+/// Characters shown at the end. The longer they are, the fewer prefixes are shown (`PREFIX_MAX`).
 const TAIL: usize = 4;
+/// The bullets that stand between the longest prefix and the tail, so that a mask is seen to be one.
+const BULLETS_MIN: usize = 4;
 /// The number of characters that must stay hidden between prefix and tail, or nothing is shown at all. 16 characters of a
 /// 62-letter alphabet are 95 bits.
 const LEAST_HIDDEN: usize = 16;
 
-/// A longer prefix is not shown: enough must be left for the mask to be seen.
-const PREFIX_MAX: usize = WIDTH - TAIL - 4;
+/// A longer prefix is not shown. A test below names the prefixes of the catalogue that are too long.
+const PREFIX_MAX: usize = WIDTH - TAIL - BULLETS_MIN;
 
 /// The prefix of a value that may be shown: one that a provider publishes and gives to all its keys.
 pub(crate) fn prefix_of(value: &[u8]) -> &'static str {
@@ -100,6 +102,15 @@ mod tests {
         ] {
             assert_eq!(of(value), nothing, "{value}");
         }
+    }
+
+    /// Whoever adds such a prefix, or makes the tail longer or the width less, decides here that it is not shown.
+    #[test]
+    fn each_public_prefix_is_shown_but_those_that_are_too_long() {
+        let of_a_key = |prefix: &str| of(&format!("{prefix}{}", "x1".repeat(20)));
+        let hidden: Vec<_> =
+            prefixes().iter().copied().filter(|prefix| !of_a_key(prefix).starts_with(*prefix)).collect();
+        assert_eq!(hidden, ["bedrock-api-key-"]);
     }
 
     #[test]
