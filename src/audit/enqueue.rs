@@ -189,7 +189,7 @@ fn refuse(
         return;
     }
     // `bare` leaves out everything that tells refusals of one kind apart. `alike` leaves out the texts that a caller can make
-    // up, because each would make another one.
+    // up, because each would make another one. The address stays: no caller makes one up, and it tells where calls came from.
     let bare = Event {
         object: Object::default(),
         who: Who { address: None, application: None, request: None, ..event.who },

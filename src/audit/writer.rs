@@ -25,7 +25,8 @@ use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
 use crate::{keys, settings};
 
-/// A writer without work stays for this long.
+/// A writer without work stays for this long. Short, because a database with a worker in it is neither dropped, renamed nor
+/// copied (`tests/tests/audit_databases.rs`); the tests wait for it in `without_writer()`.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 /// A writer whose uses cannot be counted, because somebody holds a lock, stays for this long.
 const COUNT_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::pg::server::command;
 use crate::settings;
 
-/// The longest that the command may take.
+/// The longest that the command may take. `unseal()` waits for two runs of it (`keys/mod.rs`).
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Reads the keyring. `give_up` is asked while waiting for a command.

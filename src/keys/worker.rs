@@ -12,7 +12,7 @@ use super::{marker, source};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, key_pages, server_log};
 
-/// The time after which a failed load is tried again.
+/// The time after which a failed load is tried again. Each load is one attempt (`source::read()`), of `source::LIMIT` at most.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Registers the worker; from `_PG_init`, while preloading.

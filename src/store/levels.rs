@@ -72,21 +72,24 @@ pub const COLUMNS: [&CStr; 15] = [
     c"verdict",
 ];
 
+/// The owners of levels, in the order in which `KINDS` asks: for models first, then without one.
+const OWNERS: [Scope; 3] = [Scope::User, Scope::Org, Scope::Global];
+
 /// The levels, as far as they are known.
 pub struct Levels {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
-    /// Whether there is any credential of each kind, in the order of the walk.
-    kinds: [bool; 6],
+    /// Whether there is any credential of each kind, in the order of `KINDS`.
+    kinds: [bool; 2 * OWNERS.len()],
 }
 
 impl Levels {
     /// Whether there may be a secret of this kind of owner, for a model or not.
     pub fn may_have(&self, scope: Scope, has_model: bool) -> bool {
-        let Some(at) = [Scope::User, Scope::Org, Scope::Global].iter().position(|one| *one == scope) else {
+        let Some(at) = OWNERS.iter().position(|one| *one == scope) else {
             return true;
         };
-        self.kinds[if has_model { at } else { at + 3 }]
+        self.kinds[if has_model { at } else { at + OWNERS.len() }]
     }
 }
 
@@ -113,7 +116,7 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
     let kinds = FIND_KINDS.read(&[], |row| row.must(1))?;
     Ok(Levels {
         table: is_direct.then_some(Table { address, columns }),
-        kinds: kinds.try_into().unwrap_or([true; 6]),
+        kinds: kinds.try_into().unwrap_or([true; 2 * OWNERS.len()]),
     })
 }
 
