@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,14 +14,22 @@ const DOCUMENTS: [&str; 11] = [
     "docs/glossary.md",
     "docs/how-to.md",
     "docs/moving-in.md",
+    "docs/performance.md",
+    "docs/sealed-format.md",
     "docs/style.md",
+    "docs/the-walk.md",
 ];
 /// Folders that a path may begin in.
 const ROOMS: [&str; 5] = ["", "src", "crates", "crates/core/src", "tests"];
 
+/// Every text between backticks.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2))
+}
+
 /// Every text between backticks that has the form of a path to a file of ours.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).filter(|word| {
+    words(text).filter(|word| {
         let is_source =
             [".rs", ".sql", ".sh", ".ts", ".md", ".py", ".json"].iter().any(|end| word.ends_with(end));
         is_source && word.contains('/') && !word.contains([' ', '*', '<', '…'])
@@ -34,15 +42,53 @@ fn exists(path: &str) -> bool {
         || below_core.is_some_and(|path| Path::new(ROOT).join(path).is_file())
 }
 
+/// Reads a document.
+fn read(document: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(document)).expect("a document")
+}
+
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut count = 0;
     for document in DOCUMENTS {
-        let text = std::fs::read_to_string(Path::new(ROOT).join(document)).expect("a document");
+        let text = read(document);
         for path in paths(&text) {
             assert!(exists(path), "{document} names {path}");
             count += 1;
         }
     }
     assert!(count > 50, "{count} paths were found");
+}
+
+/// `10_objects` is a test in SQL: two digits, and a name.
+#[test]
+fn every_test_in_sql_that_the_ways_through_the_house_name_is_there() {
+    let text = read("docs/how-to.md");
+    let is_test = |word: &&str| {
+        let (number, name) = word.split_once('_').unwrap_or_default();
+        number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty()
+    };
+    let tests: Vec<_> = words(&text).filter(is_test).collect();
+    for test in &tests {
+        let file = Path::new(ROOT).join("tests/sql/sql").join(test).with_extension("sql");
+        assert!(file.is_file(), "docs/how-to.md names {test}");
+    }
+    assert!(tests.len() > 20, "{} tests were found", tests.len());
+}
+
+/// The glossary has the place where a word lives in brackets: `[core/walk]`, `[api/guarded, pg/who/as_owner]`.
+#[test]
+fn every_place_where_the_glossary_says_that_a_word_lives_is_there() {
+    let text = read("docs/glossary.md");
+    let brackets = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+    let places: Vec<_> = brackets.flat_map(|(inside, _)| inside.split(", ")).collect();
+    for place in &places {
+        let below = place
+            .strip_prefix("core/")
+            .map_or_else(|| format!("src/{place}"), |core| format!("crates/core/src/{core}"));
+        let is_there =
+            ["", "/mod"].iter().any(|end| Path::new(ROOT).join(format!("{below}{end}.rs")).is_file());
+        assert!(is_there, "docs/glossary.md names {place}");
+    }
+    assert!(places.len() > 20, "{} places were found", places.len());
 }
