@@ -17,7 +17,7 @@ use crate::pg::who::session::{self, Session};
 use crate::settings;
 
 /// Reveals of a statement that have an event each.
-const EVENTS_EACH_MAX: u64 = 100;
+const EVENTS_EACH_MAX: usize = 100;
 /// Reveals that one event for many can stand for.
 const REVEALS_AN_EVENT_MAX: usize = 1000;
 
@@ -25,7 +25,7 @@ const REVEALS_AN_EVENT_MAX: usize = 1000;
 #[derive(Default)]
 pub(super) struct Told {
     /// Number of secrets that were told so far.
-    count: u64,
+    count: usize,
     /// The event that further ones are counted into.
     many: Option<Many>,
     /// Buffer in which the next event is encoded without its secret, to compare it with `many`.
@@ -46,10 +46,19 @@ struct Many {
 /// this returns.
 pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
     let deed = Deed { kind: Kind::Reveal, action: action::name(statement::function()), outcome: "used" };
-    statement::per_place(Told::default, |told| told.record(deed, object, acting))
+    // Nothing is per_place for them but their number.
+    if statement::is_one_of_first(EVENTS_EACH_MAX) {
+        return accept(&deed.event(&Session::acting_for(acting), object));
+    }
+    statement::per_place(Told::beyond_the_first, |told| told.record(deed, object, acting))
 }
 
 impl Told {
+    /// After those that have an event each.
+    fn beyond_the_first() -> Self {
+        Self { count: EVENTS_EACH_MAX, ..Self::default() }
+    }
+
     /// Whether the next event is counted among many.
     pub(super) fn is_among_many(&self) -> bool {
         self.count >= EVENTS_EACH_MAX

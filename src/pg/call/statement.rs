@@ -115,58 +115,111 @@ pub(in crate::pg) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
     (unsafe { (*info).type_ } == pg_sys::NodeTag::T_ReturnSetInfo).then_some(info.cast())
 }
 
+/// The place in a statement that the current call was made from; none where it was called directly.
+fn place() -> Option<*mut pg_sys::FmgrInfo> {
+    // SAFETY: the current call's, valid until it returns.
+    unsafe { fcinfo().as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) }
+}
+
+/// Counts a call from this place of a statement, if it is one of the first `most`. The number of them costs no memory, as most
+/// statements call a function once.
+pub fn is_one_of_first(most: usize) -> bool {
+    let Some(place) = place() else { return true };
+    // SAFETY: the place of the current call; what it refers to is not referred to by anything else.
+    unsafe {
+        match left(place) {
+            Left::Count(count) if count < most => {
+                (*place).fn_extra = std::ptr::without_provenance_mut((count + 1) << 1 | 1);
+                true
+            }
+            Left::Values(left) if (*left).count < most => {
+                (*left).count += 1;
+                true
+            }
+            Left::Count(_) | Left::Values(_) => false,
+        }
+    }
+}
+
 /// Works on a value that is made at the first call from this place of a statement, and dropped when the statement ends, in
 /// whatever way. Dropping it must neither fail nor call Postgres. A place keeps one of each type.
 pub fn per_place<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
-    // SAFETY: the current call's, valid until it returns; it has no place when it was called directly.
-    let place = unsafe { fcinfo().as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) };
-    let Some(place) = place else { return work(&mut make()) };
+    let Some(place) = place() else { return work(&mut make()) };
     // Taken out meanwhile: `make` and `work` may ask for others.
     // SAFETY: the place of the current call.
     let mut value = unsafe { take(place) }.unwrap_or_else(|| Box::new(make()));
     let done = work(&mut value);
     // SAFETY: as above.
-    unsafe { (*left_at(place)).push(value) };
+    unsafe { (*values_at(place)).values.push(value) };
     done
 }
 
-/// Values that the calls of a place leave for the next call.
-type PlaceValues = Vec<Box<dyn Any>>;
+/// PlaceValues that the calls of a place leave for the next call.
+#[derive(Default)]
+struct PlaceValues {
+    /// Calls that were counted.
+    count: usize,
+    /// One of each type.
+    values: Vec<Box<dyn Any>>,
+}
+
+/// What the calls of a place have left there.
+enum Left {
+    /// A number of calls and nothing else: an odd number in the place of an address.
+    Count(usize),
+    /// More than that.
+    Values(*mut PlaceValues),
+}
+
+/// # Safety
+/// The place is that of the call which is being made.
+unsafe fn left(place: *mut pg_sys::FmgrInfo) -> Left {
+    // SAFETY: `fn_extra` is ours alone. It is null, a number that `is_one_of_first` left, or the values that `values_at` left,
+    // whose address is even.
+    let extra = unsafe { (*place).fn_extra };
+    let is_count = extra.is_null() || extra.addr() & 1 == 1;
+    if is_count { Left::Count(extra.addr() >> 1) } else { Left::Values(extra.cast()) }
+}
 
 /// # Safety
 /// The place is that of the call which is being made.
 unsafe fn take<T: 'static>(place: *mut pg_sys::FmgrInfo) -> Option<Box<T>> {
-    // SAFETY: the caller's; nothing else refers to the list.
-    let left = unsafe { &mut *left_at(place) };
-    let at = left.iter().position(|value| value.is::<T>())?;
-    left.swap_remove(at).downcast().ok()
+    // SAFETY: the caller's.
+    let Left::Values(left) = (unsafe { left(place) }) else { return None };
+    // SAFETY: nothing else refers to the values.
+    let values = unsafe { &mut (*left).values };
+    let at = values.iter().position(|value| value.is::<T>())?;
+    values.swap_remove(at).downcast().ok()
 }
 
+/// The values of a place, none where there were none yet.
+///
 /// # Safety
 /// The place is that of the call which is being made.
-unsafe fn left_at(place: *mut pg_sys::FmgrInfo) -> *mut PlaceValues {
-    // SAFETY: `fn_extra` is ours alone: it is null, or the list that was left there. It lives until the context of the
-    // statement is reset, which is not during a call.
+unsafe fn values_at(place: *mut pg_sys::FmgrInfo) -> *mut PlaceValues {
+    // SAFETY: the caller's. What is left here lives until the context of the statement is reset, which is not during a call.
     unsafe {
-        if (*place).fn_extra.is_null() {
-            let context = (*place).fn_mcxt;
-            let callback = pg_sys::MemoryContextAlloc(context, size_of::<pg_sys::MemoryContextCallback>())
-                .cast::<pg_sys::MemoryContextCallback>();
-            let left = Box::into_raw(Box::<PlaceValues>::default());
-            callback.write(pg_sys::MemoryContextCallback {
-                func: Some(end),
-                arg: left.cast(),
-                next: std::ptr::null_mut(),
-            });
-            pg_sys::MemoryContextRegisterResetCallback(context, callback);
-            (*place).fn_extra = left.cast();
-        }
-        (*place).fn_extra.cast()
+        let count = match left(place) {
+            Left::Values(left) => return left,
+            Left::Count(count) => count,
+        };
+        let context = (*place).fn_mcxt;
+        let callback = pg_sys::MemoryContextAlloc(context, size_of::<pg_sys::MemoryContextCallback>())
+            .cast::<pg_sys::MemoryContextCallback>();
+        let left = Box::into_raw(Box::new(PlaceValues { count, values: Vec::new() }));
+        callback.write(pg_sys::MemoryContextCallback {
+            func: Some(end),
+            arg: left.cast(),
+            next: std::ptr::null_mut(),
+        });
+        pg_sys::MemoryContextRegisterResetCallback(context, callback);
+        (*place).fn_extra = left.cast();
+        left
     }
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn end(left: *mut std::ffi::c_void) {
-    // SAFETY: the list that was boxed in `left_at`; the context calls this once.
+    // SAFETY: the values that were boxed in `values_at`; the context calls this once.
     drop(unsafe { Box::from_raw(left.cast::<PlaceValues>()) });
 }
