@@ -26,6 +26,10 @@ macro_rules! as_pgrx_binds {
 
 as_pgrx_binds! {
     fn geterrcode() -> i32;
+    #[cfg(feature = "pg15")]
+    fn get_guc_variables() -> *mut *mut config_generic;
+    #[cfg(feature = "pg15")]
+    fn GetNumConfigOptions() -> i32;
     fn ThrowErrorData(data: *mut ErrorData);
     fn GetUserId() -> Oid;
     fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
