@@ -18,7 +18,7 @@ use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::settings;
-use crate::store::lookup::Lookup;
+use crate::store::lookup::{Lookup, Sought};
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
 
@@ -133,7 +133,8 @@ fn get_secret(
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-    let found = Lookup::now()?.find(&Binding::vault(name), |found| {
+    let sought = Sought::soon(Binding::vault(name));
+    let found = Lookup::now()?.find(&sought, |found| {
         let version = p_version.unwrap_or(found.version);
         let is_current = version == found.version;
         let value = if is_current { found.open() } else { versions::find(found.id, version)?.open() };

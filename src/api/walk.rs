@@ -14,7 +14,7 @@ use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
 use crate::settings;
-use crate::store::lookup::{Candidate, Lookup};
+use crate::store::lookup::{Candidate, Lookup, Sought};
 use crate::store::members;
 use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
@@ -169,14 +169,15 @@ impl Request {
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
     pub fn walk(&self, mut visit: impl FnMut(LevelResult)) -> Result<Option<Resolved>, Error> {
+        let likely = self.likely();
         let mut lookup = Lookup::now()?;
         let mut end = None;
         for level in Level::ALL {
-            if end.is_some() || self.levels.as_ref().is_some_and(|levels| !levels.contains(&level)) {
+            if end.is_some() || !self.is_asked(level) {
                 visit(LevelResult { level, outcome: Outcome::NotReached, secret: None });
                 continue;
             }
-            let (step, value) = self.ask(&mut lookup, level)?;
+            let (step, value) = self.ask(&mut lookup, level, likely.as_ref())?;
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
@@ -189,6 +190,17 @@ impl Request {
             visit(step);
         }
         end.transpose()
+    }
+
+    /// Whether the walk may come to a level.
+    fn is_asked(&self, level: Level) -> bool {
+        self.levels.as_ref().is_none_or(|levels| levels.contains(&level))
+    }
+
+    /// The credential that most walks end with: the user's own. It is probably looked at where no model is named.
+    fn likely(&self) -> Option<Sought<'_>> {
+        let is_likely = self.model.is_none() && self.is_asked(Level::User);
+        is_likely.then(|| self.binding(Level::User).map(Sought::soon)).flatten()
     }
 
     /// Records that the value found at a level is handed out.
@@ -225,7 +237,12 @@ impl Request {
     }
 
     /// Asks one level. The value is there exactly when the outcome is `Used`.
-    fn ask(&self, lookup: &mut Lookup, level: Level) -> Result<(LevelResult, Option<Plaintext>), Error> {
+    fn ask(
+        &self,
+        lookup: &mut Lookup,
+        level: Level,
+        likely: Option<&Sought<'_>>,
+    ) -> Result<(LevelResult, Option<Plaintext>), Error> {
         let without = |outcome| LevelResult { level, outcome, secret: None };
         if level == Level::Environment {
             let variables = settings::environment(&self.provider.id);
@@ -239,7 +256,9 @@ impl Request {
             });
         }
         let Some(binding) = self.binding(level) else { return Ok((without(Outcome::Absent), None)) };
-        match lookup.find(&binding, |secret| self.judge(level, secret)) {
+        let other = Sought::perhaps(binding);
+        let sought = likely.filter(|_| level == Level::User).unwrap_or(&other);
+        match lookup.find(sought, |secret| self.judge(level, secret)) {
             Ok(found) => Ok(found.unwrap_or((without(Outcome::Absent), None))),
             Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),
             Err(error) => Err(error),

@@ -13,7 +13,7 @@ use pgrx::pg_sys::UUIDOID;
 use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
-use crate::pg::rows::scan::{FoundRow, Reader};
+use crate::pg::rows::scan::{Expected, FoundRow, Reader};
 use crate::pg::rows::snapshot::LatestSnapshot;
 use crate::pg::rows::sql::{Row, Run, Statement};
 use crate::pg::rows::texts::Texts;
@@ -52,6 +52,31 @@ pub struct Candidate<'a> {
     preview: Cow<'a, [u8]>,
 }
 
+/// A binding that is looked for.
+pub struct Sought<'a> {
+    /// The binding.
+    binding: Binding<'a>,
+    /// Its key, if it was made already.
+    expected: Option<Expected>,
+}
+
+impl<'a> Sought<'a> {
+    /// A binding that is looked for if its level is not empty.
+    pub fn perhaps(binding: Binding<'a>) -> Self {
+        Self { binding, expected: None }
+    }
+
+    /// A binding that is probably looked for soon: memory that will be needed is on its way from now on.
+    pub fn soon(binding: Binding<'a>) -> Self {
+        Self { binding, expected: Some(expected(&binding)) }
+    }
+}
+
+/// The id counts only for a secret that has no address.
+fn expected(binding: &Binding<'_>) -> Expected {
+    Expected::soon(binding.key(&[0; 16]))
+}
+
 /// The stored secrets at one moment: a secret that moves from one address to another meanwhile is at one of them.
 pub struct Lookup {
     /// Dropped first: it reads what the snapshot shows.
@@ -73,22 +98,22 @@ impl Lookup {
     /// Looks at the secret with this binding, if there is one.
     pub fn find<R: Send>(
         &mut self,
-        binding: &Binding<'_>,
+        sought: &Sought<'_>,
         mut look: impl FnMut(&Candidate<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
+        let binding = &sought.binding;
         if !self.levels.may_have(binding.scope, !binding.model.is_empty()) {
             return Ok(None);
         }
-        // The id counts only for a secret that has no address.
-        let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
+        let lead = sought.expected.unwrap_or_else(|| expected(binding)).lead();
         self.open_table()?;
         match &self.levels.table {
-            Some(table) => self.reader.find(&self.now, &table.address, binding_key, |row| {
-                look(&Candidate::scanned(binding, table, row)?)
-            }),
+            Some(table) => self
+                .reader
+                .find(&self.now, &table.address, lead, |row| look(&Candidate::scanned(binding, table, row)?)),
             None => {
                 let look = |row: &Row<'_>| look(&Candidate::selected(binding, row)?);
-                Ok(FIND_ROW.read(&[binding_key.into()], look)?.pop())
+                Ok(FIND_ROW.read(&[lead.key().into()], look)?.pop())
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod lock;
+mod prefetch;
 pub mod relations;
 pub mod remembered;
 pub mod row_set;

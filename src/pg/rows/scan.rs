@@ -10,6 +10,7 @@ use pgrx::datum::Uuid;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
+use super::prefetch;
 use super::relations::Relation;
 use super::shortcuts::{self, Place};
 use super::snapshot::LatestSnapshot;
@@ -80,6 +81,43 @@ impl FoundRow<'_> {
 /// The error for a column that is NULL where none may be.
 const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
+/// The key of a row that is going to be looked for, and where it may be. Memory is asked for as soon as it is known which will be
+/// needed, and comes while other things are done.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected([u8; 16]);
+
+impl Expected {
+    /// Asks for the memory that knows where the row was.
+    pub fn soon(key: [u8; 16]) -> Self {
+        shortcuts::expect(key);
+        Self(key)
+    }
+
+    /// Looks up where the row was, and asks for that.
+    pub fn lead(self) -> Lead {
+        let Self(key) = self;
+        let place = shortcuts::find(key);
+        place.into_iter().for_each(prefetch::ask_for_row);
+        Lead { key, place }
+    }
+}
+
+/// A key, and where its row was last.
+#[derive(Debug, Clone, Copy)]
+pub struct Lead {
+    /// The key.
+    key: [u8; 16],
+    /// Never believed.
+    place: Option<Place>,
+}
+
+impl Lead {
+    /// The key, for whoever looks by SQL.
+    pub fn key(&self) -> Uuid {
+        Uuid::from_bytes(self.key)
+    }
+}
+
 /// A table that is being looked into; its index is opened only when that is needed.
 ///
 /// Looks are made at one moment: whoever keeps a reader drops it before the snapshot.
@@ -102,11 +140,11 @@ impl Reader {
         &mut self,
         _now: &LatestSnapshot,
         address: &Address,
-        key: Uuid,
+        lead: Lead,
         read: impl FnOnce(&FoundRow<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
         let scan = self.0.get_or_insert_with(|| Scan::open(address.table));
-        if !scan.look(address, key) {
+        if !scan.look(address, lead) {
             return Ok(None);
         }
         read(&FoundRow { slot: scan.slot, life: PhantomData }).map(Some)
@@ -135,10 +173,9 @@ impl Scan {
     }
 
     /// Moves to the row and takes it apart; says whether there is one.
-    fn look(&mut self, address: &Address, key: Uuid) -> bool {
-        let bytes = *key.as_bytes();
-        let datum = key.into_datum().unwrap_or(pg_sys::Datum::null());
-        let shortcut = shortcuts::find(bytes);
+    fn look(&mut self, address: &Address, lead: Lead) -> bool {
+        let Lead { key: bytes, place: shortcut } = lead;
+        let datum = lead.key().into_datum().unwrap_or(pg_sys::Datum::null());
         // SAFETY: the snapshot is the active one, which the caller holds. The closure owns nothing that an error would jump
         // over; what it opens is closed on drop, or by abort.
         let (is_found, place) = unsafe {
@@ -155,7 +192,8 @@ impl Scan {
                         .datum(address.key)
                         .is_some_and(|datum| *datum.cast_mut_ptr::<[u8; 16]>() == bytes);
                     if is_same {
-                        return (true, None);
+                        let at = self.offset_in_page(place.buffer);
+                        return (true, (at != place.at).then_some(Place { at, ..place }));
                     }
                 }
                 let place = self.search(address.index, datum, snapshot);
@@ -233,6 +271,19 @@ impl Scan {
         }
     }
 
+    /// The byte of its page at which the row in the slot begins; 0 outside shared buffers.
+    ///
+    /// # Safety
+    /// The slot is one for rows of the heap and holds one that lies in this buffer, unless the buffer is 0.
+    unsafe fn offset_in_page(&self, buffer: u32) -> u16 {
+        if buffer == 0 {
+            return 0;
+        }
+        // SAFETY: the caller's; such a slot points to a tuple, which points to its row.
+        let row = unsafe { (*(*self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple).t_data };
+        prefetch::offset_in_page(buffer, row.cast::<u8>().cast_const())
+    }
+
     /// A slot is dear to make, and of no use where nothing is found.
     ///
     /// # Safety
@@ -290,7 +341,8 @@ impl Scan {
                 if bare::index_fetch_heap(scan, self.slot) {
                     let slot = self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>();
                     let buffer = if self.is_heap() { (*slot).buffer } else { 0 };
-                    return Some(Place { block, buffer: u32::try_from(buffer).unwrap_or(0), offset });
+                    let buffer = u32::try_from(buffer).unwrap_or(0);
+                    return Some(Place { block, buffer, offset, at: self.offset_in_page(buffer) });
                 }
             }
         }

@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use super::prefetch;
 use crate::pg::server::mapping;
 use crate::pg::who::session::database;
 
@@ -27,7 +28,7 @@ struct Bucket([Entry; WAYS]);
 struct Entry {
     /// A part of the key, and the block.
     page: AtomicU64,
-    /// The buffer, and the row's number in the block.
+    /// The buffer, the byte of the block, and the row's number in the block.
     place: AtomicU64,
 }
 
@@ -38,8 +39,10 @@ pub(in crate::pg) struct Place {
     pub(in crate::pg) block: u32,
     /// The buffer that held the block, which may hold another by now.
     pub(in crate::pg) buffer: u32,
-    /// The row's place in the block.
+    /// The row's number in the block.
     pub(in crate::pg) offset: u16,
+    /// The byte of the block at which the row began. Only for asking for memory early.
+    pub(in crate::pg) at: u16,
 }
 
 /// The address of the memory; null when there is none.
@@ -74,6 +77,13 @@ fn bucket(key: [u8; 16]) -> Option<(&'static Bucket, u32)> {
     Some((bucket, u32::from_be_bytes([e, f, g, h])))
 }
 
+/// Says that [`find`] is about to be asked for this key.
+pub(in crate::pg) fn expect(key: [u8; 16]) {
+    if let Some((bucket, _)) = bucket(key) {
+        prefetch::ask_for(bucket);
+    }
+}
+
 /// The place where the row with this key was last. Now and then `None` is returned although a place is known: Postgres
 /// counts an index that is never read as unused when it makes room in its memory.
 pub(in crate::pg) fn find(key: [u8; 16]) -> Option<Place> {
@@ -85,13 +95,11 @@ pub(in crate::pg) fn find(key: [u8; 16]) -> Option<Place> {
     let (Bucket(entries), tag) = bucket(key)?;
     entries.iter().find_map(|entry| {
         let (page, place) = (entry.page.load(Relaxed), entry.place.load(Relaxed));
-        let [buffer, offset] = halves(place);
+        let [buffer, row] = halves(place);
         let [found, block] = halves(page);
-        (found == tag && buffer > 0).then(|| Place {
-            block,
-            buffer,
-            offset: u16::try_from(offset).unwrap_or(0),
-        })
+        let [at, offset] =
+            [row >> 16, row & u32::from(u16::MAX)].map(|half| u16::try_from(half).unwrap_or(0));
+        (found == tag && buffer > 0).then_some(Place { block, buffer, offset, at })
     })
 }
 
@@ -103,7 +111,8 @@ pub(in crate::pg) fn keep(key: [u8; 16], place: Place) {
     let any = || &entries[usize::from(key[0]) % WAYS];
     let entry = entries.iter().find(is_free).unwrap_or_else(any);
     entry.page.store(u64::from(tag) << 32 | u64::from(place.block), Relaxed);
-    entry.place.store(u64::from(place.buffer) << 32 | u64::from(place.offset), Relaxed);
+    let row = u64::from(place.at) << 16 | u64::from(place.offset);
+    entry.place.store(u64::from(place.buffer) << 32 | row, Relaxed);
 }
 
 /// Words of 32 bits, which are read and written at once on every machine.
