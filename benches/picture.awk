@@ -11,7 +11,7 @@ END {
         y = 30 + (k - 1) * row
         long = ratio[k] * unit; if (long > unit * 3) long = unit * 3
         printf "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", left - 8, y + 15, name[k]
-        printf "<rect x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" fill=\"%s\"/>\n", left, y + 3, long, row - 8, ratio[k] >= 1 ? "#2f8f5b" : "#b9862d"
+        printf "<rect x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" fill=\"%s\"/>\n", left, y + 3, long, row - 8, (ratio[k] >= 1 ? "#2f8f5b" : "#b9862d")
         printf "<text x=\"%.0f\" y=\"%d\">%.2f (%.2f to %.2f) beside %s</text>\n", left + long + 6, y + 15, ratio[k], low[k], high[k], beside[k]
     }
     printf "<line x1=\"%d\" y1=\"28\" x2=\"%d\" y2=\"%d\" stroke=\"black\"/>\n</svg>\n", left + unit, left + unit, height - 18
