@@ -47,4 +47,20 @@ BEGIN
     RETURN token;
 END
 $$;
+
+-- The same walk with an audit, as one writes it: a row of ten columns for each token that is handed out, a key and a BRIN index.
+CREATE TABLE plain_audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    action text NOT NULL, outcome text NOT NULL, user_id text, org_id text, role_name text NOT NULL DEFAULT current_user,
+    login_role text NOT NULL DEFAULT session_user, client_addr inet DEFAULT inet_client_addr(),
+    application_name text DEFAULT current_setting('application_name'));
+CREATE INDEX ON plain_audit USING brin (at);
+CREATE FUNCTION plain_resolve_audited(p_user_id text, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql AS $$
+DECLARE
+    token text := plain_resolve(p_user_id, p_org_id, p_model);
+BEGIN
+    INSERT INTO plain_audit (action, outcome, user_id, org_id) VALUES ('resolve', 'used', p_user_id, p_org_id);
+    RETURN token;
+END
+$$;
 VACUUM ANALYZE;

@@ -5,6 +5,7 @@
 # Must stay true:
 # - Only ratios within one run are quoted: the rivals come in turn within each round, so that a machine that slows down slows
 #   all of them. Times of different runs or machines say nothing.
+# - Processor time is that of the backends and of the audit's writer together, so a measure is over once the writer is.
 # - One client sends fifty statements in one pipeline, so that only the server's own work counts; where many clients commit,
 #   each sends one at a time, because what counts there is the commit.
 #
@@ -46,6 +47,10 @@ check_values() {
     psql -XqtA -c "SELECT count(*) FROM plain WHERE secret IS DISTINCT FROM hftok.resolve_hf_token(user_id)"
 }
 
+# Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
+# of the audit's writer, which ends when it has nothing to do.
+used() { awk '{ print $16 + $17 }' "/proc/$(head -n 1 "$scratch/data/postmaster.pid")/stat"; }
+
 measure() { # NAME: transactions a second
     local options='' setting
     for setting in ${settings[$1]}; do options+=" -c $setting"; done
@@ -73,9 +78,11 @@ echo "$rounds rounds of $seconds s each, $(nproc) processors"
 for ((round = 0; round < rounds; round++)); do
     for name in "${names[@]}"; do
         calm
+        before=$(used)
         tps=$(measure "$name") || true
         [ -n "$tps" ] || fail "pgbench: $name: $(tail -n 3 "$scratch/pgbench.log")"
-        echo "$round $name $tps $(size "$name")" >>"$scratch/results"
+        calm
+        echo "$round $name $tps $(size "$name") $((($(used) - before) * 10000 / seconds))" >>"$scratch/results"
     done
 done
 
