@@ -72,6 +72,13 @@ fn words_for_everybody_name_no_setting_and_no_path() {
 }
 
 #[test]
+fn the_words_of_the_operating_system_are_passed_on() {
+    for reason in [Reason::Unreadable(2), Reason::MarkerUnreadable(2)] {
+        assert!(reason.text().contains("No such file"), "{reason:?}");
+    }
+}
+
+#[test]
 fn every_remedy_is_a_sentence() {
     for remedy in reasons().into_iter().map(Reason::remedy) {
         assert!(remedy.starts_with(char::is_uppercase) && remedy.ends_with(['.', ')']), "{remedy}");
@@ -121,4 +128,21 @@ fn a_key_that_is_used_again_takes_no_second_place() {
         in_use.note(root.id(), root.fingerprint(), full.installation());
     }
     assert_eq!(in_use.objection(&full), None);
+}
+
+/// However often and in whichever order keys are used: none of them takes the place of another.
+#[test]
+fn each_key_that_was_used_is_missed() {
+    let line = |id: &i32| key(*id, 'a');
+    let ids = [1, 2, 3];
+    let all = keyring(&ids.iter().map(line).collect::<String>());
+    let mut in_use = used(&all);
+    for root in all.iter().chain(all.iter()) {
+        in_use.note(root.id(), root.fingerprint(), all.installation());
+    }
+    for lacking in ids {
+        let rest: String = ids.iter().filter(|id| **id != lacking).map(line).collect();
+        let objection = in_use.objection(&keyring(&rest));
+        assert!(matches!(objection, Some(Reason::RootInUse { id, .. }) if id.get() == lacking), "{lacking}");
+    }
 }
