@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use hftok_core::audit::lane::Lane;
-use hftok_core::audit::queue::{Full, Header, Party, Queue, Slot};
+use hftok_core::audit::queue::{Full, Header, LANES, Party, Queue, Slot};
 
 const DATABASE: u32 = 5;
 
@@ -147,4 +147,30 @@ fn nothing_is_accepted_by_a_queue_that_is_closed_or_for_a_database_without_a_lan
     assert_eq!(bench.queue().begin(lane, b"x", 0).err(), Some(Full));
     assert_eq!(bench.queue().grow(&mut growing, &[0; 288]), Err(Full));
     assert_eq!(bench.lane().accepted(), 1);
+}
+
+/// Somebody may still wait for a record of the database that had the lane before, or hold one that could grow.
+#[test]
+fn a_lane_that_is_given_away_knows_what_was_written() {
+    let mut bench = Bench::new();
+    let lane = bench.lane;
+    let mut growing = bench.queue().begin(lane, b"x", 0).unwrap();
+    let end = bench.push(0).unwrap();
+    bench.take(10);
+    assert_eq!(bench.queue().release(lane, end), 0);
+    bench.lane().secure(end - 1);
+    bench.lane().want(end, 0);
+    bench.lane().answered = bench.lane().call();
+    for other in 1..u32::try_from(LANES).unwrap() {
+        let lane = bench.header.claim(DATABASE + other).unwrap();
+        bench.header.lanes[lane].writer = 1;
+    }
+    assert_eq!(bench.header.claim(1000), Ok(lane));
+    assert_eq!((bench.lane().accepted(), bench.lane().waiting()), (end, 0));
+    assert!(bench.lane().round_of(end).is_none());
+    assert!(bench.lane().is_safe(end - 1) && bench.lane().wanted() == Some(end));
+    assert_eq!(bench.queue().grow(&mut growing, b"y"), Ok(false));
+    assert!(!bench.lane().has_work(), "what was asked is answered");
+    assert_eq!(bench.lane().call(), 2);
+    assert_eq!(bench.queue().release(lane, end), 1, "rounds go on");
 }
