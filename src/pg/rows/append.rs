@@ -10,6 +10,7 @@ use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 
 use super::relations::Relation;
 use super::sql::Parameter;
+use super::target::{self, Target};
 use crate::error::Error;
 
 /// The number of rows that go to the table at a time: some pages of them. Each row needs a slot, which is dear to make.
@@ -25,12 +26,8 @@ thread_local! {
 
 /// Rows on their way into a table.
 pub struct Append {
-    /// Open, and locked for writing.
-    table: pg_sys::Relation,
-    /// The state of the executor. Allocations of an insertion lie in its memory.
-    state: *mut pg_sys::EState,
-    /// The table as a target: rows and their index entries go there.
-    target: *mut pg_sys::ResultRelInfo,
+    /// The table, with its indexes.
+    target: Target,
     /// Rows that wait to be written together.
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     /// Slots that hold a row.
@@ -40,13 +37,9 @@ pub struct Append {
 impl Append {
     /// Opens a table whose columns have these types, no more and no others.
     pub fn begin(table: Relation, types: &[pg_sys::Oid]) -> Result<Self, Error> {
-        let lock = i32::try_from(pg_sys::RowExclusiveLock).unwrap_or_default();
-        // SAFETY: opens a relation by its id, or fails when it is gone. Everything is closed by `finish`, or by abort. The state
-        // and the target live in a memory context that the state owns, and die with it.
+        // SAFETY: everything is closed by `finish`, or by abort.
         unsafe {
-            pg_sys::PreventCommandIfReadOnly(c"INSERT".as_ptr());
-            pg_sys::PreventCommandIfParallelMode(c"INSERT".as_ptr());
-            let table = pg_sys::table_open(table.0, lock);
+            let table = target::open(table);
             let columns = pgrx::PgTupleDesc::from_pg_copy((*table).rd_att);
             let fits = columns.len() == types.len()
                 && columns
@@ -55,17 +48,10 @@ impl Append {
                     .all(|(column, kind)| column.atttypid == *kind && !column.attisdropped);
             drop(columns);
             if !fits {
-                pg_sys::table_close(table, lock);
+                pg_sys::table_close(table, i32::try_from(pg_sys::NoLock).unwrap_or_default());
                 return Err(Error::Internal("a table has other columns than it was made with"));
             }
-            let state = pg_sys::CreateExecutorState();
-            let before = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
-            let target = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
-            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-            pg_sys::InitResultRelInfo(target, table, 1, std::ptr::null_mut(), 0);
-            pg_sys::ExecOpenIndices(target, false);
-            pg_sys::MemoryContextSwitchTo(before);
-            Ok(Self { table, state, target, slots: Vec::new(), filled: 0 })
+            Ok(Self { target: Target::of(table, false), slots: Vec::new(), filled: 0 })
         }
     }
 
@@ -76,7 +62,7 @@ impl Append {
         }
         if self.filled == self.slots.len() {
             // SAFETY: a slot for rows of this table, in the transaction's memory.
-            self.slots.push(unsafe { pg_sys::table_slot_create(self.table, std::ptr::null_mut()) });
+            self.slots.push(unsafe { pg_sys::table_slot_create(self.target.table, std::ptr::null_mut()) });
         }
         let slot = self.slots[self.filled];
         // SAFETY: the slot is empty and has as many places as the table has columns, which was checked against the types
@@ -99,16 +85,12 @@ impl Append {
     /// Brings the last rows into the table, for what follows in this transaction to see.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush()?;
-        let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
-        // SAFETY: closes what was opened; the lock is kept until the transaction ends.
+        // SAFETY: the slots are the table's; nothing of it is used after this.
         unsafe {
             for slot in &self.slots {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
-            pg_sys::ExecCloseIndices(self.target);
-            pg_sys::FreeExecutorState(self.state);
-            pg_sys::table_close(self.table, kept);
-            pg_sys::CommandCounterIncrement();
+            self.target.close();
         }
         Ok(())
     }
@@ -120,10 +102,10 @@ impl Append {
         // SAFETY: as COPY does it: the slots hold rows of this table; each is entered into the indexes once it has its place;
         // what was allocated for that is freed after each.
         unsafe {
-            let insert = (*(*self.table).rd_tableam).multi_insert;
+            let insert = (*(*self.target.table).rd_tableam).multi_insert;
             let insert = insert.ok_or(Error::Internal("a table cannot take several rows"))?;
             let (slots, command) = (self.slots.as_mut_ptr(), pg_sys::GetCurrentCommandId(true));
-            let table = self.table;
+            let table = self.target.table;
             let bulk_insert = if count > 1 { bulk_insert((*table).rd_id) } else { std::ptr::null_mut() };
             pg_guard_ffi_boundary(|| {
                 insert(table, slots, rows, command, 0, bulk_insert);
@@ -151,30 +133,15 @@ impl Append {
 
     /// Enters a row into the indexes.
     unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot, in_brin: bool) {
-        // SAFETY: the caller's. The target has as many indexes as it says; what it says of them is its own copy.
+        // SAFETY: the caller's. What the target says of an index is its own copy.
         unsafe {
-            for at in 0..usize::try_from((*self.target).ri_NumIndices).unwrap_or(0) {
-                let index = *(*self.target).ri_IndexRelationInfo.add(at);
-                if (*index).ii_Am == pg_sys::BRIN_AM_OID {
+            for (index, info) in self.target.indexes() {
+                if (*info).ii_Am == pg_sys::BRIN_AM_OID {
                     // One that is still being made is not ready for any.
-                    let is_ready = (*(**(*self.target).ri_IndexRelationDescs.add(at)).rd_index).indisready;
-                    (*index).ii_ReadyForInserts = is_ready && in_brin;
+                    (*info).ii_ReadyForInserts = (*(*index).rd_index).indisready && in_brin;
                 }
             }
-            pg_sys::ExecInsertIndexTuples(
-                self.target,
-                slot,
-                self.state,
-                false,
-                false,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                #[cfg(not(feature = "pg15"))]
-                false,
-            );
-            if let Some(context) = (*self.state).es_per_tuple_exprcontext.as_ref() {
-                pg_sys::MemoryContextReset(context.ecxt_per_tuple_memory);
-            }
+            self.target.enter(slot, std::ptr::null_mut());
         }
     }
 }

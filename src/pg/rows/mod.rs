@@ -11,4 +11,5 @@ pub mod shortcuts;
 pub mod snapshot;
 pub mod sql;
 pub mod strangers;
+mod target;
 pub mod texts;
