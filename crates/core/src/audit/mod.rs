@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`event`] | one event, and the bytes it becomes |
 //! | [`chain`] | how each event is tied to the one before it, and the text that pins the end of the chain |
+//! | [`state`] | the hash over what a secret is, beside its value |
 //! | [`vouch`] | marks on rows that decide who gets a value |
 //! | [`usage`] | what a backend reports of its use of a credential |
 //! | [`lane`] | the queue of one database |
@@ -13,5 +14,6 @@ pub mod chain;
 pub mod event;
 pub mod lane;
 pub mod queue;
+pub mod state;
 pub mod usage;
 pub mod vouch;
