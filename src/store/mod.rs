@@ -1,6 +1,7 @@
 //! Rows: secrets and their versions. Knows the tables; the rules are in core, the order
 //! of things in `api`.
 
+pub mod insertion;
 pub mod integrations;
 pub mod levels;
 pub mod lookup;
@@ -10,4 +11,5 @@ pub mod providers;
 pub mod quotas;
 pub mod row;
 pub mod secrets;
+pub mod shape;
 pub mod versions;

@@ -9,6 +9,7 @@ use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
+use super::insertion::Inserted;
 use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
@@ -156,6 +157,11 @@ impl Secret {
         })
     }
 
+    /// The fingerprint of the value.
+    pub(super) fn fingerprint(&self) -> &[u8] {
+        &self.fingerprint
+    }
+
     /// The part of the value that may be shown.
     pub fn preview(&self) -> &str {
         &self.preview
@@ -203,10 +209,16 @@ impl Secret {
 
     /// Stores a new secret; `false` when its binding is taken.
     pub fn insert(&self) -> Result<bool, Error> {
+        let binding_key = self.binding_key()?;
+        match self.insert_without_sql(binding_key)? {
+            Inserted::NotHere => {}
+            Inserted::Taken => return Ok(false),
+            Inserted::Stored(state) => return self.record(&state).map(|()| true),
+        }
         let row = &self.row;
         let parameters = [
             row.id.into(),
-            self.binding_key()?.into(),
+            binding_key.into(),
             row.scope.as_str().into(),
             row.scope_id.as_str().into(),
             row.provider.as_str().into(),

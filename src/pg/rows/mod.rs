@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod lock;
+pub mod new_row;
 mod prefetch;
 pub mod relations;
 pub mod remembered;

@@ -13,6 +13,8 @@ use pgrx::{pg_guard, pg_sys};
 pub enum Matter {
     /// The place of the table of secrets, and the levels that hold a secret.
     Levels,
+    /// Whether the table of secrets is as the install script made it.
+    Shape,
     /// The providers that an operator registered.
     Providers,
     /// The ids of the active data keys.
@@ -22,7 +24,7 @@ pub enum Matter {
 }
 
 /// The number of matters.
-const MATTERS: usize = 4;
+const MATTERS: usize = 5;
 
 thread_local! {
     static GENERATIONS: [Cell<u64>; MATTERS] = const { [const { Cell::new(0) }; MATTERS] };

@@ -78,6 +78,12 @@ pub fn row_id() -> u64 {
     unsafe { pg_sys::GetCurrentFullTransactionId() }.value
 }
 
+/// When the transaction began, as now() says it in SQL.
+pub fn begun() -> i64 {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
 /// The id of the transaction that wrote a row with this xmin. One that was written 2^32 transactions ago is taken for a newer
 /// one.
 pub fn whole_id(xmin: u32) -> u64 {

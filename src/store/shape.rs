@@ -1,0 +1,110 @@
+//! Whether the table of secrets is as we made it, so that a row which is right needs nobody's consent but ours.
+//!
+//! What must stay true: a trigger, rule, constraint, index, policy or column that somebody added, changed or switched off is
+//! noticed by the next row. Postgres tells all sessions of each, and who holds the table's lock has been told.
+
+use std::ffi::CStr;
+
+use crate::error::Error;
+use crate::pg::rows::new_row::{self, ForRow};
+use crate::pg::rows::relations::{Matter, Relation};
+use crate::pg::rows::remembered::Remembered;
+use crate::pg::rows::sql::{Run, Statement};
+
+/// Everything that has a say in a new row, a line each. Neither what concerns changes and deletions only, nor how an index is
+/// stored.
+const SHAPE: &CStr = c"WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass)
+    SELECT pg_catalog.concat_ws(' ', 'column', a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+        a.attnotnull, a.attgenerated, a.attidentity, pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'constraint', n.conname, pg_catalog.pg_get_constraintdef(n.oid))
+    FROM t JOIN pg_catalog.pg_constraint n ON n.conrelid = t.oid AND n.contype NOT IN ('n', 't')
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', g.tgenabled, pg_catalog.pg_get_triggerdef(g.oid))
+    FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND g.tgtype & 4 <> 0
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'index', x.relname, i.indisunique, i.indimmediate, i.indisvalid AND i.indisready,
+        (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.oid, n, false), ', ' ORDER BY n)
+            FROM pg_catalog.generate_series(1, i.indnatts) n),
+        pg_catalog.pg_get_expr(i.indpred, i.indrelid))
+    FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', p.polname, p.polcmd, p.polpermissive, p.polroles = ARRAY[t.relowner],
+        pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'table', t.relkind, t.relam, t.relhasrules, t.relispartition,
+        t.relowner = (current_user::pg_catalog.regrole)::pg_catalog.oid,
+        pg_catalog.has_table_privilege(t.oid, 'INSERT') AND pg_catalog.has_table_privilege(t.oid, 'SELECT'))
+    FROM t";
+
+/// The same lines as the install script leaves them, in no order.
+const MADE: &[&str] = &[
+    "column 1 id uuid t  ",
+    "column 2 binding_key uuid t  ",
+    "column 3 scope text t  ",
+    "column 4 scope_id text t   ''::text",
+    "column 5 provider text t   ''::text",
+    "column 6 model text t   ''::text",
+    "column 7 name text t   ''::text",
+    "column 8 description text t   ''::text",
+    "column 9 label text t   ''::text",
+    "column 10 enabled boolean t   true",
+    "column 11 on_unusable text t   'stop'::text",
+    "column 12 allowed_hosts text[] f  ",
+    "column 13 expires_at timestamp with time zone f  ",
+    "column 14 version integer t  ",
+    "column 15 oldest_version integer t   1",
+    "column 16 preview text t  ",
+    "column 17 warnings text[] t   '{}'::text[]",
+    "column 18 verdict text f  ",
+    "column 19 verdict_message text f  ",
+    "column 20 refusals integer t   0",
+    "column 21 last_verified_at timestamp with time zone f  ",
+    "column 22 fingerprint bytea t  ",
+    "column 23 sealed bytea t  ",
+    "column 24 created_at timestamp with time zone t   now()",
+    "column 25 updated_at timestamp with time zone t   now()",
+    "column 26 sealed_at timestamp with time zone t   now()",
+    "constraint secrets_pkey PRIMARY KEY (id)",
+    "constraint secrets_binding_key_key UNIQUE (binding_key)",
+    "constraint secrets_words CHECK (hftok_private.is_secret(scope, on_unusable, verdict, version))",
+    "trigger O CREATE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW \
+     WHEN (((new.scope = 'user'::text) AND (new.model = ''::text))) EXECUTE FUNCTION hftok_private.secret_written()",
+    "trigger A CREATE TRIGGER note_kind BEFORE INSERT OR UPDATE OF scope, model ON hftok_private.secrets \
+     FOR EACH ROW EXECUTE FUNCTION hftok_private.note_kind()",
+    "trigger A CREATE TRIGGER note_role AFTER INSERT OR UPDATE OF scope_id ON hftok_private.secrets \
+     FOR EACH ROW WHEN (starts_with(new.scope_id, 'role:'::text)) EXECUTE FUNCTION hftok_private.note_role()",
+    "index secrets_pkey t t t id",
+    "index secrets_binding_key_key t t t binding_key",
+    "index secrets_fingerprint f t t fingerprint",
+    "index secrets_ends f t t expires_at (expires_at IS NOT NULL)",
+    "index secrets_owner f t t scope, scope_id",
+    "index secrets_models f t t scope (model <> ''::text)",
+    "policy hftok * t t true true",
+    "table r 2 f f t t",
+];
+
+thread_local! {
+    static READ_SHAPE: Statement = const { Statement::new(SHAPE, &[]) };
+    static AS_MADE: Remembered<Option<Relation>> =
+        const { Remembered::new(Matter::Shape, &[c"secrets"]) };
+}
+
+/// The table and its lock, if a row needs no statement to get there.
+pub fn table_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
+    if !new_row::is_usual() {
+        return Ok(None);
+    }
+    // Asked before anything is locked, so that it is seldom asked under the lock.
+    let Some(table) = *AS_MADE.with(|known| known.now(look))? else { return Ok(None) };
+    let locked = ForRow::lock(table);
+    let is_as_made = *AS_MADE.with(|known| known.under_lock(look))? == Some(table);
+    Ok(is_as_made.then_some((table, locked)))
+}
+
+/// Compares the table with the one that the install script makes.
+fn look(relations: &[Relation]) -> Result<Option<Relation>, Error> {
+    let mut found: Vec<String> = READ_SHAPE.read(&[], |row| row.must(1))?;
+    let mut made = MADE.to_vec();
+    found.sort_unstable();
+    made.sort_unstable();
+    Ok(relations.first().copied().filter(|_| found == made))
+}
