@@ -55,6 +55,20 @@ fn a_statement_that_reveals_many_is_summarised_beyond_a_hundred() {
     verified(&mut client);
 }
 
+/// A place that keeps nothing but their number counts the first ones as every other place does.
+#[test]
+fn a_call_for_each_row_is_summarised_beyond_a_hundred() {
+    let mut client = with_secrets("called", 150);
+    let calls = "SELECT count(hftok.get_secret('name ' || n)) FROM generate_series(1, 150) n";
+    for statement in 1..=2_i64 {
+        assert_eq!(one::<i64>(&mut client, calls, &[]), 150);
+        settled(&mut client);
+        assert_eq!(count(&mut client, REVEALS), 150 * statement);
+        assert_eq!(rows(&mut client, &format!("{REVEALS} AND object_id IS NOT NULL")), 100 * statement);
+    }
+    verified(&mut client);
+}
+
 #[test]
 fn sync_tells_of_the_many_before_the_first_of_them() {
     let mut client = with_secrets("many_sync", 150);
