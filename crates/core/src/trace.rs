@@ -121,13 +121,21 @@ mod tests {
         left
     }
 
+    /// Whether the processor expands keys in the form that is looked for. Where it does not, only the depth is told.
+    fn has_aes() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return std::arch::is_x86_feature_detected!("aes");
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
+    }
+
     /// In one test, so that no cipher of another one is met.
     #[test]
     fn sealing_and_opening_leave_no_schedule() {
         let key = DataKey::random(DataKeyId::random().expect("an id"), Purpose::Values).expect("a key");
         let cipher = || Xaes256Gcm::new((&key.bytes).into());
         let left = left_by(|| drop(std::hint::black_box(cipher())));
-        assert!(left.has_schedule, "if none is found here, finding none proves nothing");
+        assert!(left.has_schedule || !has_aes(), "if none is found here, finding none proves nothing");
         let empty = left_by(|| without_trace(|| ()));
         assert!(empty.depth >= DEPTH && !empty.has_schedule, "{empty:?}");
 
