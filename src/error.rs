@@ -231,6 +231,8 @@ pub enum Object {
     Version(Uuid, i32),
     /// The version before the only one that a secret has had.
     FormerVersion(Uuid),
+    /// An event of the audit, by its number.
+    Event(i64),
 }
 
 impl Error {

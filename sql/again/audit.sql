@@ -1,41 +1,78 @@
 -- The audit as it is read, verified and purged.
 
-CREATE OR REPLACE VIEW hftok_private.audit_rows WITH (security_barrier) AS
+-- What is asked for is looked for before a row is made of it, so a search costs little where little is found.
+CREATE OR REPLACE FUNCTION hftok_private.unpacked(
+    p_last_id bigint, p_count int, p_body bytea,
+    p_kind text DEFAULT NULL, p_who text DEFAULT NULL, p_object_id uuid DEFAULT NULL, p_role text DEFAULT NULL
+) RETURNS SETOF hftok_private.audit_event
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 256 AS 'MODULE_PATHNAME', 'hftok_unpacked';
+COMMENT ON FUNCTION hftok_private.unpacked IS 'The events of a bundle, or those of a kind, of somebody, about an object or by a role.';
+CREATE OR REPLACE FUNCTION hftok_private.may_hold(p_filter_key bytea, p_filter bytea, p_sort text, p_value text) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_may_hold';
+COMMENT ON FUNCTION hftok_private.may_hold IS 'Whether a bundle may hold somebody (who), an object, a role or a kind. A hint: false is certain.';
+
+CREATE OR REPLACE VIEW hftok_private.audit_of_rows WITH (security_barrier) AS
     SELECT a.id, a.at, a.role_name, a.outer_role, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version,
         a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected, a.client_addr,
         a.application_name, a.request_id,
         pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash
-    FROM hftok_private.audit a
+    FROM hftok_private.audit a;
+COMMENT ON VIEW hftok_private.audit_of_rows IS 'The events that have a row each.';
+
+CREATE OR REPLACE VIEW hftok_private.audit_rows WITH (security_barrier) AS
+    SELECT a.* FROM hftok_private.audit_of_rows a
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true)
+    UNION ALL
+    SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body) e
     WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok_private.audit_rows IS 'The audit, for who sees all of it.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
--- All changes of a user are found, by indexes that only changes enter. Uses are far more, and an index entry for each would
--- slow the writer down: uses and refusals are looked for among the newest 100,000 events.
+-- Conditions that the view cannot push into a bundle.
+CREATE OR REPLACE FUNCTION hftok_private.events_found(
+    p_from timestamptz, p_to timestamptz, p_who text, p_object_id uuid, p_role text, p_kind text
+) RETURNS SETOF hftok_private.audit_event
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    -- A plan for the values at hand: most of them are NULL.
+    SET plan_cache_mode = force_custom_plan
+    AS $$
+        SELECT a.* FROM hftok_private.audit_of_rows a
+        WHERE (p_from IS NULL OR a.at >= p_from) AND (p_to IS NULL OR a.at < p_to) AND (p_kind IS NULL OR a.kind = p_kind)
+        AND (p_object_id IS NULL OR a.object_id = p_object_id OR a.subject = p_object_id::text)
+        AND (p_who IS NULL OR a.actor_user = p_who OR a.owner_id = p_who OR a.subject = p_who)
+        AND (p_role IS NULL OR p_role IN (a.role_name, a.outer_role, a.login_role))
+        UNION ALL
+        SELECT e.* FROM hftok_private.audit_bundles b,
+            LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, p_kind, p_who, p_object_id, p_role) e
+        WHERE (p_from IS NULL OR b.last_at >= p_from) AND (p_to IS NULL OR b.first_at < p_to)
+        AND (p_kind IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'kind', p_kind))
+        AND (p_who IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'who', p_who))
+        AND (p_object_id IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'object', p_object_id::text))
+        AND (p_role IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'role', p_role))
+        AND (p_from IS NULL OR e.at >= p_from) AND (p_to IS NULL OR e.at < p_to)
+    $$;
+COMMENT ON FUNCTION hftok_private.events_found IS 'The events between two times, of somebody, about an object, by a role, of a kind.';
+
+-- A user's events are found by indexes, and in bundles by their filters; whose they are is looked at again in each event.
 CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
-        WITH found AS (
-            SELECT a.id FROM hftok_private.audit a
-            WHERE a.kind = 'change' AND a.id <= (SELECT max(n.id) FROM hftok_private.audit n) - 100000
-            AND (a.actor_user = p_user OR a.subject = p_user
-                OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user)
-            UNION ALL
-            SELECT a.id FROM hftok_private.audit a
-            WHERE a.id > (SELECT max(n.id) FROM hftok_private.audit n) - 100000
-            AND (a.actor_user = p_user OR a.subject = p_user
-                OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user)
-        )
         -- From where others came is not for a user whose secret they used, nor which global credential it was.
         SELECT a.id, a.at, a.role_name, CASE WHEN o.is_own THEN a.outer_role END, CASE WHEN o.is_own THEN a.login_role END,
             a.actor_user, a.kind, a.action, CASE WHEN o.is_shown THEN a.object_id END, CASE WHEN o.is_shown THEN a.version END,
             a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected,
             CASE WHEN o.is_own THEN a.client_addr END, CASE WHEN o.is_own THEN a.application_name END,
             CASE WHEN o.is_own THEN a.request_id END, a.digest, a.chain_hash
-        FROM hftok_private.audit_rows a,
-            LATERAL (SELECT a.actor_user = p_user AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
-        WHERE a.id = ANY (ARRAY(SELECT f.id FROM found f));
+        FROM (
+                SELECT r.* FROM hftok_private.audit_of_rows r
+                WHERE r.actor_user = p_user OR r.subject = p_user OR r.owner_id = p_user
+                UNION ALL
+                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, p_user) e
+                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', p_user)
+            ) a,
+            LATERAL (SELECT coalesce(a.actor_user = p_user, false) AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
+        WHERE a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user;
     END;
 COMMENT ON FUNCTION hftok_private.audit_events_of IS
     'What a user did and what was done with what is theirs.';
@@ -48,38 +85,58 @@ CREATE OR REPLACE VIEW hftok.audit_events WITH (security_barrier) AS
     UNION ALL
     SELECT a.* FROM hftok_private.visible_audit_events() a WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.audit_events IS
-    'Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval.';
+    'Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
+CREATE OR REPLACE FUNCTION hftok.find_audit_events(
+    p_from timestamptz DEFAULT NULL, p_to timestamptz DEFAULT NULL, p_user text DEFAULT NULL, p_object_id uuid DEFAULT NULL,
+    p_role text DEFAULT NULL, p_kind text DEFAULT NULL
+) RETURNS SETOF hftok.audit_events
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_find_audit_events';
+COMMENT ON FUNCTION hftok.find_audit_events IS
+    'The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read.';
 
 CREATE OR REPLACE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
     RETURNS hftok.verified_audit
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify_audit';
 COMMENT ON FUNCTION hftok.verify_audit IS
-    'Holds every event from p_from to p_to against the hash that ties it to the one before, and the end against p_head, which audit_head() gave earlier. That the newest events were cut off is only noticed with p_head.';
+    'Holds the events from p_from to p_to against the tree, and the tree against the newest checkpoint that hftok has signed and against p_head, which audit_head() gave earlier. ok is NULL when there was nothing to check. That the newest events were cut off is only noticed with p_head.';
 
 CREATE OR REPLACE FUNCTION hftok.audit_head() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_head';
-COMMENT ON FUNCTION hftok.audit_head IS 'The end of the audit, to be kept outside the database and given to verify_audit().';
+COMMENT ON FUNCTION hftok.audit_head IS 'The newest checkpoint: how many events there are and the root of their tree, signed. To be kept outside the database, and given to verify_audit() or audit_consistency(). NULL before the first event.';
+
+CREATE OR REPLACE FUNCTION hftok.audit_public_key() RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_public_key';
+COMMENT ON FUNCTION hftok.audit_public_key IS 'The key that checkpoints and proofs are checked with, without hftok (docs/audit-format.md). NULL before the first event.';
+
+CREATE OR REPLACE FUNCTION hftok.audit_proof(p_id bigint) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_proof';
+COMMENT ON FUNCTION hftok.audit_proof IS 'One event with the proof that it is in the log: whoever has audit_public_key() sees it without the others.';
+
+CREATE OR REPLACE FUNCTION hftok.audit_consistency(p_head text) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_consistency';
+COMMENT ON FUNCTION hftok.audit_consistency IS 'The proof that the log has only grown since p_head, which audit_head() gave earlier.';
 
 CREATE OR REPLACE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_purge_audit';
 COMMENT ON FUNCTION hftok.purge_audit IS
-    'Removes the events before the first that is not older than p_before, if they verify, and leaves a signed stub so that the rest still does. Says how many they were.';
+    'Removes events that are older than p_before, 256 at a time, if they verify; the hashes above them stay, so the rest and every older checkpoint still verify. Says how many they were.';
 
 CREATE OR REPLACE FUNCTION hftok_private.record_verify() RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_record_verify';
-COMMENT ON FUNCTION hftok_private.record_verify IS 'Has everything chained that is to be, and the audit tell that verify() was called.';
+COMMENT ON FUNCTION hftok_private.record_verify IS 'Has everything written that is to be, and the audit tell that verify() was called.';
 
 CREATE OR REPLACE FUNCTION hftok_private.pending_event(p_event bytea, p_protection bytea, p_transaction bigint) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_pending_event';
-COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.';
+COMMENT ON FUNCTION hftok_private.pending_event IS 'An event that is not written yet, as JSON; NULL unless it is protected for the transaction that put it there.';
 
 CREATE OR REPLACE FUNCTION hftok_private.audit_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_state';
 COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
 
--- The last event of each object: in the chain, and after it among the events that are still to be chained.
+-- The last event of each object: in the log, and after it among the events that are still to be written.
 CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,
         a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.protected AS is_protected
@@ -87,7 +144,7 @@ CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
     -- An unprotected event counts only where it tells of a deletion: that is believed, and told. Every other change is to be
     -- recorded again.
     WHERE a.kind = 'change' AND a.outcome = 'committed' AND (a.protected OR a.digest IS NULL AND a.level IS NULL)
-    AND a.id > coalesce((SELECT max(b.id) FROM hftok_private.audit_stub b), 0)
+    AND a.id > 0
     UNION ALL
     SELECT 9223372036854775807, p.at, e.event ->> 'action' = 'carried_over', (e.event ->> 'object_id')::uuid, (e.event ->> 'version')::int,
         pg_catalog.decode(e.event ->> 'digest', 'hex'), e.event ->> 'owner_scope', e.event ->> 'owner_id',
@@ -96,22 +153,23 @@ CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
         -- OFFSET 0: decoded once a row, not once a field.
         LATERAL (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
     WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
-COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be chained only what is protected.';
+COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be written only what is protected.';
 
 -- For people who look after a server.
 CREATE OR REPLACE VIEW hftok.recent_reveals WITH (security_barrier) AS
     SELECT a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider,
         sum(a.count)::bigint AS reveals, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
-    FROM hftok_private.audit a
-    WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.at > pg_catalog.now() - interval '1 day'
+    FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, 'reveal') a
+    WHERE b.last_at > pg_catalog.now() - interval '1 day'
+    AND a.outcome = 'used' AND a.at > pg_catalog.now() - interval '1 day'
     GROUP BY a.role_name, a.actor_user, a.application_name, a.action, a.object_id, a.owner_scope, a.owner_id, a.provider, a.protected;
 COMMENT ON VIEW hftok.recent_reveals IS 'Values that were read in the last day, and their readers. An unprotected event may have been made up by somebody who can write to the tables.';
 
 CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
         count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
-    FROM hftok_private.audit a
-    WHERE a.kind = 'refusal'
+    FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, 'refusal') a
+    WHERE hftok_private.may_hold(b.filter_key, b.filter, 'kind', 'refusal')
     GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
 COMMENT ON VIEW hftok.refusals_by_role IS 'Refusals by role, with the reason of each. An unprotected event may have been made up by somebody who can write to the tables.';
 
@@ -124,8 +182,8 @@ COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
 CREATE OR REPLACE VIEW hftok.new_applications WITH (security_barrier) AS
     WITH used AS (
         SELECT a.object_id, a.application_name, a.protected, min(a.at) AS first_at, sum(a.count)::bigint AS reveals
-        FROM hftok_private.audit a
-        WHERE a.kind = 'reveal' AND a.outcome = 'used' AND a.object_id IS NOT NULL
+        FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, 'reveal') a
+        WHERE a.outcome = 'used' AND a.object_id IS NOT NULL
         GROUP BY a.object_id, a.application_name, a.protected
     )
     SELECT coalesce(i.secret_id, n.object_id) AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,

@@ -54,7 +54,7 @@ GRANT EXECUTE ON FUNCTION
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
-    hftok_private.visible_usage, hftok_private.visible_audit_events,
+    hftok_private.visible_usage, hftok_private.visible_audit_events, hftok_private.unpacked, hftok_private.may_hold,
     hftok_private.vault_create_secret, hftok_private.vault_update_secret
     TO PUBLIC;
 
@@ -65,7 +65,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'usage_rows',
-        'audit_rows', 'stored_vault_rows']
+        'audit_rows', 'audit_of_rows', 'stored_vault_rows']
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON hftok_private.%I FROM hftok_owner', name);
         EXECUTE pg_catalog.format('GRANT SELECT ON hftok_private.%I TO hftok_owner', name);
@@ -80,6 +80,9 @@ GRANT EXECUTE ON FUNCTION hftok.secret_history TO hftok_admin, hftok_service, hf
 GRANT EXECUTE ON FUNCTION
     hftok.find_secret, hftok.verify, hftok.logging_risks, hftok.verify_audit, hftok.audit_head
     TO hftok_admin, hftok_auditor;
+-- To users because some of them are administrators of the application.
+GRANT EXECUTE ON FUNCTION hftok.audit_public_key, hftok.audit_proof, hftok.audit_consistency, hftok.find_audit_events
+    TO hftok_user, hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.purge_audit, hftok.adopt_role TO hftok_admin;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;
 GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;

@@ -1,5 +1,5 @@
--- The audit: what was done, each row tied to the one before by a keyed hash. One plain table, because partitions of an
--- extension's table do not survive a dump.
+-- The audit: what was done. Changes and the audit's own events are rows, reveals and refusals lie many in a row; all are leaves of one
+-- tree, whose root is signed. Plain tables, because partitions of an extension's table do not survive a dump.
 
 CREATE TABLE hftok_private.audit (
     id bigint PRIMARY KEY,
@@ -29,12 +29,12 @@ CREATE TABLE hftok_private.audit (
 -- Times follow the numbers nearly, so this costs next to nothing; and verify() looks for the newest change of each object.
 CREATE INDEX audit_at ON hftok_private.audit USING brin (at);
 CREATE INDEX audit_changes ON hftok_private.audit (object_id, id) WHERE kind = 'change';
--- Users look for changes that they made or that are about what is theirs.
-CREATE INDEX audit_changes_actor ON hftok_private.audit (actor_user) WHERE kind = 'change' AND actor_user IS NOT NULL;
-CREATE INDEX audit_changes_owner ON hftok_private.audit (owner_id) WHERE kind = 'change' AND owner_id IS NOT NULL;
-CREATE INDEX audit_changes_subject ON hftok_private.audit (subject) WHERE kind = 'change' AND subject IS NOT NULL;
-COMMENT ON TABLE hftok_private.audit IS 'What was done. Written by hftok''s writer only; a row that anybody else changes no longer fits.';
-COMMENT ON COLUMN hftok_private.audit.id IS 'Counts from 1 without a gap.';
+-- Users look for events that they caused or that are about what is theirs.
+CREATE INDEX audit_actor ON hftok_private.audit (actor_user) WHERE actor_user IS NOT NULL;
+CREATE INDEX audit_owner ON hftok_private.audit (owner_id) WHERE owner_id IS NOT NULL;
+CREATE INDEX audit_subject ON hftok_private.audit (subject) WHERE subject IS NOT NULL;
+COMMENT ON TABLE hftok_private.audit IS 'Events that have a row each. Written by hftok''s writer only; a row that anybody else changes no longer fits.';
+COMMENT ON COLUMN hftok_private.audit.id IS 'Counts from 1 without a gap, together with those in audit_bundles.';
 COMMENT ON COLUMN hftok_private.audit.at IS 'When it was done.';
 COMMENT ON COLUMN hftok_private.audit.kind IS 'reveal, change, refusal, key or audit.';
 COMMENT ON COLUMN hftok_private.audit.action IS 'The function, view or operation.';
@@ -56,7 +56,7 @@ COMMENT ON COLUMN hftok_private.audit.actor_user IS 'The user of the application
 COMMENT ON COLUMN hftok_private.audit.client_addr IS 'The address of the client; NULL on a Unix socket.';
 COMMENT ON COLUMN hftok_private.audit.application_name IS 'What the client calls itself.';
 COMMENT ON COLUMN hftok_private.audit.request_id IS 'The X-Request-Id of the HTTP request.';
-COMMENT ON COLUMN hftok_private.audit.chain_hash IS 'Which key made it, then a keyed hash over the one before and this row (docs/audit.md).';
+COMMENT ON COLUMN hftok_private.audit.chain_hash IS 'Its leaf in the tree: a hash over this row (docs/audit-format.md).';
 
 -- No key and no sequence: a row lives until the writer has chained it, and both would collide on restore.
 CREATE TABLE hftok_private.audit_pending (
@@ -72,17 +72,56 @@ COMMENT ON COLUMN hftok_private.audit_pending.at IS 'Their order.';
 COMMENT ON COLUMN hftok_private.audit_pending.event IS 'The event, encoded.';
 COMMENT ON COLUMN hftok_private.audit_pending.protection IS 'Keyed, over the event and the transaction that put it here; NULL where there was no key.';
 
-CREATE TABLE hftok_private.audit_stub (
-    id bigint PRIMARY KEY,
-    chain_hash bytea NOT NULL,
-    signature bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+-- A search reads the filters in the main table; bodies lie outside, as they are.
+CREATE TABLE hftok_private.audit_bundles (
+    last_id bigint PRIMARY KEY,
+    count int NOT NULL,
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    filter_key bytea NOT NULL,
+    filter bytea NOT NULL,
+    body bytea NOT NULL,
+    body_hash bytea NOT NULL,
+    mac bytea NOT NULL
 );
-COMMENT ON TABLE hftok_private.audit_stub IS 'Where the audit begins, since everything before was purged.';
-COMMENT ON COLUMN hftok_private.audit_stub.id IS 'The last event that was purged.';
-COMMENT ON COLUMN hftok_private.audit_stub.chain_hash IS 'Its hash, which the first event that is left is tied to.';
-COMMENT ON COLUMN hftok_private.audit_stub.signature IS 'Keyed, over both.';
-COMMENT ON COLUMN hftok_private.audit_stub.created_at IS 'When it was purged.';
+ALTER TABLE hftok_private.audit_bundles ALTER COLUMN body SET STORAGE EXTERNAL, ALTER COLUMN filter SET STORAGE PLAIN;
+CREATE INDEX audit_bundles_at ON hftok_private.audit_bundles USING brin (last_at);
+COMMENT ON TABLE hftok_private.audit_bundles IS 'Events that lie many in a row: reveals and refusals. Written by hftok''s writer only.';
+COMMENT ON COLUMN hftok_private.audit_bundles.last_id IS 'The number of its last event.';
+COMMENT ON COLUMN hftok_private.audit_bundles.count IS 'How many events there are; their numbers follow one another.';
+COMMENT ON COLUMN hftok_private.audit_bundles.first_at IS 'The earliest time of an event.';
+COMMENT ON COLUMN hftok_private.audit_bundles.last_at IS 'The latest time of an event.';
+COMMENT ON COLUMN hftok_private.audit_bundles.filter_key IS 'The key of the filter, drawn for this bundle.';
+COMMENT ON COLUMN hftok_private.audit_bundles.filter IS 'Who, which objects, roles and kinds may be in it (docs/audit-format.md).';
+COMMENT ON COLUMN hftok_private.audit_bundles.body IS 'The events, as they are hashed.';
+COMMENT ON COLUMN hftok_private.audit_bundles.body_hash IS 'SHA-256 of the body.';
+COMMENT ON COLUMN hftok_private.audit_bundles.mac IS 'Which key made it, then a keyed hash over the other columns.';
+
+CREATE TABLE hftok_private.audit_nodes (
+    height smallint,
+    number bigint,
+    hash bytea NOT NULL,
+    PRIMARY KEY (height, number)
+);
+COMMENT ON TABLE hftok_private.audit_nodes IS 'Hashes of the tree over all events that outlive a purge: every eighth level.';
+COMMENT ON COLUMN hftok_private.audit_nodes.height IS 'Levels below it: 8, 16 and so on. 0: the leaves of a tile that was purged.';
+COMMENT ON COLUMN hftok_private.audit_nodes.number IS 'How many of its height come before it; of leaves, how many tiles.';
+COMMENT ON COLUMN hftok_private.audit_nodes.hash IS 'The hash; of leaves, all 256 of a tile.';
+
+-- The writer adds a row and changes none, so nobody who locks a row stops it.
+CREATE TABLE hftok_private.audit_checkpoints (
+    size bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    root bytea NOT NULL,
+    key_id int NOT NULL,
+    signature bytea NOT NULL
+);
+COMMENT ON TABLE hftok_private.audit_checkpoints IS 'Signed: how many events there are, and the root of their tree. The newest counts.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.size IS 'How many events there were.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.at IS 'When it was signed.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.root IS 'The root of their tree.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.key_id IS 'The data key that signed it.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.signature IS 'Ed25519, over the text that audit_head() gives.';
 
 -- Without foreign key: a transaction that holds a secret's row must not stop the writer.
 CREATE TABLE hftok_private.secret_usage (
@@ -101,5 +140,7 @@ COMMENT ON COLUMN hftok_private.secret_usage.expiry_told IS 'The end that a noti
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_pending', '');
-SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_stub', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_bundles', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_nodes', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.secret_usage', '');

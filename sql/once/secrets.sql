@@ -6,7 +6,7 @@ COMMENT ON SCHEMA hftok_private IS 'Tables and helpers of hftok. Nobody but hfto
 
 CREATE TABLE hftok_private.data_keys (
     id int PRIMARY KEY CHECK (id > 0),
-    purpose text NOT NULL CHECK (purpose IN ('values', 'audit', 'fingerprints')),
+    purpose text NOT NULL CHECK (purpose IN ('values', 'audit', 'fingerprints', 'checkpoints')),
     state text NOT NULL CHECK (state IN ('active', 'retiring', 'destroyed')),
     root_key_id int NOT NULL CHECK (root_key_id > 0),
     root_fingerprint bytea NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE hftok_private.database_identity (
     installation text NOT NULL,
     database_name text NOT NULL,
     continues bigint NOT NULL,
-    chain_hash bytea NOT NULL,
+    root bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE hftok_private.database_identity IS 'Which database the keys and the audit are for: made with the first key. Nothing of it can be changed without the keys no longer unwrapping.';
@@ -41,8 +41,8 @@ COMMENT ON COLUMN hftok_private.database_identity.id IS 'Random.';
 COMMENT ON COLUMN hftok_private.database_identity.database_oid IS 'The database, by its number on the server.';
 COMMENT ON COLUMN hftok_private.database_identity.installation IS 'The name of the installation, from the keyring; empty for none.';
 COMMENT ON COLUMN hftok_private.database_identity.database_name IS 'What the database was called then: only to be told.';
-COMMENT ON COLUMN hftok_private.database_identity.continues IS 'The last event of the generation before; 0 for none.';
-COMMENT ON COLUMN hftok_private.database_identity.chain_hash IS 'The hash of that event.';
+COMMENT ON COLUMN hftok_private.database_identity.continues IS 'How many events the audit of the generation before had; 0 for none.';
+COMMENT ON COLUMN hftok_private.database_identity.root IS 'The root of their tree.';
 COMMENT ON COLUMN hftok_private.database_identity.created_at IS 'When the row was made.';
 
 CREATE TABLE hftok_private.secrets (

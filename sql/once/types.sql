@@ -54,3 +54,11 @@ CREATE TYPE hftok.server_status AS (
     installation text
 );
 COMMENT ON TYPE hftok.server_status IS 'The state of the server, as status() shows it.';
+
+-- The columns of audit_events, before anybody's view of them.
+CREATE TYPE hftok_private.audit_event AS (
+    id bigint, at timestamptz, role_name text, outer_role text, login_role text, actor_user text, kind text, action text,
+    object_id uuid, version int, owner_scope text, owner_id text, provider text, level text, subject text, outcome text,
+    count bigint, protected boolean, client_addr text, application_name text, request_id text, digest text, chain_hash text
+);
+COMMENT ON TYPE hftok_private.audit_event IS 'An event of the audit, out of a row or out of a bundle.';

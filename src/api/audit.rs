@@ -1,14 +1,16 @@
 //! The audit, for those who read it, and for functions in SQL that have something to record.
 
-use hftok_core::audit::chain::Head;
+use hftok_core::audit::checkpoint::Note;
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::record::Scratch;
 use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use serde_json::json;
 
+use super::identity::is_administrator;
 use super::input::required;
-use crate::audit::rows::Pending;
-use crate::audit::{self, changes, purge, usage, verifier};
+use crate::audit::pending::Pending;
+use crate::audit::{self, changes, proofs, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::export;
@@ -23,6 +25,9 @@ use crate::settings;
 export!(
     verify_audit,
     audit_head,
+    audit_public_key,
+    audit_proof,
+    audit_consistency,
     purge_audit,
     report_usage,
     record_change,
@@ -32,33 +37,80 @@ export!(
     audit_state
 );
 
-/// Verifies the chain from one event to another, and against a head that was kept elsewhere.
+/// Verifies the log from one event to another, and against a head that was kept elsewhere.
 fn verify_audit(p_from: Option<i64>, p_to: Option<i64>, p_head: Option<&str>) -> Result<Composite, Error> {
-    let head =
-        p_head.map(|text| Head::parse(text).ok_or(Error::BadInput("p_head is not what audit_head() gave")));
-    let head = head.transpose()?;
+    let head = p_head.map(parse_head).transpose()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     audit::settle();
-    let verdict = verifier::verify(p_from, p_to, head)?;
-    let outcome = if verdict.first_bad.is_none() { "ok" } else { "bad" };
+    let verdict = verifier::verify(p_from, p_to, head.as_ref())?;
+    let is_ok = match (&verdict.first_bad, verdict.checked) {
+        (Some(_), _) => Some(false),
+        // Where nothing was looked at nothing is right either.
+        (None, 0) => None,
+        (None, _) => Some(true),
+    };
+    let outcome = if is_ok == Some(false) { "bad" } else { "ok" };
     audit::record(Kind::Audit, outcome, Object::default())?;
     let (number, reason) = verdict.first_bad.unzip();
     let reason = reason.or(verdict.continued);
     Composite::new("hftok.verified_audit")?
         .set("checked", verdict.checked)?
         .set("unprotected", verdict.unprotected)?
-        .set("ok", number.is_none())?
+        .set("ok", is_ok)?
         .set("first_bad", number)?
         .set("reason", reason)
 }
 
-/// The end of the chain, as a text.
-fn audit_head() -> Result<String, Error> {
+/// A checkpoint that somebody kept. A shell takes the end of the last line away.
+fn parse_head(text: &str) -> Result<Note, Error> {
+    Note::parse(&format!("{}\n", text.trim())).ok_or(Error::BadInput("p_head is not what audit_head() gave"))
+}
+
+/// The newest checkpoint: a signed text.
+fn audit_head() -> Result<Option<String>, Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     audit::settle();
-    verifier::head().map(|head| head.to_string())
+    proofs::head()
+}
+
+/// The key that checkpoints are checked with, and the name of the log.
+fn audit_public_key() -> Result<Option<String>, Error> {
+    let caller = audit_reader()?;
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    proofs::public_key()
+}
+
+/// One event, and the proof that it is in the log.
+fn audit_proof(p_id: Option<i64>) -> Result<String, Error> {
+    let number = required(p_id, "p_id must not be null")?;
+    let caller = audit_reader()?;
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    proofs::inclusion(number)
+}
+
+/// The proof that the log has only grown since a checkpoint.
+fn audit_consistency(p_head: Option<&str>) -> Result<String, Error> {
+    let old = parse_head(required(p_head, "p_head must not be null")?)?;
+    let caller = audit_reader()?;
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    proofs::consistency(&old)
+}
+
+/// The caller, if they may read the whole audit. Users may call because some of them are administrators.
+pub fn audit_reader() -> Result<Caller, Error> {
+    let caller = Caller::current();
+    let is_reader = ["hftok_admin", "hftok_auditor"].iter().any(|group| caller.is_in(group));
+    if is_reader || !caller.is_in("hftok_user") || is_administrator(&caller)? {
+        return Ok(caller);
+    }
+    Err(Error::NotAllowed(
+        "the whole audit is for hftok_admin, hftok_auditor and the application's administrators",
+    ))
 }
 
 /// Removes the oldest events.
@@ -159,7 +211,8 @@ fn pending_event(
     if !pending.is_protected()? {
         return Ok(None);
     }
-    Ok(Event::decode(&pending.event).map(|event| audit::line(database(), &event)))
+    let mut scratch = Scratch::default();
+    Ok(Event::decode(&pending.event, &mut scratch).map(|event| audit::line(database(), &event)))
 }
 
 /// The state of this database's audit, as JSON. Times are microseconds since 2000.

@@ -3,6 +3,7 @@
 //! checked it before; then a [`crate::pg::who::caller::Caller`] is asked for what it may do, or not, and the work is done as hftok_owner.
 
 mod audit;
+mod bundles;
 mod cache_triggers;
 mod catalogue;
 mod credentials;

@@ -1,18 +1,22 @@
-//! Making a copy a database of its own: its keys are wrapped for its new identity, and its chain goes on under that identity
+//! Making a copy a database of its own: its keys are wrapped for its new identity, and its log goes on under that identity
 //! with an event that names the original.
 //!
-//! Everything is one transaction, the event too: it is chained here and not by the writer, which has no key in a copy. So
+//! Everything is one transaction, the event too: it is written here and not by the writer, which has no key in a copy. So
 //! nothing stands between the last event of the original and this one, and the stored generation names that last event.
 
-use hftok_core::audit::chain::{AuditKey, Link, key_of, same};
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::mac::{AuditKey, Mac, key_of, same};
+use hftok_core::audit::tree::Frontier;
 use hftok_core::data_key::{DataKey, Purpose};
 use hftok_core::identity::Identity;
 
-use super::rows::{self, NewRows};
-use super::{changes, purge};
+use super::checkpoints::StoredCheckpoint;
+use super::log::{self, Keys, Log};
+use super::own_events::own_event;
+use super::{changes, damage, pending};
 use crate::error::Error;
-use crate::keys::{self, data_keys, identity, wrapped_keys};
+use crate::keys::identity::{self, Home};
+use crate::keys::{self, data_keys, wrapped_keys};
 use crate::pg::server::{server_log, transaction};
 use crate::pg::who::session::{self, Session, database};
 
@@ -33,16 +37,27 @@ pub fn adopt() -> Result<(), Error> {
         return Err(Error::BadInput("this database is no copy"));
     }
     let original = identity::place(lineage.last());
-    let (number, link) = rows::last()?;
+    let origin = identity::origin(lineage.last());
+    let newest = StoredCheckpoint::newest()?;
+    // The original's keys are open here only in this process's memory, so its signature is checked with these.
+    let is_signed = |newest: &StoredCheckpoint| {
+        let key = newest.key.and_then(|id| keys.iter().find(|key| key.id() == id));
+        let verifier = key.and_then(DataKey::for_checkpoints).map(|key| key.verifier(&origin));
+        verifier.is_some_and(|key| key.has_signed(&newest.of(origin.clone()), &newest.signature))
+    };
+    let (frontier, damage) = match log::sound_end(newest.as_ref(), |newest| Ok(is_signed(newest)))? {
+        Some(sound) => (sound, None),
+        None => damage::end(newest.as_ref()).map(|(frontier, count)| (frontier, Some(count)))?,
+    };
     // First of all, before anything that can fail: a caller that catches the error goes on in this session.
     changes::adopting();
-    let home = identity::adopt(lineage, number, link)?;
-    let adopted = Adopted { keys, former: known.first().copied().unwrap_or(here), identity: home.identity() };
-    wrapped_keys::rewrap(&adopted.keys, &adopted.identity)?;
-    let audit = adopted.audit_key()?;
-    adopted.sign_stub(&audit)?;
+    let size = i64::try_from(frontier.size()).map_err(|_| Error::Internal("a log is too large"))?;
+    let home = identity::adopt(lineage, size, frontier.root())?;
+    let adopted = Adopted { keys, former: known.first().copied().unwrap_or(here), home };
+    wrapped_keys::rewrap(&adopted.keys, &adopted.home.identity())?;
+    let audit = adopted.key(Purpose::Audit)?;
     adopted.protect_again(&audit)?;
-    adopted.chain(&audit, number, &link, &original)?;
+    adopted.tell(frontier, damage, &original)?;
     server_log::write(&format!(
         "hftok: {ADOPT}() is called in database {}, which was a copy of {original}",
         database()
@@ -57,41 +72,26 @@ struct Adopted {
     keys: Vec<DataKey>,
     /// The identity that the rows were sealed under so far.
     former: Identity,
-    /// The identity that this database has taken.
-    identity: Identity,
+    /// The place that this database has taken.
+    home: Home,
 }
 
 impl Adopted {
-    /// The key that signs from now on, opened under the new identity.
-    fn audit_key(&self) -> Result<Box<DataKey>, Error> {
-        let active = data_keys::active_keys()?.into_iter().find(|(purpose, _)| *purpose == Purpose::Audit);
+    /// The key that serves a purpose from now on, opened under the new identity.
+    fn key(&self, purpose: Purpose) -> Result<Box<DataKey>, Error> {
+        let active = data_keys::active_keys()?.into_iter().find(|(of, _)| *of == purpose);
         let (_, id) = active.ok_or(Error::Internal("there is no key for the audit"))?;
         let mut key = Box::new(DataKey::EMPTY);
-        wrapped_keys::unwrap_into(&mut key, id, &[self.identity])?;
+        wrapped_keys::unwrap_into(&mut key, id, &[self.home.identity()])?;
         Ok(key)
-    }
-
-    /// A stub that the original has signed is signed for this database.
-    fn sign_stub(&self, audit: &DataKey) -> Result<(), Error> {
-        let Some(stub) = rows::stub()? else { return Ok(()) };
-        let (Ok(link), Ok(signature)) =
-            (Link::try_from(stub.link.as_slice()), Link::try_from(stub.signature.as_slice()))
-        else {
-            return Ok(());
-        };
-        if self.made(&signature, |key| key.stub(stub.number, &link)) {
-            let signed = for_audit(audit)?.stub(stub.number, &link);
-            purge::put_stub(stub.number, &link, &signed)?;
-        }
-        Ok(())
     }
 
     /// Protects events anew that the original had protected, but not yet chained, when it was copied.
     fn protect_again(&self, audit: &DataKey) -> Result<(), Error> {
         let mut waiting = Vec::new();
         loop {
-            let taken = rows::take_pending()?;
-            let is_all = taken.len() < rows::PENDING;
+            let taken = pending::take_pending()?;
+            let is_all = taken.len() < pending::PENDING;
             waiting.extend(taken);
             if is_all {
                 break;
@@ -99,7 +99,7 @@ impl Adopted {
         }
         let key = for_audit(audit)?;
         let transaction = transaction::row_id();
-        rows::put_pending(waiting.iter().map(|pending| {
+        pending::put_pending(waiting.iter().map(|pending| {
             let is_protected = pending.protection.is_some_and(|protection| {
                 self.made(&protection, |key| key.protect(pending.transaction, &pending.event))
             });
@@ -109,15 +109,16 @@ impl Adopted {
     }
 
     /// Whether the original made a hash.
-    fn made(&self, link: &Link, make: impl FnOnce(AuditKey<'_>) -> Link) -> bool {
-        let key = key_of(link).and_then(|id| self.keys.iter().find(|key| key.id() == id));
+    fn made(&self, mac: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> bool {
+        let key = key_of(mac).and_then(|id| self.keys.iter().find(|key| key.id() == id));
         let key = key.and_then(|key| key.for_audit());
-        key.is_some_and(|key| same(link, &make(key.under(self.former))))
+        key.is_some_and(|key| same(mac, &make(key.under(self.former))))
     }
 
-    /// The event of the adoption. It links to the original's last, so that the chain has no gap where the two meet.
-    fn chain(&self, audit: &DataKey, last: i64, before: &Link, original: &str) -> Result<(), Error> {
+    /// The event of the adoption comes right after the original's last, and the first checkpoint of the new log covers both.
+    fn tell(&self, frontier: Frontier, damage: Option<i64>, original: &str) -> Result<(), Error> {
         let session = Session::acting_for(None);
+        let root = frontier.root();
         let event = Event {
             at: session::now(),
             kind: Kind::Audit,
@@ -126,23 +127,30 @@ impl Adopted {
             outcome: "committed",
             count: 1,
             who: session.as_who(),
-            // The head that the chain continues, and the original whose head it is.
+            // The root that the log continues, and the original whose root it is.
             object: Object {
-                digest: Some(before),
+                digest: Some(&root),
                 scope: Some("database"),
                 owner: Some(original),
                 ..Object::default()
             },
         };
-        let number = last.checked_add(1).ok_or(Error::Internal("no number is left for an event"))?;
-        let link = for_audit(audit)?.link(before, number, &event);
-        let mut new = NewRows::begin()?;
-        new.push(number, &event, &link)?;
-        new.store()
+        let key = self.key(Purpose::Checkpoints)?;
+        let signer = key.for_checkpoints().ok_or(WRONG_PURPOSE)?;
+        let keys = Keys { audit: self.key(Purpose::Audit)?.id(), checkpoints: key.id() };
+        let mut log = Log::at(keys, self.home.origin(), frontier);
+        log.append_row(&event.encode())?;
+        if let Some(count) = damage {
+            log.append_row(&own_event(damage::CHECKPOINT, "damaged", count).encode())?;
+        }
+        log.close_with(|checkpoint| Ok(signer.sign(checkpoint)))
     }
 }
 
+/// A fault of this program, not of anybody's data.
+const WRONG_PURPOSE: Error = Error::Internal("a data key was asked to do what it is not for");
+
 /// The key in the one purpose that it is used for here.
 fn for_audit(key: &DataKey) -> Result<AuditKey<'_>, Error> {
-    key.for_audit().ok_or(Error::Internal("a data key was asked to do what it is not for"))
+    key.for_audit().ok_or(WRONG_PURPOSE)
 }

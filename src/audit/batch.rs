@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::queue::Taken;
+use hftok_core::audit::record::{Record, Scratch};
 use pgrx::datum::Uuid;
 
 use super::action::CARRIED_OVER;
@@ -16,8 +17,6 @@ pub struct Batch {
     pub events: Vec<Vec<u8>>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
-    /// Secrets that were used and that events for many stand for, and when.
-    pub many: Vec<([u8; 16], i64)>,
 }
 
 /// The work that follows from events once they are chained, and may come late.
@@ -43,38 +42,36 @@ impl Batch {
             let Some(kind) = bytes.drain(..bytes.len().min(1)).next() else { continue };
             match kind {
                 tag::USAGE => batch.usage.push(bytes),
-                tag::MANY => {
-                    let event = batch.many(&bytes);
-                    batch.events.extend(event);
-                }
+                tag::MANY => batch.many(&bytes).unwrap_or_default(),
                 _ if count == 1 => batch.events.push(bytes),
                 _ => {
-                    let counted =
-                        Event::decode(&bytes).map(|event| Event { count: count.into(), ..event }.encode());
-                    batch.events.extend(counted);
+                    let mut scratch = Scratch::default();
+                    let event = Event::decode(&bytes, &mut scratch);
+                    batch.events.extend(event.map(|event| Event { count: count.into(), ..event }.encode()));
                 }
             }
         }
         batch
     }
 
-    /// The event that stands for many, with their number and a digest over their ids.
-    fn many(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+    /// The events of many objects that are alike in everything else. Each reveal is an event of its own, so that it can be asked
+    /// who read a secret; comparisons are one, with their number and a digest over the ids.
+    fn many(&mut self, record: &[u8]) -> Option<()> {
         let (length, rest) = record.split_first_chunk()?;
         let (event, ids) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
-        let event = Event::decode(event)?;
+        let mut scratch = Scratch::default();
+        let event = Event::decode(event, &mut scratch)?;
         let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
-        // Only a reveal is a use: a secret that was compared was not used.
-        if ids.len() > 1 && event.kind == Kind::Reveal {
-            self.many.extend(ids.iter().map(|id| (*id, event.at)));
+        if event.kind == Kind::Reveal || ids.len() == 1 {
+            let named = |id| Event { object: Object { id: Some(id), ..event.object }, ..event }.encode();
+            self.events.extend(ids.into_iter().map(named));
+            return Some(());
         }
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        // One alone is named.
-        if let [id] = ids.as_slice() {
-            return Some(Event { object: Object { id: Some(*id), ..event.object }, ..event }.encode());
-        }
         let digest = digest_of(&mut ids);
-        Some(Event { count, object: Object { digest: Some(&digest), ..event.object }, ..event }.encode())
+        let object = Object { digest: Some(&digest), ..event.object };
+        self.events.push(Event { count, object, ..event }.encode());
+        Some(())
     }
 }
 
@@ -103,30 +100,38 @@ impl Effects {
     }
 
     /// Adds what follows from an event.
-    pub fn note(&mut self, event: &Event<'_>) {
-        let Some(id) = event.object.id.filter(|_| event.is_protected) else { return };
-        match event.kind {
-            Kind::Reveal if event.outcome == "used" => {
-                self.count(event.object.used().unwrap_or(id), event.count, event.at);
+    pub fn note(&mut self, bytes: &[u8]) {
+        match Record::of(bytes).map(|record| (record, record.kind())) {
+            Some((record, Some(Kind::Reveal))) if record.is_protected() => {
+                if let Some((own, id)) = record.own().and_then(|own| Some((own, own.used()?))) {
+                    self.count(id, own.count, own.at);
+                }
             }
-            // Only secrets have versions.
-            Kind::Change
-                if event.outcome == "committed"
-                    && event.action != CARRIED_OVER
-                    && event.object.version.is_some() =>
-            {
-                let secret_id = Uuid::from_bytes(id);
-                self.told.push(
-                    serde_json::json!({
-                        "event": event.action, "secret_id": secret_id.to_string(), "version": event.object.version,
-                    })
-                    .to_string(),
-                );
-                if event.object.digest.is_none() {
-                    self.deleted.push(secret_id);
+            Some((_, Some(Kind::Change))) => {
+                let mut scratch = Scratch::default();
+                if let Some(event) = Event::decode(bytes, &mut scratch) {
+                    self.note_change(&event);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Adds what follows from a change. Only secrets have versions.
+    fn note_change(&mut self, event: &Event<'_>) {
+        let Some(id) = event.object.id.filter(|_| event.is_protected) else { return };
+        if event.outcome != "committed" || event.action == CARRIED_OVER || event.object.version.is_none() {
+            return;
+        }
+        let secret_id = Uuid::from_bytes(id);
+        self.told.push(
+            serde_json::json!({
+                "event": event.action, "secret_id": secret_id.to_string(), "version": event.object.version,
+            })
+            .to_string(),
+        );
+        if event.object.digest.is_none() {
+            self.deleted.push(secret_id);
         }
     }
 

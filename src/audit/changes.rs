@@ -3,14 +3,15 @@
 
 use std::cell::RefCell;
 
-use hftok_core::audit::chain::{AuditKey, Link};
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::mac::{AuditKey, Mac};
 use hftok_core::audit::queue::Party;
+use hftok_core::audit::record::Scratch;
 use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::keyring_state::State;
 
 use super::enqueue::Deed;
-use super::{action, rows, tag};
+use super::{action, pending, tag};
 use crate::error::Error;
 use crate::keys::{self, data_keys, identity};
 use crate::pg::call::statement;
@@ -55,7 +56,7 @@ pub fn record_as(kind: Kind, action: &str, count: i64, object: Object<'_>) -> Re
     let event = Deed { kind, action, outcome: "committed" }.event(&session, object);
     let bytes = Event { count, ..event }.encode();
     let protection = protection(&bytes)?;
-    rows::put_pending([(bytes.as_slice(), protection)].into_iter())?;
+    pending::put_pending([(bytes.as_slice(), protection)].into_iter())?;
     transaction::tell(Listener::Changes, ended);
     let change = Change { depth: transaction::depth(), count: 1, party: session.party(), event: bytes };
     OPEN.with_borrow_mut(|open| add(open, change));
@@ -79,7 +80,7 @@ fn add(open: &mut Vec<Change>, change: Change) {
 
 /// A keyed hash over the event and its transaction. Without it, anyone who can write to the table could have forged events
 /// chained, or true ones once more. While hftok is sealed the key of the server's run makes it.
-fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
+fn protection(event: &[u8]) -> Result<Option<Mac>, Error> {
     let transaction = transaction::row_id();
     if matches!(keys::state(), State::Open { .. }) {
         let protect = |key: AuditKey<'_>| key.protect(transaction, event);
@@ -96,7 +97,7 @@ fn protection(event: &[u8]) -> Result<Option<Link>, Error> {
             Err(error) => return Err(error),
         }
     }
-    Ok(rows::protection_of_run(transaction, event))
+    Ok(pending::protection_of_run(transaction, event))
 }
 
 /// Notes that the transaction adopts the database. Its end is recorded, and if it is committed the writer is called, because
@@ -138,7 +139,8 @@ fn tell(outcome: &str, changes: impl ExactSizeIterator<Item = Change>) {
         return;
     }
     for change in changes {
-        let Some(event) = Event::decode(&change.event) else { continue };
+        let mut scratch = Scratch::default();
+        let Some(event) = Event::decode(&change.event, &mut scratch) else { continue };
         let at = session::now();
         let event = Event { at, outcome, count: i64::try_from(change.count).unwrap_or(i64::MAX), ..event };
         let record = tag::event(&event);

@@ -1,21 +1,25 @@
-//! The work of a writer after it has chained: counting and notifying, each step in a transaction of its own, which may fail
+//! The work of a writer after it has written: counting and notifying, each step in a transaction of its own, which may fail
 //! or be late without stopping the audit.
 //!
-//! Uses that are counted together cost less: a secret that is read often is one row. So a writer that is behind gathers uses,
-//! and then counts a portion between two rounds. A crash loses the uses that are still in its memory.
+//! Uses that are counted together cost less: a secret that is read often is one row. So a writer gathers uses, and counts them, a
+//! portion between two rounds, once that takes no more than a tenth of its time, or after a minute. A crash loses the uses that are
+//! still in its memory.
 
 use std::time::{Duration, Instant};
 
 use super::batch::Effects;
+use super::checkpoints;
 use super::usage::{self, Step};
 use crate::pg::server::{server_log, worker_transaction};
 
-/// A writer that is behind again and again gathers for this long before it counts.
+/// A writer gathers for no longer than this before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
-/// A writer that has not been behind for this long counts as calm.
-const CALM: Duration = Duration::from_millis(500);
 /// The shortest time between two counts.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Between two counts there is this many times the time that the first one took.
+const REST: u32 = 9;
+/// The time between two times that old checkpoints are removed.
+const TIDYING: Duration = Duration::from_secs(60);
 /// With more secrets than this to be counted, the writer does not gather any longer.
 const GATHERED_MAX: usize = 500_000;
 /// The pause after something went wrong.
@@ -33,8 +37,10 @@ pub struct PendingEffects {
     later: Effects,
     /// When uses were counted last; they are counted in batches.
     counted: Option<Instant>,
-    /// Since when uses wait for a table that others lock.
-    behind: Option<Instant>,
+    /// The time that the last count has taken so far.
+    cost: Duration,
+    /// When old checkpoints were removed last.
+    tidied: Instant,
     /// Something went wrong the last time.
     is_troubled: bool,
 }
@@ -43,7 +49,8 @@ impl PendingEffects {
     /// Nothing so far.
     pub fn new(lane: usize, database: u32) -> Self {
         let later = Effects::default();
-        Self { lane, database, later, counted: None, behind: None, is_troubled: false }
+        let (cost, tidied) = (Duration::ZERO, Instant::now());
+        Self { lane, database, later, counted: None, cost, tidied, is_troubled: false }
     }
 
     /// Takes in the consequences of a round.
@@ -62,29 +69,26 @@ impl PendingEffects {
     }
 
     /// Does the steps that can be done now, and a portion of the steps that take long. `at_once`: nothing is to be gathered.
-    pub fn go_on(&mut self, is_behind: bool, at_once: bool) {
-        if is_behind {
-            self.behind = Some(Instant::now());
-        }
-        let is_calm = self.behind.is_none_or(|behind| behind.elapsed() > CALM);
+    pub fn go_on(&mut self, at_once: bool) {
         let is_since = |time: Duration| self.counted.is_none_or(|counted| counted.elapsed() > time);
         if self.is_troubled && !is_since(RETRY_PAUSE) {
             return;
         }
         let look_out = usage::is_time_to_look_out(self.lane);
-        let is_time = at_once
-            || is_since(if is_calm { PAUSE } else { GATHERING })
-            || self.later.uses.len() > GATHERED_MAX;
+        let gathering = (self.cost * REST).clamp(PAUSE, GATHERING);
+        let is_time = at_once || is_since(gathering) || self.later.uses.len() > GATHERED_MAX;
         if is_time || self.is_troubled {
             self.counted = Some(Instant::now());
         }
-        if is_time {
+        if is_time && self.later.counting.is_empty() {
             self.later.begin_counting();
+            self.cost = Duration::ZERO;
         }
+        let begun = Instant::now();
         let mut trouble = None;
         for step in usage::STEPS {
             // Reports are few: a backend sends one for many requests.
-            let may_run = step != Step::Reports || is_calm || is_time;
+            let may_run = step != Step::Reports || is_time;
             if !step.is_due(&self.later, look_out) || !may_run {
                 continue;
             }
@@ -98,6 +102,8 @@ impl PendingEffects {
                 Err(report) => trouble = Some(report),
             }
         }
+        self.cost += begun.elapsed();
+        self.tidy(at_once);
         if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled) {
             server_log::write(&format!(
                 "hftok: usage of database {} cannot be counted now: {}",
@@ -107,11 +113,19 @@ impl PendingEffects {
         self.is_troubled = trouble.is_some();
     }
 
+    /// Removes old checkpoints, seldom, or `at_once` because the writer leaves. If it fails, they are removed the next time.
+    pub fn tidy(&mut self, at_once: bool) {
+        if self.tidied.elapsed() > if at_once { PAUSE } else { TIDYING } {
+            self.tidied = Instant::now();
+            let _ = worker_transaction::run(checkpoints::tidy);
+        }
+    }
+
     /// Does the steps that are left, within the time that the last ones may take.
     pub fn finish(&mut self) {
         let begun = Instant::now();
         while !self.is_done() && begun.elapsed() < FINISH_TIME_MAX {
-            self.go_on(false, true);
+            self.go_on(true);
             if self.is_troubled {
                 break;
             }

@@ -1,13 +1,21 @@
-//! Verifying the chain.
+//! Verifying the log: every event that is stored against the tree, and the tree against the checkpoint that hftok has signed.
 
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::chain::{self, Head, Link, START};
-use hftok_core::identity::Identity;
+use hftok_core::audit::bundle::Events;
+use hftok_core::audit::checkpoint::Note;
+use hftok_core::audit::leaf::Hash;
+use hftok_core::audit::tree::{Frontier, Node, TILE, TILE_HEIGHT};
 
+use super::bundles::Bundle;
+use super::checkpoints::{self, StoredCheckpoint};
+use super::eras::Eras;
+use super::nodes::{self, Lost, Nodes, Piece, first_of_tile, tile_of};
+use super::pinned::Bad;
 use super::rows::{self, Stored};
+use super::{bounds, damage, pinned};
 use crate::error::Error;
-use crate::keys::{data_keys, identity};
+use crate::keys::data_keys;
 use crate::pg::server::server_log;
 
 /// The time between two reports of how far the verification is.
@@ -21,258 +29,345 @@ pub struct Verdict {
     /// Number of these that lay in a table without a protection that fits.
     pub unprotected: i64,
     /// The first event that does not fit, with what is wrong.
-    pub first_bad: Option<(i64, String)>,
-    /// The database whose chain it was and up to which event, where this one continues another database's.
+    pub first_bad: Option<Bad>,
+    /// The database whose log it was and up to which event, where this one continues another database's.
     pub continued: Option<String>,
 }
 
-/// The end of the chain.
-pub fn head() -> Result<Head, Error> {
-    let (number, link) = rows::last()?;
-    Ok(Head { number, link })
-}
-
-/// Verifies the events from one number to another, and that the chain has the head that was kept elsewhere.
-pub fn verify(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Result<Verdict, Error> {
+/// Verifies the events from one number to another, and that the log continues the head that was kept elsewhere.
+pub fn verify(from: Option<i64>, to: Option<i64>, pinned: Option<&Note>) -> Result<Verdict, Error> {
     // A purge that commits meanwhile moves the beginning: then it is verified from there.
-    for _ in 0..100 {
-        let begins = rows::stub()?.map(|stub| stub.number);
+    for _ in 0..PURGES_MAX {
+        let begins = bounds::first()?;
         let verdict = verify_once(from, to, pinned)?;
-        if verdict.first_bad.is_none() || rows::stub()?.map(|stub| stub.number) == begins {
+        if verdict.first_bad.is_none() || bounds::first()? == begins {
             return Ok(verdict);
         }
     }
     Err(Error::Internal("the audit is purged again and again"))
 }
 
-/// Verifies once. The head that a caller pinned must be part of the chain.
-fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<Head>) -> Result<Verdict, Error> {
-    let last = rows::last()?.0;
+/// Verifies once.
+fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<&Note>) -> Result<Verdict, Error> {
     let eras = Eras::known()?;
-    let continued = eras.continued.clone();
-    let mut walk = match Walk::begin(from, eras)? {
-        Ok(walk) => walk,
-        Err(bad) => return Ok(Verdict { first_bad: Some(bad), continued, ..Verdict::default() }),
+    let mut verdict = Verdict { continued: eras.continued.clone(), ..Verdict::default() };
+    let newest = match end(&eras)? {
+        Ok(newest) => newest,
+        Err(bad) => {
+            let is_cut = pinned.filter(|pinned| pinned.checkpoint.size > 0);
+            verdict.first_bad =
+                bad.or_else(|| is_cut.map(|pinned| pinned::cut_off(0, pinned.checkpoint.size)));
+            return Ok(verdict);
+        }
     };
-    let begin = walk.number;
-    walk.run(to.unwrap_or(last).min(last))?;
-    let (checked, unprotected) = (walk.number - begin, walk.unprotected);
-    let mut verdict = Verdict { checked, unprotected, first_bad: walk.bad, continued };
-    if verdict.first_bad.is_none() && last < walk.eras.first_own() {
-        let bad = "the newest events are missing, with that of adopt_database()";
-        verdict.first_bad = Some((last + 1, bad.into()));
-    }
-    if let (None, Some(pinned)) = (&verdict.first_bad, pinned) {
-        verdict.first_bad = against(&pinned)?;
+    let begin = match beginning()? {
+        Ok(begin) => begin,
+        Err(bad) => {
+            verdict.first_bad = Some(bad);
+            return Ok(verdict);
+        }
+    };
+    let size = newest.size.cast_signed();
+    let range = (from.unwrap_or(begin).max(begin), to.unwrap_or(size).min(size));
+    let mut walk = Walk::begin(eras, begin, range);
+    walk.run(&newest)?;
+    (verdict.checked, verdict.unprotected, verdict.first_bad) = (walk.checked, walk.unprotected, walk.bad);
+    if let (None, Some(head)) = (&verdict.first_bad, pinned) {
+        verdict.first_bad = pinned::against(head, &newest)?;
     }
     Ok(verdict)
 }
 
-/// Whether the chain still has a head that was kept elsewhere.
-fn against(pinned: &Head) -> Result<Option<(i64, String)>, Error> {
-    if pinned.number == 0 {
-        return Ok(None);
-    }
-    let stub = rows::stub()?;
-    let stored = match &stub {
-        Some(stub) if stub.number == pinned.number => Some(stub.link.clone()),
-        Some(stub) if stub.number > pinned.number => {
-            return Ok(Some((pinned.number, "the pinned head lies in what was purged".into())));
-        }
-        _ => rows::link(pinned.number)?,
+/// The newest checkpoint, if hftok has signed it and the events that are there are as many as it says. Where nothing was ever written
+/// there is neither a checkpoint nor anything wrong.
+fn end(eras: &Eras) -> Result<Result<StoredCheckpoint, Option<Bad>>, Error> {
+    let last = checkpoints::last()?;
+    let Some(newest) = StoredCheckpoint::newest()? else {
+        return Ok(Err((last > 0).then(|| (1, "there is no checkpoint".into()))));
     };
-    Ok(match stored {
-        None => Some((
-            rows::last()?.0 + 1,
-            format!("the newest events are missing: the pinned head is event {}", pinned.number),
-        )),
-        Some(link) if is_link(&link, &pinned.link) => None,
-        Some(_) => Some((pinned.number, "it is not the event that the pinned head names".into())),
+    let size = newest.size.cast_signed();
+    Ok(if last > size {
+        Err(Some((size + 1, "it was not written here: the newest checkpoint does not cover it".into())))
+    } else if last < size {
+        Err(Some((last + 1, format!("the newest events are missing: there were {size}"))))
+    } else if size < eras.first_own() {
+        Err(Some((size + 1, "the newest events are missing, with that of adopt_database()".into())))
+    } else if !newest.is_signed(&eras.origin)? {
+        Err(Some((size, "the newest checkpoint was not signed by hftok".into())))
+    } else {
+        Ok(newest)
     })
 }
 
-/// The identities that the database had, one after the other.
-struct Eras {
-    /// Each identity, with the event after which it begins.
-    identities: Vec<(i64, Identity)>,
-    /// The identity that a database without a chain of its own continues.
-    continued: Option<String>,
+/// The first event that is there. Whole tiles before it may have been purged, if the audit says so.
+fn beginning() -> Result<Result<i64, Bad>, Error> {
+    if let Some(number) = bounds::below_one()? {
+        return Ok(Err((number, "it was put out of the way, or inserted, before the beginning".into())));
+    }
+    let begin = bounds::first()?.unwrap_or(1);
+    let purged = begin - 1;
+    let is_whole = purged.cast_unsigned().is_multiple_of(TILE);
+    if purged > 0 && (!is_whole || !rows::is_purge_told(purged)?) {
+        return Ok(Err((purged, "it and all before it are missing, and the audit tells of no purge".into())));
+    }
+    Ok(Ok(begin))
 }
 
-impl Eras {
-    /// Reads the identities from the stored generations. Fails in a copy: it has no key to verify with.
-    fn known() -> Result<Self, Error> {
-        // Before the first key there is nothing that could be chained.
-        if data_keys::existing_audit_key()?.is_none() && identity::stored()?.is_none() {
-            return Ok(Self { identities: Vec::new(), continued: None });
-        }
-        let home = identity::home()?;
-        home.refuse_copy()?;
-        let told: Vec<String> = home
-            .lineage()
-            .former()
-            .map(|(former, last)| format!("up to event {last} it is that of {}", identity::place(former)))
-            .collect();
-        let continued = (!told.is_empty()).then(|| told.join("; "));
-        Ok(Self { identities: home.lineage().identities(), continued })
-    }
+/// Purges that a verification begins anew for.
+const PURGES_MAX: usize = 100;
 
-    /// The identity under which an event was chained.
-    fn at(&self, number: i64) -> Option<Identity> {
-        self.identities.iter().rev().find(|(after, _)| *after < number).map(|(_, identity)| *identity)
-    }
-
-    /// The first event of the newest generation, which must be there: a generation that continues another begins with the event
-    /// that says so. The generations are authentic if the keys unwrap, so nobody can cut off more than the events after it.
-    fn first_own(&self) -> i64 {
-        match self.identities.as_slice() {
-            [_, .., (after, _)] => after + 1,
-            _ => 0,
-        }
-    }
-}
-
-/// A way along the chain.
+/// A way along the log.
 struct Walk {
-    /// The identities that events may have been signed under.
+    /// The identities that bundles may have been protected under.
     eras: Eras,
-    /// The last event that fitted, and its link.
-    number: i64,
-    /// The link of the event before.
-    link: Link,
-    /// Events so far that no key had signed.
+    /// The events that are verified; others count by the hashes that are stored.
+    range: (i64, i64),
+    /// The first event that is there.
+    begin: i64,
+    /// The next event.
+    next: i64,
+    /// The leaves of the tile that it is in.
+    leaves: Frontier,
+    /// The bundles of this tile.
+    bundles: Vec<Bundle>,
+    /// The tree over the tiles before it.
+    tiles: Frontier,
+    /// Events that fit.
+    checked: i64,
+    /// Number of these that were not protected.
     unprotected: i64,
-    /// The first event that is wrong, with the reason.
-    bad: Option<(i64, String)>,
-    /// The event that did not fit. The event after it tells what is wrong, by fitting to its link or not.
-    suspect: Option<Stored>,
+    /// The first event that is wrong for certain.
+    bad: Option<Bad>,
+    /// A tile whose stored hash is not that of its events: either may have been changed.
+    doubt: Option<u64>,
     /// When progress was reported last.
     told: Instant,
 }
 
 impl Walk {
-    /// Finds the beginning of the walk: after the stub, or at the event that is asked for. A wrong beginning is a result, not
-    /// an error.
-    fn begin(from: Option<i64>, eras: Eras) -> Result<Result<Self, (i64, String)>, Error> {
-        let stub = rows::stub()?;
-        let start = stub.as_ref().map_or(0, |stub| stub.number);
-        let from = from.unwrap_or(start + 1).max(start + 1);
-        if let Some(number) = rows::first_until(start)? {
-            return Ok(Err((number, "it was inserted before the beginning".into())));
+    /// Stands before the first event.
+    fn begin(eras: Eras, begin: i64, range: (i64, i64)) -> Self {
+        Self {
+            eras,
+            range,
+            begin,
+            next: begin,
+            leaves: Frontier::default(),
+            bundles: Vec::new(),
+            tiles: Frontier::default(),
+            checked: 0,
+            unprotected: 0,
+            bad: None,
+            doubt: None,
+            told: Instant::now(),
         }
-        if let Some(number) = rows::first_from(rows::LIMIT)? {
-            return Ok(Err((number, "it was inserted beyond the end".into())));
-        }
-        let link = if from > start + 1 {
-            rows::link(from - 1)?
-        } else if let Some(stub) = stub {
-            match Link::try_from(stub.link.as_slice()) {
-                Ok(link) if is_signed(stub.number, &link, &stub.signature)? => {
-                    if !rows::is_purge_told(&stub.link)? {
-                        return Ok(Err((stub.number, "the audit tells of no purge that ended here".into())));
-                    }
-                    Some(stub.link)
-                }
-                _ => return Ok(Err((stub.number, "where the audit begins was not written by hftok".into()))),
-            }
-        } else {
-            Some(START.to_vec())
-        };
-        Ok(match link.map(|link| Link::try_from(link.as_slice())) {
-            Some(Ok(link)) => {
-                let (number, told) = (from - 1, Instant::now());
-                Ok(Self { eras, number, link, unprotected: 0, bad: None, suspect: None, told })
-            }
-            Some(Err(_)) => Err((from - 1, "its hash is none".into())),
-            None => Err((from - 1, "it is missing".into())),
-        })
     }
 
-    /// Walks in pieces, until something is wrong.
-    fn run(&mut self, to: i64) -> Result<(), Error> {
-        let mut next = self.number + 1;
-        while self.bad.is_none() && next <= to {
-            let mut seen = next;
-            // One event more, because the next one tells what is wrong with an event that does not fit.
-            let read = rows::read(next, to.saturating_add(1), |row| {
-                seen = row.number;
-                self.step(row, to)
-            })?;
-            if read == 0 {
-                break;
-            }
-            next = seen + 1;
-            if self.told.elapsed() > PROGRESS {
-                self.told = Instant::now();
-                server_log::notice(&format!("hftok: {} of {to} events verified", self.number), None);
-            }
+    /// Goes along the whole log: by stored hashes where nothing is to be verified, and event by event where it is.
+    fn run(&mut self, newest: &StoredCheckpoint) -> Result<(), Error> {
+        let size = newest.size.cast_signed();
+        let (from, to) = self.range;
+        let is_empty = from > to;
+        let first = tile_of(if is_empty { size } else { from }).min(tile_of(size));
+        let last = if is_empty { first } else { tile_of(to) };
+        // The tile that is not full yet has no hash of its own, so its events are always looked at.
+        let full = newest.size / TILE;
+        self.skip(0, first.min(full))?;
+        self.look(first, last.min(full), size)?;
+        if last < full && self.bad.is_none() {
+            self.skip(last + 1, full)?;
+            self.look(full, full, size)?;
         }
-        if let Some(suspect) = self.suspect.take() {
-            self.bad = Some((suspect.number, "it was changed".into()));
-        } else if self.bad.is_none() && self.number < to {
-            self.bad = Some((self.number + 1, "it is missing".into()));
+        if self.bad.is_none() && self.next <= size {
+            self.bad = Some(missing(self.next, size + 1));
+        }
+        if self.bad.is_none() {
+            self.bad = self.judge(newest)?;
         }
         Ok(())
     }
 
-    /// Looks at one event, and at the one before it once this one tells what was wrong there.
-    fn step(&mut self, row: Stored, to: i64) -> Result<(), Error> {
+    /// Takes the hashes of tiles as they are stored.
+    fn skip(&mut self, from: u64, to: u64) -> Result<(), Error> {
+        let mut nodes = Nodes::default();
+        for tile in from..to {
+            match nodes.hash(Node { height: TILE_HEIGHT, number: tile }) {
+                Ok(hash) => self.tiles.push(hash, |_, _| {}),
+                Err(Lost::Gone) => {
+                    self.bad =
+                        Some((first_of_tile(tile), "the hash of the events from it on is missing".into()));
+                    return Ok(());
+                }
+                Err(Lost::Error(error)) => return Err(error),
+            }
+        }
+        self.next = self.next.max(first_of_tile(to.max(from)));
+        Ok(())
+    }
+
+    /// Looks at every event of some tiles.
+    fn look(&mut self, from: u64, to: u64, size: i64) -> Result<(), Error> {
         if self.bad.is_some() {
             return Ok(());
         }
-        if let Some(suspect) = self.suspect.take() {
-            let link = Link::try_from(suspect.link.as_slice()).ok();
-            let fits = match link {
-                Some(link) => self.fits(&link, &row)?,
-                None => false,
-            };
-            let what = if fits {
-                "it was changed"
-            } else {
-                "it was not written here: inserted, moved, or with another hash"
-            };
-            self.bad = Some((suspect.number, what.into()));
+        let end = (first_of_tile(to + 1) - 1).min(size);
+        let begin = first_of_tile(from).max(self.begin);
+        if begin > end {
             return Ok(());
         }
-        if row.number > to {
+        nodes::walk(begin, end, |piece| self.step(piece, end))
+    }
+
+    /// Looks at a row.
+    fn step(&mut self, piece: Piece, end: i64) -> Result<(), Error> {
+        if self.bad.is_some() || piece.last() > end {
             return Ok(());
         }
-        if row.number > self.number + 1 {
-            let first = self.number + 1;
-            let what = match row.number - first {
-                1 => "it is missing".into(),
-                count => format!("it and the {} after it are missing", count - 1),
-            };
-            self.bad = Some((first, what));
-        } else if row.number <= self.number {
-            self.bad = Some((row.number, "it is there twice".into()));
-        } else if self.fits(&self.link, &row)? {
-            self.number = row.number;
-            self.unprotected += i64::from(!row.is_protected());
-            self.link = Link::try_from(row.link.as_slice()).unwrap_or(START);
-        } else {
-            self.suspect = Some(row);
+        let (first, last) = (piece.first(), piece.last());
+        if first > self.next {
+            self.bad = Some(missing(self.next, first));
+        } else if last < first || first < self.next {
+            self.bad = Some((last.min(self.next), "it is there twice".into()));
+        } else if tile_of(first) != tile_of(last) {
+            self.bad = Some((first, changed_bundle(first, last)));
+        }
+        if self.bad.is_some() {
+            return Ok(());
+        }
+        match piece {
+            Piece::Row(row) => self.row(&row),
+            Piece::Bundle(bundle) => self.bundle(bundle)?,
+        }
+        self.next = last + 1;
+        if self.leaves.size() == TILE && self.bad.is_none() {
+            self.end_tile()?;
+        }
+        if self.told.elapsed() > PROGRESS {
+            self.told = Instant::now();
+            server_log::notice(&format!("hftok: {last} of {end} events verified"), None);
         }
         Ok(())
     }
 
-    /// Whether hftok wrote this row after this link.
-    fn fits(&self, before: &Link, row: &Stored) -> Result<bool, Error> {
-        let (Some(event), Ok(stored)) = (row.event(), Link::try_from(row.link.as_slice())) else {
-            return Ok(false);
+    /// Looks at an event with a row of its own.
+    fn row(&mut self, row: &Stored) {
+        let leaf = row.leaf_hash().filter(|leaf| leaf[..] == row.leaf);
+        let Some(leaf) = leaf else {
+            self.bad = Some((row.number, "it was changed".into()));
+            return;
         };
-        let Some(identity) = self.eras.at(row.number) else { return Ok(false) };
-        data_keys::was_made(&stored, |key| key.under(identity).link(before, row.number, &event))
+        if row.is_action(damage::CHECKPOINT) {
+            let what = "hftok found here that events before it, or the newest checkpoint, had been changed";
+            self.bad = Some((row.number, what.into()));
+            return;
+        }
+        self.count(row.number, row.is_protected());
+        self.leaves.push(leaf, |_, _| {});
+    }
+
+    /// Looks at a bundle: the hash over its row, and the leaf of each event.
+    fn bundle(&mut self, bundle: Bundle) -> Result<(), Error> {
+        let (first, last) = (bundle.first(), bundle.last);
+        let is_ours = match (bundle.sealed(), self.eras.at(last)) {
+            (Some((mac, sealed)), Some(identity)) => {
+                data_keys::was_made(&mac, |key| key.under(identity).bundle(&sealed))?
+            }
+            _ => false,
+        };
+        let events = Events::of(&bundle.body).filter(|_| is_ours);
+        let Some(mut events) = events else {
+            self.bad = Some((first, changed_bundle(first, last)));
+            return Ok(());
+        };
+        let mut number = first;
+        while let Some(entry) = events.next() {
+            let leaf = events.leaf(&entry);
+            self.leaves.push(leaf, |_, _| {});
+            self.count(number, entry.record.is_protected());
+            number += 1;
+        }
+        if !events.is_done() || number != last + 1 {
+            self.bad = Some((first, changed_bundle(first, last)));
+            return Ok(());
+        }
+        self.bundles.push(bundle);
+        Ok(())
+    }
+
+    /// Counts an event that is verified.
+    fn count(&mut self, number: i64, is_protected: bool) {
+        if (self.range.0..=self.range.1).contains(&number) {
+            self.checked += 1;
+            self.unprotected += i64::from(!is_protected);
+        }
+    }
+
+    /// Holds the hash of a full tile against the one that is stored.
+    fn end_tile(&mut self) -> Result<(), Error> {
+        let tile = self.tiles.size();
+        let root = std::mem::take(&mut self.leaves).root();
+        if nodes::stored_hash(Node { height: TILE_HEIGHT, number: tile })? == Some(root) {
+            self.bundles.clear();
+        } else {
+            self.doubt = self.doubt.or(Some(tile));
+            self.bad = self.changed_body();
+        }
+        let mut higher = Vec::new();
+        self.tiles.push(root, |node, hash| higher.push((node, hash)));
+        for (node, hash) in higher {
+            let node = Node { height: node.height + TILE_HEIGHT, ..node };
+            if node.height.is_multiple_of(TILE_HEIGHT) && nodes::stored_hash(node)? != Some(hash) {
+                self.doubt = self.doubt.or(Some(tile));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bundle of this tile whose body is not the one that its row names.
+    fn changed_body(&mut self) -> Option<Bad> {
+        let changed = std::mem::take(&mut self.bundles).into_iter().find(|bundle| !bundle.has_its_body())?;
+        Some((changed.first(), changed_bundle(changed.first(), changed.last)))
+    }
+
+    /// What is wrong with the tree as a whole.
+    fn judge(&mut self, newest: &StoredCheckpoint) -> Result<Option<Bad>, Error> {
+        let peaks: Vec<Hash> = self.tiles.peaks().iter().chain(self.leaves.peaks()).copied().collect();
+        let root = Frontier::new(newest.size, peaks).map(|frontier| frontier.root());
+        let is_signed = root == Some(newest.root);
+        let Some(tile) = self.doubt else {
+            if is_signed {
+                return Ok(None);
+            }
+            if let Some(bad) = self.changed_body() {
+                return Ok(Some(bad));
+            }
+            let first = first_of_tile(self.tiles.size()).min(newest.size.cast_signed());
+            let what = "it, an event after it, or a stored hash of events before it is not what was signed";
+            return Ok(Some((first, what.into())));
+        };
+        let (first, last) = (first_of_tile(tile), first_of_tile(tile + 1) - 1);
+        let what = if is_signed {
+            format!("the stored hash of the events {first} to {last}, or one above it, was changed")
+        } else {
+            format!("one of the events {first} to {last} was changed, inserted, moved or replaced")
+        };
+        Ok(Some((first, what)))
     }
 }
 
-/// Whether a stub was signed by a key of this database.
-fn is_signed(number: i64, link: &Link, signature: &[u8]) -> Result<bool, Error> {
-    let Ok(signature) = Link::try_from(signature) else { return Ok(false) };
-    data_keys::was_made(&signature, |key| key.stub(number, link))
+/// Events that are missing up to another one.
+fn missing(first: i64, next: i64) -> Bad {
+    match next - first {
+        1 => (first, "it is missing".into()),
+        count => (first, format!("it and the {} after it are missing", count - 1)),
+    }
 }
 
-/// Takes constant time, though links are public: one comparison serves all.
-fn is_link(stored: &[u8], link: &Link) -> bool {
-    Link::try_from(stored).is_ok_and(|stored| chain::same(&stored, link))
+/// A bundle that is not as it was written.
+fn changed_bundle(first: i64, last: i64) -> String {
+    if first >= last {
+        "it was changed".into()
+    } else {
+        format!("it, or an event after it up to {last}, was changed")
+    }
 }

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::{LeftOut, Slot, records};
+use hftok_core::audit::record::Scratch;
 use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
 use super::effects::PendingEffects;
 use super::standbys::Standbys;
-use super::{enqueue, round, rows};
+use super::{enqueue, round, tables};
 use crate::error::{Error, Report};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
@@ -132,10 +133,11 @@ fn log_orphans(Assignment { lane, database, .. }: Assignment) {
         }
         // Refusals are dropped: hftok is not installed here, or no longer, so they are about somebody else's functions.
         let is_of_others = |event: &Event<'_>| event.kind == Kind::Refusal;
-        for event in
-            batch.events.iter().filter_map(|bytes| Event::decode(bytes)).filter(|event| !is_of_others(event))
-        {
-            server_log::write(&enqueue::line(database, &event));
+        for bytes in &batch.events {
+            let mut scratch = Scratch::default();
+            if let Some(event) = Event::decode(bytes, &mut scratch).filter(|event| !is_of_others(event)) {
+                server_log::write(&enqueue::line(database, &event));
+            }
         }
         audit_wait::written(lane, end, true);
     }
@@ -232,7 +234,7 @@ impl Writer {
             }
             worker::read_configuration();
             self.standbys.look();
-            self.after.go_on(self.is_behind(), audit_queue::is_scarce());
+            self.after.go_on(audit_queue::is_scarce());
             // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
             // call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK_INTERVAL;
@@ -252,8 +254,11 @@ impl Writer {
             }
             let is_unneeded = idle_since.elapsed() > IDLE_TIME || audit_queue::is_scarce();
             let is_done = self.after.is_done() || idle_since.elapsed() > COUNT_WAIT_MAX;
-            if is_unneeded && is_done && audit_queue::leave_if_idle(self.lane) {
-                return;
+            if is_unneeded && is_done {
+                self.after.tidy(true);
+                if audit_queue::leave_if_idle(self.lane) {
+                    return;
+                }
             }
             if audit_queue::is_scarce() && begun.elapsed() > TURN_TIME {
                 self.after.finish();
@@ -311,9 +316,9 @@ impl Writer {
         let RoundRecords { batch, end, left_out } =
             take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.report(|| false)))?;
         let is_open = matches!(keys::state(), State::Open { .. });
-        let key = is_open.then(round::key).flatten();
+        let keys = is_open.then(round::keys).flatten();
         self.has_left = !is_open;
-        match worker_transaction::run(|| round::write(key, &batch, &left_out, !self.has_passed)) {
+        match worker_transaction::run(|| round::write(keys, &batch, &left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= BATCH_RECORDS_MAX;
                 self.standbys.written(end);
@@ -337,7 +342,7 @@ impl Writer {
                 Ok(Progress::Blocked)
             }
             Err(report) => {
-                if matches!(worker_transaction::run(rows::is_installed), Ok(false)) {
+                if matches!(worker_transaction::run(tables::is_installed), Ok(false)) {
                     log_orphans(Assignment {
                         lane: self.lane,
                         database: self.database,

@@ -52,6 +52,7 @@ impl Error {
                 Object::Owner => "There is none that the caller may change.".to_owned(),
                 Object::Integration(id) => format!("There is no integration {id}."),
                 Object::Secret(id) => format!("There is no secret {id}."),
+                Object::Event(number) => format!("The audit has no event {number}: see view audit_events."),
                 Object::Version(id, version) => format!("Secret {id} has no version {version}."),
                 Object::FormerVersion(id) => format!("Secret {id} has had one version only."),
             }),

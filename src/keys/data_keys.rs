@@ -7,7 +7,8 @@
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
-use hftok_core::audit::chain::{self, AuditKey, Link};
+use hftok_core::audit::checkpoint::{CheckpointKey, VerifierKey};
+use hftok_core::audit::mac::{self, AuditKey, Mac};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
 use hftok_core::keyring_state::Reason;
@@ -106,6 +107,37 @@ pub fn existing_audit_key() -> Result<Option<DataKeyId>, Error> {
     known_active(Purpose::Audit)
 }
 
+/// The active key for checkpoints, which is made if there is none.
+pub fn checkpoint_key() -> Result<DataKeyId, Error> {
+    active(Purpose::Checkpoints)
+}
+
+/// The active key for checkpoints, if there is one.
+pub fn existing_checkpoint_key() -> Result<Option<DataKeyId>, Error> {
+    known_active(Purpose::Checkpoints)
+}
+
+/// The keys that any checkpoint may have been signed with.
+pub fn checkpoint_keys() -> Result<Vec<DataKeyId>, Error> {
+    FIND_ALL_OF.with_ids(&[Purpose::Checkpoints.as_str().into()])
+}
+
+/// Works with a certain key for checkpoints.
+pub fn signing_checkpoints_with<R>(
+    id: DataKeyId,
+    work: impl FnOnce(CheckpointKey<'_>) -> R,
+) -> Result<R, Error> {
+    using(id, |key| key.for_checkpoints().map(work).ok_or(WRONG_PURPOSE))
+}
+
+/// The public half of a key for checkpoints, under the name of a log; `None` when it is none of this database.
+pub fn known_verifier(id: DataKeyId, origin: &str) -> Result<Option<VerifierKey>, Error> {
+    match signing_checkpoints_with(id, |key| key.verifier(origin)) {
+        Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(None),
+        verifier => verifier.map(Some),
+    }
+}
+
 /// Every active key and what it is for, from the table.
 pub fn active_keys() -> Result<Vec<(Purpose, DataKeyId)>, Error> {
     let keys = FIND_ALL_ACTIVE
@@ -119,9 +151,9 @@ pub fn auditing_with<R>(id: DataKeyId, work: impl FnOnce(AuditKey<'_>) -> R) -> 
 }
 
 /// Whether a hash was made here, with the key that it names: it may name any.
-pub fn was_made(link: &Link, make: impl FnOnce(AuditKey<'_>) -> Link) -> Result<bool, Error> {
-    let Some(key) = chain::key_of(link) else { return Ok(false) };
-    match auditing_with(key, |key| chain::same(link, &make(key))) {
+pub fn was_made(link: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> Result<bool, Error> {
+    let Some(key) = mac::key_of(link) else { return Ok(false) };
+    match auditing_with(key, |key| mac::same(link, &make(key))) {
         Err(Error::DataKeyMissing { .. } | Error::DataKeyDamaged { .. } | Error::Internal(_)) => Ok(false),
         made => made,
     }

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use hftok_core::audit::chain::Link;
+use hftok_core::audit::tree::Hash;
 use hftok_core::identity::{Generation, Identity, Installation, Lineage};
 use hftok_core::random;
 use pgrx::datum::Uuid;
@@ -19,11 +19,11 @@ use crate::pg::server::transaction::{self, End};
 use crate::pg::who::session::database;
 
 /// The lineage, from the first generation.
-const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.chain_hash
+const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.root
     FROM hftok_private.database_identity i ORDER BY i.generation";
 /// The number is given here: two that are added at once collide.
 const ADD: &CStr = c"INSERT INTO hftok_private.database_identity
-    (generation, id, database_oid, installation, database_name, continues, chain_hash)
+    (generation, id, database_oid, installation, database_name, continues, root)
     SELECT coalesce(max(i.generation), 0) + 1, $1, $2, $3, $4, $5, $6 FROM hftok_private.database_identity i";
 /// Only shown: a database may be renamed.
 const NAME: &CStr = c"SELECT pg_catalog.current_database()::text";
@@ -52,14 +52,14 @@ pub fn stored() -> Result<Option<Lineage>, Error> {
 
 /// A row that does not fit is a missing identity: nothing opens without one.
 fn generation(row: &Row<'_>) -> Result<Generation, Error> {
-    let link = Link::try_from(row.must::<Vec<u8>>(6)?.as_slice()).map_err(|_| Error::IdentityMissing)?;
+    let root = Hash::try_from(row.must::<Vec<u8>>(6)?.as_slice()).map_err(|_| Error::IdentityMissing)?;
     Ok(Generation {
         id: *row.must::<Uuid>(1)?.as_bytes(),
         database: u32::try_from(row.must::<i64>(2)?).map_err(|_| Error::IdentityMissing)?,
         installation: row.must(3)?,
         name: row.must(4)?,
         continues: row.must(5)?,
-        link,
+        root,
     })
 }
 
@@ -86,7 +86,7 @@ pub fn home_or_first() -> Result<Home, Error> {
 
 /// Adds a generation to others. Until the transaction is committed no key can be used in it; the caller has [`is_adopted_by`] told
 /// of its end.
-pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error> {
+pub fn adopt(lineage: Lineage, continues: i64, root: Hash) -> Result<Home, Error> {
     let installation = keys::installation()?;
     let next = Generation {
         id: random()?,
@@ -94,7 +94,7 @@ pub fn adopt(lineage: Lineage, continues: i64, link: Link) -> Result<Home, Error
         installation: installation.as_str().to_owned(),
         name: name()?,
         continues,
-        link,
+        root,
     };
     ADOPTING.set(transaction::depth());
     add(&next)?;
@@ -122,7 +122,7 @@ fn add(generation: &Generation) -> Result<(), Error> {
         generation.installation.as_str().into(),
         generation.name.as_str().into(),
         generation.continues.into(),
-        generation.link.as_slice().into(),
+        generation.root.as_slice().into(),
     ])?;
     Ok(())
 }
@@ -136,6 +136,19 @@ impl Home {
     /// Its identity.
     pub fn identity(&self) -> Identity {
         self.lineage.here(database(), &self.installation)
+    }
+
+    /// The name of its log.
+    pub fn origin(&self) -> String {
+        origin(self.lineage.last())
+    }
+
+    /// Every name that its log had, the newest first.
+    pub fn origins(&self) -> Vec<String> {
+        let former = self.lineage.former().map(|(generation, _)| origin(generation));
+        let mut origins: Vec<String> = former.chain([self.origin()]).collect();
+        origins.reverse();
+        origins
     }
 
     /// The name of the installation that this is about.
@@ -157,6 +170,15 @@ impl Home {
             original: place(self.lineage.last()),
             here: format!("database {} of {}", database(), installation_called(self.installation.as_str())),
         })
+    }
+}
+
+/// The name of the log of a generation.
+pub fn origin(generation: &Generation) -> String {
+    let id = generation.id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    match generation.installation.as_str() {
+        "" => format!("hftok/{id}"),
+        installation => format!("hftok/{installation}/{id}"),
     }
 }
 

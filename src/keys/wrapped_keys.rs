@@ -180,7 +180,7 @@ pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
             wrapped.as_slice().into(),
         ])?;
     }
-    for purpose in [Purpose::Values, Purpose::Audit] {
+    for purpose in [Purpose::Values, Purpose::Audit, Purpose::Checkpoints] {
         RETIRE_KEYS.execute(&[purpose.as_str().into()])?;
         draw(purpose, database)?;
     }

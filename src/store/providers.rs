@@ -8,8 +8,8 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use hftok_core::audit::chain::Link;
 use hftok_core::audit::event::Object;
+use hftok_core::audit::mac::Mac;
 use hftok_core::provider::{self, Described, Provider};
 use pgrx::pg_sys::{BYTEAOID, TEXTOID};
 
@@ -98,7 +98,7 @@ impl Registration {
 
     /// The outer error is ours; the inner one says what is wrong with the row.
     fn judge(&self) -> Result<Result<Rc<Described>, String>, Error> {
-        let signed = Link::try_from(self.signature.as_slice());
+        let signed = Mac::try_from(self.signature.as_slice());
         let is_signed = match &signed {
             Ok(link) => data_keys::was_made(link, |key| key.registration(&self.id, &self.definition))?,
             Err(_) => false,

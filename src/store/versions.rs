@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use hftok_core::audit::chain::Link;
+use hftok_core::audit::mac::Mac;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BYTEAOID, INT4OID, TIMESTAMPTZOID, UUIDOID};
 
@@ -77,7 +77,7 @@ pub fn was_superseded(
     at: TimestampWithTimeZone,
     mark: &[u8],
 ) -> Result<bool, Error> {
-    let Ok(mark) = Link::try_from(mark) else { return Ok(false) };
+    let Ok(mark) = Mac::try_from(mark) else { return Ok(false) };
     data_keys::was_made(&mark, |key| key.superseded(secret_id.as_bytes(), version, row::microseconds(at)))
 }
 

@@ -34,7 +34,7 @@ Deno.test("a flood of refusals over RPC is counted, and hides nobody's", async (
   const lasted = Date.now() - begin;
   await written();
   const [{ told, rows }] = await query(
-    `SELECT coalesce(sum(count), 0) AS told, count(*) AS rows FROM hftok_private.audit
+    `SELECT coalesce(sum(count), 0) AS told, count(*) AS rows FROM hftok_private.audit_rows
      WHERE kind = 'refusal' AND actor_user = '${bob.name}' AND action = 'delete_integration_with_vault'`,
   );
   assert.equal(Number(told), flood);
@@ -42,7 +42,7 @@ Deno.test("a flood of refusals over RPC is counted, and hides nobody's", async (
   assert(Number(rows) <= 17 * (lasted / 20 + 1) && Number(rows) < flood, `${rows} rows in ${lasted} ms`);
   const named = await sql(
     `SELECT string_agg(found, ' ') FROM (
-       SELECT role_name || ' ' || count(*) AS found FROM hftok_private.audit
+       SELECT role_name || ' ' || count(*) AS found FROM hftok_private.audit_rows
        WHERE kind = 'refusal' AND object_id = ANY ('{${ids}}') GROUP BY role_name ORDER BY role_name) f`,
   );
   assert.equal(named, "authenticated 20 service_role 20");

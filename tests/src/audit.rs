@@ -29,7 +29,7 @@ pub fn resolve(client: &mut Client, user: &str) -> Result<(), postgres::Error> {
     Ok(())
 }
 
-/// Waits until nothing waits any more to be chained, in memory or in its table.
+/// Waits until nothing waits any more to be written, in memory or in its table.
 #[track_caller]
 pub fn settled(client: &mut Client) {
     wait_until("the audit is written", 20, || waiting(client) == 0);
@@ -44,23 +44,24 @@ pub fn waiting(client: &mut Client) -> i64 {
 /// Number of events that the condition holds for; an event that stands for several counts as several.
 #[track_caller]
 pub fn count(client: &mut Client, condition: &str) -> i64 {
-    let sql = format!("SELECT coalesce(sum(count), 0)::bigint FROM hftok_private.audit WHERE {condition}");
+    let sql =
+        format!("SELECT coalesce(sum(count), 0)::bigint FROM hftok_private.audit_rows WHERE {condition}");
     one(client, &sql, &[])
 }
 
 /// Number of rows that the condition holds for.
 #[track_caller]
 pub fn rows(client: &mut Client, condition: &str) -> i64 {
-    one(client, &format!("SELECT count(*) FROM hftok_private.audit WHERE {condition}"), &[])
+    one(client, &format!("SELECT count(*) FROM hftok_private.audit_rows WHERE {condition}"), &[])
 }
 
-/// The users of the application that values were revealed for, in the order of the chain.
+/// The users of the application that values were revealed for, in the order of the log.
 #[track_caller]
 pub fn revealed_to(client: &mut Client) -> Vec<String> {
-    column(client, "SELECT actor_user FROM hftok_private.audit WHERE kind = 'reveal' ORDER BY id")
+    column(client, "SELECT actor_user FROM hftok_private.audit_rows WHERE kind = 'reveal' ORDER BY id")
 }
 
-/// Verifies the chain, which must fit as a whole, and gives the number of its events.
+/// Verifies the log, which must fit as a whole, and gives the number of its events.
 #[track_caller]
 pub fn verified(client: &mut Client) -> i64 {
     let row = client

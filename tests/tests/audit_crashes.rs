@@ -142,7 +142,7 @@ fn whatever_is_killed_at_any_moment_the_chain_holds() {
     let mut client = session(&cluster);
     let told: Vec<Uuid> = column(
         &mut client,
-        "SELECT object_id FROM hftok_private.audit
+        "SELECT object_id FROM hftok_private.audit_rows
          WHERE action = 'create_secret' AND outcome = 'committed'",
     );
     let known: BTreeSet<_> = told.iter().collect();
@@ -161,7 +161,7 @@ fn end_of(log: &str) -> String {
 #[track_caller]
 fn holds(client: &mut Client, what: &str, name: &str, answers: &Answers, due: Option<(Instant, Duration)>) {
     verified(client);
-    let sql = format!("SELECT actor_user FROM hftok_private.audit WHERE actor_user LIKE '{name}-%'");
+    let sql = format!("SELECT actor_user FROM hftok_private.audit_rows WHERE actor_user LIKE '{name}-%'");
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     column::<String>(client, &sql).into_iter().for_each(|user| *told.entry(user).or_default() += 1);
     assert!(told.values().all(|times| *times == 1), "{what}: each use is told once");

@@ -40,7 +40,7 @@ fn ten_busy_databases_share_too_few_places_for_writers() {
         assert_eq!(answers.refused, Vec::<String>::new(), "{name}");
         rounds.push(one::<i64>(
             &mut client,
-            "SELECT count(DISTINCT xmin::text) FROM hftok_private.audit",
+            "SELECT count(DISTINCT xmin::text) FROM hftok_private.audit_bundles",
             &[],
         ));
         settled(&mut client);

@@ -71,7 +71,7 @@ fn a_flood_of_refusals_is_counted_and_hides_nobodys() {
     for role in ["other", "service"] {
         let found: i64 = one(
             &mut client,
-            "SELECT count(*) FROM hftok_private.audit WHERE kind = 'refusal' AND role_name = $1 AND object_id = ANY ($2)",
+            "SELECT count(*) FROM hftok_private.audit_rows WHERE kind = 'refusal' AND role_name = $1 AND object_id = ANY ($2)",
             &[&role, &ids],
         );
         assert_eq!(found, 40, "refusals of {role}");

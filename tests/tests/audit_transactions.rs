@@ -73,7 +73,7 @@ fn a_refused_call_leaves_its_event() {
     refused(transaction.query("SELECT hftok.resolve_hf_token('alice')", &[]), "42501");
     transaction.rollback().expect("ROLLBACK");
     settled(&mut client);
-    let told = "SELECT concat_ws(' ', login_role, action, outcome, level) FROM hftok_private.audit
+    let told = "SELECT concat_ws(' ', login_role, action, outcome, level) FROM hftok_private.audit_rows
         WHERE kind = 'refusal' ORDER BY id";
     assert_eq!(
         column::<String>(&mut client, told),
@@ -133,7 +133,7 @@ fn a_change_is_told_as_what_it_came_to() {
         .expect("changes");
     transaction.rollback().expect("ROLLBACK");
     settled(&mut client);
-    let told = "SELECT concat_ws(' ', action, version, outcome) FROM hftok_private.audit
+    let told = "SELECT concat_ws(' ', action, version, outcome) FROM hftok_private.audit_rows
         WHERE kind = 'change' AND action NOT LIKE 'save%' ORDER BY id";
     let mut told: Vec<String> = column(&mut client, told);
     // Between the one that went and those that were committed the order is that of the moments they were told.
@@ -201,7 +201,7 @@ fn a_bulk_of_changes_is_chained_completely() {
     }
     assert!(begin.elapsed() < Duration::from_secs(10), "20 reads took {:?}", begin.elapsed());
     wait_until("all of it is chained", 60, || waiting(&mut client) == 0);
-    let told = "SELECT count(DISTINCT object_id) FROM hftok_private.audit
+    let told = "SELECT count(DISTINCT object_id) FROM hftok_private.audit_rows
         WHERE action = 'save_credential' AND owner_scope = 'user' AND outcome = 'committed'";
     assert_eq!(one::<i64>(&mut client, told, &[]), MANY);
     assert_eq!(rows(&mut client, "action = 'save_credential' AND owner_scope = 'user'"), MANY, "each once");

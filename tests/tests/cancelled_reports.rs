@@ -98,7 +98,7 @@ fn a_cancel_at_a_notice_leaves_nothing() {
     let opened = count(&mut client, "action = 'runner_env' AND outcome = 'used' AND owner_id = 'alice'");
     assert!(opened > 0, "no value had been opened yet");
     let actors: Vec<String> =
-        column(&mut client, "SELECT actor_user FROM hftok_private.audit WHERE action = 'purge_audit'");
+        column(&mut client, "SELECT actor_user FROM hftok_private.audit_rows WHERE action = 'purge_audit'");
     assert_eq!(actors, ["role:backend"]);
     nothing_is_kept(&mut session, &mut cluster.client("backend", "app"));
 }
@@ -121,7 +121,9 @@ fn a_handler_that_goes_on_after_a_cancel_acts_for_itself() {
     settled(&mut client);
     let opened = count(&mut client, "action = 'runner_env' AND outcome = 'used' AND owner_id = 'alice'");
     assert!(opened > 0, "cancelled before a value was opened");
-    let actors: Vec<String> =
-        column(&mut client, "SELECT actor_user FROM hftok_private.audit WHERE action = 'report_credential'");
+    let actors: Vec<String> = column(
+        &mut client,
+        "SELECT actor_user FROM hftok_private.audit_rows WHERE action = 'report_credential'",
+    );
     assert_eq!(actors, ["role:backend"]);
 }

@@ -14,7 +14,8 @@ use subtle::ConstantTimeEq;
 use xaes_256_gcm::Xaes256Gcm;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::audit::chain::AuditKey;
+use crate::audit::checkpoint::CheckpointKey;
+use crate::audit::mac::AuditKey;
 use crate::binding::Context;
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::identity::{Identity, NOBODY};
@@ -67,8 +68,10 @@ pub enum Purpose {
     Values,
     /// Recognising a value without opening anything.
     Fingerprints,
-    /// Tying the events of the audit together.
+    /// Protecting what the audit keeps in tables.
     Audit,
+    /// Signing the audit's checkpoints.
+    Checkpoints,
 }
 
 impl Purpose {
@@ -78,6 +81,7 @@ impl Purpose {
             Self::Values => "values",
             Self::Fingerprints => "fingerprints",
             Self::Audit => "audit",
+            Self::Checkpoints => "checkpoints",
         }
     }
 
@@ -87,6 +91,7 @@ impl Purpose {
             "values" => Some(Self::Values),
             "fingerprints" => Some(Self::Fingerprints),
             "audit" => Some(Self::Audit),
+            "checkpoints" => Some(Self::Checkpoints),
             _ => None,
         }
     }
@@ -139,6 +144,11 @@ impl DataKey {
     /// The key, if it is one for the audit.
     pub fn for_audit(&self) -> Option<AuditKey<'_>> {
         (self.purpose == Purpose::Audit).then(|| AuditKey::new(self))
+    }
+
+    /// The key, if it is one for checkpoints.
+    pub fn for_checkpoints(&self) -> Option<CheckpointKey<'_>> {
+        (self.purpose == Purpose::Checkpoints).then_some(CheckpointKey(self))
     }
 }
 

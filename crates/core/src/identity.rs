@@ -3,12 +3,12 @@
 //! A database is told from every other by three things: the name of its installation, which comes from outside with the
 //! keyring, its own number on that server, and a random id that it stores. A copy has all rows of its original, but not its
 //! name and number. When it is made a database of its own, a *generation* is added to the stored ones: a new id, and the
-//! event at which the chain of the former one was left. Each generation is hashed together with the one before, so none of
+//! event at which the log of the former one was left. Each generation is hashed together with the one before, so none of
 //! them can be changed or left out without the last hash becoming another one.
 
 use sha2::{Digest, Sha256};
 
-use crate::audit::chain::{Link, START};
+use crate::audit::tree::Hash;
 use crate::canonical::Canonical;
 
 /// The longest name of an installation.
@@ -68,10 +68,10 @@ pub struct Generation {
     pub installation: String,
     /// The former name of the database. Names change, so the name is for people only.
     pub name: String,
-    /// The last event of the chain before; 0 when there was none.
+    /// The size of the log that it continues; 0 when there was none.
     pub continues: i64,
-    /// The link of that event.
-    pub link: Link,
+    /// The root of that log.
+    pub root: Hash,
 }
 
 impl Generation {
@@ -84,7 +84,7 @@ impl Generation {
             .fixed(&self.id)
             .field(&self.name)
             .i64(self.continues)
-            .fixed(&self.link)
+            .fixed(&self.root)
             .finish();
         Sha256::digest(bytes).into()
     }
@@ -109,7 +109,7 @@ impl Lineage {
     /// The first generation of a database.
     pub fn begin(id: [u8; 16], database: u32, installation: &Installation, name: String) -> Self {
         let installation = installation.as_str().to_owned();
-        let last = Generation { id, database, installation, name, continues: 0, link: START };
+        let last = Generation { id, database, installation, name, continues: 0, root: [0; 32] };
         Self { former: Vec::new(), last }
     }
 

@@ -74,7 +74,7 @@ pub fn is_uuid(value: &str) -> bool {
 }
 
 /// The bytes of a UUID, if it is one.
-pub(crate) fn uuid(value: &str) -> Option<[u8; 16]> {
+pub fn uuid(value: &str) -> Option<[u8; 16]> {
     let digits: String = is_uuid(value).then(|| value.chars().filter(|letter| *letter != '-').collect())?;
     u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
 }

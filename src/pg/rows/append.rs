@@ -1,7 +1,6 @@
 //! Adding rows to a table of ours as COPY does it: several a page and a WAL record, without the executor.
 //!
-//! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes. Rows
-//! of a table with BRIN indexes come in the order of whatever these are on.
+//! Neither privileges, row security, triggers nor CHECK constraints are asked: only for tables that nobody else writes.
 
 use std::cell::RefCell;
 
@@ -114,15 +113,10 @@ impl Append {
                 pg_sys::ReleaseBulkInsertStatePin(bulk_insert);
                 BULK_INSERTS.with_borrow_mut(|kept| kept.push(((*table).rd_id, bulk_insert)));
             }
-            // A BRIN index keeps the least and the most of some pages: the first and the last row of a page say both.
-            let slots = &self.slots[..count];
-            let blocks: Vec<u32> = slots.iter().map(|slot| block(*slot)).collect();
-            for (at, slot) in slots.iter().enumerate() {
-                let is_first = at == 0 || blocks[at - 1] != blocks[at];
-                let is_last = blocks.get(at + 1) != Some(&blocks[at]);
-                self.enter(*slot, is_first || is_last);
+            for slot in &self.slots[..count] {
+                self.enter(*slot);
             }
-            for slot in slots {
+            for slot in &self.slots[..count] {
                 if let Some(clear) = (*(**slot).tts_ops).clear {
                     pg_guard_ffi_boundary(|| clear(*slot));
                 }
@@ -132,15 +126,9 @@ impl Append {
     }
 
     /// Enters a row into the indexes.
-    unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot, in_brin: bool) {
-        // SAFETY: the caller's. What the target says of an index is its own copy.
+    unsafe fn enter(&self, slot: *mut pg_sys::TupleTableSlot) {
+        // SAFETY: the caller's.
         unsafe {
-            for (index, info) in self.target.indexes() {
-                if (*info).ii_Am == pg_sys::BRIN_AM_OID {
-                    // One that is still being made is not ready for any.
-                    (*info).ii_ReadyForInserts = (*(*index).rd_index).indisready && in_brin;
-                }
-            }
             self.target.enter(slot, std::ptr::null_mut());
         }
     }
@@ -162,10 +150,4 @@ fn bulk_insert(table: pg_sys::Oid) -> pg_sys::BulkInsertState {
         pg_sys::MemoryContextSwitchTo(before);
         made
     }
-}
-
-/// The block where a stored row lies.
-unsafe fn block(slot: *mut pg_sys::TupleTableSlot) -> u32 {
-    // SAFETY: the caller's: a slot whose row was stored.
-    unsafe { pgrx::itemptr::item_pointer_get_both((*slot).tts_tid).0 }
 }

@@ -43,20 +43,20 @@ enum Standing {
     Passed,
 }
 
-/// Locks two tables for adding and deleting rows. Holds neither while it waits for the other, so that nobody waits for both.
-pub fn hold_for_rows(one: Relation, other: Relation) {
+/// Locks tables for adding and deleting rows. Holds none while it waits for another, so that nobody waits for two of them.
+pub fn hold_for_rows(tables: &[Relation]) {
     let mode = i32::try_from(pg_sys::RowExclusiveLock).unwrap_or_default();
     // SAFETY: inside a transaction, which lets go of the locks at its end; only locks that this function has just taken, and
     // under which nothing was done, are released before. The relations may be gone: whoever opens them finds out.
     unsafe {
         loop {
-            pg_sys::LockRelationOid(one.0, mode);
-            if pg_sys::ConditionalLockRelationOid(other.0, mode) {
-                break;
+            let is_free = |table: &Relation| pg_sys::ConditionalLockRelationOid(table.0, mode);
+            let Some(busy) = tables.iter().position(|table| !is_free(table)) else { return };
+            for table in &tables[..busy] {
+                pg_sys::UnlockRelationOid(table.0, mode);
             }
-            pg_sys::UnlockRelationOid(one.0, mode);
-            pg_sys::LockRelationOid(other.0, mode);
-            pg_sys::UnlockRelationOid(other.0, mode);
+            pg_sys::LockRelationOid(tables[busy].0, mode);
+            pg_sys::UnlockRelationOid(tables[busy].0, mode);
         }
     }
 }

@@ -77,6 +77,78 @@ fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Er
     Ok(RowSet(()))
 }
 
+/// A store for the caller of the function that is running, which is filled row by row.
+pub struct Filling<const N: usize> {
+    /// The store.
+    store: *mut pg_sys::Tuplestorestate,
+    /// The columns that the caller's statement expects.
+    description: pg_sys::TupleDesc,
+}
+
+/// A row's values, some of which are shared by many rows.
+#[derive(Clone, Copy)]
+pub struct Cells<const N: usize> {
+    /// The values.
+    values: [pg_sys::Datum; N],
+    /// Whether each is NULL.
+    nulls: [bool; N],
+}
+
+impl<const N: usize> Cells<N> {
+    /// A row of these values. What they point to lives as long as the function runs.
+    pub fn of(values: [Parameter; N]) -> Self {
+        let data = values.map(|value| value.datum());
+        Self {
+            values: data.map(|datum| datum.unwrap_or(pg_sys::Datum::null())),
+            nulls: data.map(|datum| datum.is_none()),
+        }
+    }
+}
+
+impl<const N: usize> Filling<N> {
+    /// An empty store for rows of as many columns as the caller's statement expects.
+    pub fn begin() -> Result<Self, Error> {
+        let wanted = wanted()?;
+        // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer: the store is made
+        // there, and its description too.
+        unsafe {
+            let set = &mut *wanted;
+            let expected = set.expectedDesc;
+            if expected.is_null() || usize::try_from((*expected).natts) != Ok(N) {
+                return Err(Error::Internal("a set of rows has other columns than are wanted"));
+            }
+            let is_random =
+                set.allowedModes & mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random) != 0;
+            let before = pg_sys::MemoryContextSwitchTo((*set.econtext).ecxt_per_query_memory);
+            let store = pg_sys::tuplestore_begin_heap(is_random, false, pg_sys::work_mem);
+            let description = pg_sys::CreateTupleDescCopy(expected);
+            pg_sys::MemoryContextSwitchTo(before);
+            set.returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
+            set.setResult = store;
+            set.setDesc = description;
+            Ok(Self { store, description })
+        }
+    }
+
+    /// Adds a row. The types of its values are those of the columns, in their order.
+    pub fn put(&self, mut row: Cells<N>) {
+        // SAFETY: the store and its description live until the caller's statement ends; there are as many values as columns.
+        unsafe {
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.description,
+                row.values.as_mut_ptr(),
+                row.nulls.as_mut_ptr(),
+            );
+        }
+    }
+
+    /// The answer of the function.
+    pub fn done(self) -> RowSet {
+        RowSet(())
+    }
+}
+
 /// The node in which the running function is to leave its rows.
 fn wanted() -> Result<*mut pg_sys::ReturnSetInfo, Error> {
     let takes_all = mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize);

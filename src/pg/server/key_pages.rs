@@ -17,7 +17,7 @@
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use hftok_core::audit::chain::RunKey;
+use hftok_core::audit::mac::RunKey;
 use hftok_core::data_key::{DataKey, DataKeyId};
 use hftok_core::keyring::Keyring;
 use hftok_core::keyring_state::{InUse, State};

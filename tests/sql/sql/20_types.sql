@@ -150,7 +150,7 @@ SELECT c.function, c.gives, p.proretset AS set_returning,
     c.gives = CASE WHEN p.prorettype = 'record'::regtype THEN 'record' ELSE format_type(p.prorettype, NULL) END AS as_declared,
     -- The others are read below, or depend on the server.
     CASE WHEN p.prorettype::regtype IN ('uuid', 'text', 'text[]', 'boolean', 'integer', 'bigint', 'bytea[]', 'jsonb', 'hftok.saved_credential',
-            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|catalogue_rows|caller_id|^explain$|audit_head|audit_state|pending_event'
+            'hftok.checked_credential', 'hftok.resolved_token') AND p.proname !~ 'keyring|whoami|catalogue_rows|caller_id|^explain$|audit_head|audit_public_key|audit_proof|audit_state|pending_event'
         OR p.proname ~ '^(explain_token|forget|save_credentials)' OR c.gives ~ '^[0-9A-Z]{5}$' THEN reads END AS reads
 FROM called c JOIN pg_proc p ON p.oid = c.function::regproc ORDER BY c.function COLLATE "C";
 

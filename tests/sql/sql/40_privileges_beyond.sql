@@ -152,7 +152,7 @@ SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*)
     (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
     (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
 SELECT (SELECT count(*) FROM hftok_private.audit WHERE actor_user IS DISTINCT FROM 'role:regress_backup') AS audit, (SELECT count(*) FROM hftok_private.audit_pending) AS pending,
-    (SELECT count(*) FROM hftok_private.audit_stub) AS stubs, (SELECT count(*) FROM hftok_private.secret_usage) AS uses;
+    (SELECT count(*) FROM hftok_private.audit_bundles) AS bundles, (SELECT count(*) FROM hftok_private.secret_usage) AS uses;
 SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.members) AS members, (SELECT count(*) FROM hftok.administrators) AS administrators,
     (SELECT count(*) FROM hftok.integrations) AS integrations, (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.usage_daily) AS usage;
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
@@ -163,7 +163,7 @@ INSERT INTO hftok_private.audit_pending (event) VALUES ('');
 INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash) VALUES (0, now(), 'reveal', 'x', 'used', 1, true, '');
 WITH a AS (UPDATE hftok_private.audit SET actor_user = 'somebody else' RETURNING 1) SELECT count(*) FROM a;
 WITH a AS (DELETE FROM hftok_private.audit RETURNING 1) SELECT count(*) FROM a;
-INSERT INTO hftok_private.audit_stub (id, chain_hash, signature) VALUES (1, '', '');
+INSERT INTO hftok_private.audit_checkpoints (size, at, root, key_id, signature) VALUES (1, now(), '', 1, '');
 INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'x');
 UPDATE hftok.credentials SET label = 'x' WHERE scope_id = 'alice';
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');

@@ -114,7 +114,7 @@ DROP SCHEMA vault CASCADE;
 CALL pg_temp.await_audit();
 SELECT action, outcome, role, outer_role, actor FROM pg_temp.news();
 -- In no test of this database does anybody hide behind hftok's own role. Only the writer has it, making a key for itself.
-SELECT kind, action, outcome FROM hftok_private.audit
+SELECT kind, action, outcome FROM hftok_private.audit_rows
 WHERE (role_name = 'hftok_owner' OR actor_user = 'role:hftok_owner') AND kind <> 'key';
 
 -- A reason that PostgreSQL itself finds: the name of a role that this session has not met is not asked for while it fails.

@@ -36,7 +36,7 @@ CREATE FUNCTION public.news(p_since bigint) RETURNS TABLE (kind text, action tex
     LANGUAGE sql AS $$
     SELECT a.kind, a.action, a.outcome, sum(a.count), coalesce(nullif(s.name, ''), s.scope_id), a.version, a.owner_scope, a.owner_id, a.provider,
         replace(a.login_role, current_user, '(superuser)')
-    FROM hftok_private.audit a LEFT JOIN hftok_private.secrets s ON s.id = a.object_id
+    FROM hftok_private.audit_rows a LEFT JOIN hftok_private.secrets s ON s.id = a.object_id
     WHERE a.id > p_since AND a.kind IN ('audit', 'refusal') GROUP BY 1, 2, 3, 5, 6, 7, 8, 9, 10 ORDER BY 2, 3, 5, 6, 4
 $$;
 GRANT EXECUTE ON FUNCTION public.guesses TO regress_guesser, regress_other_guesser;
@@ -44,7 +44,7 @@ GRANT EXECUTE ON FUNCTION public.guesses TO regress_guesser, regress_other_guess
 -- A PIN of four digits, and ten thousand guesses.
 SELECT hftok.create_secret('7301', 'door pin') IS NOT NULL AS made;
 CALL pg_temp.await_audit();
-SELECT coalesce(max(id), 0) AS since FROM hftok_private.audit \gset
+SELECT coalesce(max(id), 0) AS since FROM hftok_private.audit_rows \gset
 \c - regress_guesser
 SELECT guesses BETWEEN 100 AND 150 AS about_a_hundred, hits, refusal FROM public.guesses(10000);
 -- Neither a rollback nor another session gives more, and nothing is told of the value that is right.
@@ -82,7 +82,7 @@ SELECT version FROM hftok.save_credential('openai', 'sk-proj-guessed000000000000
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-guessed0000000000001', p_org_id => 'guessed org');
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-guessed0000000000002', p_user_id => 'guessed');
 CALL pg_temp.await_audit();
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT count(*) FROM hftok.find_secret('sk-proj-guessed0000000000001');
 SELECT hftok.find_secret('sk-proj-guessed0000000000002') IS NOT NULL AS found;
 SELECT count(*) FROM hftok.find_secret('sk-proj-guessed0000000000003');
@@ -95,13 +95,13 @@ SELECT action, outcome, provider FROM hftok_private.audit_events_of('guessed') W
 -- An import that would bring what is there already says so: so it is told, also as a dry run.
 SELECT hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought');
 CALL pg_temp.await_audit();
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS hit,
     hftok_import.import_value('guess', '1', 'sk-proj-guessed0000000000005', 'openai', p_user_id => 'brought', p_dry_run => true) AS miss,
     hftok_import.import_value('guess', '2', 'sk-proj-guessed0000000000004', 'openai', p_user_id => 'brought', p_dry_run => true) AS of_another_row;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_holds('guess', '1', 'sk-proj-guessed0000000000004') AS hit, hftok_import.import_holds('guess', '1', 'sk-proj-guessed0000000000005') AS miss,
     hftok_import.import_holds('guess', '9', 'sk-proj-guessed0000000000004') AS no_such_row, hftok_import.import_holds('guess', '1', NULL) AS nothing;
 CALL pg_temp.await_audit();
@@ -109,13 +109,13 @@ SELECT * FROM public.news(:since);
 -- A value that loses to another row is not brought, and remembered as seen.
 SELECT hftok_import.import_value('guess', '3', 'sk-proj-guessed0000000000006', 'openai', p_user_id => 'guessed') AS skipped;
 CALL pg_temp.await_audit();
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{skipped}') AS hit, hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000005', '{skipped}') AS miss,
     hftok_import.import_saw('guess', '3', 'sk-proj-guessed0000000000006', '{rejected}') AS of_another_outcome;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 -- A value that is no good has what is remembered of its row forgotten, if the column holds what it held.
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000005') AS miss,
     hftok_import.import_value('guess', '1', 'changeme', 'openai', p_user_id => 'brought', p_column => 'sk-proj-guessed0000000000004') AS hit;
 CALL pg_temp.await_audit();
@@ -124,12 +124,12 @@ SELECT * FROM public.news(:since);
 SELECT hftok_import.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted') AS brought;
 SELECT hftok.delete_credential('openai', p_user_id => 'deleted') AS deleted;
 CALL pg_temp.await_audit();
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_value('guess', '4', 'sk-proj-guessed0000000000007', 'openai', p_user_id => 'deleted', p_dry_run => true) AS hit;
 CALL pg_temp.await_audit();
 SELECT action, outcome, n, scope, owner, provider FROM public.news(:since);
 -- And a Vault's secrets.
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_vault_holds('door pin', '7301') AS hit, hftok_import.import_vault_holds('door pin', ' 7301') AS miss, hftok_import.import_vault_holds('none such', '7301') AS none, hftok_import.import_vault_holds('', '7301') AS nameless;
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
@@ -139,19 +139,19 @@ CREATE TABLE public.guess_bulk (id int PRIMARY KEY, key text);
 INSERT INTO public.guess_bulk SELECT n, 'sk-proj-' || lpad(n::text, 20, '0') FROM generate_series(1, 400) n;
 CALL hftok.import_column('public.guess_bulk', 'key', 'id', 'openai', p_owner_column => 'id');
 CALL pg_temp.await_audit();
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 CALL hftok.import_column('public.guess_bulk', 'key', 'id', 'openai', p_owner_column => 'id', p_batch => 50);
 CALL pg_temp.await_audit();
 SELECT sum(n) AS compared FROM public.news(:since);
 SELECT action, outcome, count(DISTINCT object_id) >= 100 AS named, count(*) < 200 AS few, max(count) > 1 AS is_of_many, count(owner_id) >= 100 AS with_owner
-FROM hftok_private.audit WHERE id > :since AND kind = 'audit' GROUP BY 1, 2;
+FROM hftok_private.audit_rows WHERE id > :since AND kind = 'audit' GROUP BY 1, 2;
 SELECT sum(use_count) AS uses, count(*) FROM hftok.credentials WHERE scope_id ~ '^\d+$';
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 CALL hftok.blank_column('public.guess_bulk', 'key', 'id');
 CALL pg_temp.await_audit();
 SELECT action, outcome, sum(n) FROM public.news(:since) GROUP BY 1, 2;
 -- The next statement begins anew.
-SELECT max(id) AS since FROM hftok_private.audit \gset
+SELECT max(id) AS since FROM hftok_private.audit_rows \gset
 SELECT hftok_import.import_value('public.guess_bulk.key', '7', 'sk-proj-00000000000000000007', 'openai', p_user_id => '7', p_dry_run => true);
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);

@@ -151,7 +151,7 @@ SELECT DISTINCT kind, action FROM news WHERE kind <> 'reveal' ORDER BY action;
 -- No value, preview or argument is in it, in whatever column, in whatever form.
 CALL pg_temp.await_audit();
 SELECT count(*) > 100 AS events, count(*) FILTER (WHERE a::text ~* 's3kr[3e]t|sk-proj|gsk_|•') AS with_a_value,
-    count(*) FILTER (WHERE a::text ~ encode('s3kr3t', 'hex')) AS in_hex FROM hftok_private.audit a;
+    count(*) FILTER (WHERE a::text ~ encode('s3kr3t', 'hex')) AS in_hex FROM hftok_private.audit_rows a;
 SELECT count(*) AS pending FROM hftok_private.audit_pending;
 -- Each data key has the event of its making.
 SELECT k.purpose, count(e.id) AS events FROM hftok_private.data_keys k

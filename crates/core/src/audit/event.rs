@@ -1,15 +1,13 @@
-//! One event, and the bytes it becomes: in the queue, and under the hash that ties it into the chain.
+//! One event of the audit.
 //!
-//! What must stay true: two different events never have the same bytes (every text carries its length, absent is not
-//! empty, numbers have a fixed width), and what is decoded is exactly what was encoded. No field holds a value of a
-//! secret, a preview, or an argument in which somebody could have put one.
+//! Must stay true: no field holds a value of a secret, a preview, or an argument in which somebody could have put one.
 
 use sha2::{Digest, Sha256};
 
 /// The longest text that a field holds; what is longer is cut, at a letter.
 pub const MAX_TEXT: usize = 4096;
-/// The length that says that there is no text.
-const ABSENT: u16 = u16::MAX;
+/// The longest digest that a field holds.
+pub const MAX_DIGEST: usize = 64;
 
 /// The thing that was done, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +45,7 @@ impl Kind {
     }
 
     /// Stored bytes: a number that was given once is never given to another kind.
-    fn byte(self) -> u8 {
+    pub(super) fn byte(self) -> u8 {
         match self {
             Self::Reveal => 1,
             Self::Change => 2,
@@ -58,7 +56,7 @@ impl Kind {
     }
 
     /// None for a byte that no version has written.
-    fn of_byte(byte: u8) -> Option<Self> {
+    pub(super) fn of_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.byte() == byte)
     }
 }
@@ -139,78 +137,14 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// As many bytes as most have.
-    pub const USUAL: usize = 384;
-
-    /// The bytes of the event.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.encode_into(&mut bytes);
-        bytes
+    /// Whether a record can hold the event as it is. Live events are cut to that; a row of a table may hold more, and then somebody else
+    /// has written it.
+    pub fn fits(&self) -> bool {
+        let are_short = self.texts().into_iter().flatten().all(|text| text.len() <= MAX_TEXT);
+        are_short && self.object.digest.is_none_or(|digest| digest.len() <= MAX_DIGEST)
     }
 
-    /// Adds them to others.
-    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        bytes.reserve(Self::USUAL);
-        bytes.extend_from_slice(&self.at.to_be_bytes());
-        bytes.push(self.kind.byte());
-        bytes.push(self.is_protected.into());
-        bytes.extend_from_slice(&self.count.to_be_bytes());
-        put(bytes, self.object.id.as_ref().map(<[u8; 16]>::as_slice));
-        put(bytes, self.object.version.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
-        put(bytes, self.object.digest);
-        for text in self.texts() {
-            put(bytes, text.map(|text| cut(text).as_bytes()));
-        }
-    }
-
-    /// The event that these bytes are; `None` when they are none.
-    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let mut rest = Reader(bytes);
-        let at = i64::from_be_bytes(*rest.take::<8>()?);
-        let kind = Kind::of_byte(rest.take::<1>()?[0])?;
-        let is_protected = match rest.take::<1>()?[0] {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let count = i64::from_be_bytes(*rest.take::<8>()?);
-        let id = rest.field()?.map(<[u8; 16]>::try_from).transpose().ok()?;
-        let version = rest.field()?.map(<[u8; 4]>::try_from).transpose().ok()?.map(i32::from_be_bytes);
-        let digest = rest.field()?;
-        let action = rest.text()??;
-        let outcome = rest.text()??;
-        let event = Self {
-            at,
-            kind,
-            is_protected,
-            action,
-            outcome,
-            count,
-            object: Object {
-                id,
-                version,
-                digest,
-                scope: rest.text()?,
-                owner: rest.text()?,
-                provider: rest.text()?,
-                level: rest.text()?,
-                subject: rest.text()?,
-            },
-            who: Who {
-                role: rest.text()?,
-                outer: rest.text()?,
-                login: rest.text()?,
-                user: rest.text()?,
-                address: rest.text()?,
-                application: rest.text()?,
-                request: rest.text()?,
-            },
-        };
-        rest.0.is_empty().then_some(event)
-    }
-
-    /// Every text, in the order of the encoding.
+    /// Every text.
     fn texts(&self) -> [Option<&'a str>; 14] {
         let Self { object, who, .. } = self;
         [
@@ -240,48 +174,10 @@ pub fn digest_of(ids: &mut [[u8; 16]]) -> [u8; 32] {
 }
 
 /// Cuts at the end of a character: the table takes text only in whole characters.
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     let mut end = MAX_TEXT.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     &text[..end]
-}
-
-/// A length before each field keeps two different events from having the same bytes.
-pub(super) fn put(bytes: &mut Vec<u8>, field: Option<&[u8]>) {
-    // Texts are cut before, ids and digests are short: a length always fits.
-    let fits = |field: &&[u8]| u16::try_from(field.len()).is_ok_and(|length| length != ABSENT);
-    let field = field.filter(fits);
-    let length = field.map_or(ABSENT, |field| u16::try_from(field.len()).unwrap_or(ABSENT));
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(field.unwrap_or_default());
-}
-
-/// Reads in the order in which [`put`] wrote; None once the bytes do not fit.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    /// Bytes of a fixed number.
-    pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    /// A field, which may be absent.
-    pub(super) fn field(&mut self) -> Option<Option<&'a [u8]>> {
-        let length = u16::from_be_bytes(*self.take::<2>()?);
-        if length == ABSENT {
-            return Some(None);
-        }
-        let (field, rest) = self.0.split_at_checked(length.into())?;
-        self.0 = rest;
-        Some(Some(field))
-    }
-
-    /// A field that must be text.
-    pub(super) fn text(&mut self) -> Option<Option<&'a str>> {
-        self.field()?.map(std::str::from_utf8).transpose().ok()
-    }
 }

@@ -2,18 +2,32 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`event`] | one event, and the bytes it becomes |
-//! | [`chain`] | how each event is tied to the one before it, and the text that pins the end of the chain |
+//! | [`event`] | one event |
+//! | [`record`], [`fields`] | the bytes it becomes |
+//! | [`leaf`] | what it is hashed as |
+//! | [`tree`] | the Merkle tree over all leaves, and proofs by it |
+//! | [`bundle`], [`filter`] | many events in one row, and finding the rows that may hold one |
+//! | [`checkpoint`] | the signed text that says how large the log is, and its root |
+//! | [`proof`] | texts that prove one event, or the growth of the log |
+//! | [`mac`] | keyed hashes over what lies in tables |
 //! | [`state`] | the hash over what a secret is, beside its value |
 //! | [`vouch`] | marks on rows that decide who gets a value |
 //! | [`usage`] | what a backend reports of its use of a credential |
 //! | [`lane`] | the queue of one database |
 //! | [`queue`] | where events wait until they are written: slots, shares, merging |
 
-pub mod chain;
+pub mod bundle;
+pub mod checkpoint;
 pub mod event;
+mod fields;
+pub mod filter;
 pub mod lane;
+pub mod leaf;
+pub mod mac;
+pub mod proof;
 pub mod queue;
+pub mod record;
 pub mod state;
+pub mod tree;
 pub mod usage;
 pub mod vouch;

@@ -1,6 +1,6 @@
 //! A report of a backend about its use of a credential, as it waits in the queue.
 
-use super::event::{Reader, put};
+use super::fields::{Reader, put};
 
 /// A use of a credential, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! The chain: the hashes are those that the layout says, and nothing can be changed, moved or left out without their no longer
-//! fitting.
+//! Keyed hashes: they are those that the layout says, and nothing that they cover can be changed without their no longer fitting.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
-use hftok_core::audit::chain::{Head, Link, RunKey, START, key_of, same};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::filter::FilterKey;
+use hftok_core::audit::leaf::{Hash, leaf_hash};
+use hftok_core::audit::mac::{RunKey, Sealed, key_of, same};
+use hftok_core::audit::record::Record;
 use hftok_core::canonical::Canonical;
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::identity::Identity;
@@ -93,31 +95,41 @@ const SECOND: Event<'static> = Event {
     },
 };
 
+const FILTER_KEY: FilterKey = [7; 16];
+const BODY_HASH: Hash = [8; 32];
+const BUNDLE: Sealed<'static> = Sealed {
+    last: 300,
+    count: 44,
+    first_at: -1,
+    last_at: 5,
+    filter_key: &FILTER_KEY,
+    filter: &[1, 2, 3],
+    body_hash: &BODY_HASH,
+};
+
 /// Computed in Python from the layout alone, with its own HMAC.
 #[test]
 fn the_hashes_are_those_of_the_layout() {
     let key = numbered();
     let key = key.for_audit().unwrap();
-    let bytes = "0002e70ea2c9f240010100000000000000010010000102030405060708090a0b0c0d0e0f000400000003ffff0010726573\
-        6f6c76655f68665f746f6b656e0004757365640004757365720005616c696365000b68756767696e676661636500047573\
-        6572ffff00076261636b656e64000663616c6c6572000d61757468656e74696361746f720005616c696365000831302e30\
-        2e302e310000ffff";
+    let bytes = "006001010100107265736f6c76655f68665f746f6b656e000475736564000475736572000b68756767696e676661636500047573657200076261636b656e64000663616c6c6572000d61757468656e74696361746f72000831302e302e302e3100000002e70ea2c9f2400101000102030405060708090a0b0c0d0e0f0103000b616c696365030000";
     assert_eq!(hex::encode(FIRST.encode()), bytes);
-    let one = key.link(&START, 1, &FIRST);
-    assert_eq!(hex::encode(one), "000001028d4bdec3a5cc61b64d2a8486d28d49208ea99c9e1f6d4f01faabd87f22171feb");
-    let two = key.link(&one, 2, &SECOND);
-    assert_eq!(hex::encode(two), "00000102c8856e8ac915de110d28b8967a9b5988ae2a6a9b3e1222ef72b60dbacd3c08e5");
+    let leaf = leaf_hash(Record::of(&FIRST.encode()).unwrap());
+    assert_eq!(hex::encode(leaf), "bb14cb1f22b8f08302496b4e7ec9824a1502e975b85ea771eb8f2039eccb2b53");
     let protection = key.protect(77, &FIRST.encode());
     assert_eq!(
         hex::encode(protection),
-        "00000102332e5d6bb8dd45de17c2b87efcdcc435feb4b78aa855264399d58f07b1b7fc6d"
+        "000001029493f85d0bd8907c56c6828b720f033f8e9eadd0920db4010a7f6149a58521bd"
     );
-    let stub = key.stub(2, &two);
-    assert_eq!(hex::encode(stub), "000001024d00237cc30ffb23e78f9c2cb7c010864570123f31435906fe23e463d001618f");
-    for link in [one, two, protection, stub] {
-        assert_eq!(key_of(&link).map(DataKeyId::get), Some(258));
+    let bundle = key.bundle(&BUNDLE);
+    assert_eq!(
+        hex::encode(bundle),
+        "00000102fd9658ae69a554a4a7bd512a7c2fe8b26609ff9ca56c845f3e8190cba2a30f2e"
+    );
+    for mac in [protection, bundle] {
+        assert_eq!(key_of(&mac).map(DataKeyId::get), Some(258));
     }
-    assert_eq!(key_of(&START), None, "the start is nobody's");
+    assert_eq!(key_of(&[0; 36]), None, "zeroes are nobody's");
 }
 
 #[test]
@@ -135,9 +147,12 @@ fn names_are_known_by_their_kind_and_by_a_key_that_was_drawn() {
 }
 
 #[test]
-fn only_a_key_for_the_audit_makes_links() {
+fn a_key_serves_one_purpose() {
     assert!(key(1, [1; 32], Purpose::Values).for_audit().is_none());
     assert!(key(1, [1; 32], Purpose::Fingerprints).for_audit().is_none());
+    assert!(key(1, [1; 32], Purpose::Checkpoints).for_audit().is_none());
+    assert!(key(1, [1; 32], Purpose::Audit).for_checkpoints().is_none());
+    assert!(key(1, [1; 32], Purpose::Checkpoints).for_checkpoints().is_some());
     assert!(key(1, [1; 32], Purpose::Audit).for_values().is_none());
     assert!(key(1, [1; 32], Purpose::Audit).for_fingerprints().is_none());
 }
@@ -182,42 +197,52 @@ fn changed(event: Event<'static>) -> Vec<Event<'static>> {
 }
 
 #[test]
-fn any_change_of_an_event_changes_its_link() {
+fn any_change_of_an_event_changes_its_leaf() {
+    let leaf = |event: &Event<'_>| leaf_hash(Record::of(&event.encode()).unwrap());
+    let mut leaves = vec![leaf(&FIRST)];
+    leaves.extend(changed(FIRST).iter().map(leaf));
+    let all = leaves.len();
+    leaves.sort_unstable();
+    leaves.dedup();
+    assert_eq!(leaves.len(), all);
+}
+
+#[test]
+fn every_column_of_a_bundle_is_under_its_hash() {
     let key = numbered();
-    let key = key.for_audit().unwrap();
-    let mut links = vec![key.link(&START, 1, &FIRST)];
-    links.extend(changed(FIRST).iter().map(|event| key.link(&START, 1, event)));
-    let all = links.len();
-    links.sort_unstable();
-    links.dedup();
-    assert_eq!(links.len(), all);
+    let mac = |bundle: Sealed<'_>| key.for_audit().unwrap().bundle(&bundle);
+    let mut macs = vec![
+        mac(BUNDLE),
+        mac(Sealed { last: 301, ..BUNDLE }),
+        mac(Sealed { count: 45, ..BUNDLE }),
+        mac(Sealed { first_at: 0, ..BUNDLE }),
+        mac(Sealed { last_at: 6, ..BUNDLE }),
+        mac(Sealed { first_at: 5, last_at: -1, ..BUNDLE }),
+        mac(Sealed { filter_key: &[6; 16], ..BUNDLE }),
+        mac(Sealed { filter: &[1, 2], ..BUNDLE }),
+        mac(Sealed { filter: &[], ..BUNDLE }),
+        mac(Sealed { body_hash: &[9; 32], ..BUNDLE }),
+    ];
+    let all = macs.len();
+    macs.sort_unstable();
+    macs.dedup();
+    assert_eq!(macs.len(), all);
 }
 
 proptest! {
     #[test]
-    fn number_and_predecessor_are_part_of_it(number in any::<i64>(), other in any::<i64>(), bit in 0..36_usize * 8) {
-        let key = numbered();
-        let key = key.for_audit().unwrap();
-        let link = key.link(&START, number, &FIRST);
-        prop_assert!(same(&link, &key.link(&START, number, &FIRST)));
-        prop_assert_eq!(number == other, same(&link, &key.link(&START, other, &FIRST)));
-        let mut before = START;
-        before[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(!same(&link, &key.link(&before, number, &FIRST)));
-        let mut flipped = link;
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(!same(&link, &flipped));
-    }
-
-    #[test]
-    fn another_key_makes_other_links(id in 1..i32::MAX, bytes in any::<[u8; 32]>()) {
+    fn another_key_makes_other_hashes(id in 1..i32::MAX, bytes in any::<[u8; 32]>(), bit in 0..36_usize * 8) {
         let own = numbered();
+        let mac = own.for_audit().unwrap().bundle(&BUNDLE);
+        prop_assert!(same(&mac, &own.for_audit().unwrap().bundle(&BUNDLE)));
         let other = key(id, bytes, Purpose::Audit);
-        let link = own.for_audit().unwrap().link(&START, 1, &FIRST);
-        prop_assert!(!same(&link, &other.for_audit().unwrap().link(&START, 1, &FIRST)));
+        prop_assert!(!same(&mac, &other.for_audit().unwrap().bundle(&BUNDLE)));
         // Also one that goes by the same number.
         let twin = key(258, bytes, Purpose::Audit);
-        prop_assert!(!same(&link, &twin.for_audit().unwrap().link(&START, 1, &FIRST)));
+        prop_assert!(!same(&mac, &twin.for_audit().unwrap().bundle(&BUNDLE)));
+        let mut flipped = mac;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(!same(&mac, &flipped));
     }
 
     #[test]
@@ -228,61 +253,17 @@ proptest! {
         let protection = key.protect(one, &bytes);
         prop_assert_eq!(one == other, same(&protection, &key.protect(other, &bytes)));
         prop_assert!(!same(&protection, &key.protect(one, &SECOND.encode())));
-        let number = i64::from_be_bytes(one.to_be_bytes());
-        prop_assert!(!same(&protection, &key.link(&START, number, &FIRST)));
-        prop_assert!(!same(&key.stub(number, &protection), &key.link(&protection, number, &FIRST)));
     }
 
     #[test]
-    fn nothing_made_in_one_database_fits_in_another(other in any::<Identity>(), number in any::<i64>()) {
+    fn nothing_made_in_one_database_fits_in_another(other in any::<Identity>()) {
         prop_assume!(other != DATABASE);
         let key = numbered();
         let here = || key.for_audit().unwrap();
         let there = || here().under(other);
         prop_assert_eq!(here().database(), DATABASE);
-        prop_assert!(!same(&here().link(&START, number, &FIRST), &there().link(&START, number, &FIRST)));
-        prop_assert!(!same(&here().stub(number, &START), &there().stub(number, &START)));
+        prop_assert!(!same(&here().bundle(&BUNDLE), &there().bundle(&BUNDLE)));
         prop_assert!(!same(&here().protect(1, &FIRST.encode()), &there().protect(1, &FIRST.encode())));
-        prop_assert!(same(&here().stub(number, &START), &there().under(DATABASE).stub(number, &START)));
-    }
-
-    #[test]
-    fn a_head_is_read_as_it_was_written(number in 0..i64::MAX, half in any::<[u8; 32]>(), id in any::<[u8; 4]>()) {
-        let link: Link = [&id[..], &half].concat().try_into().unwrap();
-        let head = Head { number, link };
-        let text = head.to_string();
-        prop_assert_eq!(Head::parse(&text), Some(head));
-        prop_assert_eq!(Head::parse(&format!(" {text}\n")), Some(head), "as it is copied");
-        for end in 0..text.len() {
-            prop_assert_eq!(Head::parse(&text[..end]), None);
-        }
-    }
-
-    #[test]
-    fn no_text_makes_reading_a_head_panic(text in any::<String>()) {
-        let _ = Head::parse(&text);
-        let _ = Head::parse(&format!("hftok-audit-1:{text}"));
-        let _ = Head::parse(&format!("hftok-audit-1:1:{text}"));
-    }
-}
-
-#[test]
-fn what_is_no_head_is_not_taken_for_one() {
-    let link = "00".repeat(36);
-    assert!(Head::parse(&format!("hftok-audit-1:0:{link}")).is_some());
-    for text in [
-        String::new(),
-        format!("hftok-audit-2:1:{link}"),
-        format!("hftok-audit-1:-1:{link}"),
-        format!("hftok-audit-1::{link}"),
-        format!("hftok-audit-1:1:{link}00"),
-        format!("hftok-audit-1:1:{}", &link[2..]),
-        format!("hftok-audit-1:1:{}zz", &link[2..]),
-        format!("hftok-audit-1:9223372036854775808:{link}"),
-        format!("hftok-audit-1:1:1:{link}"),
-        format!("HFTOK-AUDIT-1:1:{link}"),
-        "hftok-audit-1:1".to_owned(),
-    ] {
-        assert_eq!(Head::parse(&text), None, "{text}");
+        prop_assert!(same(&here().bundle(&BUNDLE), &there().under(DATABASE).bundle(&BUNDLE)));
     }
 }

@@ -1,0 +1,164 @@
+//! Bundles of the audit, for SQL that reads them.
+
+use std::ffi::CStr;
+
+use hftok_core::audit::bundle::Events;
+use hftok_core::audit::event::{Event, Kind};
+use hftok_core::audit::filter::{FilterKey, Key, may_hold as filter_may_hold};
+use hftok_core::audit::leaf::Hash;
+use hftok_core::audit::record::Scratch;
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+use pgrx::pg_sys::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
+
+use super::audit::audit_reader;
+use crate::error::Error;
+use crate::pg::call::entry::export;
+use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
+use crate::pg::rows::sql::Statement;
+use crate::pg::server::memory;
+use crate::pg::who::as_owner::AsOwner;
+
+export!(unpacked, may_hold, find_audit_events);
+
+/// Events that fit every condition that is given.
+const FOUND: &CStr = c"SELECT r.* FROM hftok_private.events_found($1, $2, $3, $4, $5, $6) r";
+
+thread_local! {
+    static FIND_EVENTS: Statement = const {
+        Statement::new(FOUND, &[TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID])
+    };
+}
+
+/// Events of the audit by what is asked most often.
+fn find_audit_events(
+    p_from: Option<TimestampWithTimeZone>,
+    p_to: Option<TimestampWithTimeZone>,
+    p_user: Option<&str>,
+    p_object_id: Option<Uuid>,
+    p_role: Option<&str>,
+    p_kind: Option<&str>,
+) -> Result<RowSet, Error> {
+    let caller = audit_reader()?;
+    let _owner = AsOwner::switch(&caller)?;
+    FIND_EVENTS.hand_on_all(&[
+        p_from.into(),
+        p_to.into(),
+        p_user.into(),
+        p_object_id.into(),
+        p_role.into(),
+        p_kind.into(),
+    ])
+}
+
+/// Whether a bundle may hold what is looked for.
+fn may_hold(
+    p_filter_key: Option<&[u8]>,
+    p_filter: Option<&[u8]>,
+    p_sort: Option<&str>,
+    p_value: Option<&str>,
+) -> Result<Option<bool>, Error> {
+    let (Some(key), Some(filter), Some(sort), Some(value)) = (p_filter_key, p_filter, p_sort, p_value) else {
+        return Ok(None);
+    };
+    // A filter that is none says nothing, so the bundle is read.
+    let Ok(filter_key) = <&FilterKey>::try_from(key) else { return Ok(Some(true)) };
+    let id = hftok_core::uuid(value);
+    let key = match (sort, &id) {
+        ("who", _) => Key::Who(value),
+        ("role", _) => Key::Role(value),
+        ("kind", _) => Key::Kind(value),
+        ("object", Some(id)) => Key::Object(id),
+        _ => return Err(Error::Internal("a filter was asked for what it does not know")),
+    };
+    Ok(Some(filter_may_hold(filter, key.hash(filter_key))))
+}
+
+/// The conditions of a search; none of them may fail where it is given.
+struct Wanted<'a> {
+    /// A kind of event.
+    kind: Option<&'a str>,
+    /// An owner, an actor or a subject.
+    who: Option<&'a str>,
+    /// An object, or the secret of an integration that was read.
+    object: Option<[u8; 16]>,
+    /// A role of any sort.
+    role: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// Whether the texts of a shape, and those of an event, are wanted.
+    fn fits(&self, event: &Event<'_>) -> bool {
+        let Event { object, who, .. } = event;
+        self.role.is_none_or(|role| [who.role, who.outer, who.login].contains(&Some(role)))
+            && self.who.is_none_or(|name| [object.owner, who.user, object.subject].contains(&Some(name)))
+            && self.object.is_none_or(|id| object.id == Some(id) || object.used() == Some(id))
+    }
+}
+
+/// The events of a bundle that are wanted.
+fn unpacked(
+    p_last_id: Option<i64>,
+    p_count: Option<i32>,
+    p_body: Option<&[u8]>,
+    p_kind: Option<&str>,
+    p_who: Option<&str>,
+    p_object_id: Option<Uuid>,
+    p_role: Option<&str>,
+) -> Result<RowSet, Error> {
+    let rows = Filling::begin()?;
+    let (Some(last), Some(count), Some(body)) = (p_last_id, p_count, p_body) else { return Ok(rows.done()) };
+    let wanted =
+        Wanted { kind: p_kind, who: p_who, object: p_object_id.map(|id| *id.as_bytes()), role: p_role };
+    let kind = wanted.kind.map(Kind::parse);
+    // What is damaged cannot be shown; verify_audit() names it.
+    let Some(mut events) = Events::of(body) else { return Ok(rows.done()) };
+    let mut number = last.saturating_sub(count.into());
+    while let Some(entry) = events.next() {
+        number = number.saturating_add(1);
+        if kind.is_some_and(|kind| kind.is_none() || kind != entry.record.kind()) {
+            continue;
+        }
+        let mut scratch = Scratch::default();
+        let Some(event) = Event::of(entry.record, &mut scratch).filter(|event| wanted.fits(event)) else {
+            continue;
+        };
+        rows.put(cells(number, &event, &events.leaf(&entry)));
+        memory::admit()?;
+    }
+    Ok(rows.done())
+}
+
+/// The row of an event, with the columns of `hftok_private.audit_event`.
+fn cells(number: i64, event: &Event<'_>, leaf: &Hash) -> Cells<23> {
+    let Event { object, who, .. } = event;
+    Cells::of([
+        number.into(),
+        TimestampWithTimeZone::try_from(event.at).ok().into(),
+        who.role.into(),
+        who.outer.into(),
+        who.login.into(),
+        who.user.into(),
+        event.kind.as_str().into(),
+        event.action.into(),
+        object.id.map(Uuid::from_bytes).into(),
+        object.version.into(),
+        object.scope.into(),
+        object.owner.into(),
+        object.provider.into(),
+        object.level.into(),
+        object.subject.into(),
+        event.outcome.into(),
+        event.count.into(),
+        event.is_protected.into(),
+        who.address.into(),
+        who.application.into(),
+        who.request.into(),
+        object.digest.map(hex).into(),
+        hex(leaf).into(),
+    ])
+}
+
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,146 @@
+//! Bundles as they are stored: added by the writer, and read again.
+
+use std::ffi::CStr;
+
+use hftok_core::audit::bundle::{self, Events, Packed};
+use hftok_core::audit::filter::FilterKey;
+use hftok_core::audit::leaf::Hash;
+use hftok_core::audit::mac::{Mac, Sealed};
+use hftok_core::audit::record::Record;
+use hftok_core::data_key::DataKeyId;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, Oid, TIMESTAMPTZOID};
+
+use super::tables::{table, time};
+use crate::error::Error;
+use crate::keys::data_keys;
+use crate::pg::rows::append::Append;
+use crate::pg::rows::sql::{Row, Run, Statement};
+
+/// The columns of the table, in their order.
+const COLUMNS: &[Oid] =
+    &[INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID];
+/// Reads the bundles that end between two numbers.
+const READ: &CStr =
+    c"SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, b.body, b.body_hash, b.mac
+    FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
+
+thread_local! {
+    static READ_BUNDLES: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
+}
+
+/// A bundle as it is stored, right or wrong.
+pub struct Bundle {
+    /// The number of its last event.
+    pub last: i64,
+    /// Number of events.
+    pub count: i32,
+    /// The earliest time of an event.
+    first_at: Option<TimestampWithTimeZone>,
+    /// The latest.
+    last_at: Option<TimestampWithTimeZone>,
+    /// The key of the filter.
+    filter_key: Vec<u8>,
+    /// The filter.
+    filter: Vec<u8>,
+    /// The events.
+    pub body: Vec<u8>,
+    /// SHA-256 of the body.
+    body_hash: Vec<u8>,
+    /// The hash over everything else.
+    mac: Vec<u8>,
+}
+
+impl Bundle {
+    /// Reads a row. A column may be NULL, though that is damage: the verifier names the bundle.
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
+        Ok(Self {
+            last: row.must(1)?,
+            count: row.get(2).unwrap_or_default(),
+            first_at: row.get(3),
+            last_at: row.get(4),
+            filter_key: bytes(5),
+            filter: bytes(6),
+            body: bytes(7),
+            body_hash: bytes(8),
+            mac: bytes(9),
+        })
+    }
+
+    /// The number of its first event, as far as the row says.
+    pub fn first(&self) -> i64 {
+        self.last.saturating_sub(self.count.into()).saturating_add(1)
+    }
+
+    /// The record of an event.
+    pub fn record(&self, number: i64) -> Option<Record<'_>> {
+        let at = usize::try_from(number.checked_sub(self.first())?).ok()?;
+        Events::of(&self.body)?.nth(at).map(|entry| entry.record)
+    }
+
+    /// The hash over the row, if it is one, and what it is over.
+    pub fn sealed(&self) -> Option<(Mac, Sealed<'_>)> {
+        let sealed = Sealed {
+            last: self.last,
+            count: self.count,
+            first_at: self.first_at?.into_inner(),
+            last_at: self.last_at?.into_inner(),
+            filter_key: <&FilterKey>::try_from(self.filter_key.as_slice()).ok()?,
+            filter: &self.filter,
+            body_hash: <&Hash>::try_from(self.body_hash.as_slice()).ok()?,
+        };
+        Some((Mac::try_from(self.mac.as_slice()).ok()?, sealed))
+    }
+
+    /// Whether the body is the one whose hash the row has.
+    pub fn has_its_body(&self) -> bool {
+        bundle::body_hash(&self.body)[..] == self.body_hash
+    }
+}
+
+/// Shows the bundles that end between two numbers, in order.
+pub fn read(from: i64, to: i64, mut each: impl FnMut(Bundle) -> Result<(), Error>) -> Result<(), Error> {
+    READ_BUNDLES.read(&[from.into(), to.into()], |row| each(Bundle::read(row)?)).map(|_| ())
+}
+
+/// Bundles that are being added.
+pub struct NewBundles {
+    /// The table.
+    table: Append,
+    /// The key of the hash over each.
+    key: DataKeyId,
+}
+
+impl NewBundles {
+    /// Opens the table.
+    pub fn begin(key: DataKeyId) -> Result<Self, Error> {
+        Ok(Self { table: Append::begin(table(c"audit_bundles")?, COLUMNS)?, key })
+    }
+
+    /// Adds a bundle that ends with this event.
+    pub fn push(&mut self, last: i64, packed: &Packed) -> Result<(), Error> {
+        let count = i32::try_from(packed.count).map_err(|_| Error::Internal("a bundle is too large"))?;
+        let body_hash = bundle::body_hash(&packed.body);
+        let Packed { first_at, last_at, filter_key, filter, body, .. } = packed;
+        let (first_at, last_at) = (*first_at, *last_at);
+        let sealed = Sealed { last, count, first_at, last_at, filter_key, filter, body_hash: &body_hash };
+        let mac = data_keys::auditing_with(self.key, |key| key.bundle(&sealed))?;
+        self.table.row([
+            last.into(),
+            count.into(),
+            time(first_at)?.into(),
+            time(last_at)?.into(),
+            filter_key.as_slice().into(),
+            filter.as_slice().into(),
+            body.as_slice().into(),
+            body_hash.as_slice().into(),
+            mac.as_slice().into(),
+        ])
+    }
+
+    /// Stores them.
+    pub fn store(self) -> Result<(), Error> {
+        self.table.finish()
+    }
+}

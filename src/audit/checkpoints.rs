@@ -1,0 +1,86 @@
+//! Checkpoints as they are stored. The newest one says where the log ends.
+
+use std::ffi::CStr;
+
+use hftok_core::audit::checkpoint::{Checkpoint, Signed, VerifierKey};
+use hftok_core::audit::leaf::Hash;
+use hftok_core::data_key::DataKeyId;
+
+use crate::error::Error;
+use crate::keys::data_keys;
+use crate::pg::rows::sql::{Run, Statement};
+
+/// Finds the newest checkpoint.
+const NEWEST: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+    ORDER BY c.size DESC LIMIT 1";
+/// Finds the greatest number of an event.
+const LAST: &CStr = c"SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a),
+    (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0)";
+
+/// Removes checkpoints that nobody needs: the newest stays, and the first of each day. Rows that somebody has locked are left.
+const TIDY: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM hftok_private.audit_checkpoints o
+    WHERE o.size < (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) AND o.size NOT IN (
+        SELECT min(f.size) FROM hftok_private.audit_checkpoints f GROUP BY date_trunc('day', f.at, 'UTC'))
+    FOR UPDATE SKIP LOCKED))";
+
+thread_local! {
+    static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
+    static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
+    static DELETE_OLD: Statement = const { Statement::new(TIDY, &[]) };
+}
+
+/// A checkpoint as it is stored, right or wrong.
+pub struct StoredCheckpoint {
+    /// The number of events.
+    pub size: u64,
+    /// The root of their tree.
+    pub root: Hash,
+    /// The key that signed it.
+    pub key: Option<DataKeyId>,
+    /// The signature.
+    pub signature: Signed,
+}
+
+impl StoredCheckpoint {
+    /// The newest one.
+    pub fn newest() -> Result<Option<Self>, Error> {
+        let found = FIND_NEWEST.read(&[], |row| {
+            let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
+            Ok(Self {
+                size: row.must::<i64>(1)?.cast_unsigned(),
+                root: Hash::try_from(bytes(2).as_slice()).unwrap_or_default(),
+                key: row.get(3).and_then(DataKeyId::new),
+                signature: Signed::try_from(bytes(4).as_slice()).unwrap_or([0; 64]),
+            })
+        })?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The checkpoint that it is of the log with this name.
+    pub fn of(&self, origin: String) -> Checkpoint {
+        Checkpoint { origin, size: self.size, root: self.root }
+    }
+
+    /// The public key that it names, under the name of a log, if that is a key of this database.
+    pub fn verifier(&self, origin: &str) -> Result<Option<VerifierKey>, Error> {
+        let Some(key) = self.key else { return Ok(None) };
+        data_keys::known_verifier(key, origin)
+    }
+
+    /// Whether this database has signed it.
+    pub fn is_signed(&self, origin: &str) -> Result<bool, Error> {
+        let verifier = self.verifier(origin)?;
+        Ok(verifier.is_some_and(|key| key.has_signed(&self.of(origin.to_owned()), &self.signature)))
+    }
+}
+
+/// The greatest number that an event has. Nobody reaches the upper bound by counting.
+pub fn last() -> Result<i64, Error> {
+    FIND_LAST.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("a query gave no row"))
+}
+
+/// Removes checkpoints that nobody needs.
+pub fn tidy() -> Result<(), Error> {
+    DELETE_OLD.execute(&[]).map(|_| ())
+}

@@ -1,0 +1,44 @@
+//! The tables of the audit, by name, and locking them.
+
+use std::ffi::CStr;
+
+use pgrx::datum::TimestampWithTimeZone;
+
+use crate::error::Error;
+use crate::pg::rows::lock;
+use crate::pg::rows::relations::{self, Relation};
+use crate::pg::rows::sql::{Run, Statement};
+
+/// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
+const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
+
+thread_local! {
+    static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
+}
+
+/// The tables that the writer writes to.
+const TABLES: [&CStr; 5] =
+    [c"audit", c"audit_bundles", c"audit_nodes", c"audit_checkpoints", c"audit_pending"];
+
+/// Whether this database still has the extension.
+pub fn is_installed() -> Result<bool, Error> {
+    Ok(!FIND_EXTENSION.read(&[], |_| Ok(()))?.is_empty())
+}
+
+/// Locks the tables of the audit against statements that rebuild or index them, and waits for such a statement as long as this
+/// process waits for a lock.
+pub fn hold() -> Result<(), Error> {
+    let tables = TABLES.into_iter().map(table).collect::<Result<Vec<_>, _>>()?;
+    lock::hold_for_rows(&tables);
+    Ok(())
+}
+
+/// The id of a table that exists for as long as the extension does.
+pub fn table(name: &CStr) -> Result<Relation, Error> {
+    relations::named(name).ok_or(Error::Internal("a table of the audit does not exist"))
+}
+
+/// Postgres' time, from the microseconds of the queue.
+pub fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
+    TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
+}
