@@ -7,8 +7,7 @@ use hftok_core::audit::state::SecretState;
 use hftok_core::binding::Scope;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::row::microseconds;
-use super::secrets::Secret;
+use super::row::{SealedRow, microseconds};
 use super::{levels, shape};
 use crate::error::Error;
 use crate::pg::server::transaction;
@@ -30,10 +29,30 @@ pub enum Inserted {
     Stored([u8; 32]),
 }
 
-impl Secret {
+/// A secret on its way into the table.
+pub struct NewSecret<'a> {
+    /// The sealed value and what it is bound to.
+    pub row: &'a SealedRow,
+    /// The key of its binding.
+    pub binding_key: Uuid,
+    /// Free text of a named secret.
+    pub description: &'a str,
+    /// The name that the owner of a credential gave it.
+    pub label: &'a str,
+    /// Whether the walk goes on when it cannot be used.
+    pub may_continue: bool,
+    /// Doubts about the value.
+    pub warnings: &'a [String],
+    /// As masked as it will ever be shown.
+    pub preview: &'a str,
+    /// Equal values have equal ones, under one key.
+    pub fingerprint: &'a [u8],
+}
+
+impl NewSecret<'_> {
     /// Stores it if the table is as we made it.
-    pub(super) fn insert_without_sql(&self, binding_key: Uuid) -> Result<Inserted, Error> {
-        let row = &self.row;
+    pub fn insert(&self) -> Result<Inserted, Error> {
+        let (row, binding_key) = (self.row, self.binding_key);
         let Some(scope) = Scope::parse(&row.scope).filter(|_| !row.scope_id.starts_with(ROLE)) else {
             return Ok(Inserted::NotHere);
         };
@@ -47,8 +66,8 @@ impl Secret {
             on_unusable,
             allowed_hosts: row.allowed_hosts.as_deref(),
             verdict: None,
-            label: &self.label,
-            description: &self.description,
+            label: self.label,
+            description: self.description,
         };
         let Some(state) = state.digest() else { return Ok(Inserted::NotHere) };
         let Some((secrets, table)) = shape::table_as_made()? else { return Ok(Inserted::NotHere) };
@@ -67,21 +86,21 @@ impl Secret {
             row.provider.as_str().into(),
             row.model.as_str().into(),
             row.name.as_str().into(),
-            self.description.as_str().into(),
-            self.label.as_str().into(),
+            self.description.into(),
+            self.label.into(),
             true.into(),
             on_unusable.into(),
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
             row.version.into(),
             OLDEST.into(),
-            self.preview().into(),
-            self.warnings.clone().into(),
+            self.preview.into(),
+            self.warnings.to_vec().into(),
             None::<&str>.into(),
             None::<&str>.into(),
             0_i32.into(),
             None::<TimestampWithTimeZone>.into(),
-            self.fingerprint().into(),
+            self.fingerprint.into(),
             row.sealed.as_slice().into(),
             now.into(),
             now.into(),

@@ -9,7 +9,7 @@ use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
-use super::insertion::Inserted;
+use super::insertion::{Inserted, NewSecret};
 use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
@@ -157,11 +157,6 @@ impl Secret {
         })
     }
 
-    /// The fingerprint of the value.
-    pub(super) fn fingerprint(&self) -> &[u8] {
-        &self.fingerprint
-    }
-
     /// The part of the value that may be shown.
     pub fn preview(&self) -> &str {
         &self.preview
@@ -210,7 +205,17 @@ impl Secret {
     /// Stores a new secret; `false` when its binding is taken.
     pub fn insert(&self) -> Result<bool, Error> {
         let binding_key = self.binding_key()?;
-        match self.insert_without_sql(binding_key)? {
+        let new = NewSecret {
+            row: &self.row,
+            binding_key,
+            description: &self.description,
+            label: &self.label,
+            may_continue: self.may_continue,
+            warnings: &self.warnings,
+            preview: &self.preview,
+            fingerprint: &self.fingerprint,
+        };
+        match new.insert()? {
             Inserted::NotHere => {}
             Inserted::Taken => return Ok(false),
             Inserted::Stored(state) => return self.record(&state).map(|()| true),
