@@ -195,7 +195,7 @@ pub fn sound_end(
     is_signed: impl FnOnce(&StoredCheckpoint) -> Result<bool, Error>,
 ) -> Result<Option<Frontier>, Error> {
     let size = newest.map_or(0, |newest| newest.size);
-    if checkpoints::last()?.cast_unsigned() != size {
+    if checkpoints::last()?.cast_unsigned() != size || nodes::is_any_beyond(size)? {
         return Ok(None);
     }
     let Some(newest) = newest else { return Ok(Some(Frontier::default())) };

@@ -18,7 +18,16 @@ use crate::pg::rows::sql::{Run, Statement};
 const READ: &CStr = c"SELECT n.number, n.hash FROM hftok_private.audit_nodes n
     WHERE n.height = $1 AND n.number >= $2 AND n.number <= $3 ORDER BY n.number";
 
+/// Finds a stored node that a log of this size cannot have yet: the next one to be stored would collide with it.
+const BEYOND: &CStr = c"SELECT 1 FROM pg_catalog.generate_series(8, 56, 8) h (height),
+    LATERAL (SELECT n.number FROM hftok_private.audit_nodes n WHERE n.height = h.height ORDER BY n.number DESC LIMIT 1) n
+    WHERE n.number >= $1 >> h.height LIMIT 1";
+/// Removes leaves that are to be kept anew.
+const FORGET_LEAVES: &CStr = c"DELETE FROM hftok_private.audit_nodes n WHERE n.height = 0 AND n.number = $1";
+
 thread_local! {
+    static FIND_BEYOND: Statement = const { Statement::new(BEYOND, &[INT8OID]) };
+    static DELETE_LEAVES: Statement = const { Statement::new(FORGET_LEAVES, &[INT8OID]) };
     static READ_NODES: Statement = const { Statement::new(READ, &[INT2OID, INT8OID, INT8OID]) };
 }
 
@@ -147,6 +156,11 @@ pub fn stored_hash(node: Node) -> Result<Option<Hash>, Error> {
     Ok(found.and_then(|(_, hash)| hash.try_into().ok()))
 }
 
+/// Whether somebody has stored a node that a log of this size cannot have yet.
+pub fn is_any_beyond(size: u64) -> Result<bool, Error> {
+    Ok(!FIND_BEYOND.read(&[size.cast_signed().into()], |_| Ok(()))?.is_empty())
+}
+
 /// Hashes of the tree. The tile that was asked for last is kept.
 #[derive(Default)]
 pub struct Nodes {
@@ -234,6 +248,7 @@ pub fn store(nodes: &[(Node, Hash)]) -> Result<(), Error> {
 
 /// Keeps the leaves of a tile whose events are purged.
 pub fn keep_leaves(tile: u64, leaves: &[Hash]) -> Result<(), Error> {
+    DELETE_LEAVES.execute(&[tile.cast_signed().into()])?;
     let mut new = Append::begin(table(c"audit_nodes")?, &[INT2OID, INT8OID, BYTEAOID])?;
     new.row([0_i16.into(), tile.cast_signed().into(), leaves.as_flattened().into()])?;
     new.finish()

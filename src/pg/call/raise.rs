@@ -52,11 +52,14 @@ fn report_of_postgres(error: &ErrorReportWithLevel) -> Report {
                 hint: Some(Cow::Borrowed("Try again in a new transaction.")),
             };
         }
-        // Among our tables only that of secrets has a key that two calls can insert at the same time.
+        // Among our tables only that of secrets has a key that two calls can insert at the same time. Of another table the message
+        // names the constraint; its detail, which has the values, goes no further.
         b"23505" => {
+            let is_secret = error.message().contains("secrets_");
+            let message = if is_secret { "a secret of this name exists already" } else { error.message() };
             return Report {
                 sqlstate: *b"23505",
-                message: Cow::Borrowed("a secret of this name exists already"),
+                message: Cow::Owned(message.to_owned()),
                 detail: None,
                 hint: None,
             };
