@@ -20,6 +20,7 @@ const UNKNOWN: Result<Vec<Warning>, Rejection> = Ok(Vec::new());
 
 #[test]
 fn a_key_has_as_many_bytes_as_any_credential() {
+    assert_eq!(BYTES_MAX, 65_536, "more than the longest that is known, a certificate with its key");
     let provider = own(r#"[{"name":"key","secret":true}]"#);
     for (length, expected) in [
         (BYTES_MAX, UNKNOWN),
