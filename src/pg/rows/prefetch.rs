@@ -4,8 +4,6 @@
 
 use pgrx::pg_sys;
 
-use super::shortcuts::Place;
-
 /// Bytes of a line of the processor's cache.
 const LINE: usize = 64;
 /// The lines that most rows of the table of secrets fill.
@@ -19,7 +17,7 @@ pub(super) fn ask_for<T>(address: *const T) {
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
-    // SAFETY: as above; the instruction changes neither registers nor flags.
+    // SAFETY: the instruction is a hint that changes neither memory, registers nor flags, and is ignored for an address that is none.
     #[cfg(target_arch = "aarch64")]
     unsafe {
         std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
@@ -28,17 +26,17 @@ pub(super) fn ask_for<T>(address: *const T) {
     let _ = address;
 }
 
-/// Asks for everything that a look at this place will touch: the buffer's description, the head of the page, the row's pointer
-/// there, and the row.
-pub(super) fn ask_for_row(place: Place) {
-    let Some((description, page)) = addresses(place.buffer) else { return };
+/// Asks for everything that a look at a row will touch: the buffer's description, the head of the page, the row's pointer there,
+/// which has this offset number, and the row, which begins `at` this byte.
+pub(super) fn ask_for_row(buffer: u32, offset: u16, at: u16) {
+    let Some((description, page)) = addresses(buffer) else { return };
     ask_for(description);
     ask_for(page);
     let pointer =
-        size_of::<pg_sys::PageHeaderData>() + usize::from(place.offset) * size_of::<pg_sys::ItemIdData>();
+        size_of::<pg_sys::PageHeaderData>() + usize::from(offset) * size_of::<pg_sys::ItemIdData>();
     ask_for(page.wrapping_byte_add(pointer));
     for line in 0..LINES {
-        ask_for(page.wrapping_byte_add(usize::from(place.at) + line * LINE));
+        ask_for(page.wrapping_byte_add(usize::from(at) + line * LINE));
     }
 }
 

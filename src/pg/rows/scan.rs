@@ -97,7 +97,9 @@ impl Expected {
     pub fn lead(self) -> Lead {
         let Self(key) = self;
         let place = shortcuts::find(key);
-        place.into_iter().for_each(prefetch::ask_for_row);
+        if let Some(place) = place {
+            prefetch::ask_for_row(place.buffer, place.offset, place.at);
+        }
         Lead { key, place }
     }
 }
