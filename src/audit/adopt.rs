@@ -47,7 +47,7 @@ pub fn adopt() -> Result<(), Error> {
     };
     let (frontier, damage) = match log::sound_end(newest.as_ref(), |newest| Ok(is_signed(newest)))? {
         Some(sound) => (sound, None),
-        None => damage::end(newest.as_ref()).map(|(frontier, count)| (frontier, Some(count)))?,
+        None => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
     };
     // First of all, before anything that can fail: a caller that catches the error goes on in this session.
     changes::adopting();

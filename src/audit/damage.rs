@@ -9,7 +9,7 @@ use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE_HEIGHT};
 use pgrx::pg_sys::INT8OID;
 
-use super::checkpoints::{self, StoredCheckpoint};
+use super::checkpoints;
 use super::nodes::{self, Lost, Nodes};
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
@@ -28,7 +28,16 @@ const FORGET_NODES: &CStr = c"DELETE FROM hftok_private.audit_nodes n WHERE n.he
 /// The same for checkpoints: the next one has a size of its own.
 const FORGET_CHECKPOINTS: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.size > $1";
 
+/// Counts the tiles before one that have left their hashes.
+const STORED: &CStr =
+    c"SELECT count(*) FROM hftok_private.audit_nodes n WHERE n.height = 8 AND n.number < $1";
+/// Finds the newest event before a number.
+const BEFORE: &CStr = c"SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a WHERE a.id < $1),
+    (SELECT max(b.last_id) FROM hftok_private.audit_bundles b WHERE b.last_id < $1), 0)";
+
 thread_local! {
+    static COUNT_NODES: Statement = const { Statement::new(STORED, &[INT8OID]) };
+    static FIND_BEFORE: Statement = const { Statement::new(BEFORE, &[INT8OID]) };
     static MOVE_ROWS: Statement = const { Statement::new(SET_ROWS_ASIDE, &[INT8OID]) };
     static MOVE_BUNDLES: Statement = const { Statement::new(SET_BUNDLES_ASIDE, &[INT8OID]) };
     static DELETE_NODES: Statement = const { Statement::new(FORGET_NODES, &[INT8OID]) };
@@ -36,8 +45,8 @@ thread_local! {
 }
 
 /// The end that the log goes on from, and the number of rows that were put out of the way for it, at least 1.
-pub fn end(newest: Option<&StoredCheckpoint>) -> Result<(Frontier, i64), Error> {
-    let end = contiguous_end(newest.map_or(0, |newest| newest.size))?;
+pub fn end() -> Result<(Frontier, i64), Error> {
+    let end = contiguous_end()?;
     let moved = MOVE_ROWS.execute(&[end.into()])? + MOVE_BUNDLES.execute(&[end.into()])?;
     DELETE_NODES.execute(&[end.into()])?;
     DELETE_CHECKPOINTS.execute(&[end.into()])?;
@@ -48,13 +57,18 @@ pub fn end(newest: Option<&StoredCheckpoint>) -> Result<(Frontier, i64), Error> 
     Ok((frontier, i64::try_from(moved).unwrap_or(i64::MAX).max(1)))
 }
 
-/// The last event before the first gap. Where the checkpoint is right the search begins at it, else at the last tile whose hash is
-/// there.
-fn contiguous_end(size: u64) -> Result<i64, Error> {
+/// The last event before the first gap after the newest event that the log can hold. Rows that stand where no log of ours can have
+/// come to are passed over.
+fn contiguous_end() -> Result<i64, Error> {
     let last = checkpoints::last()?;
-    let mut tile = nodes::tile_of(i64::try_from(size.max(1)).unwrap_or(1).min(last.max(1)));
-    while tile > 0 && nodes::leaves_of(tile)?.is_empty() && !has_node(tile - 1)? {
-        tile -= 1;
+    let mut number = last;
+    let mut tile = nodes::tile_of(number);
+    while tile > 0 && !(is_plausible(tile)? && has_node(tile - 1)?) {
+        number = FIND_BEFORE
+            .read(&[nodes::first_of_tile(tile).into()], |row| row.must(1))?
+            .pop()
+            .unwrap_or_default();
+        tile = nodes::tile_of(number);
     }
     loop {
         let leaves = i64::try_from(nodes::leaves_of(tile)?.len()).unwrap_or_default();
@@ -64,6 +78,13 @@ fn contiguous_end(size: u64) -> Result<i64, Error> {
         }
         tile += 1;
     }
+}
+
+/// Whether at least half of the tiles before one have left their hashes. It also bounds the work that missing ones make.
+fn is_plausible(tile: u64) -> Result<bool, Error> {
+    let tiles = i64::try_from(tile).unwrap_or(i64::MAX);
+    let stored: i64 = COUNT_NODES.read(&[tiles.into()], |row| row.must(1))?.pop().unwrap_or_default();
+    Ok(stored >= tiles / 2)
 }
 
 /// Whether the hash of a tile is stored or follows from its events.

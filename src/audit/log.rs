@@ -78,7 +78,7 @@ impl<'a> Log<'a> {
             Some(left) => (left, None),
             None => match sound_end(newest.as_ref(), |newest| newest.is_signed(&origin))? {
                 Some(sound) => (sound, None),
-                None => damage::end(newest.as_ref()).map(|(frontier, count)| (frontier, Some(count)))?,
+                None => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
             },
         };
         let mut log =

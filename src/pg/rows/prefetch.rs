@@ -32,8 +32,7 @@ pub(super) fn ask_for_row(buffer: u32, offset: u16, at: u16) {
     let Some((description, page)) = addresses(buffer) else { return };
     ask_for(description);
     ask_for(page);
-    let pointer =
-        size_of::<pg_sys::PageHeaderData>() + usize::from(offset) * size_of::<pg_sys::ItemIdData>();
+    let pointer = size_of::<pg_sys::PageHeaderData>() + usize::from(offset) * size_of::<pg_sys::ItemIdData>();
     ask_for(page.wrapping_byte_add(pointer));
     for line in 0..LINES {
         ask_for(page.wrapping_byte_add(usize::from(at) + line * LINE));
