@@ -195,12 +195,12 @@ fn record_refusal(
 
 /// Records that the whole of what is stored is being verified.
 fn record_verify() -> Result<bool, Error> {
-    // Earlier events are chained first, so that the verification meets them in the chain and not in the queue.
+    // Earlier events are written first, so that the verification meets them in the log and not in the queue.
     audit::settle();
     audit::record(Kind::Audit, "done", Object::default()).map(|()| true)
 }
 
-/// An event that is not chained yet, as JSON; NULL unless it is protected for the transaction that put it there.
+/// An event that is not written yet, as JSON; NULL unless it is protected for the transaction that put it there.
 fn pending_event(
     p_event: Option<&[u8]>,
     p_protection: Option<&[u8]>,

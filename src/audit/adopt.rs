@@ -86,7 +86,7 @@ impl Adopted {
         Ok(key)
     }
 
-    /// Protects events anew that the original had protected, but not yet chained, when it was copied.
+    /// Protects events anew that the original had protected, but not yet written, when it was copied.
     fn protect_again(&self, audit: &DataKey) -> Result<(), Error> {
         let mut waiting = Vec::new();
         loop {

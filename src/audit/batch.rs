@@ -19,7 +19,7 @@ pub struct Batch {
     pub usage: Vec<Vec<u8>>,
 }
 
-/// The work that follows from events once they are chained, and may come late.
+/// The work that follows from events once they are written, and may come late.
 #[derive(Default)]
 pub struct Effects {
     /// Number of reveals of each secret, and the time of the last one.

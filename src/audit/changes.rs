@@ -79,7 +79,7 @@ fn add(open: &mut Vec<Change>, change: Change) {
 }
 
 /// A keyed hash over the event and its transaction. Without it, anyone who can write to the table could have forged events
-/// chained, or true ones once more. While hftok is sealed the key of the server's run makes it.
+/// written, or true ones once more. While hftok is sealed the key of the server's run makes it.
 fn protection(event: &[u8]) -> Result<Option<Mac>, Error> {
     let transaction = transaction::row_id();
     if matches!(keys::state(), State::Open { .. }) {
@@ -101,7 +101,7 @@ fn protection(event: &[u8]) -> Result<Option<Mac>, Error> {
 }
 
 /// Notes that the transaction adopts the database. Its end is recorded, and if it is committed the writer is called, because
-/// events that waited in the copy can now be chained.
+/// events that waited in the copy can now be written.
 pub fn adopting() {
     transaction::tell(Listener::Changes, ended);
 }

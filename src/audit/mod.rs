@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reveals, refusals, keys ──> queue in shared memory ──┐
-//!                                                      ├── writer ──> hftok_private.audit, chained
+//!                                                      ├── writer ──> the log: a tree over all events
 //! changes ──> hftok_private.audit_pending, in the ─────┘
 //!             transaction of the change
 //! ```
@@ -13,8 +13,8 @@
 //!   That outlives a crash between commit and event, works with two-phase commit, and has no limit for a bulk of changes.
 //!   What is rolled back is an event too, by way of the queue.
 //! - One writer a database ([`writer`]), started by a worker that is always there ([`launcher`]) when there is something
-//!   to write. While hftok is sealed there is no key to chain with: events go to `audit_pending`, protected by a key of the
-//!   server's run, and are chained after.
+//!   to write. While hftok is sealed there is no key to write with: events go to `audit_pending`, protected by a key of the
+//!   server's run, and are written after.
 //! - On a standby events are lines of the server's log.
 
 mod action;

@@ -1,7 +1,7 @@
-//! Values that are handed out: an event for each secret, up to a hundred in one place of a statement. Beyond that there is one
-//! event for many reveals that are alike in everything but their ids, with their number and a digest over the ids.
+//! Values that are handed out: an event for each secret. The first hundred in one place of a statement are a record each in the queue;
+//! of further ones, those that are alike in everything but their ids share a record, and the writer makes an event of each id.
 //!
-//! Must stay true: a value is handed out only after its event was accepted. The event for many waits in the queue from its
+//! Must stay true: a value is handed out only after its event was accepted. The record for many waits in the queue from its
 //! first reveal, and grows there until the writer takes it. So a cursor that is never closed keeps no event back, and neither
 //! does a process that is killed. Under `sync` an event that says that many will follow is on disk before the first of them.
 
@@ -16,9 +16,9 @@ use crate::pg::server::audit_queue;
 use crate::pg::who::session::{self, Session};
 use crate::settings;
 
-/// Reveals of a statement that have an event each.
+/// Reveals of a statement that have a record each.
 const EVENTS_EACH_MAX: usize = 100;
-/// Reveals that one event for many can stand for.
+/// Reveals that one record for many can stand for.
 const REVEALS_AN_EVENT_MAX: usize = 1000;
 
 /// Events that one place of a statement has told.
@@ -26,17 +26,17 @@ const REVEALS_AN_EVENT_MAX: usize = 1000;
 pub(super) struct Told {
     /// Number of secrets that were told so far.
     count: usize,
-    /// The event that further ones are counted into.
+    /// The record that further ones are added to.
     many: Option<Many>,
     /// Buffer in which the next event is encoded without its secret, to compare it with `many`.
     next: Vec<u8>,
 }
 
-/// An event that stands for many: all of the same owner, provider and level, by the same user.
+/// A record of many: all of the same owner, provider and level, by the same user.
 struct Many {
-    /// The event in the queue, as long as it can grow.
+    /// The record in the queue, as long as it can grow.
     growing: Growing,
-    /// Secrets that it stands for.
+    /// Secrets in it.
     count: usize,
     /// The event with an empty time.
     alike: Vec<u8>,
@@ -46,7 +46,7 @@ struct Many {
 /// this returns.
 pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
     let deed = Deed { kind: Kind::Reveal, action: action::name(statement::function()), outcome: "used" };
-    // Nothing is per_place for them but their number.
+    // Nothing is kept for them but their number.
     if statement::is_one_of_first(EVENTS_EACH_MAX) {
         return accept(&deed.event(&Session::acting_for(acting), object));
     }
@@ -54,17 +54,17 @@ pub fn record(object: Object<'_>, acting: Option<&str>) -> Result<(), Error> {
 }
 
 impl Told {
-    /// After those that have an event each.
+    /// After those that have a record each.
     fn beyond_the_first() -> Self {
         Self { count: EVENTS_EACH_MAX, ..Self::default() }
     }
 
-    /// Whether the next event is counted among many.
+    /// Whether the next event shares a record.
     pub(super) fn is_among_many(&self) -> bool {
         self.count >= EVENTS_EACH_MAX
     }
 
-    /// Records an event for each secret while they are few, and one for many after that.
+    /// Makes a record for each secret while they are few, and one for many after that.
     pub(super) fn record(
         &mut self,
         deed: Deed<'_>,

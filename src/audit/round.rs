@@ -55,7 +55,7 @@ pub fn write(
         return Ok((later, false));
     };
     let taken = if has_look { pending::take_pending()? } else { Vec::new() };
-    let looked_at = taken.iter().map(chained).collect::<Result<Vec<_>, _>>()?;
+    let looked_at = taken.iter().map(as_written).collect::<Result<Vec<_>, _>>()?;
     let mut events: Vec<(Order, &[u8])> =
         waiting.chain(&looked_at).map(|bytes| (order(bytes), &bytes[..])).collect();
     if events.is_empty() {
@@ -88,7 +88,7 @@ fn order(bytes: &[u8]) -> Order {
 
 /// An event that waited in the table, as it is written. It can have been damaged there: then it is written all the same, as one that
 /// cannot be read.
-fn chained(pending: &Pending) -> Result<Vec<u8>, Error> {
+fn as_written(pending: &Pending) -> Result<Vec<u8>, Error> {
     let is_protected = pending.is_protected()?;
     let mut scratch = Scratch::default();
     let event = match Event::decode(&pending.event, &mut scratch) {

@@ -1,6 +1,6 @@
 //! The writer of a database: a worker that makes rows of events while there are any.
 //!
-//! A round is one transaction: everything that waits is chained and committed, and only then released from the queue. Its
+//! A round is one transaction: everything that waits is added to the log and committed, and only then released from the queue. Its
 //! consequences (counts, notifications) have transactions of their own, which may fail or be late without stopping the audit.
 //! The writer takes no lock that a client's transaction can hold for long: it adds rows to a table that nobody else writes, and
 //! deletes from `audit_pending` rows that are committed there.
@@ -36,7 +36,7 @@ const TURN_TIME: Duration = Duration::from_millis(250);
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
 const BATCH_RECORDS_MAX: usize = 4096;
 /// The most that a round allocates for them: copies of their bytes, the events read from them, and their order.
-const ROUND_BYTES: usize = 16 * 1024 * 1024;
+const ROUND_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two looks into the table without a call.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many wait, or something lies in the table, the writer goes on without a pause.
@@ -291,7 +291,7 @@ impl Writer {
         self.is_behind() || self.looks(is_called) || self.after.is_counting()
     }
 
-    /// Whether much waits to be chained.
+    /// Whether much waits to be written.
     fn is_behind(&self) -> bool {
         self.looks(|lane| lane.waiting() >= BUSY_RECORDS_MIN)
     }

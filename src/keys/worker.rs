@@ -106,7 +106,7 @@ fn publish(request: u64, outcome: Result<Box<Keyring>, Reason>) -> Option<State>
     if before != after {
         report(after);
         if matches!(after, State::Open { .. }) {
-            // Events that came meanwhile can be chained now, in every database that was in use since the start.
+            // Events that came meanwhile can be written now, in every database that was in use since the start.
             audit_queue::call_all();
         }
     }
