@@ -6,9 +6,10 @@
 
 use pgrx::pg_sys::*;
 
-/// Postgres 16 renamed it.
+/// The name of a relation's file; Postgres 16 renamed it.
 #[cfg(feature = "pg15")]
 pub(super) type FileId = RelFileNode;
+/// The name of a relation's file.
 #[cfg(not(feature = "pg15"))]
 pub(super) type FileId = RelFileLocator;
 
