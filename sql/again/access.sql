@@ -130,7 +130,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_login_role) THEN
         IF p_login_role::text = ANY (hftok_private.gateways()) THEN
             RAISE NOTICE 'the login role "%" is still listed in hftok.gateways', p_login_role
-                USING HINT = 'Where hftok was opened to it in another database of this server, it is a gateway there.';
+                USING HINT = 'It stays a gateway for every other database of this server where hftok was opened to it.';
         END IF;
         EXECUTE format('REVOKE EXECUTE ON FUNCTION hftok_private.gateways() FROM %I', p_login_role);
         PERFORM hftok_private.record_change('disable_rpc', p_subject => 'role:' || p_login_role);

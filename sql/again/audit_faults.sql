@@ -102,7 +102,7 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
         SELECT p.provider FROM provider p WHERE NOT p.is_protected
     ) u
 $$;
-COMMENT ON FUNCTION hftok_private.audit_faults IS 'Where what is stored is not what the audit tells.';
+COMMENT ON FUNCTION hftok_private.audit_faults IS 'Rows that differ from what the audit tells of them.';
 
 -- Masks are made from the secrets, so these are what they are held against.
 CREATE OR REPLACE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text, id text, version int, reason text)

@@ -36,7 +36,7 @@ BEGIN
     RETURN line;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.import_address IS 'Whose a row is and for which model, or in its reason why it is nobody''s.';
+COMMENT ON FUNCTION hftok_private.import_address IS 'The owner and model that a row is for, or the reason why it is nobody''s.';
 
 CREATE OR REPLACE FUNCTION hftok_private.import_versions(
     p_held hftok_private.secrets, p_version int, p_fingerprints bytea[], OUT same_version int, OUT was_same boolean

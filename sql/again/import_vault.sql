@@ -34,7 +34,7 @@ COMMENT ON FUNCTION hftok_import.import_vault_names IS
 CREATE OR REPLACE FUNCTION hftok_import.import_vault_value(p_view regclass, p_id uuid) RETURNS hftok_import.imported_row
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
-COMMENT ON FUNCTION hftok_import.import_vault_value IS 'What the view shows of one secret, in held; NULL when there is none.';
+COMMENT ON FUNCTION hftok_import.import_vault_value IS 'One secret as the view shows it, in held; NULL when there is none.';
 
 CREATE OR REPLACE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on

@@ -133,7 +133,7 @@ BEGIN
     END IF;
     IF NOT is_at_home AND coalesce('user_api_keys' = ANY (p_names), true) THEN
         RAISE NOTICE 'upserts through %.user_api_keys must name their key: (user_id, service)', p_schema
-            USING HINT = 'Where a superuser calls install_api(), they need not.';
+            USING HINT = 'They need not when a superuser calls install_api().';
     END IF;
     NOTIFY pgrst, 'reload schema';
 END

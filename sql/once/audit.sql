@@ -39,14 +39,14 @@ COMMENT ON COLUMN hftok_private.audit.at IS 'When it was done.';
 COMMENT ON COLUMN hftok_private.audit.kind IS 'reveal, change, refusal, key or audit.';
 COMMENT ON COLUMN hftok_private.audit.action IS 'The function, view or operation.';
 COMMENT ON COLUMN hftok_private.audit.outcome IS 'used; committed, rolled_back, prepared or unprotected; why it was refused; found or not_found of a comparison; done.';
-COMMENT ON COLUMN hftok_private.audit.count IS 'How many such events this one stands for.';
+COMMENT ON COLUMN hftok_private.audit.count IS 'The number of events that this one stands for.';
 COMMENT ON COLUMN hftok_private.audit.protected IS 'False: it lay in audit_pending without a protection that fits, so whoever can write there may have made it up.';
 COMMENT ON COLUMN hftok_private.audit.object_id IS 'The secret, or another object with an id. NULL where the event stands for several.';
 COMMENT ON COLUMN hftok_private.audit.version IS 'Its version.';
-COMMENT ON COLUMN hftok_private.audit.digest IS 'Of a change: the state it left a secret in, NULL when it was deleted. Of several secrets: SHA-256 over their ids in order.';
+COMMENT ON COLUMN hftok_private.audit.digest IS 'For a change, the state it left a secret in: NULL when the secret was deleted. For several secrets, SHA-256 over their ids in order.';
 COMMENT ON COLUMN hftok_private.audit.owner_scope IS 'The kind of owner.';
-COMMENT ON COLUMN hftok_private.audit.owner_id IS 'Which owner.';
-COMMENT ON COLUMN hftok_private.audit.provider IS 'Whose service the secret opens.';
+COMMENT ON COLUMN hftok_private.audit.owner_id IS 'The owner.';
+COMMENT ON COLUMN hftok_private.audit.provider IS 'The provider whose service the secret opens.';
 COMMENT ON COLUMN hftok_private.audit.level IS 'The level of the walk; the role that a member got; the purpose of a key.';
 COMMENT ON COLUMN hftok_private.audit.subject IS 'The user that a membership is about.';
 COMMENT ON COLUMN hftok_private.audit.role_name IS 'The role whose privilege to make the call was used; oid <n> where PostgreSQL refused one whose name was not known.';
@@ -54,7 +54,7 @@ COMMENT ON COLUMN hftok_private.audit.outer_role IS 'The role that began the sta
 COMMENT ON COLUMN hftok_private.audit.login_role IS 'The role that logged in.';
 COMMENT ON COLUMN hftok_private.audit.actor_user IS 'The user of the application: the JWT''s, or the one that the backend named.';
 COMMENT ON COLUMN hftok_private.audit.client_addr IS 'The address of the client; NULL on a Unix socket.';
-COMMENT ON COLUMN hftok_private.audit.application_name IS 'What the client calls itself.';
+COMMENT ON COLUMN hftok_private.audit.application_name IS 'The name that the client gives itself.';
 COMMENT ON COLUMN hftok_private.audit.request_id IS 'The X-Request-Id of the HTTP request.';
 COMMENT ON COLUMN hftok_private.audit.chain_hash IS 'Its leaf in the tree: a hash over this row (docs/audit-format.md).';
 
@@ -88,14 +88,14 @@ ALTER TABLE hftok_private.audit_bundles ALTER COLUMN body SET STORAGE EXTERNAL, 
 CREATE INDEX audit_bundles_at ON hftok_private.audit_bundles USING brin (last_at);
 COMMENT ON TABLE hftok_private.audit_bundles IS 'Events that lie many in a row: reveals and refusals. Written by hftok''s writer only.';
 COMMENT ON COLUMN hftok_private.audit_bundles.last_id IS 'The number of its last event.';
-COMMENT ON COLUMN hftok_private.audit_bundles.count IS 'How many events there are; their numbers follow one another.';
+COMMENT ON COLUMN hftok_private.audit_bundles.count IS 'The number of events; their numbers follow one another.';
 COMMENT ON COLUMN hftok_private.audit_bundles.first_at IS 'The earliest time of an event.';
 COMMENT ON COLUMN hftok_private.audit_bundles.last_at IS 'The latest time of an event.';
 COMMENT ON COLUMN hftok_private.audit_bundles.filter_key IS 'The key of the filter, drawn for this bundle.';
-COMMENT ON COLUMN hftok_private.audit_bundles.filter IS 'Who, which objects, roles and kinds may be in it (docs/audit-format.md).';
+COMMENT ON COLUMN hftok_private.audit_bundles.filter IS 'The people, objects, roles and kinds that may be in it (docs/audit-format.md).';
 COMMENT ON COLUMN hftok_private.audit_bundles.body IS 'The events, as they are hashed.';
 COMMENT ON COLUMN hftok_private.audit_bundles.body_hash IS 'SHA-256 of the body.';
-COMMENT ON COLUMN hftok_private.audit_bundles.mac IS 'Which key made it, then a keyed hash over the other columns.';
+COMMENT ON COLUMN hftok_private.audit_bundles.mac IS 'The id of the key that made it, then a keyed hash over the other columns.';
 
 CREATE TABLE hftok_private.audit_nodes (
     height smallint,
@@ -105,7 +105,7 @@ CREATE TABLE hftok_private.audit_nodes (
 );
 COMMENT ON TABLE hftok_private.audit_nodes IS 'Hashes of the tree over all events that outlive a purge: every eighth level.';
 COMMENT ON COLUMN hftok_private.audit_nodes.height IS 'Levels below it: 8, 16 and so on. 0: the leaves of a tile that was purged.';
-COMMENT ON COLUMN hftok_private.audit_nodes.number IS 'How many of its height come before it; of leaves, how many tiles.';
+COMMENT ON COLUMN hftok_private.audit_nodes.number IS 'The number of its height that come before it; of leaves, of tiles.';
 COMMENT ON COLUMN hftok_private.audit_nodes.hash IS 'The hash; of leaves, all 256 of a tile.';
 
 -- The writer adds a row and changes none, so nobody who locks a row stops it.
@@ -116,8 +116,8 @@ CREATE TABLE hftok_private.audit_checkpoints (
     key_id int NOT NULL,
     signature bytea NOT NULL
 );
-COMMENT ON TABLE hftok_private.audit_checkpoints IS 'Signed: how many events there are, and the root of their tree. The newest counts.';
-COMMENT ON COLUMN hftok_private.audit_checkpoints.size IS 'How many events there were.';
+COMMENT ON TABLE hftok_private.audit_checkpoints IS 'Signed: the number of events, and the root of their tree. The newest counts.';
+COMMENT ON COLUMN hftok_private.audit_checkpoints.size IS 'The number of events at that time.';
 COMMENT ON COLUMN hftok_private.audit_checkpoints.at IS 'When it was signed.';
 COMMENT ON COLUMN hftok_private.audit_checkpoints.root IS 'The root of their tree.';
 COMMENT ON COLUMN hftok_private.audit_checkpoints.key_id IS 'The data key that signed it.';
@@ -132,10 +132,10 @@ CREATE TABLE hftok_private.secret_usage (
 )
 -- A row that is counted up finds room beside itself, and stays where the index says.
 WITH (fillfactor = 70);
-COMMENT ON TABLE hftok_private.secret_usage IS 'How often each secret was handed out, counted by the audit''s writer.';
+COMMENT ON TABLE hftok_private.secret_usage IS 'The number of times that each secret was handed out, counted by the audit''s writer.';
 COMMENT ON COLUMN hftok_private.secret_usage.secret_id IS 'The secret.';
-COMMENT ON COLUMN hftok_private.secret_usage.use_count IS 'How often.';
-COMMENT ON COLUMN hftok_private.secret_usage.last_used_at IS 'When last.';
+COMMENT ON COLUMN hftok_private.secret_usage.use_count IS 'The number of times.';
+COMMENT ON COLUMN hftok_private.secret_usage.last_used_at IS 'When it was last handed out.';
 COMMENT ON COLUMN hftok_private.secret_usage.expiry_told IS 'The end that a notification has told.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit', '');

@@ -29,7 +29,7 @@ CREATE TABLE hftok_private.import_rows (
 );
 -- Finds the duplicates of a row, and what belongs to somebody who is to be forgotten.
 CREATE INDEX import_rows_address ON hftok_private.import_rows (scope, scope_id, provider, model);
-COMMENT ON TABLE hftok_private.import_rows IS 'What became of each row of a source that was moved in. Never a value.';
+COMMENT ON TABLE hftok_private.import_rows IS 'The outcome of each row of a source that was moved in. Never a value.';
 COMMENT ON COLUMN hftok_private.import_rows.source IS 'Table and column, or view.';
 COMMENT ON COLUMN hftok_private.import_rows.key IS 'The key of the row, as text.';
 COMMENT ON COLUMN hftok_private.import_rows.dry_run IS 'Whether it only would have become so. A dry run leaves what is remembered of real ones alone.';
@@ -55,10 +55,10 @@ CREATE TABLE hftok_private.import_sources (
     remains text,
     at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-COMMENT ON TABLE hftok_private.import_sources IS 'What is to be said of a source as a whole.';
+COMMENT ON TABLE hftok_private.import_sources IS 'Facts about a source as a whole.';
 COMMENT ON COLUMN hftok_private.import_sources.source IS 'Table and column, or view.';
-COMMENT ON COLUMN hftok_private.import_sources.summary IS 'How many rows the last run read, of how many, and what became of them.';
-COMMENT ON COLUMN hftok_private.import_sources.remains IS 'What still holds old plaintext after the column was emptied.';
+COMMENT ON COLUMN hftok_private.import_sources.summary IS 'The rows that the last run read, of how many, and their outcomes.';
+COMMENT ON COLUMN hftok_private.import_sources.remains IS 'Places that still hold old plaintext after the column was emptied.';
 COMMENT ON COLUMN hftok_private.import_sources.at IS 'Since when.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.import_rows', '');

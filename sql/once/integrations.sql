@@ -20,12 +20,12 @@ CREATE TABLE hftok_private.integrations (
 CREATE INDEX integrations_user ON hftok_private.integrations (user_id);
 COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.id IS 'Random.';
-COMMENT ON COLUMN hftok_private.integrations.user_id IS 'Whose it is.';
-COMMENT ON COLUMN hftok_private.integrations.name IS 'What its owner calls it.';
+COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it.';
+COMMENT ON COLUMN hftok_private.integrations.name IS 'The owner''s name for it.';
 COMMENT ON COLUMN hftok_private.integrations.type IS 'The provider.';
-COMMENT ON COLUMN hftok_private.integrations.status IS 'What the backend last found.';
+COMMENT ON COLUMN hftok_private.integrations.status IS 'The state that the backend reported last.';
 COMMENT ON COLUMN hftok_private.integrations.enabled IS 'Whether its owner wants it used.';
-COMMENT ON COLUMN hftok_private.integrations.config IS 'Whatever the application keeps with it; not sealed.';
+COMMENT ON COLUMN hftok_private.integrations.config IS 'Settings that the application keeps with it; not sealed.';
 COMMENT ON COLUMN hftok_private.integrations.secret_id IS 'Its credentials.';
 COMMENT ON COLUMN hftok_private.integrations.last_used_at IS 'When the backend last reported a use.';
 COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, in the backend''s words, in which credentials are masked.';
@@ -40,7 +40,7 @@ CREATE TABLE hftok_private.integration_shares (
     PRIMARY KEY (integration_id, org_id)
 );
 CREATE INDEX integration_shares_org ON hftok_private.integration_shares (org_id);
-COMMENT ON TABLE hftok_private.integration_shares IS 'With which organisations an integration is shared.';
+COMMENT ON TABLE hftok_private.integration_shares IS 'Organisations that an integration is shared with.';
 COMMENT ON COLUMN hftok_private.integration_shares.integration_id IS 'The integration.';
 COMMENT ON COLUMN hftok_private.integration_shares.org_id IS 'The organisation whose members may use it.';
 COMMENT ON COLUMN hftok_private.integration_shares.created_at IS 'Since when.';
@@ -58,16 +58,16 @@ CREATE TABLE hftok_private.usage_daily (
     PRIMARY KEY (day, secret_id, currency)
 );
 CREATE INDEX usage_daily_owner ON hftok_private.usage_daily (scope_id, scope);
-COMMENT ON TABLE hftok_private.usage_daily IS 'What was done with each credential, as the backend reports it. No foreign key: usage outlives its credential.';
+COMMENT ON TABLE hftok_private.usage_daily IS 'Uses of each credential, as the backend reports them. No foreign key: usage outlives its credential.';
 COMMENT ON COLUMN hftok_private.usage_daily.day IS 'In UTC.';
 COMMENT ON COLUMN hftok_private.usage_daily.secret_id IS 'The credential.';
-COMMENT ON COLUMN hftok_private.usage_daily.currency IS 'Of the cost.';
+COMMENT ON COLUMN hftok_private.usage_daily.currency IS 'The currency of the cost.';
 COMMENT ON COLUMN hftok_private.usage_daily.provider IS 'As the credential had it.';
 COMMENT ON COLUMN hftok_private.usage_daily.scope IS 'As the credential had it.';
 COMMENT ON COLUMN hftok_private.usage_daily.scope_id IS 'As the credential had it.';
 COMMENT ON COLUMN hftok_private.usage_daily.requests IS 'Requests.';
 COMMENT ON COLUMN hftok_private.usage_daily.units IS 'Tokens, seconds, or whatever the provider counts.';
-COMMENT ON COLUMN hftok_private.usage_daily.cost IS 'What it cost.';
+COMMENT ON COLUMN hftok_private.usage_daily.cost IS 'The cost of these requests.';
 
 -- Derived from secrets by a trigger, and so not dumped: restoring the secrets fills it again. A table of its own because
 -- clients upsert into it by (user_id, service), and that needs a unique index that their statement can name.
@@ -83,7 +83,7 @@ CREATE TABLE hftok_private.user_api_keys (
 );
 COMMENT ON TABLE hftok_private.user_api_keys IS 'The keys of users as clients see them: masked.';
 COMMENT ON COLUMN hftok_private.user_api_keys.id IS 'The secret''s id.';
-COMMENT ON COLUMN hftok_private.user_api_keys.user_id IS 'Whose key it is.';
+COMMENT ON COLUMN hftok_private.user_api_keys.user_id IS 'The user who owns the key.';
 COMMENT ON COLUMN hftok_private.user_api_keys.service IS 'The provider.';
 COMMENT ON COLUMN hftok_private.user_api_keys.api_key IS 'The preview. A key written here is sealed before there is a row.';
 COMMENT ON COLUMN hftok_private.user_api_keys.created_at IS 'When the secret was first stored.';

@@ -9,7 +9,7 @@ CREATE TABLE hftok_private.members (
     PRIMARY KEY (org_id, user_id)
 );
 CREATE INDEX members_user ON hftok_private.members (user_id);
-COMMENT ON TABLE hftok_private.members IS 'Who belongs to which organisation.';
+COMMENT ON TABLE hftok_private.members IS 'Organisations and their members.';
 COMMENT ON COLUMN hftok_private.members.org_id IS 'The organisation, as the application names it.';
 COMMENT ON COLUMN hftok_private.members.user_id IS 'The user, as the JWT names them.';
 COMMENT ON COLUMN hftok_private.members.role IS 'owner: also makes owners; admin: writes credentials and members; member: uses credentials and sees them masked.';
@@ -32,7 +32,7 @@ CREATE TABLE hftok_private.providers (
 );
 COMMENT ON TABLE hftok_private.providers IS 'Providers that an operator added, or described otherwise than the built-in catalogue does.';
 COMMENT ON COLUMN hftok_private.providers.id IS 'The name it is called by.';
-COMMENT ON COLUMN hftok_private.providers.definition IS 'What the operator says of it beyond the built-in catalogue, as JSON.';
+COMMENT ON COLUMN hftok_private.providers.definition IS 'The operator''s description of it, beyond the built-in catalogue, as JSON.';
 COMMENT ON COLUMN hftok_private.providers.signature IS 'Keyed, over id and definition: a row without it is not used.';
 COMMENT ON COLUMN hftok_private.providers.created_at IS 'When it was added.';
 COMMENT ON COLUMN hftok_private.providers.updated_at IS 'When it was last changed.';

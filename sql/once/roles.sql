@@ -22,4 +22,4 @@ BEGIN
 END
 $roles$;
 
-COMMENT ON SCHEMA hftok IS 'What users of hftok call, and nothing else.';
+COMMENT ON SCHEMA hftok IS 'The functions and views that users of hftok call, and nothing else.';

@@ -17,7 +17,7 @@ CREATE TABLE hftok_private.data_keys (
 CREATE UNIQUE INDEX data_keys_one_active ON hftok_private.data_keys (purpose) WHERE state = 'active';
 COMMENT ON TABLE hftok_private.data_keys IS 'The keys that seal values, each wrapped by a root key that is not in the database.';
 COMMENT ON COLUMN hftok_private.data_keys.id IS 'Random, never used again; each sealed value names its key.';
-COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'What the key is for. A key never serves two purposes.';
+COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'The purpose of the key. A key never serves two.';
 COMMENT ON COLUMN hftok_private.data_keys.state IS 'active: seals and opens; retiring: only opens; destroyed: gone, the row keeps the id from being used again.';
 COMMENT ON COLUMN hftok_private.data_keys.root_key_id IS 'The root key that wraps it.';
 COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises that root key without revealing it.';
@@ -35,13 +35,13 @@ CREATE TABLE hftok_private.database_identity (
     root bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-COMMENT ON TABLE hftok_private.database_identity IS 'Which database the keys and the audit are for: made with the first key. Nothing of it can be changed without the keys no longer unwrapping.';
+COMMENT ON TABLE hftok_private.database_identity IS 'The database that the keys and the audit are for: made with the first key. The keys unwrap only while all of it is unchanged.';
 COMMENT ON COLUMN hftok_private.database_identity.generation IS 'Counts from 1; only the newest counts, the others are those of the databases that it was copied from.';
 COMMENT ON COLUMN hftok_private.database_identity.id IS 'Random.';
 COMMENT ON COLUMN hftok_private.database_identity.database_oid IS 'The database, by its number on the server.';
 COMMENT ON COLUMN hftok_private.database_identity.installation IS 'The name of the installation, from the keyring; empty for none.';
-COMMENT ON COLUMN hftok_private.database_identity.database_name IS 'What the database was called then: only to be told.';
-COMMENT ON COLUMN hftok_private.database_identity.continues IS 'How many events the audit of the generation before had; 0 for none.';
+COMMENT ON COLUMN hftok_private.database_identity.database_name IS 'The database''s name at that time: shown, and never compared.';
+COMMENT ON COLUMN hftok_private.database_identity.continues IS 'The number of events in the audit of the generation before; 0 for none.';
 COMMENT ON COLUMN hftok_private.database_identity.root IS 'The root of their tree.';
 COMMENT ON COLUMN hftok_private.database_identity.created_at IS 'When the row was made.';
 
@@ -83,21 +83,21 @@ COMMENT ON TABLE hftok_private.secrets IS 'Every secret with its current version
 COMMENT ON COLUMN hftok_private.secrets.id IS 'The same for all versions; bound.';
 COMMENT ON COLUMN hftok_private.secrets.binding_key IS 'Hash of owner and use (not an identifier): one secret for each.';
 COMMENT ON COLUMN hftok_private.secrets.scope IS 'The kind of owner; bound.';
-COMMENT ON COLUMN hftok_private.secrets.scope_id IS 'Which owner; bound. Empty when the scope has only one.';
-COMMENT ON COLUMN hftok_private.secrets.provider IS 'Whose service the secret opens; bound. Empty for none.';
+COMMENT ON COLUMN hftok_private.secrets.scope_id IS 'The owner; bound. Empty when the scope has only one.';
+COMMENT ON COLUMN hftok_private.secrets.provider IS 'The provider whose service the secret opens; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.model IS 'The model it is reserved for; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.name IS 'The name it is called by; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.description IS 'Free text; not bound, not sealed.';
-COMMENT ON COLUMN hftok_private.secrets.label IS 'What its owner calls it; not bound.';
+COMMENT ON COLUMN hftok_private.secrets.label IS 'The owner''s name for it; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.enabled IS 'Whether it may be used; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.on_unusable IS 'Whether the walk goes on when it is there and cannot be used; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.allowed_hosts IS 'The hosts the value may be sent to; bound. NULL for no restriction.';
 COMMENT ON COLUMN hftok_private.secrets.expires_at IS 'When the value ends; bound.';
 COMMENT ON COLUMN hftok_private.secrets.version IS 'Counts the values it has had, from 1; bound.';
 COMMENT ON COLUMN hftok_private.secrets.oldest_version IS 'The first version that is kept; all from there on are.';
-COMMENT ON COLUMN hftok_private.secrets.preview IS 'What may be shown of the value: always as wide, a prefix and four characters at most.';
-COMMENT ON COLUMN hftok_private.secrets.warnings IS 'What may be wrong with the value, told when it was stored.';
-COMMENT ON COLUMN hftok_private.secrets.verdict IS 'What the provider says of the current version, when it has been asked.';
+COMMENT ON COLUMN hftok_private.secrets.preview IS 'The mask of the value: always as wide, a prefix and four characters at most.';
+COMMENT ON COLUMN hftok_private.secrets.warnings IS 'Doubts about the value, told when it was stored.';
+COMMENT ON COLUMN hftok_private.secrets.verdict IS 'The provider''s verdict on the current version, when it has been asked.';
 COMMENT ON COLUMN hftok_private.secrets.verdict_message IS 'Why, in the words of whoever reported it, in which credentials are masked.';
 COMMENT ON COLUMN hftok_private.secrets.refusals IS 'Definite refusals in a row: a credential that was verified becomes invalid by the second.';
 COMMENT ON COLUMN hftok_private.secrets.last_verified_at IS 'When the provider last accepted the current version.';
@@ -129,7 +129,7 @@ ALTER TABLE hftok_private.secret_versions ALTER COLUMN sealed SET STORAGE EXTERN
 CREATE INDEX secret_versions_fingerprint ON hftok_private.secret_versions (fingerprint);
 COMMENT ON TABLE hftok_private.secret_versions IS 'Previous versions, each with its own copy of everything it was bound to, so that it opens after a rename.';
 COMMENT ON COLUMN hftok_private.secret_versions.secret_id IS 'The secret.';
-COMMENT ON COLUMN hftok_private.secret_versions.version IS 'Which version of it this was.';
+COMMENT ON COLUMN hftok_private.secret_versions.version IS 'The number of this version.';
 COMMENT ON COLUMN hftok_private.secret_versions.scope IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.scope_id IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.provider IS 'As the secret had it then.';
@@ -137,11 +137,11 @@ COMMENT ON COLUMN hftok_private.secret_versions.model IS 'As the secret had it t
 COMMENT ON COLUMN hftok_private.secret_versions.name IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.allowed_hosts IS 'As the secret had them then.';
 COMMENT ON COLUMN hftok_private.secret_versions.expires_at IS 'As the secret had it then.';
-COMMENT ON COLUMN hftok_private.secret_versions.preview IS 'Of this version.';
-COMMENT ON COLUMN hftok_private.secret_versions.fingerprint IS 'Of this version.';
-COMMENT ON COLUMN hftok_private.secret_versions.sealed IS 'Of this version.';
+COMMENT ON COLUMN hftok_private.secret_versions.preview IS 'The mask of this version''s value.';
+COMMENT ON COLUMN hftok_private.secret_versions.fingerprint IS 'The fingerprint of this version''s value.';
+COMMENT ON COLUMN hftok_private.secret_versions.sealed IS 'The value of this version, sealed.';
 COMMENT ON COLUMN hftok_private.secret_versions.sealed_at IS 'When this version was stored.';
-COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next one was.';
+COMMENT ON COLUMN hftok_private.secret_versions.superseded_at IS 'When the next version was stored.';
 COMMENT ON COLUMN hftok_private.secret_versions.superseded_mark IS 'Keyed, over secret, version and superseded_at: without it the version counts as one that was changed.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.data_keys', '');

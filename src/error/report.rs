@@ -40,7 +40,7 @@ impl Error {
                 report(b"42501", message).detail(standing.detail(&login, &role)).hint(hint)
             }
             Error::AnotherRole { name } => report(b"42501", "this role is not the one that hftok knows by its name")
-                .detail(format!("What is kept for \"role:{name}\" is that of a role which was dropped or renamed."))
+                .detail(format!("Secrets kept for \"role:{name}\" belong to a role that was dropped or renamed."))
                 .hint("An operator gives it to this one by hftok.adopt_role(), or deletes it by hftok.forget_user()."),
             Error::NotAllowed(what) => report(b"42501", what),
             Error::ForeignPolicies => report(b"42501", "row security of the table would hide rows from the caller")
@@ -168,7 +168,7 @@ impl Error {
             Error::NotYetAdopted => report(b"53HF1", "this is a copy")
                 .detail("hftok.adopt_database() was called in this transaction.".to_owned())
                 .hint("Commit it first."),
-            Error::IdentityMissing => report(b"53HF1", "which database the data keys are for is missing or damaged")
+            Error::IdentityMissing => report(b"53HF1", "the record of the database that the data keys are for is missing or damaged")
                 .hint("Restore the rows of hftok_private.database_identity from a backup."),
             Error::Audit(trouble) => report(b"53HF2", "the audit cannot take the event")
                 .detail(trouble.text().to_owned())
