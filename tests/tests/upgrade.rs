@@ -154,7 +154,7 @@ fn an_upgrade_makes_of_a_database_in_use_what_an_install_makes() {
     still_works(&mut client, integration);
 }
 
-/// What was saved before is there, and can be saved after.
+/// A name that was saved before the upgrade is there, and another can be saved after it.
 fn still_works(client: &mut Client, integration: uuid::Uuid) {
     assert_eq!(get(client, "name").expect("the value"), "a value");
     create(client, "another", "another value");
