@@ -53,14 +53,24 @@ static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
 pub fn init() {
-    let operator = GucFlags::SUPERUSER_ONLY;
+    init_keys();
+    init_callers();
+    init_values();
+    init_walk();
+    init_quotas();
+    init_audit();
+    crate::pg::call::init::reserve_setting_prefix();
+}
+
+/// The place of the keyring: paths and commands of the server, which superusers alone may read.
+fn init_keys() {
     GucRegistry::define_string_guc(
         c"hftok.key_file",
         c"Path of the keyring file.",
         c"Refused when group or others can read or change it.",
         &KEY_FILE,
         GucContext::Sighup,
-        operator,
+        GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_string_guc(
         c"hftok.key_command",
@@ -68,15 +78,41 @@ pub fn init() {
         c"Run by a server process of hftok with a time limit of 30 seconds.",
         &KEY_COMMAND,
         GucContext::Sighup,
-        operator,
+        GucFlags::SUPERUSER_ONLY,
     );
+}
+
+/// The logins that are believed, and the calls in which the backend must name somebody.
+fn init_callers() {
     GucRegistry::define_string_guc(
         c"hftok.gateways",
         c"Login roles, separated by commas, under which request.jwt.claims is believed.",
         c"Only roles that cannot run free SQL: any other login can set that variable to anything. enable_rpc() records them in each database.",
         &GATEWAYS,
         GucContext::Sighup,
-        operator,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_enum_guc(
+        c"hftok.require_user",
+        c"Whom the backend must name: a user for integrations; always: a user, an organisation or levels for walks too; never: nobody.",
+        c"With always, a user that a client forgot to pass is an error and not a walk to the installation's credential.",
+        &REQUIRE_USER,
+        GucContext::Sighup,
+        GucFlags::empty(),
+    );
+}
+
+/// The size of a value, and the life of its previous versions.
+fn init_values() {
+    GucRegistry::define_int_guc(
+        c"hftok.max_secret_size",
+        c"Largest secret that is stored.",
+        c"",
+        &MAX_SECRET_SIZE,
+        1024,
+        256 * 1024 * 1024,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
     );
     GucRegistry::define_int_guc(
         c"hftok.version_history",
@@ -89,16 +125,6 @@ pub fn init() {
         GucFlags::empty(),
     );
     GucRegistry::define_int_guc(
-        c"hftok.max_secret_size",
-        c"Largest secret that is stored.",
-        c"",
-        &MAX_SECRET_SIZE,
-        1024,
-        256 * 1024 * 1024,
-        GucContext::Sighup,
-        GucFlags::UNIT_BYTE,
-    );
-    GucRegistry::define_int_guc(
         c"hftok.overlap",
         c"How long the previous version of a credential can still be read by the backend.",
         c"",
@@ -108,13 +134,17 @@ pub fn init() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
+}
+
+/// The walk: its last level, and the memory that makes it short.
+fn init_walk() {
     GucRegistry::define_string_guc(
         c"hftok.environment",
         c"Variables of the server's environment that serve as the last level.",
         c"provider=VARIABLE|VARIABLE, separated by semicolons; empty turns the level off.",
         &ENVIRONMENT,
         GucContext::Postmaster,
-        operator,
+        GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_int_guc(
         c"hftok.shortcut_memory",
@@ -126,17 +156,6 @@ pub fn init() {
         GucContext::Postmaster,
         GucFlags::UNIT_KB,
     );
-    GucRegistry::define_enum_guc(
-        c"hftok.require_user",
-        c"Whom the backend must name: a user for integrations; always: a user, an organisation or levels for walks too; never: nobody.",
-        c"With always, a user that a client forgot to pass is an error and not a walk to the installation's credential.",
-        &REQUIRE_USER,
-        GucContext::Sighup,
-        GucFlags::empty(),
-    );
-    init_quotas();
-    init_audit();
-    crate::pg::call::init::reserve_setting_prefix();
 }
 
 /// Limits for each user and organisation.
