@@ -1,0 +1,75 @@
+//! Reports on credentials that are there and cannot be used. The detail is JSON, so that a client can tell its user which one.
+
+use hftok_core::walk::{Level, Outcome};
+use pgrx::datum::Uuid;
+use serde_json::{Value, json};
+
+use super::{Report, report};
+
+/// A provider whose registration was changed outside hftok, or can no longer be one.
+pub fn not_vouched_for(provider: &str, reason: &str) -> Report {
+    unprocessable(&json!({
+        "level": "catalogue",
+        "outcome": "not_vouched_for",
+        "secret_id": null,
+        "provider": provider,
+        "reason": reason,
+    }))
+    .hint("An operator registers the provider again, or calls unregister_provider(). hftok.verify() lists all such providers.")
+}
+
+/// A credential that a level of the walk has.
+pub fn unusable(level: Level, outcome: Outcome, secret_id: Option<Uuid>, has_own_hosts: bool) -> Report {
+    unprocessable(&json!({
+        "level": level.as_str(),
+        "outcome": outcome.as_str(),
+        "secret_id": secret_id.map(|id| id.to_string()),
+    }))
+    .hint(way_out(outcome, has_own_hosts))
+}
+
+/// A credential that was switched off.
+pub fn disabled(secret_id: Uuid, level: &str, by_backend: bool) -> Report {
+    unprocessable(&json!({
+        "level": level,
+        "outcome": "disabled",
+        "secret_id": secret_id.to_string(),
+        "by": if by_backend { "backend" } else { "owner" },
+    }))
+    .hint(if by_backend {
+        "The backend switched it off; another status by update_integration_status() switches it on."
+    } else {
+        "Its owner switched it off, and can switch it on."
+    })
+}
+
+/// A credential that does not open.
+pub fn damaged(secret_id: Uuid, version: i32, scope: &str) -> Report {
+    unprocessable(&json!({
+        "level": scope,
+        "outcome": "decrypt_failed",
+        "secret_id": secret_id.to_string(),
+        "version": version,
+    }))
+    .hint("It, or what it is bound to, was changed outside hftok. hftok.verify() lists all such secrets.")
+}
+
+/// The message that they share.
+fn unprocessable(detail: &Value) -> Report {
+    report(b"PT422", "Unprocessable Entity").detail(detail.to_string())
+}
+
+/// The remedy for a credential that cannot be used, and who has it.
+fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
+    match outcome {
+        Outcome::NotMember => {
+            "The user does not belong to the organisation: name another one, or none, or make them a member. explain_token() shows the whole walk."
+        }
+        Outcome::HostRefused if !has_own_hosts => {
+            "The catalogue (view providers) does not name this host. The owner of a credential can allow it others. explain_token() shows the whole walk."
+        }
+        _ => {
+            "Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."
+        }
+    }
+}
