@@ -51,8 +51,8 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
         return false;
     }
     let Some(relation) = CatalogRow::relation(view) else { return false };
-    let owner = relation.get::<pg_sys::Oid>(pg_sys::Anum_pg_class_relowner);
-    let kind = relation.get::<i8>(pg_sys::Anum_pg_class_relkind);
+    let owner = relation.oid(pg_sys::Anum_pg_class_relowner);
+    let kind = relation.letter(pg_sys::Anum_pg_class_relkind);
     let Some(owner) = owner.filter(|owner| Some(*owner) == roles::id("hftok_owner")) else { return false };
     if kind != i8::try_from(b'v').ok() {
         return false;
@@ -71,7 +71,7 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
 pub fn may_execute(caller: &Caller, schema: &str, function: &str, types: &[pg_sys::Oid]) -> bool {
     let [Ok(schema), Ok(function)] = [schema, function].map(CString::new) else { return false };
     let Some(row) = CatalogRow::function_named(&schema, &function, types) else { return false };
-    let owner = row.get::<pg_sys::Oid>(pg_sys::Anum_pg_proc_proowner);
+    let owner = row.oid(pg_sys::Anum_pg_proc_proowner);
     let Some(owner) = owner.filter(|owner| Some(*owner) == roles::id("hftok_owner")) else { return false };
     // SAFETY: reads the catalog.
     let is_superuser = unsafe { pg_sys::superuser_arg(caller.role()) };

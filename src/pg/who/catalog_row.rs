@@ -62,10 +62,16 @@ impl CatalogRow {
         (!is_null).then_some(datum)
     }
 
-    /// A column, as the type that the catalog gives it.
-    pub(super) fn get<T: FromDatum>(&self, column: u32) -> Option<T> {
-        // SAFETY: the caller names the type that the catalog gives the column.
-        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
+    /// A column of type oid.
+    pub(super) fn oid(&self, column: u32) -> Option<pg_sys::Oid> {
+        // SAFETY: an oid is passed by value: the datum is the number, and no memory is read through it.
+        self.datum(column).and_then(|datum| unsafe { pg_sys::Oid::from_datum(datum, false) })
+    }
+
+    /// A column of type "char".
+    pub(super) fn letter(&self, column: u32) -> Option<i8> {
+        // SAFETY: a "char" is passed by value: the datum is the number, and no memory is read through it.
+        self.datum(column).and_then(|datum| unsafe { i8::from_datum(datum, false) })
     }
 
     /// Whether an access list gives a privilege to a role, directly or by one that it inherits from.

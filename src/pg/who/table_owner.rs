@@ -81,9 +81,7 @@ pub fn stranger(caller: &Caller, relation: pg_sys::Oid) -> Result<Option<pg_sys:
     // SAFETY: any number may be locked; released when the transaction ends. Takes in what others have changed.
     unsafe { pg_sys::LockRelationOid(relation, ACCESS_SHARE) };
     let row = CatalogRow::relation(relation).ok_or(Error::BadInput("there is no such table"))?;
-    let owner = row
-        .get::<pg_sys::Oid>(pg_sys::Anum_pg_class_relowner)
-        .ok_or(Error::Internal("a table has no owner"))?;
+    let owner = row.oid(pg_sys::Anum_pg_class_relowner).ok_or(Error::Internal("a table has no owner"))?;
     // SAFETY: reads the catalog.
     let is_trusted = owner == caller.role() || unsafe { pg_sys::superuser_arg(owner) };
     Ok((!is_trusted).then_some(owner))
@@ -95,8 +93,7 @@ const _: () = assert!(pg_sys::AccessShareLock == 1);
 
 /// USAGE on the schema: without it the caller could not name the table at all.
 fn has_usage(caller: &Caller, relation: pg_sys::Oid) -> bool {
-    let schema = CatalogRow::relation(relation)
-        .and_then(|row| row.get::<pg_sys::Oid>(pg_sys::Anum_pg_class_relnamespace));
+    let schema = CatalogRow::relation(relation).and_then(|row| row.oid(pg_sys::Anum_pg_class_relnamespace));
     let usage = pg_sys::AclMode::from(pg_sys::ACL_USAGE);
     schema.is_some_and(|schema| {
         // SAFETY: look-ups in the catalog; the relation is locked, so that its schema is there.
