@@ -26,19 +26,23 @@ impl Trigger {
 
     /// The table.
     pub fn table(&self) -> Relation {
-        // SAFETY: a trigger has a table, which is open.
+        // SAFETY: `current` saw that this is a TriggerData; its `tg_relation` is the table, which Postgres holds open during the call.
         Relation(unsafe { (*(*self.0).tg_relation).rd_id })
     }
 
-    /// A column of the new row that is declared NOT NULL text.
+    /// A column of the new row that is declared NOT NULL text; None where a trigger that somebody else made has none.
     pub fn text(&self, name: &CStr) -> Option<String> {
         let mut is_null = false;
-        // SAFETY: a row trigger has a row of its table, which is looked at and not kept.
+        // SAFETY: the row, which is not null, is one of the table that Postgres holds open during the call, so that the table's
+        // description fits it. The column is there and a text, and is copied.
         unsafe {
-            let relation = (*self.0).tg_relation;
-            let column = pg_sys::SPI_fnumber((*relation).rd_att, name.as_ptr().cast::<c_char>());
-            let value = pg_sys::SPI_getbinval(self.row(), (*relation).rd_att, column, &raw mut is_null);
-            (column > 0).then(|| String::from_datum(value, is_null)).flatten()
+            let (row, columns) = (self.row(), (*(*self.0).tg_relation).rd_att);
+            let column = pg_sys::SPI_fnumber(columns, name.as_ptr().cast::<c_char>());
+            if row.is_null() || column <= 0 || pg_sys::SPI_gettypeid(columns, column) != pg_sys::TEXTOID {
+                return None;
+            }
+            let value = pg_sys::SPI_getbinval(row, columns, column, &raw mut is_null);
+            String::from_datum(value, is_null)
         }
     }
 
@@ -49,7 +53,8 @@ impl Trigger {
 
     /// The new row; null in a trigger of a statement.
     fn row(&self) -> *mut pg_sys::HeapTupleData {
-        // SAFETY: as above; an update has the new row beside the old one.
+        // SAFETY: `current` saw that this is a TriggerData. Postgres gives an update the new row in `tg_newtuple`, and each other trigger
+        // null there; `tg_trigtuple` is the row of an insert or delete, and null in a trigger of a statement.
         unsafe {
             let new = (*self.0).tg_newtuple;
             if new.is_null() { (*self.0).tg_trigtuple } else { new }
