@@ -184,6 +184,7 @@ impl Arguments {
         // memory of an argument outlives the call.
         unsafe {
             let Some(given) = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at) else { return Ok(None) };
+            // Types of any length are all of variable length.
             if T::HAS_ANY_LENGTH {
                 let length = length(given);
                 if length > BESIDE_VALUE {
@@ -228,16 +229,21 @@ pub struct StoredText<'a>(pub &'a str);
 
 impl FromDatum for StoredText<'_> {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, kind: pg_sys::Oid) -> Option<Self> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a value of type text, in memory that outlives
+        // the answer.
         unsafe { <&str>::from_polymorphic_datum(datum, is_null, kind) }.map(Self)
     }
 }
 
 /// The length of a value of variable length once it is detoasted, found without doing so.
+///
+/// # Safety
+/// The value is no NULL, and its type is of variable length: `typlen` is -1.
 #[inline]
 unsafe fn length(value: pg_sys::Datum) -> usize {
     let header = value.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: the caller's: such a value begins with a header that says how it is stored.
+    // SAFETY: the caller gives a pointer to a varlena. Its first byte says whether the header has one byte, has four, or is that of a
+    // value that is compressed or stored elsewhere; only the header that is there is read.
     unsafe {
         if varlena::varatt_is_1b(header) && !varlena::varatt_is_1b_e(header) {
             varlena::varsize_1b(header)

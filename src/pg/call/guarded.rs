@@ -45,7 +45,7 @@ pub fn call(name: &'static str) -> Result<Answer, Error> {
         || Inner(std::ptr::null_mut()),
         |inner| -> Result<_, Error> {
             if inner.0.is_null() {
-                // SAFETY: the running call, which Postgres made by way of a place.
+                // SAFETY: null, or the structure of the running call: `fcinfo` gives no other.
                 inner.0 = unsafe { find(call, name)? };
             }
             Ok(inner.0)
@@ -60,7 +60,7 @@ pub fn call(name: &'static str) -> Result<Answer, Error> {
             (*inner).fn_addr.map(|function| function(call))
         })
     };
-    // SAFETY: the running call.
+    // SAFETY: the running call, which `Instead::of` found not to be null, and which is not over before this function is.
     let is_null = unsafe { (*call).isnull };
     Ok(Answer(answer.filter(|_| !is_null)))
 }
@@ -79,7 +79,7 @@ struct Instead {
 impl Instead {
     /// From here until drop the call is the other function's.
     fn of(call: pg_sys::FunctionCallInfo, function: *mut pg_sys::FmgrInfo) -> Result<Self, Error> {
-        // SAFETY: the running call, or null.
+        // SAFETY: null, or the structure of the running call, which nothing else refers to while this function runs.
         let call_ref = unsafe { call.as_mut() }.ok_or(NO_PLACE)?;
         Ok(Self { call, named: std::mem::replace(&mut call_ref.flinfo, function) })
     }
@@ -100,7 +100,8 @@ const NO_PLACE: Error = Error::Internal("a guarded function was called from nowh
 /// # Safety
 /// The call is null, or the running one.
 unsafe fn find(call: pg_sys::FunctionCallInfo, name: &CStr) -> Result<*mut pg_sys::FmgrInfo, Error> {
-    // SAFETY: the caller's; a place that is there is valid as long as the call runs.
+    // SAFETY: the caller gives null or the running call, and Postgres keeps a call's `flinfo`, which may be null, until it returns.
+    // Nothing that is called here writes to it.
     let place = unsafe { call.as_ref().and_then(|call| call.flinfo.as_mut()) }.ok_or(NO_PLACE)?;
     let column = |number| pg_sys::AttrNumber::try_from(number).unwrap_or_default();
     let by_id = i32::try_from(pg_sys::SysCacheIdentifier::PROCOID).unwrap_or_default();

@@ -103,21 +103,22 @@ pub(in crate::pg) fn fcinfo() -> pg_sys::FunctionCallInfo {
 
 /// The node that describes the caller of the running function, unless an expression called it.
 pub(in crate::pg) fn context() -> Option<*mut pg_sys::Node> {
-    // SAFETY: the current call's, valid until it returns.
+    // SAFETY: null, or the structure of a call that has not returned: `InCall` takes it away when it does.
     unsafe { fcinfo().as_ref() }.map(|call| call.context).filter(|node| !node.is_null())
 }
 
 /// The place for the running function's rows, if it is called where it may return some.
 pub(in crate::pg) fn result() -> Option<*mut pg_sys::ReturnSetInfo> {
-    // SAFETY: as above; a node begins with what kind of node it is.
+    // SAFETY: null, or the structure of a call that has not returned: `InCall` takes it away when it does.
     let info = unsafe { fcinfo().as_ref() }.map(|call| call.resultinfo).filter(|node| !node.is_null())?;
-    // SAFETY: as above.
+    // SAFETY: `resultinfo` is not null, so it is a node of Postgres' that outlives the call, and every node begins with its kind.
     (unsafe { (*info).type_ } == pg_sys::NodeTag::T_ReturnSetInfo).then_some(info.cast())
 }
 
 /// The place in a statement that the current call was made from; none where it was called directly.
 fn place() -> Option<*mut pg_sys::FmgrInfo> {
-    // SAFETY: the current call's, valid until it returns.
+    // SAFETY: null, or the structure of a call that has not returned: `InCall` takes it away when it does. Its `flinfo` is null in a
+    // direct call from C.
     unsafe { fcinfo().as_ref().map(|call| call.flinfo).filter(|place| !place.is_null()) }
 }
 
@@ -125,7 +126,8 @@ fn place() -> Option<*mut pg_sys::FmgrInfo> {
 /// statements call a function once.
 pub fn is_one_of_first(most: usize) -> bool {
     let Some(place) = place() else { return true };
-    // SAFETY: the place of the current call; what it refers to is not referred to by anything else.
+    // SAFETY: the place of the current call, and what `left` read there: a number, or values that `values_at` boxed and that live
+    // until the context of the statement is reset. Nothing holds a reference to them beyond the functions of this file.
     unsafe {
         match left(place) {
             Left::Count(count) if count < most => {
@@ -146,10 +148,11 @@ pub fn is_one_of_first(most: usize) -> bool {
 pub fn per_place<T: 'static, R>(make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
     let Some(place) = place() else { return work(&mut make()) };
     // Taken out meanwhile: `make` and `work` may ask for others.
-    // SAFETY: the place of the current call.
+    // SAFETY: the `flinfo` of the current call, which is not null, and which Postgres keeps at least until the call returns.
     let mut value = unsafe { take(place) }.unwrap_or_else(|| Box::new(make()));
     let done = work(&mut value);
-    // SAFETY: as above.
+    // SAFETY: the same call is still running, so its place and the values there are valid. `work` is over: calls that it made in this
+    // place have let go of them.
     unsafe { (*values_at(place)).values.push(value) };
     done
 }
@@ -174,8 +177,8 @@ enum Left {
 /// # Safety
 /// The place is that of the call which is being made.
 unsafe fn left(place: *mut pg_sys::FmgrInfo) -> Left {
-    // SAFETY: `fn_extra` is ours alone. It is null, a number that `is_one_of_first` left, or the values that `values_at` left,
-    // whose address is even.
+    // SAFETY: the caller gives the place of the running call. Postgres leaves its `fn_extra` to the function that is called, and makes
+    // it null at first: it is that, a number that `is_one_of_first` left, or the values that `values_at` left, whose address is even.
     let extra = unsafe { (*place).fn_extra };
     let is_count = extra.is_null() || extra.addr() & 1 == 1;
     if is_count { Left::Count(extra.addr() >> 1) } else { Left::Values(extra.cast()) }
@@ -184,9 +187,10 @@ unsafe fn left(place: *mut pg_sys::FmgrInfo) -> Left {
 /// # Safety
 /// The place is that of the call which is being made.
 unsafe fn take<T: 'static>(place: *mut pg_sys::FmgrInfo) -> Option<Box<T>> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller gives the place of the running call, which is all that `left` asks for.
     let Left::Values(left) = (unsafe { left(place) }) else { return None };
-    // SAFETY: nothing else refers to the values.
+    // SAFETY: `values_at` boxed them, and the statement whose end drops them is running. Only functions of this file reach them, and
+    // none keeps a reference while it runs anything else.
     let values = unsafe { &mut (*left).values };
     let at = values.iter().position(|value| value.is::<T>())?;
     values.swap_remove(at).downcast().ok()
@@ -197,7 +201,8 @@ unsafe fn take<T: 'static>(place: *mut pg_sys::FmgrInfo) -> Option<Box<T>> {
 /// # Safety
 /// The place is that of the call which is being made.
 unsafe fn values_at(place: *mut pg_sys::FmgrInfo) -> *mut PlaceValues {
-    // SAFETY: the caller's. What is left here lives until the context of the statement is reset, which is not during a call.
+    // SAFETY: the caller gives the place of the running call. The callback lies in the context of the place, as does the place itself
+    // in most calls: what is left here lives until that context is reset, which is not during a call.
     unsafe {
         let count = match left(place) {
             Left::Values(left) => return left,

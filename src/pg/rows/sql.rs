@@ -59,7 +59,7 @@ pub trait Owned: FromDatum {
     /// # Safety
     /// As for [`FromDatum::from_datum`].
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a value of the SQL type that `Self` stands for.
         unsafe { Self::from_datum(datum, is_null) }
     }
 }
@@ -73,7 +73,8 @@ owned!(bool, i32, i64, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampW
 
 impl Owned for String {
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a text. The slice, which lies in the row or in a
+        // detoasted copy, is copied before either can go.
         unsafe { <&str>::from_datum(datum, is_null) }
             .and_then(|text| memory::copy_of_text(text).inspect_err(|_| memory::note_need()).ok())
     }
@@ -81,7 +82,8 @@ impl Owned for String {
 
 impl Owned for Vec<u8> {
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a bytea. The slice, which lies in the row or in a
+        // detoasted copy, is copied before either can go.
         unsafe { <&[u8]>::from_datum(datum, is_null) }
             .and_then(|bytes| memory::copy_of_bytes(bytes).inspect_err(|_| memory::note_need()).ok())
     }
@@ -122,8 +124,9 @@ impl Row<'_> {
     /// The first column as a composite value, to be given on unchanged.
     fn hand_on(&self) -> Result<HandedOn, Error> {
         let mut is_null = false;
-        // SAFETY: as in `get`; a composite value is of variable length and not passed by value. The copy lies in the memory
-        // that was current when SPI was connected: that of the function that is running.
+        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through, while SPI is connected. A composite
+        // value is of variable length (-1) and passed by reference (false); it is copied into the memory that was current when SPI
+        // was connected: that of the function that is running.
         unsafe {
             let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
             if is_null {

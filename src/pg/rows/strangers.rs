@@ -206,15 +206,15 @@ impl Gave<'_> {
         if self.table.is_null() || self.count == 0 {
             return Ok(None);
         }
-        // SAFETY: the table has a row, and a description of it.
+        // SAFETY: SPI's table is not null and has a row; both live until SPI is disconnected, which this value cannot outlive.
         let (tuple, description) = unsafe { (*(*self.table).vals, (*self.table).tupdesc) };
-        // SAFETY: as above.
+        // SAFETY: SPI gives each table a description of its rows, which lives as long as the table.
         if unsafe { (*description).natts } != length(columns)? {
             return Err(Error::Internal("a statement gave other columns than it was made for"));
         }
         let value = |column| {
             let mut is_null = false;
-            // SAFETY: the row has the column.
+            // SAFETY: row and description are of one result, which is still there, and it has as many columns as are asked for.
             let value = unsafe { pg_sys::SPI_getbinval(tuple, description, column, &raw mut is_null) };
             (!is_null).then_some(value)
         };

@@ -14,7 +14,8 @@ const NONE: &str = "(null)";
 
 impl FromDatum for Texts {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
-        // SAFETY: as the caller says, an array of text.
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a value of type text[], and outlives this function,
+        // which copies the texts.
         let texts = unsafe { Array::<&str>::from_polymorphic_datum(datum, is_null, oid) };
         texts.map(|texts| {
             // hftok writes none of nearly this length: not worth a copy.

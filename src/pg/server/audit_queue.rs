@@ -234,7 +234,8 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
 fn call_launcher() {
     let latch = LOCK.share().launcher;
     if !latch.is_null() {
-        // SAFETY: as in `wake`.
+        // SAFETY: the launcher's latch in Postgres' shared memory, valid as long as the server runs. If the launcher has ended, another
+        // process that has its place wakes up once for nothing.
         unsafe { pg_sys::SetLatch(latch) };
     }
 }

@@ -79,7 +79,7 @@ struct KeySlot {
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<PagesHeader> = unsafe { PgLwLock::new(c"hftok_keys") };
 /// Held by a process that seals or unseals by hand. The data that it guards lie elsewhere: see [`by_hand`].
-// SAFETY: the same.
+// SAFETY: `PgLwLock::new` asks that no other lock has this name: there is no second "hftok_operator".
 static OPERATOR_LOCK: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_operator") };
 /// The address of the pages, mapped before the server has children.
 static PAGES: AtomicPtr<Pages> = AtomicPtr::new(std::ptr::null_mut());

@@ -158,13 +158,14 @@ static ALLOCATOR: Allocator = Allocator;
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to `GlobalAlloc::alloc`, which asks for a layout that is not empty, and the system asks no more.
         let block = unsafe { System.alloc(layout) };
         if block.is_null() { RESERVE.take(layout) } else { block }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's; a block of the reserve is as large as it was asked to be.
+        // SAFETY: the caller gives a layout that is not empty, and the system asks no more. A block that `take` gives has the size of
+        // the layout, and belongs to nobody else, so that its bytes may be written.
         unsafe {
             let block = System.alloc_zeroed(layout);
             if !block.is_null() {
@@ -183,13 +184,16 @@ unsafe impl GlobalAlloc for Allocator {
         if RESERVE.holds(block) {
             RESERVE.give_back(block, layout);
         } else {
-            // SAFETY: the caller's, and it is not the reserve's.
+            // SAFETY: the caller gives a block of this allocator that has this layout. It does not lie in the reserve, so the system
+            // gave it.
             unsafe { System.dealloc(block, layout) };
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's: `size` fits this alignment. Both blocks have the bytes that are copied, and are two.
+        // SAFETY: the caller gives a block of this allocator that has this layout, and a size that is not zero and that, rounded up to
+        // the alignment, fits into an isize: a valid layout. A block outside the reserve is the system's, which leaves it as it is
+        // where it answers null. The new block is another one than the old, and both have the bytes that are copied.
         unsafe {
             if !RESERVE.holds(block) {
                 let moved = System.realloc(block, layout, size);

@@ -147,7 +147,7 @@ pub(in crate::pg) fn can_become(login: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: looks up memberships of two roles in the catalog.
     #[cfg(feature = "pg15")]
     return unsafe { pg_sys::is_member_of_role(login, role) };
-    // SAFETY: as above.
+    // SAFETY: looks up memberships of two roles in the catalog, which need not be there.
     #[cfg(not(feature = "pg15"))]
     return unsafe { pg_sys::member_can_set_role(login, role) };
 }

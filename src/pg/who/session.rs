@@ -239,7 +239,8 @@ pub(in crate::pg) fn login_or_session() -> u32 {
 
 /// As a number, never looked up by name.
 fn address_of_client() -> Option<String> {
-    // SAFETY: as above; the address is as long as its family says, and is read as such.
+    // SAFETY: null in processes that are not shown in pg_stat_activity, else this process' own entry, which nobody else writes to.
+    // The address lies in a sockaddr_storage, which has room and alignment for that of each family, and is read as its family says.
     unsafe {
         let entry = pg_sys::MyBEEntry.as_ref()?;
         let address = (&raw const entry.st_clientaddr.addr).cast::<libc::sockaddr>();

@@ -99,7 +99,7 @@ fn has_usage(caller: &Caller, relation: pg_sys::Oid) -> bool {
         // SAFETY: look-ups in the catalog; the relation is locked, so that its schema is there.
         #[cfg(feature = "pg15")]
         let answer = unsafe { pg_sys::pg_namespace_aclcheck(schema, caller.role(), usage) };
-        // SAFETY: as above.
+        // SAFETY: a look-up in pg_namespace by the id of a schema; the relation is locked, so that its schema is there.
         #[cfg(not(feature = "pg15"))]
         let answer =
             unsafe { pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, schema, caller.role(), usage) };
@@ -115,7 +115,7 @@ fn may(caller: &Caller, relation: pg_sys::Oid, columns: &[i16], privilege: u32) 
         || unsafe { pg_sys::pg_class_aclcheck(relation, caller.role(), privilege) }
             == pg_sys::AclResult::ACLCHECK_OK
         || columns.iter().all(|column| {
-            // SAFETY: as above.
+            // SAFETY: a look-up in the catalog. The relation is locked and has the column, and if not, Postgres reports it.
             let answer =
                 unsafe { pg_sys::pg_attribute_aclcheck(relation, *column, caller.role(), privilege) };
             answer == pg_sys::AclResult::ACLCHECK_OK
@@ -157,9 +157,9 @@ impl Cursor {
     fn find(name: String, statement: String) -> Result<Self, Error> {
         const GONE: Error = Error::Internal("a cursor that is open cannot be found");
         let text = CString::new(name.as_str()).map_err(|_| GONE)?;
-        // SAFETY: looks for a C string; a portal that is found lives until something else is run.
+        // SAFETY: compares a valid C string with the names of portals, and answers null where there is none.
         let portal = unsafe { pg_sys::SPI_cursor_find(text.as_ptr()) };
-        // SAFETY: as above, or null.
+        // SAFETY: null, or a portal of this session, which lives until it is closed: nothing is run while the reference is used.
         let found = unsafe { portal.as_ref() }.ok_or(GONE)?;
         Ok(Self {
             name,
