@@ -1,33 +1,16 @@
 -- Faults that verify() finds by the audit: rows that were deleted, added, edited or put back whole.
 
-CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
-    -- VOLATILE: sees what the writer chained since the statement began.
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+-- A function for each kind of object. Each reads the newest event of every object, and compares it with the row; one that tells of a
+-- deletion and was not protected is a row of kind "unprotected", whose reason audit_faults() gives.
+
+CREATE OR REPLACE FUNCTION hftok_private.secret_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
     WITH newest AS (
         SELECT DISTINCT ON (c.object_id) c.object_id, c.version, c.digest, c.is_protected
         FROM hftok_private.changes c WHERE c.object_id IS NOT NULL AND c.subject IS NULL AND c.version IS NOT NULL
         -- An event that a purge told again is older than every event of a change that is still there itself.
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
-    ), integration AS (
-        -- Their credentials, which have versions, are among the secrets.
-        SELECT DISTINCT ON (c.object_id) c.object_id, c.digest
-        FROM hftok_private.changes c WHERE c.owner_scope = 'integration' AND c.subject IS NULL AND c.version IS NULL
-        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
-    ), role AS (
-        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level, c.is_protected
-        FROM hftok_private.changes c WHERE c.subject IS NOT NULL AND c.object_id IS NULL
-        ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
-    ), share AS (
-        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level, c.is_protected
-        FROM hftok_private.changes c
-        -- An integration that was deleted is shared with nobody.
-        WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
-        ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
-    ), provider AS (
-        SELECT DISTINCT ON (c.provider) c.provider, c.digest, c.is_protected
-        FROM hftok_private.changes c WHERE c.owner_scope = 'catalogue'
-        ORDER BY c.provider, c.is_carried, c.id DESC, c.at DESC
     ), kept AS (
         -- The fields of a previous version are sealed or marked. Here it is seen whether all versions are there, and no others.
         SELECT v.secret_id, count(*) AS count, min(v.version) AS first, max(v.version) AS last
@@ -48,7 +31,20 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
         ELSE n.digest IS NULL OR n.version <> s.version OR n.digest <> hftok_private.state_of(s)
             OR coalesce(k.count, 0) <> s.version - s.oldest_version OR k.first < s.oldest_version OR k.last >= s.version END
     UNION ALL
-    SELECT 'integration', coalesce(i.id::text, s.id::text), NULL,
+    SELECT 'unprotected', n.object_id::text, NULL, NULL FROM newest n WHERE NOT n.is_protected
+$$;
+COMMENT ON FUNCTION hftok_private.secret_faults IS 'Secrets that differ from what the audit tells of them.';
+
+CREATE OR REPLACE FUNCTION hftok_private.integration_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH integration AS (
+        -- Their credentials, which have versions, are among the secrets.
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.digest
+        FROM hftok_private.changes c WHERE c.owner_scope = 'integration' AND c.subject IS NULL AND c.version IS NULL
+        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
+    )
+    SELECT 'integration', coalesce(i.id::text, s.id::text), NULL::int,
         CASE
             WHEN i.id IS NULL THEN 'it was deleted outside hftok: its credentials are left'
             WHEN n.object_id IS NULL THEN 'the audit tells of no such integration'
@@ -59,8 +55,18 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
     FULL JOIN (SELECT t.id FROM hftok_private.secrets t WHERE t.scope = 'integration') s ON s.id = i.secret_id
     LEFT JOIN integration n ON n.object_id = i.id
     WHERE i.id IS NULL OR n.digest IS DISTINCT FROM hftok_private.state_of_integration(i)
-    UNION ALL
-    SELECT 'member', format('%s in %s', coalesce(m.user_id, r.subject), coalesce(m.org_id, r.owner_id)), NULL,
+$$;
+COMMENT ON FUNCTION hftok_private.integration_faults IS 'Integrations that differ from what the audit tells of them; their credentials are among the secrets.';
+
+CREATE OR REPLACE FUNCTION hftok_private.role_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH role AS (
+        SELECT DISTINCT ON (c.owner_scope, c.owner_id, c.subject) c.owner_scope, c.owner_id, c.subject, c.level, c.is_protected
+        FROM hftok_private.changes c WHERE c.subject IS NOT NULL AND c.object_id IS NULL
+        ORDER BY c.owner_scope, c.owner_id, c.subject, c.is_carried, c.id DESC, c.at DESC
+    )
+    SELECT 'member', format('%s in %s', coalesce(m.user_id, r.subject), coalesce(m.org_id, r.owner_id)), NULL::int,
         format('the audit tells of the role %s, and not of %s', coalesce(r.level, 'none'), coalesce(m.role, 'none'))
     FROM hftok_private.members m
     FULL JOIN (SELECT * FROM role WHERE owner_scope = 'org') r ON r.owner_id = m.org_id AND r.subject = m.user_id
@@ -72,13 +78,39 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
     FULL JOIN (SELECT * FROM role WHERE owner_scope = 'global') r ON r.subject = a.user_id
     WHERE (a.user_id IS NULL) <> (r.level IS NULL)
     UNION ALL
-    SELECT 'share', format('%s with %s', coalesce(s.integration_id, h.object_id), coalesce(s.org_id, h.owner_id)), NULL,
+    SELECT 'unprotected', concat_ws(' in ', r.subject, r.owner_id), NULL, NULL FROM role r WHERE NOT r.is_protected
+$$;
+COMMENT ON FUNCTION hftok_private.role_faults IS 'Members and administrators that differ from what the audit tells of them.';
+
+CREATE OR REPLACE FUNCTION hftok_private.share_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH share AS (
+        SELECT DISTINCT ON (c.object_id, c.owner_id) c.object_id, c.owner_id, c.level, c.is_protected
+        FROM hftok_private.changes c
+        -- An integration that was deleted is shared with nobody.
+        WHERE c.subject IS NOT NULL AND c.object_id IN (SELECT i.id FROM hftok_private.integrations i)
+        ORDER BY c.object_id, c.owner_id, c.is_carried, c.id DESC, c.at DESC
+    )
+    SELECT 'share', format('%s with %s', coalesce(s.integration_id, h.object_id), coalesce(s.org_id, h.owner_id)), NULL::int,
         CASE WHEN s.org_id IS NULL THEN 'deleted outside hftok' ELSE 'added outside hftok' END
     FROM hftok_private.integration_shares s
     FULL JOIN share h ON h.object_id = s.integration_id AND h.owner_id = s.org_id
     WHERE (s.org_id IS NULL) <> (h.level IS NULL)
     UNION ALL
-    SELECT 'provider', coalesce(p.id, r.provider), NULL,
+    SELECT 'unprotected', format('%s with %s', h.object_id, h.owner_id), NULL, NULL FROM share h WHERE NOT h.is_protected
+$$;
+COMMENT ON FUNCTION hftok_private.share_faults IS 'Shares of integrations that differ from what the audit tells of them.';
+
+CREATE OR REPLACE FUNCTION hftok_private.catalogue_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH provider AS (
+        SELECT DISTINCT ON (c.provider) c.provider, c.digest, c.is_protected
+        FROM hftok_private.changes c WHERE c.owner_scope = 'catalogue'
+        ORDER BY c.provider, c.is_carried, c.id DESC, c.at DESC
+    )
+    SELECT 'provider', coalesce(p.id, r.provider), NULL::int,
         CASE
             WHEN r.provider IS NULL THEN 'the audit tells of no such provider'
             WHEN p.id IS NULL THEN 'it was deleted outside hftok'
@@ -89,18 +121,30 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
     WHERE CASE WHEN p.id IS NULL THEN r.digest IS NOT NULL
         ELSE r.digest IS DISTINCT FROM sha256(convert_to(p.definition, 'UTF8')) END
     UNION ALL
-    -- Believed, because a server that was restarted while hftok was sealed has no better word for it.
-    SELECT 'unprotected', u.id, NULL,
-        'its deletion is told by an event that was not protected: somebody who can write to the tables may have made it up'
+    SELECT 'unprotected', r.provider, NULL, NULL FROM provider r WHERE NOT r.is_protected
+$$;
+COMMENT ON FUNCTION hftok_private.catalogue_faults IS 'Registered providers that differ from what the audit tells of them.';
+
+CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    -- VOLATILE: sees what the writer chained since the statement began. The parts are STABLE, so that they see the same.
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    SELECT f.kind, f.id, f.version,
+        -- Believed, because a server that was restarted while hftok was sealed has no better word for it.
+        CASE f.kind WHEN 'unprotected'
+            THEN 'its deletion is told by an event that was not protected: somebody who can write to the tables may have made it up'
+            ELSE f.reason END
     FROM (
-        SELECT n.object_id::text AS id FROM newest n WHERE NOT n.is_protected
+        SELECT * FROM hftok_private.secret_faults()
         UNION ALL
-        SELECT concat_ws(' in ', r.subject, r.owner_id) FROM role r WHERE NOT r.is_protected
+        SELECT * FROM hftok_private.integration_faults()
         UNION ALL
-        SELECT format('%s with %s', h.object_id, h.owner_id) FROM share h WHERE NOT h.is_protected
+        SELECT * FROM hftok_private.role_faults()
         UNION ALL
-        SELECT p.provider FROM provider p WHERE NOT p.is_protected
-    ) u
+        SELECT * FROM hftok_private.share_faults()
+        UNION ALL
+        SELECT * FROM hftok_private.catalogue_faults()
+    ) f
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Rows that differ from what the audit tells of them.';
 
