@@ -118,6 +118,37 @@ CREATE OR REPLACE FUNCTION hftok.adopt_role(p_role name) RETURNS void
 COMMENT ON FUNCTION hftok.adopt_role IS
     'Gives what is kept for role:<name> to the role that has this name now, where the former was dropped.';
 
+CREATE OR REPLACE FUNCTION hftok_private.forget_credentials(p_scope text, p_owner text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    action text := 'forget_' || p_scope;
+    gone hftok_private.secrets;
+    integration hftok_private.integrations;
+BEGIN
+    -- Before their credentials take them along, so that each is told by its own id.
+    FOR integration IN
+        DELETE FROM hftok_private.integrations i USING hftok_private.secrets s
+        WHERE p_scope = 'user' AND s.scope = 'integration' AND s.scope_id = p_owner AND i.secret_id = s.id RETURNING i.*
+    LOOP
+        PERFORM hftok_private.record_change(action, integration.id, p_scope => 'integration', p_owner => integration.user_id,
+            p_provider => integration.type);
+    END LOOP;
+    FOR gone IN
+        WITH deleted AS (
+            DELETE FROM hftok_private.secrets s
+            WHERE s.scope_id = p_owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
+            RETURNING s.*
+        )
+        -- Told in an order that does not depend on where the rows lay.
+        SELECT d.* FROM deleted d ORDER BY d.scope DESC, d.provider COLLATE "C", d.model COLLATE "C", d.id
+    LOOP
+        PERFORM hftok_private.record_change(action, gone.id, gone.version, NULL, gone.scope, gone.scope_id, gone.provider);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.forget_credentials IS 'Deletes the secrets of a user or an organisation, whom the caller has locked, and a user''s integrations.';
+
 CREATE OR REPLACE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -125,10 +156,8 @@ CREATE OR REPLACE FUNCTION hftok_private.forget(p_scope text, p_id text)
 DECLARE
     owner text := hftok_private.identifier(p_id);
     action text := 'forget_' || p_scope;
-    gone hftok_private.secrets;
     member hftok_private.members;
     share hftok_private.integrations;
-    integration hftok_private.integrations;
 BEGIN
     PERFORM hftok_private.lock_owner(p_scope, owner);
     PERFORM FROM hftok_private.secrets s
@@ -140,25 +169,7 @@ BEGIN
     SELECT count(*) INTO versions
     FROM hftok_private.secret_versions v JOIN hftok_private.secrets s ON s.id = v.secret_id
     WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
-    -- Before their credentials take them along, so that each is told by its own id.
-    FOR integration IN
-        DELETE FROM hftok_private.integrations i USING hftok_private.secrets s
-        WHERE p_scope = 'user' AND s.scope = 'integration' AND s.scope_id = owner AND i.secret_id = s.id RETURNING i.*
-    LOOP
-        PERFORM hftok_private.record_change(action, integration.id, p_scope => 'integration', p_owner => integration.user_id,
-            p_provider => integration.type);
-    END LOOP;
-    FOR gone IN
-        WITH deleted AS (
-            DELETE FROM hftok_private.secrets s
-            WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
-            RETURNING s.*
-        )
-        -- Told in an order that does not depend on where the rows lay.
-        SELECT d.* FROM deleted d ORDER BY d.scope DESC, d.provider COLLATE "C", d.model COLLATE "C", d.id
-    LOOP
-        PERFORM hftok_private.record_change(action, gone.id, gone.version, NULL, gone.scope, gone.scope_id, gone.provider);
-    END LOOP;
+    PERFORM hftok_private.forget_credentials(p_scope, owner);
     DELETE FROM hftok_private.import_rows r
     WHERE (r.scope = p_scope AND r.scope_id = owner) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
     memberships := 0;
