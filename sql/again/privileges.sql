@@ -134,6 +134,11 @@ GRANT EXECUTE ON FUNCTION
     hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
+-- The parts of install_api(), which runs as its caller.
+GRANT EXECUTE ON FUNCTION
+    hftok_private.admit_api_schema, hftok_private.api_objects, hftok_private.admit_api_names, hftok_private.make_api_object,
+    hftok_private.copy_privileges, hftok_private.open_api_schema, hftok_private.announce_api
+    TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
 -- Wrappers that install_api() makes name these as what they return.
 GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status TO hftok_admin;
