@@ -8,11 +8,15 @@ use hftok_core::data_key::DataKeyId;
 
 use crate::error::Error;
 use crate::keys::data_keys;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::sql::{Row, Run, Statement};
 
 /// Finds the newest checkpoint.
 const NEWEST: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
     ORDER BY c.size DESC LIMIT 1";
+/// Finds both at one moment: a writer that commits between two statements would look like damage.
+const END: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature, l.last FROM (SELECT greatest(
+        (SELECT max(a.id) FROM hftok_private.audit a), (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0) AS last) l
+    LEFT JOIN hftok_private.audit_checkpoints c ON c.size = (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) LIMIT 1";
 /// Finds the greatest number of an event.
 const LAST: &CStr = c"SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a),
     (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0)";
@@ -26,6 +30,7 @@ const TIDY: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.ctid
 
 thread_local! {
     static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
+    static FIND_END: Statement = const { Statement::new(END, &[]) };
     static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
     static DELETE_OLD: Statement = const { Statement::new(TIDY, &[]) };
 }
@@ -45,16 +50,24 @@ pub struct StoredCheckpoint {
 impl StoredCheckpoint {
     /// The newest one.
     pub fn newest() -> Result<Option<Self>, Error> {
-        let found = FIND_NEWEST.read(&[], |row| {
-            let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
-            Ok(Self {
-                size: row.must::<i64>(1)?.cast_unsigned(),
-                root: Hash::try_from(bytes(2).as_slice()).unwrap_or_default(),
-                key: row.get(3).and_then(DataKeyId::new),
-                signature: Signed::try_from(bytes(4).as_slice()).unwrap_or([0; 64]),
-            })
-        })?;
-        Ok(found.into_iter().next())
+        Ok(FIND_NEWEST.read(&[], |row| Ok(Self::read(row)))?.pop().flatten())
+    }
+
+    /// The newest one and the greatest number that an event has, as they were at the same moment.
+    pub fn newest_and_last() -> Result<(Option<Self>, i64), Error> {
+        let found = FIND_END.read(&[], |row| Ok((Self::read(row), row.must(5)?)))?.pop();
+        found.ok_or(Error::Internal("a query gave no row"))
+    }
+
+    /// The checkpoint of a row, if there is one.
+    fn read(row: &Row<'_>) -> Option<Self> {
+        let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
+        Some(Self {
+            size: row.get::<i64>(1)?.cast_unsigned(),
+            root: Hash::try_from(bytes(2).as_slice()).unwrap_or_default(),
+            key: row.get(3).and_then(DataKeyId::new),
+            signature: Signed::try_from(bytes(4).as_slice()).unwrap_or([0; 64]),
+        })
     }
 
     /// The checkpoint that it is of the log with this name.

@@ -8,7 +8,7 @@ use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE, TILE_HEIGHT};
 
 use super::bundles::Bundle;
-use super::checkpoints::{self, StoredCheckpoint};
+use super::checkpoints::StoredCheckpoint;
 use super::eras::Eras;
 use super::nodes::{self, Lost, Nodes, Piece, first_of_tile, tile_of};
 use super::pinned::Bad;
@@ -81,8 +81,8 @@ fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<&Note>) -> Res
 /// The newest checkpoint, if hftok has signed it and the events that are there are as many as it says. Where nothing was ever written
 /// there is neither a checkpoint nor anything wrong.
 fn end(eras: &Eras) -> Result<Result<StoredCheckpoint, Option<Bad>>, Error> {
-    let last = checkpoints::last()?;
-    let Some(newest) = StoredCheckpoint::newest()? else {
+    let (newest, last) = StoredCheckpoint::newest_and_last()?;
+    let Some(newest) = newest else {
         return Ok(Err((last > 0).then(|| (1, "there is no checkpoint".into()))));
     };
     let size = newest.size.cast_signed();
