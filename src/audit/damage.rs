@@ -18,13 +18,29 @@ use crate::pg::rows::sql::{Run, Statement};
 pub const CHECKPOINT: &str = "audit_checkpoint";
 
 /// Puts rows out of the way.
-const SET_ROWS_ASIDE: &CStr = c"UPDATE hftok_private.audit a SET id = -a.id WHERE a.id > $1";
-/// The same for bundles.
+const SET_ROWS_ASIDE: &CStr = c"UPDATE hftok_private.audit a SET id = -a.id WHERE a.id > $1
+    AND NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -a.id)";
+/// The same for those whose number with a minus somebody has taken.
+const SET_ROWS_FAR: &CStr = c"UPDATE hftok_private.audit a SET id = f.number
+    FROM (SELECT o.id AS number, row_number() OVER (ORDER BY o.id) AS place FROM hftok_private.audit o WHERE o.id > $1) m,
+        (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
+            (SELECT count(*) FROM hftok_private.audit c WHERE c.id < 0 OR c.id > $1)) n
+        WHERE NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -n)) f
+    WHERE f.place = m.place AND a.id = m.number";
+/// Puts bundles out of the way.
 const SET_BUNDLES_ASIDE: &CStr =
-    c"UPDATE hftok_private.audit_bundles b SET last_id = -b.last_id WHERE b.last_id > $1";
+    c"UPDATE hftok_private.audit_bundles a SET last_id = -a.last_id WHERE a.last_id > $1
+    AND NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -a.last_id)";
+/// The same for those whose number with a minus somebody has taken.
+const SET_BUNDLES_FAR: &CStr = c"UPDATE hftok_private.audit_bundles a SET last_id = f.number
+    FROM (SELECT o.last_id AS number, row_number() OVER (ORDER BY o.last_id) AS place FROM hftok_private.audit_bundles o WHERE o.last_id > $1) m,
+        (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
+            (SELECT count(*) FROM hftok_private.audit_bundles c WHERE c.last_id < 0 OR c.last_id > $1)) n
+        WHERE NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -n)) f
+    WHERE f.place = m.place AND a.last_id = m.number";
 /// Removes hashes and checkpoints of a larger log: they cover what is no longer there.
-const FORGET_NODES: &CStr = c"DELETE FROM hftok_private.audit_nodes n WHERE n.height > 0
-    AND n.number >= $1 / power(2, n.height)::bigint";
+const FORGET_NODES: &CStr =
+    c"DELETE FROM hftok_private.audit_nodes n WHERE n.height BETWEEN 1 AND 62 AND n.number >= $1 >> n.height";
 /// The same for checkpoints: the next one has a size of its own.
 const FORGET_CHECKPOINTS: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.size > $1";
 
@@ -39,7 +55,9 @@ thread_local! {
     static COUNT_NODES: Statement = const { Statement::new(STORED, &[INT8OID]) };
     static FIND_BEFORE: Statement = const { Statement::new(BEFORE, &[INT8OID]) };
     static MOVE_ROWS: Statement = const { Statement::new(SET_ROWS_ASIDE, &[INT8OID]) };
+    static MOVE_ROWS_FAR: Statement = const { Statement::new(SET_ROWS_FAR, &[INT8OID]) };
     static MOVE_BUNDLES: Statement = const { Statement::new(SET_BUNDLES_ASIDE, &[INT8OID]) };
+    static MOVE_BUNDLES_FAR: Statement = const { Statement::new(SET_BUNDLES_FAR, &[INT8OID]) };
     static DELETE_NODES: Statement = const { Statement::new(FORGET_NODES, &[INT8OID]) };
     static DELETE_CHECKPOINTS: Statement = const { Statement::new(FORGET_CHECKPOINTS, &[INT8OID]) };
 }
@@ -47,7 +65,10 @@ thread_local! {
 /// The end that the log goes on from, and the number of rows that were put out of the way for it, at least 1.
 pub fn end() -> Result<(Frontier, i64), Error> {
     let end = contiguous_end()?;
-    let moved = MOVE_ROWS.execute(&[end.into()])? + MOVE_BUNDLES.execute(&[end.into()])?;
+    let mut moved = 0;
+    for statement in [&MOVE_ROWS, &MOVE_ROWS_FAR, &MOVE_BUNDLES, &MOVE_BUNDLES_FAR] {
+        moved += statement.execute(&[end.into()])?;
+    }
     DELETE_NODES.execute(&[end.into()])?;
     DELETE_CHECKPOINTS.execute(&[end.into()])?;
     let mut nodes = Nodes::default();
