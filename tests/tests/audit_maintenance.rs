@@ -50,6 +50,64 @@ fn an_index_that_was_not_finished_stops_nothing() {
     goes_on(&mut client, "anew");
 }
 
+/// The writer adds rows without the executor, and so enters them into whatever indexes there are by itself.
+#[test]
+fn indexes_of_every_sort_find_every_row() {
+    let (_cluster, mut client) = with_token();
+    client
+        .batch_execute(
+            "CREATE EXTENSION IF NOT EXISTS bloom;
+             CREATE INDEX ON hftok_private.audit USING brin (id) WITH (pages_per_range = 1);
+             CREATE INDEX ON hftok_private.audit USING brin (action, owner_id) WITH (pages_per_range = 1, autosummarize = on);
+             CREATE INDEX ON hftok_private.audit USING bloom (action, outcome);
+             CREATE INDEX ON hftok_private.audit_bundles USING brin (last_id, last_at) WITH (pages_per_range = 1);
+             CREATE INDEX ON hftok_private.audit_bundles USING bloom (count)",
+        )
+        .expect("indexes");
+    for number in 0..30 {
+        put(&mut client, &format!("name {number}"), "value");
+        let uses = "SELECT count(hftok.resolve_hf_token('user ' || n)) FROM generate_series(1, 50) n";
+        assert_eq!(one::<i64>(&mut client, uses, &[]), 50);
+        if number % 7 == 0 {
+            settled(&mut client);
+        }
+    }
+    goes_on(&mut client, "indexed");
+    client
+        .batch_execute(
+            "SELECT brin_summarize_new_values(indexrelid) FROM pg_index
+        WHERE indrelid IN ('hftok_private.audit'::regclass, 'hftok_private.audit_bundles'::regclass)
+        AND pg_get_indexdef(indexrelid) LIKE '%USING brin%'",
+        )
+        .expect("summaries");
+    goes_on(&mut client, "summarised");
+    // Rows that are already there, in each way: each must be found by its own values.
+    for (table, own) in [
+        ("audit", "i.id = a.id"),
+        ("audit", "i.action = a.action AND i.owner_id IS NOT DISTINCT FROM a.owner_id AND i.id + 0 = a.id"),
+        ("audit", "i.action = a.action AND i.outcome = a.outcome AND i.id + 0 = a.id"),
+        ("audit_bundles", "i.last_id = a.last_id"),
+        ("audit_bundles", "i.last_at = a.last_at AND i.last_id + 0 = a.last_id"),
+        ("audit_bundles", "i.count = a.count AND i.last_id + 0 = a.last_id"),
+    ] {
+        client
+            .batch_execute(
+                "SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off",
+            )
+            .expect("SET");
+        let name = format!("hftok_private.{table}");
+        let found: i64 = one(
+            &mut client,
+            &format!("SELECT count(*) FROM {name} a, LATERAL (SELECT FROM {name} i WHERE {own} OFFSET 0) f"),
+            &[],
+        );
+        client.batch_execute("RESET ALL").expect("RESET");
+        let all: i64 = one(&mut client, &format!("SELECT count(*) FROM {name}"), &[]);
+        assert!(all > 5, "{all} rows of {name}");
+        assert_eq!(found, all, "{name} by {own}");
+    }
+}
+
 #[test]
 fn a_publication_of_everything_stops_nothing() {
     let (_cluster, mut client) = with_token();
