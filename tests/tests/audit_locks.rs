@@ -93,6 +93,43 @@ fn who_holds_the_counters_stops_nobody_and_counts_arrive_after() {
     counted(&mut client, id, reads + 1);
 }
 
+/// Whoever may read a table of the audit and write to it can hold its rows: the writer passes over what waits, and adds a checkpoint
+/// instead of changing one.
+#[test]
+fn who_holds_what_waits_and_the_newest_checkpoint_stops_nobody() {
+    let (cluster, mut client, id) = with_token();
+    client.batch_execute("SELECT hftok.seal()").expect("seal");
+    resolve(&mut client, "nobody").expect_err("sealed");
+    wait_until("an event waits", 10, || {
+        one::<i64>(&mut client, "SELECT count(*) FROM hftok_private.audit_pending", &[]) > 0
+    });
+    let (mut holder, mut other) = (cluster.client("postgres", "app"), cluster.client("postgres", "app"));
+    let mut held = holder.transaction().expect("BEGIN");
+    let pending = "SELECT event FROM hftok_private.audit_pending FOR UPDATE";
+    assert!(!held.query(pending, &[]).expect("FOR UPDATE").is_empty());
+    client.batch_execute("SELECT hftok.unseal()").expect("unseal");
+    let mut kept = other.transaction().expect("BEGIN");
+    let newest = "SELECT size FROM hftok_private.audit_checkpoints ORDER BY size DESC LIMIT 1 FOR UPDATE";
+    let size: i64 = one(&mut kept, newest, &[]);
+    let reads = work(&cluster, &mut client, id);
+    let lag =
+        "SELECT extract(epoch FROM clock_timestamp() - max(at))::float8 FROM hftok_private.audit_checkpoints";
+    put(&mut client, "name", "another");
+    wait_until("a change is told", 2, || rows(&mut client, "action = 'put_secret' AND version = 2") == 1);
+    assert!(one::<f64>(&mut client, lag, &[]) < 2.0, "the newest checkpoint is of now");
+    let there = format!("SELECT count(*) FROM hftok_private.audit_checkpoints WHERE size = {size}");
+    assert_eq!(one::<i64>(&mut client, &there, &[]), 1, "what is held stays");
+    verified(&mut client);
+    kept.commit().expect("COMMIT");
+    held.commit().expect("COMMIT");
+    counted(&mut client, id, reads);
+    assert_eq!(
+        rows(&mut client, "kind = 'refusal' AND outcome = 'sealed'"),
+        1,
+        "what was held is told after"
+    );
+}
+
 /// pg_dump holds all tables like this for as long as it takes.
 #[test]
 fn who_reads_every_table_stops_nobody() {
