@@ -12,6 +12,7 @@
 //! | [`race`] | several sessions at once |
 //! | [`question`] | a question that is asked again and again, while what is true changes |
 //! | [`audit`] | the audit of a database, and its writer |
+//! | [`copies`] | copies of a database, and what is carried from one to the other |
 //! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
 //! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
@@ -21,6 +22,7 @@ pub mod account;
 pub mod answer;
 pub mod audit;
 pub mod cluster;
+pub mod copies;
 pub mod files;
 mod prefix;
 pub mod process;
