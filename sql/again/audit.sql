@@ -18,6 +18,8 @@ CREATE OR REPLACE VIEW hftok_private.audit_of_rows WITH (security_barrier) AS
         pg_catalog.encode(a.digest, 'hex') AS digest, pg_catalog.encode(a.chain_hash, 'hex') AS chain_hash
     FROM hftok_private.audit a;
 COMMENT ON VIEW hftok_private.audit_of_rows IS 'The events that have a row each.';
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_of_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
 CREATE OR REPLACE VIEW hftok_private.audit_rows WITH (security_barrier) AS
     SELECT a.* FROM hftok_private.audit_of_rows a
