@@ -14,10 +14,14 @@ use crate::keys::identity;
 
 /// The newest checkpoint as a signed note; `None` before anything was written.
 pub fn head() -> Result<Option<String>, Error> {
-    let Some(newest) = StoredCheckpoint::newest()? else { return Ok(None) };
+    StoredCheckpoint::newest()?.as_ref().map(note_of).transpose()
+}
+
+/// A checkpoint as a signed note.
+fn note_of(newest: &StoredCheckpoint) -> Result<String, Error> {
     let origin = identity::home()?.origin();
     let verifier = newest.verifier(&origin)?.ok_or(UNSIGNED)?;
-    Ok(Some(newest.of(origin).note(&newest.signature, &verifier)))
+    Ok(newest.of(origin).note(&newest.signature, &verifier))
 }
 
 /// The public key of the log, with its name.
@@ -29,7 +33,7 @@ pub fn public_key() -> Result<Option<String>, Error> {
 /// An event with the proof that it is in the log of the newest checkpoint.
 pub fn inclusion(number: i64) -> Result<String, Error> {
     let newest = StoredCheckpoint::newest()?.ok_or(Error::NotFound(Object::Event(number)))?;
-    let note = head()?.ok_or(UNSIGNED)?;
+    let note = note_of(&newest)?;
     let leaf = leaf_of(number)?.ok_or(Error::NotFound(Object::Event(number)))?;
     let index = number.cast_unsigned().wrapping_sub(1);
     let mut nodes = Nodes::default();
@@ -44,7 +48,7 @@ pub fn consistency(old: &Note) -> Result<String, Error> {
         return Err(Error::BadInput("p_head was not signed by this database"));
     }
     let newest = StoredCheckpoint::newest()?.ok_or(UNSIGNED)?;
-    let note = head()?.ok_or(UNSIGNED)?;
+    let note = note_of(&newest)?;
     let mut nodes = Nodes::default();
     let proof = prove_consistency(old.checkpoint.size, newest.size, |node| nodes.hash(node));
     let proof =
