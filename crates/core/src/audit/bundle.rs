@@ -167,6 +167,8 @@ pub struct Events<'a> {
     states: Vec<Option<ShapeState>>,
     /// The events that are left.
     rest: &'a [u8],
+    /// The number of those that a bundle has room for.
+    room: usize,
 }
 
 /// An event of a bundle.
@@ -190,7 +192,7 @@ impl<'a> Events<'a> {
         for _ in 0..count {
             shapes.push(rest.field()??);
         }
-        Some(Self { states: vec![None; count], shapes, rest: rest.0 })
+        Some(Self { states: vec![None; count], shapes, rest: rest.0, room: MAX })
     }
 
     /// The shapes.
@@ -216,14 +218,16 @@ impl<'a> Events<'a> {
 impl<'a> Iterator for Events<'a> {
     type Item = Entry<'a>;
 
-    /// The next event; `None` at the end, and where the bytes are none.
+    /// The next event; `None` at the end, where the bytes are none, and after as many as a bundle can have: somebody else may have
+    /// stored a body without end.
     fn next(&mut self) -> Option<Entry<'a>> {
+        let room = self.room.checked_sub(1)?;
         let mut rest = Reader(self.rest);
         let shape = usize::try_from(rest.varint()?).ok()?;
         let begin = rest.0;
         let (own, after) = Own::read(begin)?;
         let record = Record { shape: self.shapes.get(shape)?, own: &begin[..begin.len() - after.len()] };
-        self.rest = after;
+        (self.rest, self.room) = (after, room);
         Some(Entry { shape, record, own })
     }
 }
