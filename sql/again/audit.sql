@@ -65,7 +65,9 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SE
             a.actor_user, a.kind, a.action, CASE WHEN o.is_shown THEN a.object_id END, CASE WHEN o.is_shown THEN a.version END,
             a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.outcome, a.count, a.protected,
             CASE WHEN o.is_own THEN a.client_addr END, CASE WHEN o.is_own THEN a.application_name END,
-            CASE WHEN o.is_own THEN a.request_id END, a.digest, a.chain_hash
+            CASE WHEN o.is_own THEN a.request_id END, a.digest,
+            -- A hash over all of it, without a key: whoever has it finds what is kept back by trying.
+            CASE WHEN o.is_own AND o.is_shown THEN a.chain_hash END
         FROM (
                 SELECT r.* FROM hftok_private.audit_of_rows r
                 WHERE r.actor_user = p_user OR r.subject = p_user OR r.owner_id = p_user
