@@ -215,7 +215,12 @@ impl Walk {
         if begin > end {
             return Ok(());
         }
-        nodes::walk(begin, end, |piece| self.step(piece, end))
+        nodes::walk(begin, end, |piece| self.step(piece, end))?;
+        // Else the hashes of the tiles that follow would take the place of what is missing.
+        if self.bad.is_none() && self.next <= end {
+            self.bad = Some(missing(self.next, end + 1));
+        }
+        Ok(())
     }
 
     /// Looks at a row.
