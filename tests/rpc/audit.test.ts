@@ -211,7 +211,7 @@ Deno.test("nobody writes it", async () => {
 
 Deno.test("verifying, pinning, purging: by whom it is for", async () => {
   const head = await reviewer.call("audit_head");
-  assert.match(head, /^hftok-audit-1:\d+:[0-9a-f]{72}$/);
+  assert.match(head, /^(hftok\/\S+)\n\d+\n[A-Za-z0-9+/]{43}=\n\n— \1 [A-Za-z0-9+/]+=*\n$/);
   const verdict = await reviewer.call("verify_audit", { p_head: head });
   assert.deepEqual([verdict.ok, verdict.first_bad, verdict.reason], [true, null, null]);
   assert(verdict.checked > 0);
