@@ -10,33 +10,28 @@
 use sha2::{Digest, Sha256};
 
 use super::record::Record;
+use super::sha::{BLOCK, State};
 
 /// A hash of the tree.
 pub type Hash = [u8; 32];
 
 /// RFC 6962 puts this byte before a leaf, so that no leaf is an inner node.
 const LEAF: u8 = 0;
-/// The block of SHA-256.
-const BLOCK: usize = 64;
 
 /// The state of the hash after a shape.
 #[derive(Debug, Clone)]
-pub struct ShapeState(Sha256);
+pub struct ShapeState(State);
 
 impl ShapeState {
     /// Hashes the blocks of a shape.
     pub fn new(shape: &[u8]) -> Self {
-        let mut state = Sha256::new();
-        state.update([LEAF]);
-        state.update(length(shape));
-        state.update(shape);
-        state.update(&[0; BLOCK][..filling(shape)]);
-        Self(state)
+        let bytes = [&[LEAF][..], &length(shape), shape, &[0; BLOCK][..filling(shape)]].concat();
+        Self(State::after(bytes.as_chunks().0))
     }
 
     /// The hash of the leaf with this own part.
     pub fn leaf(&self, own: &[u8]) -> Hash {
-        self.0.clone().chain_update(own).finalize().into()
+        self.0.end(own)
     }
 }
 

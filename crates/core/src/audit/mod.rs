@@ -5,6 +5,7 @@
 //! | [`event`] | one event |
 //! | [`record`], [`fields`] | the bytes it becomes |
 //! | [`leaf`] | what it is hashed as |
+//! | [`sha`] | SHA-256 of short messages |
 //! | [`tree`] | the Merkle tree over all leaves, and proofs by it |
 //! | [`bundle`], [`filter`] | many events in one row, and finding the rows that may hold one |
 //! | [`checkpoint`] | the signed text that says how large the log is, and its root |
@@ -27,6 +28,7 @@ pub mod mac;
 pub mod proof;
 pub mod queue;
 pub mod record;
+mod sha;
 pub mod state;
 pub mod tree;
 pub mod usage;

@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 pub use super::leaf::Hash;
+use super::sha::hash_of_two;
 
 /// RFC 6962 puts this byte before an inner node, so that no inner node is a leaf.
 const NODE: u8 = 1;
@@ -27,7 +28,7 @@ pub struct Node {
 
 /// The hash of an inner node.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([NODE]).chain_update(left).chain_update(right).finalize().into()
+    hash_of_two(NODE, left, right)
 }
 
 /// The root of a log without events.
