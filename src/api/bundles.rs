@@ -3,10 +3,11 @@
 use std::ffi::CStr;
 
 use hftok_core::audit::bundle::Events;
-use hftok_core::audit::event::{Event, Kind};
+use hftok_core::audit::event::Event;
 use hftok_core::audit::filter::{FilterKey, Key, may_hold as filter_may_hold};
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::record::Scratch;
+use hftok_core::audit::wanted::{Sieve, Wanted};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
@@ -73,28 +74,6 @@ fn may_hold(
     Ok(Some(filter_may_hold(filter, key.hash(filter_key))))
 }
 
-/// The conditions of a search; none of them may fail where it is given.
-struct Wanted<'a> {
-    /// A kind of event.
-    kind: Option<&'a str>,
-    /// An owner, an actor or a subject.
-    who: Option<&'a str>,
-    /// An object, or the secret of an integration that was read.
-    object: Option<[u8; 16]>,
-    /// A role of any sort.
-    role: Option<&'a str>,
-}
-
-impl Wanted<'_> {
-    /// Whether the texts of a shape, and those of an event, are wanted.
-    fn fits(&self, event: &Event<'_>) -> bool {
-        let Event { object, who, .. } = event;
-        self.role.is_none_or(|role| [who.role, who.outer, who.login].contains(&Some(role)))
-            && self.who.is_none_or(|name| [object.owner, who.user, object.subject].contains(&Some(name)))
-            && self.object.is_none_or(|id| object.id == Some(id) || object.used() == Some(id))
-    }
-}
-
 /// The events of a bundle that are wanted.
 fn unpacked(
     p_last_id: Option<i64>,
@@ -109,19 +88,20 @@ fn unpacked(
     let (Some(last), Some(count), Some(body)) = (p_last_id, p_count, p_body) else { return Ok(rows.done()) };
     let wanted =
         Wanted { kind: p_kind, who: p_who, object: p_object_id.map(|id| *id.as_bytes()), role: p_role };
-    let kind = wanted.kind.map(Kind::parse);
     // What is damaged cannot be shown; verify_audit() names it.
     let Some(mut events) = Events::of(body) else { return Ok(rows.done()) };
+    let sieve = Sieve::new(&wanted, &events);
+    if sieve.is_empty() {
+        return Ok(rows.done());
+    }
     let mut number = last.saturating_sub(count.into());
     while let Some(entry) = events.next() {
         number = number.saturating_add(1);
-        if kind.is_some_and(|kind| kind.is_none() || kind != entry.record.kind()) {
+        if !sieve.lets_through(&entry) {
             continue;
         }
         let mut scratch = Scratch::default();
-        let Some(event) = Event::of(entry.record, &mut scratch).filter(|event| wanted.fits(event)) else {
-            continue;
-        };
+        let Some(event) = Event::of(entry.record, &mut scratch) else { continue };
         rows.put(cells(number, &event, &events.leaf(&entry)));
         memory::admit()?;
     }
@@ -160,5 +140,9 @@ fn cells(number: i64, event: &Event<'_>, leaf: &Hash) -> Cells<23> {
 
 /// Bytes in hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |digit: u8| char::from(HEX_DIGITS[usize::from(digit)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
+
+/// Hexadecimal digits.
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -150,7 +150,7 @@ pub fn body_hash(body: &[u8]) -> Hash {
 }
 
 /// The roles of a shape.
-fn roles_of(shape: &[u8]) -> Option<[Option<&str>; 3]> {
+pub(super) fn roles_of(shape: &[u8]) -> Option<[Option<&str>; 3]> {
     let mut rest = Reader(shape);
     rest.take::<3>()?;
     for _ in 0..5 {

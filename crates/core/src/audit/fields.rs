@@ -89,7 +89,7 @@ pub(super) fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
 }
 
 /// The bytes that a text of hexadecimal digits stands for, if it is a UUID or 32 digits, in lower case.
-fn packed(text: &str) -> Option<[u8; 16]> {
+pub(super) fn packed(text: &str) -> Option<[u8; 16]> {
     let text = text.as_bytes();
     let is_uuid = text.len() == 36;
     if !is_uuid && text.len() != 32 {
@@ -167,6 +167,7 @@ pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Bytes of a fixed number.
+    #[inline]
     pub(super) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -174,6 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes of a number that was read.
+    #[inline]
     pub(super) fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -192,6 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A field of the own part.
+    #[inline]
     pub(super) fn own(&mut self) -> Option<Field<'a>> {
         let [tag] = *self.take()?;
         Some(match tag {
@@ -209,6 +212,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number of at most 64 bits.
+    #[inline]
     pub(super) fn varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {

@@ -8,6 +8,7 @@
 //! | [`sha`] | SHA-256 of short messages |
 //! | [`tree`] | the Merkle tree over all leaves, and proofs by it |
 //! | [`bundle`], [`filter`] | many events in one row, and finding the rows that may hold one |
+//! | [`wanted`] | which events of a row are looked for |
 //! | [`checkpoint`] | the signed text that says how large the log is, and its root |
 //! | [`proof`] | texts that prove one event, or the growth of the log |
 //! | [`mac`] | keyed hashes over what lies in tables |
@@ -33,3 +34,4 @@ pub mod state;
 pub mod tree;
 pub mod usage;
 pub mod vouch;
+pub mod wanted;

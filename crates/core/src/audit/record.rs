@@ -22,7 +22,7 @@ const FORMAT: u8 = 1;
 const SHAPE_TEXTS: usize = 10;
 
 /// The actor of a call that names no user begins with this.
-const ROLE_PREFIX: &str = "role:";
+pub(super) const ROLE_PREFIX: &str = "role:";
 
 /// Texts of a decoded event that do not lie in its record as they are.
 #[derive(Debug, Default)]
