@@ -161,6 +161,34 @@ pub fn is_any_beyond(size: u64) -> Result<bool, Error> {
     Ok(!FIND_BEYOND.read(&[size.cast_signed().into()], |_| Ok(()))?.is_empty())
 }
 
+/// The hashes of tiles as they are stored, for whoever asks for one after the other: many are read at a time.
+#[derive(Default)]
+pub struct TileHashes {
+    /// The first tile of those that were read.
+    first: u64,
+    /// Their hashes, where there is one.
+    hashes: Vec<Option<Hash>>,
+}
+
+impl TileHashes {
+    /// The hash of a tile, if it can be one.
+    pub fn hash(&mut self, tile: u64) -> Result<Option<Hash>, Error> {
+        if let Some(hash) = self.kept(tile) {
+            return Ok(*hash);
+        }
+        let mut read = stored(TILE_HEIGHT, tile, tile.saturating_add(TILE - 1))?.into_iter().peekable();
+        let of_tile =
+            |tile| read.next_if(|(found, _)| *found == tile).and_then(|(_, hash)| hash.try_into().ok());
+        (self.first, self.hashes) = (tile, (tile..tile.saturating_add(TILE)).map(of_tile).collect());
+        Ok(self.kept(tile).copied().flatten())
+    }
+
+    /// What was read of a tile.
+    fn kept(&self, tile: u64) -> Option<&Option<Hash>> {
+        self.hashes.get(usize::try_from(tile.checked_sub(self.first)?).ok()?)
+    }
+}
+
 /// Hashes of the tree. The tile that was asked for last is kept.
 #[derive(Default)]
 pub struct Nodes {

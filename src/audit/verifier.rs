@@ -10,7 +10,7 @@ use hftok_core::audit::tree::{Frontier, Node, TILE, TILE_HEIGHT};
 use super::bundles::Bundle;
 use super::checkpoints::StoredCheckpoint;
 use super::eras::Eras;
-use super::nodes::{self, Lost, Nodes, Piece, first_of_tile, tile_of};
+use super::nodes::{self, Lost, Nodes, Piece, TileHashes, first_of_tile, tile_of};
 use super::pinned::Bad;
 use super::rows::{self, Stored};
 use super::{bounds, damage, pinned};
@@ -132,6 +132,8 @@ struct Walk {
     bundles: Vec<Bundle>,
     /// The tree over the tiles before it.
     tiles: Frontier,
+    /// The hashes of tiles that are stored.
+    stored: TileHashes,
     /// Events that fit.
     checked: i64,
     /// Number of these that were not protected.
@@ -155,6 +157,7 @@ impl Walk {
             leaves: Frontier::default(),
             bundles: Vec::new(),
             tiles: Frontier::default(),
+            stored: TileHashes::default(),
             checked: 0,
             unprotected: 0,
             bad: None,
@@ -191,7 +194,8 @@ impl Walk {
     fn skip(&mut self, from: u64, to: u64) -> Result<(), Error> {
         let mut nodes = Nodes::default();
         for tile in from..to {
-            match nodes.hash(Node { height: TILE_HEIGHT, number: tile }) {
+            let stored = self.stored.hash(tile)?.ok_or(Lost::Gone);
+            match stored.or_else(|_| nodes.hash(Node { height: TILE_HEIGHT, number: tile })) {
                 Ok(hash) => self.tiles.push(hash, |_, _| {}),
                 Err(Lost::Gone) => {
                     self.bad =
@@ -311,7 +315,7 @@ impl Walk {
     fn end_tile(&mut self) -> Result<(), Error> {
         let tile = self.tiles.size();
         let root = std::mem::take(&mut self.leaves).root();
-        if nodes::stored_hash(Node { height: TILE_HEIGHT, number: tile })? == Some(root) {
+        if self.stored.hash(tile)? == Some(root) {
             self.bundles.clear();
         } else {
             self.doubt = self.doubt.or(Some(tile));
