@@ -26,7 +26,7 @@ const FOUND: &CStr = c"SELECT r.* FROM hftok_private.events_found($1, $2, $3, $4
 
 thread_local! {
     static FIND_EVENTS: Statement = const {
-        Statement::new(FOUND, &[TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID])
+        Statement::planned_anew(FOUND, &[TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID])
     };
 }
 

@@ -27,6 +27,8 @@ pub struct Statement {
     text: &'static CStr,
     /// The types of its parameters.
     types: &'static [pg_sys::Oid],
+    /// Whether it is planned anew for each list of values.
+    is_planned_anew: bool,
     /// Null before the first use in this process.
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
@@ -154,17 +156,25 @@ impl IntoDatum for HandedOn {
 impl Statement {
     /// A statement with the types of its parameters.
     pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self { text, types, plan: Cell::new(std::ptr::null_mut()) }
+        Self { text, types, is_planned_anew: false, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// The same for one whose best plan hangs on which values are NULL: it is planned anew each time.
+    pub const fn planned_anew(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
+        Self { is_planned_anew: true, ..Self::new(text, types) }
     }
 
     /// Prepared once for a process, and kept.
     fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
         if self.plan.get().is_null() {
             let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
+            let options = if self.is_planned_anew { pg_sys::CURSOR_OPT_CUSTOM_PLAN } else { 0 };
+            let options = i32::try_from(options).unwrap_or_default();
             // SAFETY: text and types are valid for as long as the program runs, SPI is connected (only `run` calls
             // this), and the plan is kept before anything can free it.
             unsafe {
-                let plan = pg_sys::SPI_prepare(self.text.as_ptr(), count, self.types.as_ptr().cast_mut());
+                let types = self.types.as_ptr().cast_mut();
+                let plan = pg_sys::SPI_prepare_cursor(self.text.as_ptr(), count, types, options);
                 if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                     return Err(Error::Internal("a statement could not be prepared"));
                 }
