@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::thread::LocalKey;
 
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::{FromDatum, IntoDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use super::snapshot::LatestSnapshot;
 use crate::error::Error;
@@ -84,10 +84,20 @@ impl Owned for String {
 
 impl Owned for Vec<u8> {
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a bytea. The slice, which lies in the row or in a
-        // detoasted copy, is copied before either can go.
-        unsafe { <&[u8]>::from_datum(datum, is_null) }
-            .and_then(|bytes| memory::copy_of_bytes(bytes).inspect_err(|_| memory::note_need()).ok())
+        if is_null {
+            return None;
+        }
+        let value = datum.cast_mut_ptr::<pg_sys::varlena>();
+        // SAFETY: the caller keeps to `FromDatum`: this is a bytea, and not NULL. The slice lies in the row or in a detoasted copy, and is
+        // copied before either can go; a detoasted copy was made here, so nothing else points into it.
+        unsafe {
+            let whole = pg_sys::pg_detoast_datum_packed(value);
+            let copy = memory::copy_of_bytes(varlena::varlena_to_byte_slice(whole));
+            if whole != value {
+                pg_sys::pfree(whole.cast());
+            }
+            copy.inspect_err(|_| memory::note_need()).ok()
+        }
     }
 }
 
