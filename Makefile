@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-growth test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-growth bench-audit test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -96,11 +96,15 @@ deny: ## the crates of Cargo.lock against deny.toml: licences, sources, doubles,
 unit-tests: postgres # of the extension itself: what needs no server
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) test --lib -p hftok $(cargo_pg)
 
-bench: ## the walk against what one would write without hftok
+bench: ## the walk against what one would write without hftok, and the audit
 	@tools/bench.sh
+	@tools/bench-audit.sh
 
 bench-growth: ## what hftok costs as it grows, and where nobody calls it
 	@tools/bench-growth.sh
+
+bench-audit: ## bytes and processor time an event of the audit, verifying and reading a long log
+	@tools/bench-audit.sh
 
 test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
 	@tools/matrix.sh
