@@ -22,6 +22,8 @@ pub struct Batch {
 /// The work that follows from events once they are written, and may come late.
 #[derive(Default)]
 pub struct Effects {
+    /// Reveals that were not added up yet: how many of which secret, and when.
+    fresh: Vec<([u8; 16], (i64, i64))>,
     /// Number of reveals of each secret, and the time of the last one.
     pub uses: HashMap<[u8; 16], (i64, i64)>,
     /// The same for secrets that are being counted, in order.
@@ -79,6 +81,7 @@ impl Effects {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()
+            && self.fresh.is_empty()
             && self.counting.is_empty()
             && self.usage.is_empty()
             && self.told.is_empty()
@@ -94,7 +97,7 @@ impl Effects {
     }
 
     /// Counts uses of a secret.
-    pub fn count(&mut self, id: [u8; 16], count: i64, at: i64) {
+    fn count(&mut self, id: [u8; 16], count: i64, at: i64) {
         let uses = self.uses.entry(id).or_insert((0, at));
         *uses = (uses.0 + count, uses.1.max(at));
     }
@@ -104,7 +107,7 @@ impl Effects {
         match Record::of(bytes).map(|record| (record, record.kind())) {
             Some((record, Some(Kind::Reveal))) if record.is_protected() => {
                 if let Some((own, id)) = record.own().and_then(|own| Some((own, own.used()?))) {
-                    self.count(id, own.count, own.at);
+                    self.fresh.push((id, (own.count, own.at)));
                 }
             }
             Some((_, Some(Kind::Change))) => {
@@ -135,9 +138,9 @@ impl Effects {
         }
     }
 
-    /// Adds the consequences of other events.
+    /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
-        for (id, (count, last)) in other.uses {
+        for (id, (count, last)) in other.fresh {
             self.count(id, count, last);
         }
         self.usage.extend(other.usage);
