@@ -5,7 +5,7 @@
 # Must stay true: bytes are those of a busy server between two checkpoints, with counters of use, commits and indexes; times are those
 # of a session that has made its first call, the middle of all rounds.
 #
-#   BENCH_EVENTS=20000000 BENCH_USERS=100000 BENCH_ROUNDS=9 BENCH_SECONDS=10 make bench-audit
+#   BENCH_EVENTS=20000000 BENCH_USERS=100000 BENCH_ROUNDS=9 BENCH_SECONDS=30 make bench-audit
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
@@ -13,7 +13,7 @@ source tools/cluster.sh
 # shellcheck source=tools/pgbench.sh
 source tools/pgbench.sh
 
-readonly events=${BENCH_EVENTS:-2000000} users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-10}
+readonly events=${BENCH_EVENTS:-2000000} users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-30}
 readonly tables="'audit', 'audit_bundles', 'audit_nodes', 'audit_checkpoints'"
 
 ask() { psql -XqtA -v ON_ERROR_STOP=1 -c "$1"; }
