@@ -10,6 +10,7 @@
 //! | [`bundle`], [`filter`] | many events in one row, and finding the rows that may hold one |
 //! | [`wanted`] | which events of a row are looked for |
 //! | [`checkpoint`] | the signed text that says how large the log is, and its root |
+//! | [`tile`] | the files in which the log is handed out |
 //! | [`proof`] | texts that prove one event, or the growth of the log |
 //! | [`mac`] | keyed hashes over what lies in tables |
 //! | [`state`] | the hash over what a secret is, beside its value |
@@ -31,6 +32,7 @@ pub mod queue;
 pub mod record;
 mod sha;
 pub mod state;
+pub mod tile;
 pub mod tree;
 pub mod usage;
 pub mod vouch;
