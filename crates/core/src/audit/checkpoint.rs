@@ -124,16 +124,15 @@ impl Note {
         Some(Self { checkpoint, text: text.to_owned(), signatures })
     }
 
-    /// Whether the log with this key has signed it, under its own name.
+    /// Whether the log with this key has signed it, under its own name. Signatures of others are passed over; a wrong one of the
+    /// log's own is not, beside a right one either.
     pub fn is_signed_by(&self, key: &VerifierKey) -> bool {
         let is_theirs =
             |(name, hash, _): &&(String, [u8; 4], Signed)| *name == key.origin && *hash == key.hash();
+        let mut theirs = self.signatures.iter().filter(is_theirs).peekable();
         self.checkpoint.origin == key.origin
-            && self
-                .signatures
-                .iter()
-                .filter(is_theirs)
-                .any(|(_, _, signature)| key.fits(self.text.as_bytes(), signature))
+            && theirs.peek().is_some()
+            && theirs.all(|(_, _, signature)| key.fits(self.text.as_bytes(), signature))
     }
 }
 
