@@ -122,6 +122,10 @@ CREATE OR REPLACE FUNCTION hftok.audit_consistency(p_head text) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_consistency';
 COMMENT ON FUNCTION hftok.audit_consistency IS 'The proof that the log has only grown since p_head, which audit_head() gave earlier.';
 
+CREATE OR REPLACE FUNCTION hftok.audit_tiles(p_from bigint DEFAULT 0) RETURNS TABLE (path text, content bytea)
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_audit_tiles';
+COMMENT ON FUNCTION hftok.audit_tiles IS 'The log as files that others verify without hftok (docs/audit-format.md), from those that cover event p_from on. Events that were purged have no entries.';
+
 CREATE OR REPLACE FUNCTION hftok.purge_audit(p_before timestamptz) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_purge_audit';
 COMMENT ON FUNCTION hftok.purge_audit IS

@@ -81,7 +81,7 @@ GRANT EXECUTE ON FUNCTION
     hftok.find_secret, hftok.verify, hftok.logging_risks, hftok.verify_audit, hftok.audit_head
     TO hftok_admin, hftok_auditor;
 -- To users because some of them are administrators of the application.
-GRANT EXECUTE ON FUNCTION hftok.audit_public_key, hftok.audit_proof, hftok.audit_consistency, hftok.find_audit_events
+GRANT EXECUTE ON FUNCTION hftok.audit_public_key, hftok.audit_proof, hftok.audit_consistency, hftok.audit_tiles, hftok.find_audit_events
     TO hftok_user, hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.purge_audit, hftok.adopt_role TO hftok_admin;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;

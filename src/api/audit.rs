@@ -10,12 +10,13 @@ use serde_json::json;
 use super::identity::is_administrator;
 use super::input::required;
 use crate::audit::pending::Pending;
-use crate::audit::{self, changes, proofs, purge, usage, verifier};
+use crate::audit::{self, changes, export, proofs, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::export;
+use crate::pg::rows::row_set::{Filling, RowSet};
 use crate::pg::server::audit_queue;
-use crate::pg::server::memory::copy_of_bytes;
+use crate::pg::server::memory::{self, copy_of_bytes};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::session::database;
@@ -28,6 +29,7 @@ export!(
     audit_public_key,
     audit_proof,
     audit_consistency,
+    audit_tiles,
     purge_audit,
     report_usage,
     record_change,
@@ -99,6 +101,19 @@ fn audit_consistency(p_head: Option<&str>) -> Result<String, Error> {
     let _owner = AsOwner::switch(&caller)?;
     audit::settle();
     proofs::consistency(&old)
+}
+
+/// The log as files, from those that cover an event on.
+fn audit_tiles(p_from: Option<i64>) -> Result<RowSet, Error> {
+    let caller = audit_reader()?;
+    let _owner = AsOwner::switch(&caller)?;
+    audit::settle();
+    let rows = Filling::begin()?;
+    export::files(p_from.unwrap_or_default(), |path, content| {
+        rows.put_fresh(|| [path.into(), content.into()]);
+        memory::admit()
+    })?;
+    Ok(rows.done())
 }
 
 /// The caller, if they may read the whole audit. Users may call because some of them are administrators.

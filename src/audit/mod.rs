@@ -29,6 +29,7 @@ mod damage;
 mod effects;
 mod enqueue;
 mod eras;
+pub mod export;
 pub mod launcher;
 mod log;
 mod nodes;

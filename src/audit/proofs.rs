@@ -18,7 +18,7 @@ pub fn head() -> Result<Option<String>, Error> {
 }
 
 /// A checkpoint as a signed note.
-fn note_of(newest: &StoredCheckpoint) -> Result<String, Error> {
+pub fn note_of(newest: &StoredCheckpoint) -> Result<String, Error> {
     let origin = identity::home()?.origin();
     let verifier = newest.verifier(&origin)?.ok_or(UNSIGNED)?;
     Ok(newest.of(origin).note(&newest.signature, &verifier))

@@ -12,6 +12,11 @@ use crate::pg::call::statement;
 /// The number of rows that are in memory at a time.
 const STEP: std::ffi::c_long = 1000;
 
+/// Blocks of memory for a row begin with so many bytes.
+const FIRST_BLOCK: usize = 8 * 1024;
+/// They have no more than this, but for one value that is longer.
+const LAST_BLOCK: usize = 8 * 1024 * 1024;
+
 /// The answer of a function whose rows are in the store that the statement was given.
 pub struct RowSet(());
 
@@ -140,6 +145,27 @@ impl<const N: usize> Filling<N> {
                 row.values.as_mut_ptr(),
                 row.nulls.as_mut_ptr(),
             );
+        }
+    }
+
+    /// Adds a row of values that nobody needs afterwards: they lie in memory that is free again when this returns.
+    pub fn put_fresh(&self, make: impl FnOnce() -> [Parameter; N]) {
+        // SAFETY: `make` gives values of the columns' types. They lie in a context that is made here, and the store has copies of
+        // them when it is deleted. An error of Postgres leaves both to the context around this one, which the failed statement
+        // takes with it, and makes another one current.
+        unsafe {
+            let around = pg_sys::CurrentMemoryContext;
+            let own = pg_sys::AllocSetContextCreateInternal(
+                around,
+                c"hftok row".as_ptr(),
+                0,
+                FIRST_BLOCK,
+                LAST_BLOCK,
+            );
+            pg_sys::MemoryContextSwitchTo(own);
+            self.put(Cells::of(make()));
+            pg_sys::MemoryContextSwitchTo(around);
+            pg_sys::MemoryContextDelete(own);
         }
     }
 

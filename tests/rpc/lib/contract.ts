@@ -140,6 +140,7 @@ export const operation: Record<string, Group[]> = {
   audit_public_key: ["admin", "auditor", "administrator"],
   audit_proof: ["admin", "auditor", "administrator"],
   audit_consistency: ["admin", "auditor", "administrator"],
+  audit_tiles: ["admin", "auditor", "administrator"],
   find_audit_events: ["user", "admin", "auditor"],
   purge_audit: ["admin"],
   logging_risks: ["admin", "auditor"],

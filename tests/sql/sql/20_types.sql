@@ -64,6 +64,7 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.reseal(p_id => :credential, p_version => 2::int, p_scope => ''user''::text, p_scope_id => ''alice''::text,
         p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_sealed => :stored, p_old_hosts => NULL::text[],
         p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
+    ('hftok.audit_tiles(p_from => 1::bigint)'),
     ('hftok.verify_audit(p_from => 1::bigint, p_to => 1::bigint, p_head => NULL::text)'),
     ('hftok_private.mask_faults()'),
     ('hftok_private.stage_api_key(p_user_id => ''bob''::text, p_service => ''openai''::text, p_api_key => :key)'),
