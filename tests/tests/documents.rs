@@ -3,12 +3,13 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/audit.md",
+    "docs/audit-format.md",
     "docs/catalogue.md",
     "docs/edge-functions.md",
     "docs/glossary.md",
