@@ -104,7 +104,7 @@ CREATE OR REPLACE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to b
     RETURNS hftok.verified_audit
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify_audit';
 COMMENT ON FUNCTION hftok.verify_audit IS
-    'Holds the events from p_from to p_to against the tree, and the tree against the newest checkpoint that hftok has signed and against p_head, which audit_head() gave earlier. ok is NULL when there was nothing to check. That the newest events were cut off is only noticed with p_head.';
+    'Holds the events from p_from to p_to against the tree, and the tree against the newest checkpoint that hftok has signed and against p_head, which audit_head() gave earlier. ok is NULL when there was nothing to check. That the newest events were cut off is noticed by the server that wrote them, and after its next start only with p_head.';
 
 CREATE OR REPLACE FUNCTION hftok.audit_head() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_head';

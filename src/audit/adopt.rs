@@ -138,12 +138,12 @@ impl Adopted {
         let key = self.key(Purpose::Checkpoints)?;
         let signer = key.for_checkpoints().ok_or(WRONG_PURPOSE)?;
         let keys = Keys { audit: self.key(Purpose::Audit)?.id(), checkpoints: key.id() };
-        let mut log = Log::at(keys, self.home.origin(), frontier);
+        let mut log = Log::at(keys, &self.home, frontier);
         log.append_row(&event.encode())?;
         if let Some(count) = damage {
             log.append_row(&own_event(damage::CHECKPOINT, "damaged", count).encode())?;
         }
-        log.close_with(|checkpoint| Ok(signer.sign(checkpoint)))
+        log.close_with(|checkpoint| Ok(signer.sign(checkpoint))).map(|_| ())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hftok_core::audit::event::{Event, Kind, Object, digest_of};
+use hftok_core::audit::lane::LogEnd;
 use hftok_core::audit::queue::Taken;
 use hftok_core::audit::record::{Record, Scratch};
 use pgrx::datum::Uuid;
@@ -22,6 +23,8 @@ pub struct Batch {
 /// The work that follows from events once they are written, and may come late.
 #[derive(Default)]
 pub struct Effects {
+    /// The end of the log after them.
+    pub log_end: Option<LogEnd>,
     /// Reveals that were not added up yet: how many of which secret, and when.
     fresh: Vec<([u8; 16], (i64, i64))>,
     /// Number of reveals of each secret, and the time of the last one.

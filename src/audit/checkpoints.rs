@@ -9,6 +9,8 @@ use hftok_core::data_key::DataKeyId;
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::server::audit_queue;
+use crate::pg::who::session::database;
 
 /// Finds the newest checkpoint.
 const NEWEST: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
@@ -91,6 +93,12 @@ impl StoredCheckpoint {
 /// The greatest number that an event has. Nobody reaches the upper bound by counting.
 pub fn last() -> Result<i64, Error> {
     FIND_LAST.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("a query gave no row"))
+}
+
+/// The number of events that the log of a generation had once, as far as the server knows since its start.
+pub fn known_size(generation: &[u8; 16]) -> u64 {
+    let end = audit_queue::look(|header| header.lane(database()).map(|lane| header.lanes[lane].log_end));
+    end.flatten().filter(|end| end.generation == *generation).map_or(0, |end| end.size)
 }
 
 /// Removes checkpoints that nobody needs.

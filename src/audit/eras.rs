@@ -11,6 +11,8 @@ pub struct Eras {
     identities: Vec<(i64, Identity)>,
     /// The identity that a database without a log of its own continues.
     pub continued: Option<String>,
+    /// The random id of the newest one.
+    pub generation: Option<[u8; 16]>,
     /// The name of the log.
     pub origin: String,
 }
@@ -20,7 +22,12 @@ impl Eras {
     pub fn known() -> Result<Self, Error> {
         // Before the first key there is nothing that could have been written.
         if data_keys::existing_audit_key()?.is_none() && identity::stored()?.is_none() {
-            return Ok(Self { identities: Vec::new(), continued: None, origin: String::new() });
+            return Ok(Self {
+                identities: Vec::new(),
+                continued: None,
+                generation: None,
+                origin: String::new(),
+            });
         }
         let home = identity::home()?;
         home.refuse_copy()?;
@@ -30,7 +37,12 @@ impl Eras {
             .map(|(former, last)| format!("up to event {last} it is that of {}", identity::place(former)))
             .collect();
         let continued = (!told.is_empty()).then(|| told.join("; "));
-        Ok(Self { identities: home.lineage().identities(), continued, origin: home.origin() })
+        Ok(Self {
+            identities: home.lineage().identities(),
+            continued,
+            generation: Some(home.generation()),
+            origin: home.origin(),
+        })
     }
 
     /// The identity under which an event was written.

@@ -23,7 +23,8 @@ use super::own_events::own_event;
 use super::rows::NewRows;
 use super::tables::{table, time};
 use crate::error::Error;
-use crate::keys::{data_keys, identity};
+use crate::keys::data_keys;
+use crate::keys::identity::{self, Home};
 use crate::pg::rows::append::Append;
 use crate::pg::who::session;
 
@@ -54,6 +55,8 @@ pub struct Log<'a> {
     keys: Keys,
     /// The name of the log.
     origin: String,
+    /// The random id of the generation whose log it is.
+    generation: [u8; 16],
     /// The tree so far.
     frontier: Frontier,
     /// The bundle that is being filled.
@@ -69,20 +72,32 @@ pub struct Log<'a> {
 impl<'a> Log<'a> {
     /// The log at its end. Whoever adds to it holds its tables, so that no other process does.
     pub fn open(keys: Keys) -> Result<Self, Error> {
-        let origin = identity::home()?.origin();
+        let home = identity::home()?;
+        let (origin, generation) = (home.origin(), home.generation());
+        let known = checkpoints::known_size(&generation);
         let newest = StoredCheckpoint::newest()?;
+        let is_cut = newest.as_ref().map_or(0, |newest| newest.size) < known;
         let left = LEFT.take().filter(|left| {
             newest.as_ref().is_some_and(|newest| newest.size == left.size() && newest.root == left.root())
         });
         let (frontier, damage) = match left {
             Some(left) => (left, None),
+            None if is_cut => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
             None => match sound_end(newest.as_ref(), |newest| newest.is_signed(&origin))? {
                 Some(sound) => (sound, None),
                 None => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
             },
         };
-        let mut log =
-            Self { keys, origin, frontier, packer: None, bundles: None, rows: None, nodes: Vec::new() };
+        let mut log = Self {
+            keys,
+            origin,
+            generation,
+            frontier,
+            packer: None,
+            bundles: None,
+            rows: None,
+            nodes: Vec::new(),
+        };
         if let Some(count) = damage {
             log.append_row(&own_event(damage::CHECKPOINT, "damaged", count).encode())?;
         }
@@ -90,8 +105,23 @@ impl<'a> Log<'a> {
     }
 
     /// A log of this size and root, which the caller has verified.
-    pub fn at(keys: Keys, origin: String, frontier: Frontier) -> Self {
-        Self { keys, origin, frontier, packer: None, bundles: None, rows: None, nodes: Vec::new() }
+    pub fn at(keys: Keys, home: &Home, frontier: Frontier) -> Self {
+        let (origin, generation) = (home.origin(), home.generation());
+        Self {
+            keys,
+            origin,
+            generation,
+            frontier,
+            packer: None,
+            bundles: None,
+            rows: None,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// The generation whose log it is.
+    pub fn generation(&self) -> [u8; 16] {
+        self.generation
     }
 
     /// Adds an event: a reveal or a refusal to the bundle, everything else as a row.
@@ -143,8 +173,8 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Stores what was added, and signs the new end.
-    pub fn close(self) -> Result<(), Error> {
+    /// Stores what was added, signs the new end, and says how many events there are then.
+    pub fn close(self) -> Result<u64, Error> {
         let key = self.keys.checkpoints;
         self.close_with(|checkpoint| data_keys::signing_checkpoints_with(key, |key| key.sign(checkpoint)))
     }
@@ -153,7 +183,7 @@ impl<'a> Log<'a> {
     pub fn close_with(
         mut self,
         sign: impl FnOnce(&Checkpoint) -> Result<Signed, Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         self.flush()?;
         if let Some(bundles) = self.bundles {
             bundles.store()?;
@@ -177,7 +207,7 @@ impl<'a> Log<'a> {
         new.finish()?;
         // If the transaction fails, this is not the end that the next one finds.
         LEFT.set(Some(self.frontier));
-        Ok(())
+        Ok(checkpoint.size)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The transaction of a writer's round: everything that waits becomes part of the log, or, without keys, of `audit_pending`.
 
 use hftok_core::audit::event::{Event, Kind, Who};
+use hftok_core::audit::lane::LogEnd;
 use hftok_core::audit::queue::LeftOut;
 use hftok_core::audit::record::{Record, Scratch};
 use pgrx::datum::TimestampWithTimeZone;
@@ -67,7 +68,7 @@ pub fn write(
         log.append(event)?;
         later.note(event);
     }
-    log.close()?;
+    later.log_end = Some(LogEnd { generation: log.generation(), size: log.close()? });
     Ok((later, taken.len() >= pending::PENDING))
 }
 

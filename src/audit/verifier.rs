@@ -8,7 +8,7 @@ use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE, TILE_HEIGHT};
 
 use super::bundles::Bundle;
-use super::checkpoints::StoredCheckpoint;
+use super::checkpoints::{self, StoredCheckpoint};
 use super::eras::Eras;
 use super::nodes::{self, Lost, Nodes, Piece, TileHashes, first_of_tile, tile_of};
 use super::pinned::Bad;
@@ -81,12 +81,17 @@ fn verify_once(from: Option<i64>, to: Option<i64>, pinned: Option<&Note>) -> Res
 /// The newest checkpoint, if hftok has signed it and the events that are there are as many as it says. Where nothing was ever written
 /// there is neither a checkpoint nor anything wrong.
 fn end(eras: &Eras) -> Result<Result<StoredCheckpoint, Option<Bad>>, Error> {
+    // Asked for first: what was committed before is seen after.
+    let known = eras.generation.as_ref().map_or(0, checkpoints::known_size).cast_signed();
     let (newest, last) = StoredCheckpoint::newest_and_last()?;
     let Some(newest) = newest else {
-        return Ok(Err((last > 0).then(|| (1, "there is no checkpoint".into()))));
+        let cut = (known > 0).then(|| (1, format!("the newest events are missing: there were {known}")));
+        return Ok(Err(cut.or_else(|| (last > 0).then(|| (1, "there is no checkpoint".into())))));
     };
     let size = newest.size.cast_signed();
-    Ok(if last > size {
+    Ok(if size < known {
+        Err(Some((size + 1, format!("the newest events are missing: there were {known}"))))
+    } else if last > size {
         Err(Some((size + 1, "it was not written here: the newest checkpoint does not cover it".into())))
     } else if last < size {
         Err(Some((last + 1, format!("the newest events are missing: there were {size}"))))

@@ -326,6 +326,7 @@ impl Writer {
                     queue.told(self.lane, &left_out);
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.failures = 0;
+                    lane.log_end = later.log_end.unwrap_or(lane.log_end);
                     // A caller that asked while more waits than fits a round waits for the rest.
                     lane.answered = if is_rest { lane.answered } else { asked };
                 });

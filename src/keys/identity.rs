@@ -138,6 +138,11 @@ impl Home {
         self.lineage.here(database(), &self.installation)
     }
 
+    /// The random id of its newest generation.
+    pub fn generation(&self) -> [u8; 16] {
+        self.lineage.last().id
+    }
+
     /// The name of its log.
     pub fn origin(&self) -> String {
         origin(self.lineage.last())

@@ -160,7 +160,8 @@ CALL pg_temp.commit_deeds(:last);
 -- An event without a place in the log has no number there either: that it is found is what counts.
 SELECT what, ok, CASE WHEN first_bad IS NULL THEN '' WHEN first_bad = victim THEN 'named' WHEN victim < :last THEN 'another' END AS first_bad,
     regexp_replace(reason, '[0-9]+', 'N', 'g') AS reason, error FROM deeds ORDER BY n;
--- Cut off at its newest end, with an older checkpoint, a log fits: that is noticed only against a head that was kept elsewhere.
+-- Cut off at its newest end, with an older checkpoint, a log fits: that is noticed by the server that wrote it, until it stops, and for ever
+-- against a head that was kept elsewhere.
 CALL pg_temp.await_audit();
 SELECT max(size) AS older FROM hftok_private.audit_checkpoints \gset
 SELECT hftok.put_secret('newer', 'value') IS NOT NULL AS put;
@@ -172,7 +173,7 @@ SET LOCAL hftok.audit_timeout = '50ms';
 DELETE FROM hftok_private.audit WHERE id > :older;
 DELETE FROM hftok_private.audit_bundles WHERE last_id > :older;
 DELETE FROM hftok_private.audit_checkpoints WHERE size > :older;
-SELECT ok, first_bad, reason FROM hftok.verify_audit();
+SELECT ok, regexp_replace(reason, '[0-9]+', 'N') AS reason FROM hftok.verify_audit();
 SELECT ok, regexp_replace(reason, '[0-9]+', 'N') AS reason FROM hftok.verify_audit(p_head => :'head');
 ROLLBACK;
 CALL pg_temp.await_audit();
@@ -193,7 +194,7 @@ SELECT v.ok, v.first_bad = :change AS named, v.reason FROM (VALUES (5, 5), (1, 4
 ROLLBACK;
 -- Found or not, it was looked for, and by whom.
 CALL pg_temp.await_audit();
-SELECT action, outcome, count(*) > 10 AS many FROM hftok.audit_events WHERE kind = 'audit' AND action = 'verify_audit' GROUP BY 1, 2 ORDER BY 2;
+SELECT action, outcome, count(*) > 3 AS many FROM hftok.audit_events WHERE kind = 'audit' AND action = 'verify_audit' GROUP BY 1, 2 ORDER BY 2;
 
 -- Put among the events that are to be written: made up, and one of hftok's own once more, with what protects it. They are told,
 -- as what they are, and secrets and memberships are not held against them.

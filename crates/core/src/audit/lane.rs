@@ -8,11 +8,22 @@ const NONE: u32 = u32::MAX;
 /// A process that waits for a standby says so again within this time, in microseconds.
 const HEARD: i64 = 500_000;
 
+/// The end of a log. A log never becomes shorter, so whoever finds it shorter finds that somebody has cut it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The random id of the generation whose log it is: a database may have another one later.
+    pub generation: [u8; 16],
+    /// The number of events.
+    pub size: u64,
+}
+
 /// The queue of one database.
 #[derive(Clone, Copy)]
 pub struct Lane {
     /// The database; 0 for a free lane.
     pub database: u32,
+    /// The end of its log, as the last committed round has left it.
+    pub log_end: LogEnd,
     /// The process that fetches from it; 0 for none.
     pub writer: i32,
     /// The latch that wakes that process; 0 when there is none.
@@ -56,6 +67,7 @@ pub struct Lane {
 impl Lane {
     /// A lane that nobody has.
     pub(super) const EMPTY: Self = Self {
+        log_end: LogEnd { generation: [0; 16], size: 0 },
         database: 0,
         writer: 0,
         latch: 0,
