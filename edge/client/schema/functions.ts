@@ -20,10 +20,30 @@ export type Functions = {
     Args: { p_role: string };
     Returns: undefined;
   };
-  /** The end of the audit, to be kept outside the database and given to verify_audit(). */
+  /** The proof that the log has only grown since p_head, which audit_head() gave earlier. */
+  audit_consistency: {
+    Args: { p_head: string };
+    Returns: string;
+  };
+  /** The newest checkpoint: how many events there are and the root of their tree, signed. To be kept outside the database, and given to verify_audit() or audit_consistency(). NULL before the first event. */
   audit_head: {
     Args: Record<PropertyKey, never>;
     Returns: string;
+  };
+  /** One event with the proof that it is in the log: whoever has audit_public_key() sees it without the others. */
+  audit_proof: {
+    Args: { p_id: number };
+    Returns: string;
+  };
+  /** The key that checkpoints and proofs are checked with, without hftok (docs/audit-format.md). NULL before the first event. */
+  audit_public_key: {
+    Args: Record<PropertyKey, never>;
+    Returns: string;
+  };
+  /** The log as files that others verify without hftok (docs/audit-format.md), from those that cover event p_from on. Events that were purged have no entries. */
+  audit_tiles: {
+    Args: { p_from?: number };
+    Returns: { path: string | null; content: string | null }[];
   };
   /** Looks at a value as a provider's, and stores nothing. */
   check_credential: {
@@ -69,6 +89,11 @@ export type Functions = {
   explain_token: {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null }[];
+  };
+  /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. */
+  find_audit_events: {
+    Args: { p_from?: string | null; p_to?: string | null; p_user?: string | null; p_object_id?: string | null; p_role?: string | null; p_kind?: string | null };
+    Returns: CompositeTypes["audit_events"][];
   };
   /** The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded. */
   find_secret: {
@@ -125,7 +150,7 @@ export type Functions = {
     Args: { p_secret_id: string };
     Returns: string;
   };
-  /** Removes the events before the first that is not older than p_before, if they verify, and leaves a signed stub so that the rest still does. Says how many they were. */
+  /** Removes events that are older than p_before, 256 at a time, if they verify; the hashes above them stay, so the rest and every older checkpoint still verify. Says how many they were. */
   purge_audit: {
     Args: { p_before: string };
     Returns: number;
@@ -260,7 +285,7 @@ export type Functions = {
     Args: Record<PropertyKey, never>;
     Returns: { kind: string | null; id: string | null; version: number | null; reason: string | null; checked: number | null; failed: number | null }[];
   };
-  /** Holds every event from p_from to p_to against the hash that ties it to the one before, and the end against p_head, which audit_head() gave earlier. That the newest events were cut off is only noticed with p_head. */
+  /** Holds the events from p_from to p_to against the tree, and the tree against the newest checkpoint that hftok has signed and against p_head, which audit_head() gave earlier. ok is NULL when there was nothing to check. That the newest events were cut off is noticed by the server that wrote them, and after its next start only with p_head. */
   verify_audit: {
     Args: { p_from?: number | null; p_to?: number | null; p_head?: string | null };
     Returns: CompositeTypes["verified_audit"];

@@ -13,7 +13,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs: every change, and uses and refusals among the newest 100,000 events. Newest events may be missing for as long as hftok.audit_flush_interval. */
+  /** Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval. */
   audit_events: {
     Row: {
       id: number | null;
