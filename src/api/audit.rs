@@ -87,8 +87,8 @@ fn audit_public_key() -> Result<Option<String>, Error> {
 
 /// One event, and the proof that it is in the log.
 fn audit_proof(p_id: Option<i64>) -> Result<String, Error> {
-    let number = required(p_id, "p_id must not be null")?;
     let caller = audit_reader()?;
+    let number = required(p_id, "p_id must not be null")?;
     let _owner = AsOwner::switch(&caller)?;
     audit::settle();
     proofs::inclusion(number)
@@ -96,8 +96,8 @@ fn audit_proof(p_id: Option<i64>) -> Result<String, Error> {
 
 /// The proof that the log has only grown since a checkpoint.
 fn audit_consistency(p_head: Option<&str>) -> Result<String, Error> {
-    let old = parse_head(required(p_head, "p_head must not be null")?)?;
     let caller = audit_reader()?;
+    let old = parse_head(required(p_head, "p_head must not be null")?)?;
     let _owner = AsOwner::switch(&caller)?;
     audit::settle();
     proofs::consistency(&old)

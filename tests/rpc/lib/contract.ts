@@ -141,7 +141,7 @@ export const operation: Record<string, Group[]> = {
   audit_proof: ["admin", "auditor", "administrator"],
   audit_consistency: ["admin", "auditor", "administrator"],
   audit_tiles: ["admin", "auditor", "administrator"],
-  find_audit_events: ["user", "admin", "auditor"],
+  find_audit_events: ["admin", "auditor", "administrator"],
   purge_audit: ["admin"],
   logging_risks: ["admin", "auditor"],
   public_key: everybody,
