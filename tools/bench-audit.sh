@@ -53,9 +53,8 @@ fill() { # Two sessions, in portions, so that the audit's writer keeps up.
 time_of() { # STATEMENT
     local round
     {
-        echo "SELECT hftok.resolve_hf_token('user-1') IS NULL;"
-        echo '\timing on'
-        for ((round = 0; round < rounds; round++)); do echo "$1;"; done
+        printf '%s\n' "SELECT hftok.resolve_hf_token('user-1') IS NULL;" '\timing on'
+        for ((round = 0; round < rounds; round++)); do printf '%s;\n' "$1"; done
     } >"$scratch/statement.sql"
     psql -XqtA -v ON_ERROR_STOP=1 -f "$scratch/statement.sql" | awk '/^Time:/ { print $2 }' | sort -n |
         awk '{ list[NR] = $1 } END { print NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2 }'
