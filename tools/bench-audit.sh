@@ -40,7 +40,7 @@ fill() { # Two sessions, in portions, so that the audit's writer keeps up.
     local portion=500000 session
     while [ "$(size)" -lt "$events" ]; do
         for session in 1 2; do
-            ask "SELECT count(hftok.resolve_hf_token('user-' || 1 + (n * 7919 + $session) % $users)) FROM generate_series(1, $portion) n" >/dev/null &
+            ask "SELECT count(hftok.resolve_hf_token('user-' || 1 + (n * 7919 + $session) % $users)) FROM generate_series(1::bigint, $portion) n" >/dev/null &
         done
         wait
     done
