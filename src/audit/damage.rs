@@ -9,8 +9,8 @@ use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE_HEIGHT};
 use pgrx::pg_sys::INT8OID;
 
-use super::checkpoints;
 use super::nodes::{self, Lost, Nodes};
+use super::{bounds, checkpoints};
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
 
@@ -90,6 +90,13 @@ fn contiguous_end() -> Result<i64, Error> {
             .pop()
             .unwrap_or_default();
         tile = nodes::tile_of(number);
+    }
+    // The hashes of what was purged may be gone as well: then the log goes on from what is left.
+    if tile == 0
+        && let Some(first) =
+            bounds::first()?.filter(|first| *first == nodes::first_of_tile(nodes::tile_of(*first)))
+    {
+        tile = nodes::tile_of(first);
     }
     loop {
         let leaves = i64::try_from(nodes::leaves_of(tile)?.len()).unwrap_or_default();
