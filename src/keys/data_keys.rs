@@ -247,6 +247,10 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     home.refuse_copy()?;
     let id = wrapped_keys::draw(purpose, &home.identity())?;
     MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)?;
+    // Whoever makes one of the audit's keys makes the other: the writer, which needs both, then never makes one on its own.
+    if purpose == Purpose::Audit {
+        active(Purpose::Checkpoints)?;
+    }
     Ok(id)
 }
 

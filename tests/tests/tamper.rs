@@ -38,8 +38,8 @@ fn verify(client: &mut Client, checked: i64) -> Faults {
         client.query("SELECT kind, id, reason, checked, failed FROM hftok.verify()", &[]).expect("verify()");
     let (last, named) = rows.split_last().expect("a last row");
     assert_eq!(last.get::<_, String>(0), "total");
-    // And the key of the audit.
-    assert_eq!(last.get::<_, Option<i64>>(3), Some(checked + 1), "rows checked");
+    // And the two keys of the audit.
+    assert_eq!(last.get::<_, Option<i64>>(3), Some(checked + 2), "rows checked");
     assert_eq!(last.get::<_, Option<i64>>(4), i64::try_from(named.len()).ok(), "rows failed");
     for row in named {
         assert!(!row.get::<_, String>(2).is_empty(), "a reason");
