@@ -30,7 +30,7 @@ identity = bytes(32)
 for row in given["generations"]:
     identity = hashlib.sha256(field("hftok:database") + identity + field(row["installation"]) + number(row["database_oid"])
         + bytes.fromhex(row["id"].replace("-", "")) + field(row["database_name"]) + number(row["continues"], 8)
-        + bytes.fromhex(row["chain_hash"][2:])).digest()
+        + bytes.fromhex(row["root"][2:])).digest()
 key, row = given["data_key"], given["row"]
 wrapped, sealed = bytes.fromhex(key["wrapped"][2:]), bytes.fromhex(row["sealed"][2:])
 ids = b"\x01" + wrapped[1:5] + number(key["id"])

@@ -89,14 +89,14 @@ fn end(eras: &Eras) -> Result<Result<StoredCheckpoint, Option<Bad>>, Error> {
         return Ok(Err(cut.or_else(|| (last > 0).then(|| (1, "there is no checkpoint".into())))));
     };
     let size = newest.size.cast_signed();
-    Ok(if size < known {
+    Ok(if size < eras.first_own() {
+        Err(Some((size + 1, "the newest events are missing, with that of adopt_database()".into())))
+    } else if size < known {
         Err(Some((size + 1, format!("the newest events are missing: there were {known}"))))
     } else if last > size {
         Err(Some((size + 1, "it was not written here: the newest checkpoint does not cover it".into())))
     } else if last < size {
         Err(Some((last + 1, format!("the newest events are missing: there were {size}"))))
-    } else if size < eras.first_own() {
-        Err(Some((size + 1, "the newest events are missing, with that of adopt_database()".into())))
     } else if !newest.is_signed(&eras.origin)? {
         Err(Some((size, "the newest checkpoint was not signed by hftok".into())))
     } else {
