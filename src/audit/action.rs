@@ -91,8 +91,7 @@ pub fn level(error: &Error) -> Option<&'static str> {
 /// Everything that users can call or read in the schemas hftok and hftok_import, as sql/ defines it: Postgres may refuse it before hftok is asked.
 pub const CALLABLE: &[&str] = include!(concat!(env!("OUT_DIR"), "/callable.rs"));
 
-/// The name of a purge. Its event names the link of the stub that it left: a stub alone may be left over from a purge that
-/// was rolled back.
+/// The name of a purge. Its event names the last event that was removed: only so is a log believed that begins after it.
 pub const PURGE: &str = "purge_audit";
 /// The name of a change that is recorded again because its event was purged.
 pub const CARRIED_OVER: &str = "carried_over";
