@@ -7,7 +7,7 @@
 
 /// The part of the stack that is overwritten: half as much again as the ciphers reach in a release build. Calls that are not inlined
 /// reach deeper.
-const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 12 * 1024 };
+const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 24 * 1024 };
 
 /// Runs what works with a key, and then overwrites the part of the stack that it used.
 #[inline(never)]
