@@ -99,9 +99,13 @@ async function query<Row>(text: string): Promise<Row[]> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
+/** The names of the views: a function that gives rows of one names it as its type. */
+const views = new Set<string>();
+
 function typed(type: string): string {
   if (type.endsWith("[]")) return `${typed(type.slice(0, -2))}[]`;
   const own = type.match(/^hftok\.(\w+)$/);
+  if (own && views.has(own[1])) return `Views["${own[1]}"]["Row"]`;
   if (own) return `CompositeTypes["${own[1]}"]`;
   const scalar = SCALARS[type];
   if (!scalar) throw new Error(`generate_types.ts does not know the type ${type}`);
@@ -155,6 +159,7 @@ export async function generate(): Promise<Record<string, string>> {
   const routines = await query<Routine>(ROUTINES);
   const relations = await query<Relation>(RELATIONS);
   const of = (kind: Relation["kind"]) => relations.filter((it) => it.kind === kind);
+  of("v").forEach(({ name }) => views.add(name));
   return {
     "views.ts": file(
       "The views of schema hftok.",
@@ -168,6 +173,7 @@ ${of("v").map(view).join("")}};
     "functions.ts": file(
       "The functions of schema hftok.",
       `import type { CompositeTypes, Json } from "./database.ts";
+import type { Views } from "./views.ts";
 
 /** The functions that a client can call. */
 export type Functions = {

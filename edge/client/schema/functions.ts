@@ -2,6 +2,7 @@
 // deno-fmt-ignore-file
 
 import type { CompositeTypes, Json } from "./database.ts";
+import type { Views } from "./views.ts";
 
 /** The functions that a client can call. */
 export type Functions = {
@@ -93,7 +94,7 @@ export type Functions = {
   /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. */
   find_audit_events: {
     Args: { p_from?: string | null; p_to?: string | null; p_user?: string | null; p_object_id?: string | null; p_role?: string | null; p_kind?: string | null };
-    Returns: CompositeTypes["audit_events"][];
+    Returns: Views["audit_events"]["Row"][];
   };
   /** The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded. */
   find_secret: {

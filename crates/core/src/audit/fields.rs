@@ -4,7 +4,7 @@
 
 /// The length that says that a text of the shape is absent.
 const ABSENT: u16 = u16::MAX;
-/// A field of the own part begins with one of these, or with [`SHORT`] and its length added.
+/// A field of the own part begins with one of these, or with `SHORT` and its length added.
 pub(super) mod tag {
     /// No field.
     pub const NULL: u8 = 0;
