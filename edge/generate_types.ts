@@ -104,9 +104,9 @@ const views = new Set<string>();
 
 function typed(type: string): string {
   if (type.endsWith("[]")) return `${typed(type.slice(0, -2))}[]`;
-  const own = type.match(/^hftok\.(\w+)$/);
-  if (own && views.has(own[1])) return `Views["${own[1]}"]["Row"]`;
-  if (own) return `CompositeTypes["${own[1]}"]`;
+  const own = type.match(/^hftok\.(\w+)$/)?.[1];
+  if (own && views.has(own)) return `Views["${own}"]["Row"]`;
+  if (own) return `CompositeTypes["${own}"]`;
   const scalar = SCALARS[type];
   if (!scalar) throw new Error(`generate_types.ts does not know the type ${type}`);
   return scalar;

@@ -29,7 +29,8 @@ function files(folder: string): string[] {
 
 Deno.test("no file is too long", () => {
   const lines = (file: string) => Deno.readTextFileSync(file).split("\n").length - 1;
-  const sources = [edge, tests, rpc].flatMap(files);
+  // What npm writes is no source.
+  const sources = [edge, tests, rpc].flatMap(files).filter((file) => !file.endsWith("/package-lock.json"));
   assert.deepEqual(sources.filter((file) => lines(file) > MOST_LINES), []);
 });
 

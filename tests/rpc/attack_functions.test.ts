@@ -70,7 +70,8 @@ function harm({ parameters }: Function): Record<string, unknown> {
   );
   return Object.fromEntries(wanted.map(({ name, type }) => {
     const value = byName[`${name}_${type}`] ?? byName[name];
-    const byType = { text: "x", uuid: secret_id, integer: 1, bigint: 1, jsonb: {}, boolean: true }[type] ?? "x";
+    const byType = { text: "x", uuid: secret_id, integer: 1, bigint: 1, jsonb: {}, boolean: true }[type] ??
+      "x";
     return [name, value ?? byType];
   }));
 }
