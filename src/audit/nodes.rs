@@ -92,8 +92,9 @@ const STEP: i64 = 32 * TILE.cast_signed();
 /// Shows everything that is stored from the tile of one event to the end of that of another, in order.
 pub fn walk(from: i64, to: i64, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
     let mut begin = first_of_tile(tile_of(from));
-    while begin <= to {
-        let end = begin.saturating_add(STEP - 1);
+    let last = first_of_tile(tile_of(to)).saturating_add(TILE.cast_signed() - 1);
+    while begin <= last {
+        let end = begin.saturating_add(STEP - 1).min(last);
         let mut rows = rows::read(begin, end)?.into_iter().peekable();
         bundles::read(begin, end, |bundle| {
             while let Some(row) = rows.next_if(|row| row.number <= bundle.last) {
