@@ -12,7 +12,6 @@ use hftok_core::identity::Identity;
 
 use super::checkpoints::StoredCheckpoint;
 use super::log::{self, Keys, Log};
-use super::own_events::own_event;
 use super::{changes, damage, pending};
 use crate::error::Error;
 use crate::keys::identity::{self, Home};
@@ -45,10 +44,8 @@ pub fn adopt() -> Result<(), Error> {
         let verifier = key.and_then(DataKey::for_checkpoints).map(|key| key.verifier(&origin));
         verifier.is_some_and(|key| key.has_signed(&newest.of(origin.clone()), &newest.signature))
     };
-    let (frontier, damage) = match log::sound_end(newest.as_ref(), |newest| Ok(is_signed(newest)))? {
-        Some(sound) => (sound, None),
-        None => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
-    };
+    let sound = log::sound_end(newest.as_ref(), |newest| Ok(is_signed(newest)))?;
+    let (frontier, damage) = damage::end_of(sound)?;
     // First of all, before anything that can fail: a caller that catches the error goes on in this session.
     changes::adopting();
     let size = i64::try_from(frontier.size()).map_err(|_| Error::Internal("a log is too large"))?;
@@ -57,7 +54,7 @@ pub fn adopt() -> Result<(), Error> {
     wrapped_keys::rewrap(&adopted.keys, &adopted.home.identity())?;
     let audit = adopted.key(Purpose::Audit)?;
     adopted.protect_again(&audit)?;
-    adopted.tell(frontier, damage, &original)?;
+    adopted.tell(frontier, damage.as_deref(), &original)?;
     server_log::write(&format!(
         "hftok: {ADOPT}() is called in database {}, which was a copy of {original}",
         database()
@@ -116,7 +113,7 @@ impl Adopted {
     }
 
     /// The event of the adoption comes right after the original's last, and the first checkpoint of the new log covers both.
-    fn tell(&self, frontier: Frontier, damage: Option<i64>, original: &str) -> Result<(), Error> {
+    fn tell(&self, frontier: Frontier, damage: Option<&[u8]>, original: &str) -> Result<(), Error> {
         let session = Session::acting_for(None);
         let root = frontier.root();
         let event = Event {
@@ -140,8 +137,8 @@ impl Adopted {
         let keys = Keys { audit: self.key(Purpose::Audit)?.id(), checkpoints: key.id() };
         let mut log = Log::at(keys, &self.home, frontier);
         log.append_row(&event.encode())?;
-        if let Some(count) = damage {
-            log.append_row(&own_event(damage::CHECKPOINT, "damaged", count).encode())?;
+        if let Some(event) = damage {
+            log.append_row(event)?;
         }
         log.close_with(|checkpoint| Ok(signer.sign(checkpoint))).map(|_| ())
     }

@@ -10,6 +10,7 @@ use hftok_core::audit::tree::{Frontier, Node, TILE_HEIGHT};
 use pgrx::pg_sys::INT8OID;
 
 use super::nodes::{self, Lost, Nodes};
+use super::own_events::own_event;
 use super::{bounds, checkpoints};
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
@@ -62,8 +63,18 @@ thread_local! {
     static DELETE_CHECKPOINTS: Statement = const { Statement::new(FORGET_CHECKPOINTS, &[INT8OID]) };
 }
 
-/// The end that the log goes on from, and the number of rows that were put out of the way for it, at least 1.
-pub fn end() -> Result<(Frontier, i64), Error> {
+/// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the event that is to tell of it.
+pub fn end_of(sound: Option<Frontier>) -> Result<(Frontier, Option<Vec<u8>>), Error> {
+    match sound {
+        Some(sound) => Ok((sound, None)),
+        None => {
+            end().map(|(frontier, moved)| (frontier, Some(own_event(CHECKPOINT, "damaged", moved).encode())))
+        }
+    }
+}
+
+/// The end of what is left, and the number of rows that were put out of the way for it, at least 1.
+fn end() -> Result<(Frontier, i64), Error> {
     let end = contiguous_end()?;
     let mut moved = 0;
     for statement in [&MOVE_ROWS, &MOVE_ROWS_FAR, &MOVE_BUNDLES, &MOVE_BUNDLES_FAR] {
@@ -72,8 +83,10 @@ pub fn end() -> Result<(Frontier, i64), Error> {
     DELETE_NODES.execute(&[end.into()])?;
     DELETE_CHECKPOINTS.execute(&[end.into()])?;
     let mut nodes = Nodes::default();
-    let peaks = Frontier::peaks_of(end.cast_unsigned()).map(|node| computed(&mut nodes, node));
-    let peaks = peaks.collect::<Result<Vec<Hash>, Error>>()?;
+    // Zeroes stand for a hash that is lost.
+    let peaks = Frontier::peaks_of(end.cast_unsigned())
+        .map(|node| Ok(Lost::or_none(nodes.hash(node))?.unwrap_or_default()))
+        .collect::<Result<Vec<Hash>, Error>>()?;
     let frontier = Frontier::new(end.cast_unsigned(), peaks).ok_or(Error::Internal("a log is too large"))?;
     Ok((frontier, i64::try_from(moved).unwrap_or(i64::MAX).max(1)))
 }
@@ -117,18 +130,6 @@ fn is_plausible(tile: u64) -> Result<bool, Error> {
 
 /// Whether the hash of a tile is stored or follows from its events.
 fn has_node(tile: u64) -> Result<bool, Error> {
-    match Nodes::default().hash(Node { height: TILE_HEIGHT, number: tile }) {
-        Ok(_) => Ok(true),
-        Err(Lost::Gone) => Ok(false),
-        Err(Lost::Error(error)) => Err(error),
-    }
-}
-
-/// The hash of a subtree; zeroes stand for one that is lost.
-fn computed(nodes: &mut Nodes, node: Node) -> Result<Hash, Error> {
-    match nodes.hash(node) {
-        Ok(hash) => Ok(hash),
-        Err(Lost::Gone) => Ok(Hash::default()),
-        Err(Lost::Error(error)) => Err(error),
-    }
+    let hash = Nodes::default().hash(Node { height: TILE_HEIGHT, number: tile });
+    Lost::or_none(hash).map(|hash| hash.is_some())
 }

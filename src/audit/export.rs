@@ -4,7 +4,6 @@
 
 use hftok_core::audit::bundle::Events;
 use hftok_core::audit::leaf::leaf_data;
-use hftok_core::audit::record::Record;
 use hftok_core::audit::tile::{Content, Tile, put_entry};
 
 use super::checkpoints::StoredCheckpoint;
@@ -35,11 +34,8 @@ fn hashes(tile: &Tile) -> Result<Option<Vec<u8>>, Error> {
     let mut nodes = Nodes::default();
     let mut bytes = Vec::with_capacity(32 * usize::from(tile.width));
     for node in tile.nodes() {
-        match nodes.hash(node) {
-            Ok(hash) => bytes.extend_from_slice(&hash),
-            Err(Lost::Gone) => return Ok(None),
-            Err(Lost::Error(error)) => return Err(error),
-        }
+        let Some(hash) = Lost::or_none(nodes.hash(node))? else { return Ok(None) };
+        bytes.extend_from_slice(&hash);
     }
     Ok(Some(bytes))
 }
@@ -64,11 +60,7 @@ fn entries(tile: &Tile) -> Result<Option<Vec<u8>>, Error> {
 /// Adds the leaf data of the events of a row. False where they are damaged.
 fn put_events(bytes: &mut Vec<u8>, piece: &Piece) -> bool {
     match piece {
-        Piece::Row(row) => {
-            let record = row.event().map(|event| event.encode());
-            let record = record.as_deref().and_then(Record::of);
-            record.is_some_and(|record| put_entry(bytes, &leaf_data(record)))
-        }
+        Piece::Row(row) => row.leaf_data().is_some_and(|leaf| put_entry(bytes, &leaf)),
         Piece::Bundle(bundle) => {
             let Some(mut events) = Events::of(&bundle.body) else { return false };
             let mut count = 0;

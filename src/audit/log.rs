@@ -19,7 +19,6 @@ use super::bundles::NewBundles;
 use super::checkpoints::{self, StoredCheckpoint};
 use super::damage;
 use super::nodes::{self, Lost, Nodes};
-use super::own_events::own_event;
 use super::rows::NewRows;
 use super::tables::{table, time};
 use crate::error::Error;
@@ -43,7 +42,7 @@ pub struct Keys {
 }
 
 /// The frontier of a log of this size, by what is stored.
-pub fn frontier_of(size: u64) -> Result<Frontier, Lost> {
+fn frontier_of(size: u64) -> Result<Frontier, Lost> {
     let mut nodes = Nodes::default();
     let peaks = Frontier::peaks_of(size).map(|node| nodes.hash(node)).collect::<Result<_, Lost>>()?;
     Frontier::new(size, peaks).ok_or(Lost::Error(Error::Internal("a log is too large")))
@@ -73,33 +72,21 @@ impl<'a> Log<'a> {
     /// The log at its end. Whoever adds to it holds its tables, so that no other process does.
     pub fn open(keys: Keys) -> Result<Self, Error> {
         let home = identity::home()?;
-        let (origin, generation) = (home.origin(), home.generation());
-        let known = checkpoints::known_size(&generation);
+        let known = checkpoints::known_size(&home.generation());
         let newest = StoredCheckpoint::newest()?;
         let is_cut = newest.as_ref().map_or(0, |newest| newest.size) < known;
         let left = LEFT.take().filter(|left| {
             newest.as_ref().is_some_and(|newest| newest.size == left.size() && newest.root == left.root())
         });
-        let (frontier, damage) = match left {
-            Some(left) => (left, None),
-            None if is_cut => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
-            None => match sound_end(newest.as_ref(), |newest| newest.is_signed(&origin))? {
-                Some(sound) => (sound, None),
-                None => damage::end().map(|(frontier, count)| (frontier, Some(count)))?,
-            },
+        let sound = match left {
+            Some(left) => Some(left),
+            None if is_cut => None,
+            None => sound_end(newest.as_ref(), |newest| newest.is_signed(&home.origin()))?,
         };
-        let mut log = Self {
-            keys,
-            origin,
-            generation,
-            frontier,
-            packer: None,
-            bundles: None,
-            rows: None,
-            nodes: Vec::new(),
-        };
-        if let Some(count) = damage {
-            log.append_row(&own_event(damage::CHECKPOINT, "damaged", count).encode())?;
+        let (frontier, damage) = damage::end_of(sound)?;
+        let mut log = Self::at(keys, &home, frontier);
+        if let Some(event) = damage {
+            log.append_row(&event)?;
         }
         Ok(log)
     }
@@ -232,9 +219,6 @@ pub fn sound_end(
     if !is_signed(newest)? {
         return Ok(None);
     }
-    match frontier_of(size) {
-        Ok(frontier) => Ok(Some(frontier).filter(|frontier| frontier.root() == newest.root)),
-        Err(Lost::Gone) => Ok(None),
-        Err(Lost::Error(error)) => Err(error),
-    }
+    let frontier = Lost::or_none(frontier_of(size))?;
+    Ok(frontier.filter(|frontier| frontier.root() == newest.root))
 }

@@ -39,6 +39,17 @@ pub enum Lost {
     Error(Error),
 }
 
+impl Lost {
+    /// What was found, or `None` where it cannot be had.
+    pub fn or_none<T>(found: Result<T, Self>) -> Result<Option<T>, Error> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Self::Gone) => Ok(None),
+            Err(Self::Error(error)) => Err(error),
+        }
+    }
+}
+
 impl From<Error> for Lost {
     fn from(error: Error) -> Self {
         Self::Error(error)

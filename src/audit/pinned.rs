@@ -22,12 +22,12 @@ pub fn against(pinned: &Note, newest: &StoredCheckpoint) -> Result<Option<Bad>, 
         return Ok(Some(cut_off(newest.size, size)));
     }
     let mut nodes = Nodes::default();
-    match root_at(size, |node| nodes.hash(node)) {
-        Ok(found) if found == root => Ok(None),
-        Ok(_) => Ok(Some((number, "the events up to it are not those of the pinned head".into()))),
-        Err(Lost::Gone) => Ok(Some((number, "the hashes that the pinned head needs are missing".into()))),
-        Err(Lost::Error(error)) => Err(error),
-    }
+    let what = match Lost::or_none(root_at(size, |node| nodes.hash(node)))? {
+        Some(found) if found == root => return Ok(None),
+        Some(_) => "the events up to it are not those of the pinned head",
+        None => "the hashes that the pinned head needs are missing",
+    };
+    Ok(Some((number, what.into())))
 }
 
 /// A log that is shorter than a head that was kept elsewhere.

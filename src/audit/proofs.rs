@@ -3,7 +3,6 @@
 use hftok_core::audit::checkpoint::Note;
 use hftok_core::audit::leaf::{Hash, leaf_data};
 use hftok_core::audit::proof::{consistency_text, inclusion_text};
-use hftok_core::audit::record::Record;
 use hftok_core::audit::tree::{prove_consistency, prove_inclusion};
 
 use super::checkpoints::StoredCheckpoint;
@@ -20,14 +19,14 @@ pub fn head() -> Result<Option<String>, Error> {
 /// A checkpoint as a signed note.
 pub fn note_of(newest: &StoredCheckpoint) -> Result<String, Error> {
     let origin = identity::home()?.origin();
-    let verifier = newest.verifier(&origin)?.ok_or(UNSIGNED)?;
+    let verifier = newest.verifier(&origin)?.ok_or(DAMAGED)?;
     Ok(newest.of(origin).note(&newest.signature, &verifier))
 }
 
 /// The public key of the log, with its name.
 pub fn public_key() -> Result<Option<String>, Error> {
     let Some(newest) = StoredCheckpoint::newest()? else { return Ok(None) };
-    Ok(Some(newest.verifier(&identity::home()?.origin())?.ok_or(UNSIGNED)?.to_string()))
+    Ok(Some(newest.verifier(&identity::home()?.origin())?.ok_or(DAMAGED)?.to_string()))
 }
 
 /// An event with the proof that it is in the log of the newest checkpoint.
@@ -47,7 +46,7 @@ pub fn consistency(old: &Note) -> Result<String, Error> {
     if !pinned::is_own(old)? {
         return Err(Error::BadInput("p_head was not signed by this database"));
     }
-    let newest = StoredCheckpoint::newest()?.ok_or(UNSIGNED)?;
+    let newest = StoredCheckpoint::newest()?.ok_or(DAMAGED)?;
     let note = note_of(&newest)?;
     let mut nodes = Nodes::default();
     let proof = prove_consistency(old.checkpoint.size, newest.size, |node| nodes.hash(node));
@@ -62,9 +61,7 @@ fn leaf_of(number: i64) -> Result<Option<Vec<u8>>, Error> {
     nodes::walk(number, number, |piece| {
         if piece.first() <= number && number <= piece.last() {
             found = match piece {
-                Piece::Row(row) => {
-                    row.event().and_then(|event| Some(leaf_data(Record::of(&event.encode())?)))
-                }
+                Piece::Row(row) => row.leaf_data(),
                 Piece::Bundle(bundle) => bundle.record(number).map(leaf_data),
             };
         }
@@ -75,11 +72,8 @@ fn leaf_of(number: i64) -> Result<Option<Vec<u8>>, Error> {
 
 /// Hashes that must be there.
 fn hashes(proof: Result<Vec<Hash>, Lost>) -> Result<Vec<Hash>, Error> {
-    proof.map_err(|lost| match lost {
-        Lost::Error(error) => error,
-        Lost::Gone => Error::NotAllowed("the audit does not verify: see hftok.verify_audit()"),
-    })
+    Lost::or_none(proof)?.ok_or(DAMAGED)
 }
 
-/// Only damage leaves a checkpoint without a key.
-const UNSIGNED: Error = Error::NotAllowed("the audit does not verify: see hftok.verify_audit()");
+/// Only damage leaves a checkpoint without a key, or a tree without a hash.
+const DAMAGED: Error = Error::NotAllowed("the audit does not verify: see hftok.verify_audit()");

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use hftok_core::audit::event::{Event, Kind, Object, Who};
-use hftok_core::audit::leaf::{Hash, leaf_hash};
+use hftok_core::audit::leaf::{Hash, leaf_data, leaf_hash};
 use hftok_core::audit::record::Record;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -178,6 +178,11 @@ impl Stored {
     /// The hash of the leaf that the row should have.
     pub fn leaf_hash(&self) -> Option<Hash> {
         Some(leaf_hash(Record::of(&self.event()?.encode())?))
+    }
+
+    /// The data of that leaf.
+    pub fn leaf_data(&self) -> Option<Vec<u8>> {
+        Some(leaf_data(Record::of(&self.event()?.encode())?))
     }
 
     /// The event that the row tells, if it can be one. A row that no record can hold was written by somebody else.

@@ -199,16 +199,15 @@ impl Walk {
     fn skip(&mut self, from: u64, to: u64) -> Result<(), Error> {
         let mut nodes = Nodes::default();
         for tile in from..to {
-            let stored = self.stored.hash(tile)?.ok_or(Lost::Gone);
-            match stored.or_else(|_| nodes.hash(Node { height: TILE_HEIGHT, number: tile })) {
-                Ok(hash) => self.tiles.push(hash, |_, _| {}),
-                Err(Lost::Gone) => {
-                    self.bad =
-                        Some((first_of_tile(tile), "the hash of the events from it on is missing".into()));
-                    return Ok(());
-                }
-                Err(Lost::Error(error)) => return Err(error),
-            }
+            let hash = match self.stored.hash(tile)? {
+                Some(hash) => Some(hash),
+                None => Lost::or_none(nodes.hash(Node { height: TILE_HEIGHT, number: tile }))?,
+            };
+            let Some(hash) = hash else {
+                self.bad = Some((first_of_tile(tile), "the hash of the events from it on is missing".into()));
+                return Ok(());
+            };
+            self.tiles.push(hash, |_, _| {});
         }
         self.next = self.next.max(first_of_tile(to.max(from)));
         Ok(())
