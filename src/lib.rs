@@ -27,6 +27,7 @@ pg::call::init::entry_point!(init);
 /// Runs when Postgres loads the library. Without preload nothing is defined: settings would outlive their
 /// meaning, shared memory cannot be had, and pg_upgrade's load check must pass.
 fn init(preloading: bool) {
+    hftok_core::trace::clear_registers_by(pg::registers::clear);
     pg::call::entry::tell_refusals(audit::refused);
     pg::call::entry::limit_values(settings::max_secret_size);
     keys::data_keys::tell_made(audit::changes::data_key_made);

@@ -14,6 +14,7 @@
 
 mod bare;
 pub mod call;
+pub mod registers;
 pub mod rows;
 pub mod server;
 pub mod who;

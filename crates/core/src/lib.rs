@@ -19,6 +19,7 @@
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //! | [`preview`] | what may be shown of a secret |
 //! | [`pace`] | how often something may be done |
+//! | [`trace`] | work with keys, and what is cleared after it |
 //! | [`remark`] | what others say of a credential, without it |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
@@ -38,7 +39,7 @@ pub mod preview;
 pub mod provider;
 pub mod remark;
 pub mod root_key;
-mod trace;
+pub mod trace;
 pub mod walk;
 
 use rand::TryRng;

@@ -1,15 +1,27 @@
-//! Work with keys leaves nothing of them on the stack.
+//! Work with keys leaves nothing of them on the stack, nor in registers, which a signal writes on the stack.
 //!
 //! Ciphers are built and moved on the stack, and the first bytes of an expanded AES key are the key. The ciphers' own wiping
 //! (`zeroize`) is off: it clears two schedules byte by byte, and no copy that a move left behind.
 //!
 //! What must stay true: a cipher lives nowhere but inside [`without_trace`], and reaches no deeper than [`DEPTH`].
 
+use std::sync::OnceLock;
+
 /// The part of the stack that is overwritten: half as much again as the ciphers reach in a release build. Calls that are not inlined
 /// reach deeper.
 const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 24 * 1024 };
 
-/// Runs what works with a key, and then overwrites the part of the stack that it used.
+/// The function that clears the registers.
+static REGISTERS: OnceLock<fn()> = OnceLock::new();
+
+/// Has a function clear the registers after all work with a key; when the library is loaded. It takes `unsafe`, which is not for
+/// this crate.
+pub fn clear_registers_by(clear: fn()) {
+    // Should one be there by now, it is the same.
+    let _ = REGISTERS.set(clear);
+}
+
+/// Runs what works with a key, and then clears the registers and overwrites the part of the stack that it used.
 #[inline(never)]
 pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
     #[inline(never)]
@@ -21,6 +33,10 @@ pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
         work()
     }
     let result = apart(work);
+    // First of all: a signal that comes before writes them where the stack is overwritten.
+    if let Some(clear) = REGISTERS.get() {
+        clear();
+    }
     overwrite();
     result
 }
