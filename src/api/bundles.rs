@@ -8,6 +8,7 @@ use hftok_core::audit::filter::{FilterKey, Key, may_hold as filter_may_hold};
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::record::Scratch;
 use hftok_core::audit::wanted::{Sieve, Wanted};
+use hftok_core::hex;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
@@ -137,12 +138,3 @@ fn cells(number: i64, event: &Event<'_>, leaf: &Hash) -> Cells<23> {
         hex(leaf).into(),
     ])
 }
-
-/// Bytes in hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |digit: u8| char::from(HEX_DIGITS[usize::from(digit)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Hexadecimal digits.
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";

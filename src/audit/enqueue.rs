@@ -238,7 +238,6 @@ fn log(event: &Event<'_>) -> Result<(), Error> {
 /// An event as a line of JSON, with the fields of `audit_events`.
 pub fn line(database: u32, event: &Event<'_>) -> String {
     let Event { object, who, .. } = event;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     json!({ "hftok_audit": {
         "database": database,
         "at": TimestampWithTimeZone::try_from(event.at).ok(),
@@ -249,7 +248,7 @@ pub fn line(database: u32, event: &Event<'_>) -> String {
         "count": event.count,
         "object_id": object.id.map(|id| pgrx::datum::Uuid::from_bytes(id).to_string()),
         "version": object.version,
-        "digest": object.digest.map(hex),
+        "digest": object.digest.map(hftok_core::hex),
         "owner_scope": object.scope,
         "owner_id": object.owner,
         "provider": object.provider,

@@ -180,7 +180,7 @@ impl Home {
 
 /// The name of the log of a generation.
 pub fn origin(generation: &Generation) -> String {
-    let id = generation.id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let id = hftok_core::hex(&generation.id);
     match generation.installation.as_str() {
         "" => format!("hftok/{id}"),
         installation => format!("hftok/{installation}/{id}"),

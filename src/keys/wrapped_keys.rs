@@ -89,7 +89,7 @@ impl WrappedKey {
         let root = ring.find(self.root);
         root.filter(|root| root.fingerprint().fits(&self.root_fingerprint)).ok_or_else(|| Error::WrongRoot {
             id: self.root.get(),
-            fingerprint: self.root_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: hftok_core::hex(&self.root_fingerprint),
             id_taken: root.is_some(),
         })
     }

@@ -65,6 +65,11 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    hex::encode(bytes)
+}
+
 /// Whether a text is a UUID in its usual form, in either case.
 pub fn is_uuid(value: &str) -> bool {
     value.len() == 36

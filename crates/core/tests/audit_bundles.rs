@@ -2,7 +2,7 @@
 //! reading panic.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use hftok_core::audit::bundle::{Events, MAX, Packed, Packer, event};
+use hftok_core::audit::bundle::{Events, MAX, Packed, Packer};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::audit::filter::{Key, may_hold};
 use hftok_core::audit::leaf::{leaf_data, leaf_hash, record_of};
@@ -82,7 +82,7 @@ proptest! {
             let entry = events.next().unwrap();
             prop_assert_eq!(events.leaf(&entry), leaf_hash(Record::of(bytes).unwrap()));
             let mut scratch = Scratch::default();
-            prop_assert_eq!(event(&entry, &mut scratch), Some(drawn.event()));
+            prop_assert_eq!(Event::of(entry.record, &mut scratch), Some(drawn.event()));
         }
         prop_assert!(events.next().is_none() && events.is_done());
     }
@@ -171,7 +171,7 @@ proptest! {
             let Some(mut events) = Events::of(body) else { continue };
             while let Some(entry) = events.next() {
                 events.leaf(&entry);
-                event(&entry, &mut Scratch::default());
+                Event::of(entry.record, &mut Scratch::default());
             }
         }
         record_of(&bytes);
@@ -262,7 +262,7 @@ fn figures() {
         let mut events = Events::of(&body).unwrap();
         let mut scratch = Scratch::default();
         for entry in events.by_ref() {
-            std::hint::black_box(event(&entry, &mut scratch));
+            std::hint::black_box(Event::of(entry.record, &mut scratch));
         }
     });
 }

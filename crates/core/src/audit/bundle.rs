@@ -9,11 +9,11 @@
 
 use std::collections::HashMap;
 
-use super::event::{Event, Kind};
+use super::event::Kind;
 use super::fields::{Field, Reader, put_varint};
 use super::filter::{self, FilterKey, Key, hash_of_field};
 use super::leaf::{Hash, ShapeState};
-use super::record::{Own, Record, Scratch};
+use super::record::{Own, Record};
 use sha2::{Digest, Sha256};
 
 /// The most events of a bundle. A bundle lies within one tile: the events between two multiples of this.
@@ -70,11 +70,6 @@ impl<'a> Packer<'a> {
             count: 0,
             times: (i64::MAX, i64::MIN),
         }
-    }
-
-    /// Whether there is no event in it.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Adds a record, and gives the hash of its leaf. `None`: it is no record, and nothing was added.
@@ -237,9 +232,4 @@ impl Entry<'_> {
     pub fn shape(&self) -> usize {
         self.shape
     }
-}
-
-/// The event of an entry; texts that it has in another form are made in `scratch`.
-pub fn event<'a>(entry: &Entry<'a>, scratch: &'a mut Scratch) -> Option<Event<'a>> {
-    Event::of(entry.record, scratch)
 }
