@@ -1,29 +1,16 @@
 //! A lane: whether its writer has work, is missing or may be started, and how far its records are written and safe.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod queue_bench;
+
 use hftok_core::audit::lane::Lane;
-use hftok_core::audit::queue::{Full, Header, LANES, Party, Queue, Slot};
+use hftok_core::audit::queue::{Full, LANES, Party};
+use queue_bench::{Bench, DATABASE};
 
-const DATABASE: u32 = 5;
-
-/// A queue in which one database has a lane.
-struct Bench {
-    header: Box<Header>,
-    slots: Vec<Slot>,
-    lane: usize,
-}
+/// Slots that a database may have.
+const SHARE: u32 = 32;
 
 impl Bench {
-    fn new() -> Self {
-        let mut header = Box::new(Header::new(32));
-        let lane = header.claim(DATABASE).unwrap();
-        Self { header, slots: vec![Slot::EMPTY; Header::slots(32) as usize], lane }
-    }
-
-    fn queue(&mut self) -> Queue<'_> {
-        Queue { header: &mut self.header, slots: &mut self.slots }
-    }
-
     fn lane(&mut self) -> &mut Lane {
         &mut self.header.lanes[self.lane]
     }
@@ -32,21 +19,11 @@ impl Bench {
         let lane = self.lane;
         self.queue().push(lane, b"x", at)
     }
-
-    fn take(&mut self, most: usize) -> u64 {
-        let lane = self.lane;
-        self.queue().take(lane, most, usize::MAX, &mut Vec::new())
-    }
-
-    fn release(&mut self, end: u64) {
-        let lane = self.lane;
-        self.queue().release(lane, end);
-    }
 }
 
 #[test]
 fn a_writer_is_missing_once_another_attempt_may_be_made() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let lane = bench.lane();
     assert!(lane.lacks_writer(0));
     lane.not_before = 100;
@@ -65,7 +42,7 @@ fn a_writer_is_missing_once_another_attempt_may_be_made() {
 
 #[test]
 fn records_questions_and_what_was_left_out_are_work() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     assert!(!bench.lane().has_work() && !bench.lane().needs_writer(0));
     assert_eq!([bench.lane().call(), bench.lane().call()], [1, 2]);
     bench.lane().answered = 1;
@@ -85,9 +62,9 @@ fn records_questions_and_what_was_left_out_are_work() {
 
 #[test]
 fn whoever_waits_for_a_standby_is_heard_of_for_half_a_second() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let number = bench.push(0).unwrap();
-    let end = bench.take(1);
+    let (end, _) = bench.take(1);
     bench.release(end);
     assert!(bench.lane().want(number, 2000));
     assert_eq!([2000, 501_999, 502_000].map(|now| bench.lane().is_wanted(now)), [true, true, false]);
@@ -103,7 +80,7 @@ fn whoever_waits_for_a_standby_is_heard_of_for_half_a_second() {
 
 #[test]
 fn numbers_and_rounds_say_how_far_it_is() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     for number in 1..=4 {
         assert_eq!(bench.push(0), Ok(number));
     }
@@ -112,7 +89,7 @@ fn numbers_and_rounds_say_how_far_it_is() {
         (lane.accepted(), lane.written(), lane.waiting(), [1, 2, 3, 4].map(|number| lane.round_of(number)))
     };
     assert_eq!(state(&mut bench), (4, 0, 4, [Some(0); 4]), "all with the next round");
-    assert_eq!(bench.take(2), 2);
+    assert_eq!(bench.take(2).0, 2);
     assert_eq!(state(&mut bench), (4, 0, 4, [Some(0), Some(0), Some(1), Some(1)]), "too late for this one");
     bench.release(1);
     assert_eq!(state(&mut bench), (4, 1, 3, [None, Some(1), Some(2), Some(2)]), "one of the two is left");
@@ -127,7 +104,7 @@ fn numbers_and_rounds_say_how_far_it_is() {
 
 #[test]
 fn a_record_is_late_when_the_oldest_came_before_that_time() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let lane = bench.lane;
     assert!(!bench.queue().is_late(lane, i64::MAX), "nothing waits");
     bench.push(50).unwrap();
@@ -137,7 +114,7 @@ fn a_record_is_late_when_the_oldest_came_before_that_time() {
 
 #[test]
 fn nothing_is_accepted_by_a_queue_that_is_closed_or_for_a_database_without_a_lane() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let lane = bench.lane;
     assert_eq!((bench.header.known(DATABASE), bench.header.known(DATABASE + 1)), (Ok(lane), Err(Full)));
     let mut growing = bench.queue().begin(lane, b"x", 0).unwrap();
@@ -152,7 +129,7 @@ fn nothing_is_accepted_by_a_queue_that_is_closed_or_for_a_database_without_a_lan
 /// Somebody may still wait for a record of the database that had the lane before, or hold one that could grow.
 #[test]
 fn a_lane_that_is_given_away_knows_what_was_written() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let lane = bench.lane;
     let mut growing = bench.queue().begin(lane, b"x", 0).unwrap();
     let end = bench.push(0).unwrap();

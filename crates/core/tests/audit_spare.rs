@@ -1,33 +1,18 @@
 //! Records that may be left out, against a model: each is written, counted or told to be left out, and nobody crowds out others.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod queue_bench;
+
 use std::collections::BTreeMap;
 
-use hftok_core::audit::queue::{
-    Full, Header, OneOfMany, PARTIES, Party, Queue, RECORDS_KEPT_MAX, Slot, records,
-};
+use hftok_core::audit::queue::{Full, OneOfMany, PARTIES, Party, RECORDS_KEPT_MAX};
 use proptest::prelude::*;
+use queue_bench::Bench;
 
 const SHARE: u32 = 256;
 const HALF: usize = SHARE as usize / 2;
 
-struct Bench {
-    header: Box<Header>,
-    slots: Vec<Slot>,
-    lane: usize,
-}
-
 impl Bench {
-    fn new() -> Self {
-        let mut header = Box::new(Header::new(SHARE));
-        let lane = header.claim(1).unwrap();
-        Self { header, slots: vec![Slot::EMPTY; Header::slots(SHARE) as usize], lane }
-    }
-
-    fn queue(&mut self) -> Queue<'_> {
-        Queue { header: &mut self.header, slots: &mut self.slots }
-    }
-
     /// A refusal; the record says whose it is, of which kind, and which of them, and the bare one does not say which.
     fn refuse(&mut self, party: u32, kind: u8, which: u32) -> Result<u64, Full> {
         let lane = self.lane;
@@ -42,11 +27,10 @@ impl Bench {
 
     /// The records that a round writes: the party of each, whether the record says which one it is, and its count.
     fn round(&mut self, most: usize) -> Vec<(u32, bool, u32)> {
-        let (lane, mut copy) = (self.lane, Vec::new());
-        let end = self.queue().take(lane, most, usize::MAX, &mut copy);
-        self.queue().release(lane, end);
+        let (end, taken) = self.take(most);
+        self.release(end);
         let party = |bytes: &[u8]| u32::from_be_bytes(*bytes.first_chunk().unwrap());
-        records(&copy).iter().map(|one| (party(&one.bytes), one.bytes.len() > 5, one.count)).collect()
+        taken.iter().map(|one| (party(&one.bytes), one.bytes.len() > 5, one.count)).collect()
     }
 
     fn left_out(&mut self) -> BTreeMap<u32, u64> {
@@ -63,7 +47,7 @@ proptest! {
     fn each_is_told_once(
         steps in proptest::collection::vec((1..5_u32, 0..6_u8, 0..40_u32, 0..30_usize), 1..2000),
     ) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::new(SHARE);
         let mut made: BTreeMap<u32, u64> = BTreeMap::new();
         let mut told = made.clone();
         let mut kept: BTreeMap<u32, usize> = BTreeMap::new();
@@ -96,7 +80,7 @@ proptest! {
     /// A party's records of one kind become few rows a round, and another party's record has room.
     #[test]
     fn a_flood_is_counted_and_stops_nobody(which in proptest::collection::vec((0..4_u8, any::<u32>()), 1..5000)) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::new(SHARE);
         for (kind, which) in &which {
             bench.refuse(1, *kind, *which).ok();
         }
@@ -111,7 +95,7 @@ proptest! {
 
 #[test]
 fn the_first_of_a_kind_are_kept_and_the_rest_is_one_row() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     for round in 0..3 {
         for which in 0..1000 {
             bench.refuse(1, 0, round * 1000 + which).unwrap();
@@ -126,7 +110,7 @@ fn the_first_of_a_kind_are_kept_and_the_rest_is_one_row() {
 
 #[test]
 fn equal_ones_are_counted_in_the_first_of_them() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     for _ in 0..1000 {
         bench.refuse(1, 0, 5).unwrap();
     }
@@ -135,7 +119,7 @@ fn equal_ones_are_counted_in_the_first_of_them() {
 
 #[test]
 fn nobody_has_more_than_they_leave_free() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     // The kinds are new, so that no record is counted in another.
     let fill = |bench: &mut Bench, party: u32| {
         (0..=u8::MAX).take_while(|kind| bench.refuse(party, *kind, 0).is_ok()).count()
@@ -154,7 +138,7 @@ fn nobody_has_more_than_they_leave_free() {
 
 #[test]
 fn whoever_comes_when_there_is_no_place_shares_the_last() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let parties = u32::try_from(PARTIES).unwrap();
     for party in 1..=2 * parties {
         bench.refuse(party, 0, 0).unwrap();

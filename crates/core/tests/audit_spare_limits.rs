@@ -1,9 +1,10 @@
 //! The limits of what is remembered of records that may be left out: kinds, repeated records, and those that nobody was told of.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use hftok_core::audit::queue::{
-    Full, Header, OneOfMany, Party, Queue, RECORDS_KEPT_MAX, Slot, Taken, records,
-};
+mod queue_bench;
+
+use hftok_core::audit::queue::{Full, OneOfMany, Party, RECORDS_KEPT_MAX, Taken};
+use queue_bench::Bench;
 
 /// Slots that a database may have; records that may be left out have half of them.
 const SHARE: u32 = 5120;
@@ -13,44 +14,28 @@ const RECENT: u64 = 8;
 const KINDS: u64 = 64;
 const WHO: Party = Party { login: 1, role: 2 };
 
-struct Bench {
-    header: Box<Header>,
-    slots: Vec<Slot>,
-    lane: usize,
-}
-
 impl Bench {
-    fn new() -> Self {
-        let mut header = Box::new(Header::new(SHARE));
-        let lane = header.claim(1).unwrap();
-        Self { header, slots: vec![Slot::EMPTY; Header::slots(SHARE) as usize], lane }
-    }
-
-    fn queue(&mut self) -> Queue<'_> {
-        Queue { header: &mut self.header, slots: &mut self.slots }
-    }
-
     fn refuse(&mut self, kind: u64, key: u64) -> u64 {
         let lane = self.lane;
         let record = OneOfMany { party: WHO, key, kind, bytes: b"whole", bare: b"bare" };
         self.queue().push_or_count(lane, &record, 0).unwrap()
     }
+}
 
-    fn take(&mut self, most: usize) -> (u64, Vec<Taken>) {
-        let (lane, mut copy) = (self.lane, Vec::new());
-        let end = self.queue().take(lane, most, usize::MAX, &mut copy);
-        (end, records(&copy))
-    }
-
-    fn release(&mut self, end: u64) {
-        let lane = self.lane;
-        self.queue().release(lane, end);
+/// Refuses so many of a kind, each of them another.
+fn refusals() -> impl FnMut(&mut Bench, u64, u32) {
+    let mut key = 0;
+    move |bench, kind, times| {
+        for _ in 0..times {
+            key += 1;
+            bench.refuse(kind, key);
+        }
     }
 }
 
 #[test]
 fn the_last_eight_are_counted_up_when_they_are_repeated() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let numbers: Vec<u64> = (0..=RECENT).map(|key| bench.refuse(key, key)).collect();
     // The first was forgotten for the ninth.
     for key in (1..=RECENT).rev() {
@@ -63,7 +48,7 @@ fn the_last_eight_are_counted_up_when_they_are_repeated() {
 
 #[test]
 fn what_was_taken_is_counted_up_no_more() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let first = bench.refuse(1, 7);
     let (end, _) = bench.take(1);
     let second = bench.refuse(1, 7);
@@ -80,7 +65,7 @@ fn what_was_taken_is_counted_up_no_more() {
 /// The count of a kind goes on until its first record was taken.
 #[test]
 fn a_kind_begins_anew_once_its_first_record_was_taken() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let single = u64::from(RECORDS_KEPT_MAX);
     for key in 0..single + 3 {
         assert_eq!(bench.refuse(1, 100 + key), (key + 1).min(single + 1));
@@ -97,14 +82,8 @@ fn a_kind_begins_anew_once_its_first_record_was_taken() {
 /// A new kind takes the place of one that is over, and otherwise of the one with the fewest.
 #[test]
 fn of_too_many_kinds_the_one_with_the_fewest_is_forgotten() {
-    let mut bench = Bench::new();
-    let mut key = 0;
-    let mut refuse = |bench: &mut Bench, kind: u64, times: u32| {
-        for _ in 0..times {
-            key += 1;
-            bench.refuse(kind, key);
-        }
-    };
+    let mut bench = Bench::new(SHARE);
+    let mut refuse = refusals();
     // All but kind 5 have many, and 5 has two.
     for kind in 1..=KINDS {
         refuse(&mut bench, kind, if kind == 5 { 2 } else { RECORDS_KEPT_MAX });
@@ -129,14 +108,8 @@ fn of_too_many_kinds_the_one_with_the_fewest_is_forgotten() {
 /// A kind whose first record was just taken is over, however many it had; one that waits keeps its place.
 #[test]
 fn a_kind_that_is_over_makes_room_before_one_that_waits() {
-    let mut bench = Bench::new();
-    let mut key = 0;
-    let mut refuse = |bench: &mut Bench, kind: u64, times: u32| {
-        for _ in 0..times {
-            key += 1;
-            bench.refuse(kind, key);
-        }
-    };
+    let mut bench = Bench::new(SHARE);
+    let mut refuse = refusals();
     for kind in 1..=KINDS {
         refuse(&mut bench, kind, if kind == 2 { 1 } else { RECORDS_KEPT_MAX });
     }
@@ -151,7 +124,7 @@ fn a_kind_that_is_over_makes_room_before_one_that_waits() {
 /// A kind has one place, so that nothing of a former count is found again when a writer fails and takes fewer.
 #[test]
 fn a_kind_that_begins_anew_takes_its_own_place() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     for key in 1..=3 {
         bench.refuse(1, key);
     }
@@ -167,7 +140,7 @@ fn a_kind_that_begins_anew_takes_its_own_place() {
 
 #[test]
 fn what_is_told_is_taken_off_and_what_came_since_is_not() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(SHARE);
     let lane = bench.lane;
     let too_long = vec![0; SHARE as usize * 288];
     let fail = |bench: &mut Bench| assert_eq!(bench.queue().push_spare(lane, WHO, &too_long, 0), Err(Full));
