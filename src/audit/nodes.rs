@@ -98,14 +98,14 @@ impl Piece {
 }
 
 /// Tiles that are read at a time.
-const STEP: i64 = 32 * TILE.cast_signed();
+const STEP: u8 = 32;
 
 /// Shows everything that is stored from the tile of one event to the end of that of another, in order.
 pub fn walk(from: i64, to: i64, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
-    let mut begin = first_of_tile(tile_of(from));
-    let last = first_of_tile(tile_of(to)).saturating_add(TILE.cast_signed() - 1);
-    while begin <= last {
-        let end = begin.saturating_add(STEP - 1).min(last);
+    let last = tile_of(to);
+    for tile in (tile_of(from)..=last).step_by(STEP.into()) {
+        let begin = first_of_tile(tile);
+        let end = first_of_tile(last.min(tile + u64::from(STEP) - 1)).saturating_add(TILE.cast_signed() - 1);
         let mut rows = rows::read(begin, end)?.into_iter().peekable();
         bundles::read(begin, end, |bundle| {
             while let Some(row) = rows.next_if(|row| row.number <= bundle.last) {
@@ -116,7 +116,6 @@ pub fn walk(from: i64, to: i64, mut each: impl FnMut(Piece) -> Result<(), Error>
         for row in rows {
             each(Piece::Row(Box::new(row)))?;
         }
-        begin = end.saturating_add(1);
     }
     Ok(())
 }
