@@ -11,8 +11,9 @@ use hftok_core::data_key::{DataKey, Purpose};
 use hftok_core::identity::Identity;
 
 use super::checkpoints::StoredCheckpoint;
+use super::damage::{self, Damage};
 use super::log::{self, Keys, Log};
-use super::{changes, damage, pending};
+use super::{changes, pending};
 use crate::error::Error;
 use crate::keys::identity::{self, Home};
 use crate::keys::{self, data_keys, wrapped_keys};
@@ -54,7 +55,7 @@ pub fn adopt() -> Result<(), Error> {
     wrapped_keys::rewrap(&adopted.keys, &adopted.home.identity())?;
     let audit = adopted.key(Purpose::Audit)?;
     adopted.protect_again(&audit)?;
-    adopted.tell(frontier, damage.as_deref(), &original)?;
+    adopted.tell(frontier, damage, &original)?;
     server_log::write(&format!(
         "hftok: {ADOPT}() is called in database {}, which was a copy of {original}",
         database()
@@ -113,7 +114,7 @@ impl Adopted {
     }
 
     /// The event of the adoption comes right after the original's last, and the first checkpoint of the new log covers both.
-    fn tell(&self, frontier: Frontier, damage: Option<&[u8]>, original: &str) -> Result<(), Error> {
+    fn tell(&self, frontier: Frontier, damage: Option<Damage>, original: &str) -> Result<(), Error> {
         let session = Session::acting_for(None);
         let root = frontier.root();
         let event = Event {
@@ -137,8 +138,8 @@ impl Adopted {
         let keys = Keys { audit: self.key(Purpose::Audit)?.id(), checkpoints: key.id() };
         let mut log = Log::at(keys, &self.home, frontier);
         log.append_row(&event.encode())?;
-        if let Some(event) = damage {
-            log.append_row(event)?;
+        if let Some(damage) = damage {
+            log.append_row(&damage.event())?;
         }
         log.close_with(|checkpoint| Ok(signer.sign(checkpoint))).map(|_| ())
     }

@@ -63,13 +63,21 @@ thread_local! {
     static DELETE_CHECKPOINTS: Statement = const { Statement::new(FORGET_CHECKPOINTS, &[INT8OID]) };
 }
 
-/// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the event that is to tell of it.
-pub fn end_of(sound: Option<Frontier>) -> Result<(Frontier, Option<Vec<u8>>), Error> {
+/// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the damage to tell.
+pub fn end_of(sound: Option<Frontier>) -> Result<(Frontier, Option<Damage>), Error> {
     match sound {
         Some(sound) => Ok((sound, None)),
-        None => {
-            end().map(|(frontier, moved)| (frontier, Some(own_event(CHECKPOINT, "damaged", moved).encode())))
-        }
+        None => end().map(|(frontier, moved)| (frontier, Some(Damage(moved)))),
+    }
+}
+
+/// The number of rows that were put out of the way.
+pub struct Damage(i64);
+
+impl Damage {
+    /// The event that tells of it.
+    pub fn event(&self) -> Vec<u8> {
+        own_event(CHECKPOINT, "damaged", self.0).encode()
     }
 }
 

@@ -85,8 +85,8 @@ impl<'a> Log<'a> {
         };
         let (frontier, damage) = damage::end_of(sound)?;
         let mut log = Self::at(keys, &home, frontier);
-        if let Some(event) = damage {
-            log.append_row(&event)?;
+        if let Some(damage) = damage {
+            log.append_row(&damage.event())?;
         }
         Ok(log)
     }
