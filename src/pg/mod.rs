@@ -1,4 +1,5 @@
-//! Postgres behind small safe types: the only part of the house where `unsafe` lives. It has four rooms.
+//! Postgres behind small safe types: the only part of the house where `unsafe` lives. It has four rooms,
+//! and beside them [`registers`], which is the processor's matter.
 //!
 //! | room | what is in it |
 //! |---|---|

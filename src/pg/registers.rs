@@ -59,6 +59,7 @@ pub fn clear() {
     }
 }
 
-/// Elsewhere the cipher works with general registers, which the next function needs.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub fn clear() {}
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "src/pg/registers.rs has to know which registers ciphers use here, and which of them a C function must keep"
+);
