@@ -1,12 +1,12 @@
 """Verifies proofs without hftok, as docs/audit-format.md says. `verify_proof.py KEY FILE...`: KEY is what audit_public_key() gave, a FILE
 what audit_proof() gave. `verify_proof.py KEY FILE --since HEAD`: FILE is what audit_consistency() gave for what is in HEAD."""
-import base64, sys
-from verify_audit import Key, Unfit, demand, naming, node, sha
+import sys
+from verify_audit import Key, Unfit, demand, naming, node, sha, unbase64
 
 
 def hashes(text):  # and the checkpoint after the blank line
     lines, _, note = ("\n" + text).partition("\n\n")
-    return [base64.b64decode(line, validate=True) for line in lines.split("\n") if line], note
+    return [unbase64(line) for line in lines.split("\n") if line], note
 
 
 def left_of(size):  # the leaves of the left one of a tree's two subtrees: the largest power of two below its size
@@ -39,7 +39,7 @@ def roots_of(old, size, path, known=None):  # of the old log and of the new; `kn
 def event(key, text):
     first, extra, index, rest = text.split("\n", 3)
     demand(first == "c2sp.org/tlog-proof@v1" and extra.startswith("extra ") and index.startswith("index "), "no proof")
-    leaf, index = base64.b64decode(extra[6:], validate=True), int(index[6:])
+    leaf, index = unbase64(extra[6:]), int(index[6:])
     path, note = hashes(rest)
     size, root = key.opened(note)
     demand(index < size and root_with(index, size, sha(b"\0", leaf), path) == root, "not in the log")
