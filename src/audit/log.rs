@@ -1,7 +1,8 @@
 //! The end of the log: where a writer goes on, what it adds, and the checkpoint that it signs.
 //!
 //! Must stay true: a checkpoint is only signed over a tree that the newest checkpoint is the beginning of. Where that cannot be shown,
-//! because somebody has changed the tables, the log goes on, but with an event that says so for ever ([`super::damage`]).
+//! because somebody has changed the tables, the log goes on, but with an event that says so for ever ([`super::damage`]). And a
+//! checkpoint that anybody can see is on disk.
 
 use std::cell::RefCell;
 
@@ -25,6 +26,7 @@ use crate::error::Error;
 use crate::keys::data_keys;
 use crate::keys::identity::{self, Home};
 use crate::pg::rows::append::Append;
+use crate::pg::server::transaction;
 use crate::pg::who::session;
 
 thread_local! {
@@ -192,6 +194,8 @@ impl<'a> Log<'a> {
             signature.as_slice().into(),
         ])?;
         new.finish()?;
+        // Whoever sees a checkpoint may keep it elsewhere, so a crash must not take it.
+        transaction::commit_to_disk();
         // If the transaction fails, this is not the end that the next one finds.
         LEFT.set(Some(self.frontier));
         Ok(checkpoint.size)

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use hftok_tests::answer::{column, one, put};
+use hftok_tests::answer::{adopt, column, one, put};
 use hftok_tests::audit::{WRITER, count, global_token, resolve, rows, settled, verified, waiting, writer};
 use hftok_tests::cluster::{Cluster, signal};
+use hftok_tests::copies::copied;
 use hftok_tests::process::titled;
 use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Answers, Manner, Traffic};
@@ -181,6 +182,32 @@ fn holds(client: &mut Client, what: &str, name: &str, answers: &Answers, due: Op
         .filter(|code| !["53HF1", "53HF2", "57P01", "57P02"].contains(&code.as_str()))
         .collect();
     assert!(other.is_empty(), "{what}: {other:?}");
+}
+
+/// Neither the server's commits nor those of sessions need be on disk here.
+#[test]
+fn a_head_that_was_given_out_outlives_a_crash() {
+    let lazy = Setup::default().durable().setting("synchronous_commit = off");
+    let cluster = lazy.setting("wal_writer_delay = 10s").start();
+    global_token(&mut cluster.database("app"));
+    let holds = |client: &mut Client, head: &str| {
+        let sql = "SELECT ok FROM hftok.verify_audit(p_head => $1)";
+        assert_eq!(one::<Option<bool>>(client, sql, &[&head]), Some(true), "{head}");
+    };
+    for round in 0..3 {
+        let mut client = session(&cluster);
+        resolve(&mut client, &format!("user {round}")).expect("resolves");
+        let head: String = one(&mut client, "SELECT hftok.audit_head()", &[]);
+        Victim::Postmaster.kill(&cluster);
+        holds(&mut session(&cluster), &head);
+    }
+    // No writer signs this one.
+    let mut copy = copied(&cluster, "app", "copy");
+    adopt(&mut copy);
+    let head: String = one(&mut copy, "SELECT hftok.audit_head()", &[]);
+    Victim::Postmaster.kill(&cluster);
+    session(&cluster);
+    holds(&mut cluster.client("postgres", "copy"), &head);
 }
 
 /// The event of a change lies in its own transaction.

@@ -78,6 +78,12 @@ pub fn row_id() -> u64 {
     unsafe { pg_sys::GetCurrentFullTransactionId() }.value
 }
 
+/// Has the commit of the transaction wait until it is on this disk, whatever `synchronous_commit` says.
+pub fn commit_to_disk() {
+    // SAFETY: inside a transaction; sets a variable of this process, which the end of the transaction sets back.
+    unsafe { pg_sys::ForceSyncCommit() };
+}
+
 /// When the transaction began, as now() says it in SQL.
 pub fn begun() -> i64 {
     // SAFETY: reads a variable of this process.
