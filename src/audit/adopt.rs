@@ -10,6 +10,7 @@ use hftok_core::audit::tree::Frontier;
 use hftok_core::data_key::{DataKey, Purpose};
 use hftok_core::identity::Identity;
 
+use super::bundles::Bundle;
 use super::checkpoints::StoredCheckpoint;
 use super::damage::{self, Damage};
 use super::log::{self, Keys, Log};
@@ -46,12 +47,18 @@ pub fn adopt() -> Result<(), Error> {
         verifier.is_some_and(|key| key.has_signed(&newest.of(origin.clone()), &newest.signature))
     };
     let sound = log::sound_end(newest.as_ref(), |newest| Ok(is_signed(newest)))?;
-    let (frontier, damage) = damage::end_of(sound)?;
+    let former = known.first().copied().unwrap_or(here);
+    let is_ours = |bundle: &Bundle| {
+        let Some((mac, sealed)) = bundle.sealed() else { return Ok(false) };
+        Ok(made(&keys, former, &mac, |key| key.bundle(&sealed)))
+    };
+    let own = || damage::shown(|checkpoint| Ok(is_signed(checkpoint)), is_ours);
+    let (frontier, damage) = damage::end_of(sound, own)?;
     // First of all, before anything that can fail: a caller that catches the error goes on in this session.
     changes::adopting();
     let size = i64::try_from(frontier.size()).map_err(|_| Error::Internal("a log is too large"))?;
     let home = identity::adopt(lineage, size, frontier.root())?;
-    let adopted = Adopted { keys, former: known.first().copied().unwrap_or(here), home };
+    let adopted = Adopted { keys, former, home };
     wrapped_keys::rewrap(&adopted.keys, &adopted.home.identity())?;
     let audit = adopted.key(Purpose::Audit)?;
     adopted.protect_again(&audit)?;
@@ -99,18 +106,13 @@ impl Adopted {
         let transaction = transaction::row_id();
         pending::put_pending(waiting.iter().map(|pending| {
             let is_protected = pending.protection.is_some_and(|protection| {
-                self.made(&protection, |key| key.protect(pending.transaction, &pending.event))
+                made(&self.keys, self.former, &protection, |key| {
+                    key.protect(pending.transaction, &pending.event)
+                })
             });
             let event = pending.event.as_slice();
             (event, is_protected.then(|| key.protect(transaction, event)))
         }))
-    }
-
-    /// Whether the original made a hash.
-    fn made(&self, mac: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> bool {
-        let key = key_of(mac).and_then(|id| self.keys.iter().find(|key| key.id() == id));
-        let key = key.and_then(|key| key.for_audit());
-        key.is_some_and(|key| same(mac, &make(key.under(self.former))))
     }
 
     /// The event of the adoption comes right after the original's last, and the first checkpoint of the new log covers both.
@@ -143,6 +145,13 @@ impl Adopted {
         }
         log.close_with(|checkpoint| Ok(signer.sign(checkpoint))).map(|_| ())
     }
+}
+
+/// Whether the original made a hash, with one of its keys under its identity.
+fn made(keys: &[DataKey], former: Identity, mac: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> bool {
+    let key = key_of(mac).and_then(|id| keys.iter().find(|key| key.id() == id));
+    let key = key.and_then(|key| key.for_audit());
+    key.is_some_and(|key| same(mac, &make(key.under(former))))
 }
 
 /// A fault of this program, not of anybody's data.

@@ -24,8 +24,13 @@ const COLUMNS: &[Oid] =
 const READ: &CStr =
     c"SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, b.body, b.body_hash, b.mac
     FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
+/// Reads the newest bundles without their events, which no hash over a row needs.
+const NEWEST: &CStr =
+    c"SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, ''::bytea, b.body_hash, b.mac
+    FROM hftok_private.audit_bundles b ORDER BY b.last_id DESC LIMIT 1000";
 
 thread_local! {
+    static READ_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
     static READ_BUNDLES: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
 }
 
@@ -93,6 +98,16 @@ impl Bundle {
         Some((Mac::try_from(self.mac.as_slice()).ok()?, sealed))
     }
 
+    /// Whether this database has made the hash over the row, as the database that it is now.
+    pub fn is_ours(&self) -> Result<bool, Error> {
+        let Some((mac, sealed)) = self.sealed() else { return Ok(false) };
+        match data_keys::was_made(&mac, |key| key.bundle(&sealed)) {
+            // A row may name any key, also one that nobody has.
+            Err(Error::WrongRoot { .. }) => Ok(false),
+            made => made,
+        }
+    }
+
     /// Whether the body is the one whose hash the row has.
     pub fn has_its_body(&self) -> bool {
         bundle::body_hash(&self.body)[..] == self.body_hash
@@ -102,6 +117,16 @@ impl Bundle {
 /// Shows the bundles that end between two numbers, in order.
 pub fn read(from: i64, to: i64, mut each: impl FnMut(Bundle) -> Result<(), Error>) -> Result<(), Error> {
     READ_BUNDLES.read(&[from.into(), to.into()], |row| each(Bundle::read(row)?)).map(|_| ())
+}
+
+/// The newest of the last thousand bundles that a condition holds for, without its events.
+pub fn newest_that(mut holds: impl FnMut(&Bundle) -> Result<bool, Error>) -> Result<Option<Bundle>, Error> {
+    for bundle in READ_NEWEST.read(&[], Bundle::read)? {
+        if holds(&bundle)? {
+            return Ok(Some(bundle));
+        }
+    }
+    Ok(None)
 }
 
 /// Bundles that are being added.

@@ -15,6 +15,10 @@ use crate::pg::who::session::database;
 /// Finds the newest checkpoint.
 const NEWEST: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
     ORDER BY c.size DESC LIMIT 1";
+/// Finds the newest ones.
+const NEWEST_MANY: &CStr =
+    c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+    ORDER BY c.size DESC LIMIT 1000";
 /// Finds both at one moment: a writer that commits between two statements would look like damage.
 const END: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature, l.last FROM (SELECT greatest(
         (SELECT max(a.id) FROM hftok_private.audit a), (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0) AS last) l
@@ -32,6 +36,7 @@ const TIDY: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.ctid
 
 thread_local! {
     static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
+    static FIND_MANY: Statement = const { Statement::new(NEWEST_MANY, &[]) };
     static FIND_END: Statement = const { Statement::new(END, &[]) };
     static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
     static DELETE_OLD: Statement = const { Statement::new(TIDY, &[]) };
@@ -88,6 +93,18 @@ impl StoredCheckpoint {
         let verifier = self.verifier(origin)?;
         Ok(verifier.is_some_and(|key| key.has_signed(&self.of(origin.to_owned()), &self.signature)))
     }
+}
+
+/// The newest of the last thousand checkpoints that a condition holds for.
+pub fn newest_that(
+    mut holds: impl FnMut(&StoredCheckpoint) -> Result<bool, Error>,
+) -> Result<Option<StoredCheckpoint>, Error> {
+    for checkpoint in FIND_MANY.read(&[], |row| Ok(StoredCheckpoint::read(row)))?.into_iter().flatten() {
+        if holds(&checkpoint)? {
+            return Ok(Some(checkpoint));
+        }
+    }
+    Ok(None)
 }
 
 /// The greatest number that an event has. Nobody reaches the upper bound by counting.

@@ -1,7 +1,8 @@
 //! Going on where somebody has changed the log: its end is no longer what hftok has signed.
 //!
 //! Nothing that is there is removed, and nothing is signed in silence: the event that the caller adds stands in the log for ever, and
-//! `verify_audit()` names it. Rows that stand beyond a gap get a negative number, so that they are not in the way.
+//! `verify_audit()` names it. Rows that stand beyond a gap, or beyond all that hftok can show to be its own, get a negative number, so
+//! that they are not in the way and no checkpoint covers them.
 
 use std::ffi::CStr;
 
@@ -9,9 +10,11 @@ use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE_HEIGHT};
 use pgrx::pg_sys::INT8OID;
 
+use super::bounds;
+use super::bundles::{self, Bundle};
+use super::checkpoints::{self, StoredCheckpoint};
 use super::nodes::{self, Lost, Nodes};
 use super::own_events::own_event;
-use super::{bounds, checkpoints};
 use crate::error::Error;
 use crate::pg::rows::sql::{Run, Statement};
 
@@ -63,12 +66,26 @@ thread_local! {
     static DELETE_CHECKPOINTS: Statement = const { Statement::new(FORGET_CHECKPOINTS, &[INT8OID]) };
 }
 
-/// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the damage to tell.
-pub fn end_of(sound: Option<Frontier>) -> Result<(Frontier, Option<Damage>), Error> {
+/// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the damage to tell. `own` says
+/// up to which event the log is shown to be hftok's, 0 where nothing shows it.
+pub fn end_of(
+    sound: Option<Frontier>,
+    own: impl FnOnce() -> Result<u64, Error>,
+) -> Result<(Frontier, Option<Damage>), Error> {
     match sound {
         Some(sound) => Ok((sound, None)),
-        None => end().map(|(frontier, moved)| (frontier, Some(Damage(moved)))),
+        None => end(own()?).map(|(frontier, moved)| (frontier, Some(Damage(moved)))),
     }
+}
+
+/// Up to which event a checkpoint or a bundle shows the log to be hftok's.
+pub fn shown(
+    is_signed: impl FnMut(&StoredCheckpoint) -> Result<bool, Error>,
+    is_ours: impl FnMut(&Bundle) -> Result<bool, Error>,
+) -> Result<u64, Error> {
+    let signed = checkpoints::newest_that(is_signed)?.map_or(0, |newest| newest.size);
+    let bundled = bundles::newest_that(is_ours)?.map_or(0, |newest| newest.last.max(0).cast_unsigned());
+    Ok(signed.max(bundled))
 }
 
 /// The number of rows that were put out of the way.
@@ -82,8 +99,9 @@ impl Damage {
 }
 
 /// The end of what is left, and the number of rows that were put out of the way for it, at least 1.
-fn end() -> Result<(Frontier, i64), Error> {
-    let end = contiguous_end()?;
+fn end(own: u64) -> Result<(Frontier, i64), Error> {
+    let own = if own == 0 { i64::MAX } else { i64::try_from(own).unwrap_or(i64::MAX) };
+    let end = contiguous_end(own)?;
     let mut moved = 0;
     for statement in [&MOVE_ROWS, &MOVE_ROWS_FAR, &MOVE_BUNDLES, &MOVE_BUNDLES_FAR] {
         moved += statement.execute(&[end.into()])?;
@@ -100,9 +118,9 @@ fn end() -> Result<(Frontier, i64), Error> {
 }
 
 /// The last event before the first gap after the newest event that the log can hold. Rows that stand where no log of ours can have
-/// come to are passed over.
-fn contiguous_end() -> Result<i64, Error> {
-    let last = checkpoints::last()?;
+/// come to are passed over, and so are those beyond `own`.
+fn contiguous_end(own: i64) -> Result<i64, Error> {
+    let last = checkpoints::last()?.min(own);
     let mut number = last;
     let mut tile = nodes::tile_of(number);
     while tile > 0 && !(is_plausible(tile)? && has_node(tile - 1)?) {
@@ -120,7 +138,7 @@ fn contiguous_end() -> Result<i64, Error> {
         tile = nodes::tile_of(first);
     }
     loop {
-        let leaves = i64::try_from(nodes::leaves_of(tile)?.len()).unwrap_or_default();
+        let leaves = i64::try_from(nodes::leaves_until(tile, last)?.len()).unwrap_or_default();
         let end = nodes::first_of_tile(tile) - 1 + leaves;
         if leaves < 1 << TILE_HEIGHT || end >= last {
             return Ok(end);

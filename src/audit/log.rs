@@ -16,7 +16,7 @@ use hftok_core::data_key::DataKeyId;
 use hftok_core::random;
 use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, TIMESTAMPTZOID};
 
-use super::bundles::NewBundles;
+use super::bundles::{Bundle, NewBundles};
 use super::checkpoints::{self, StoredCheckpoint};
 use super::damage;
 use super::nodes::{self, Lost, Nodes};
@@ -85,7 +85,11 @@ impl<'a> Log<'a> {
             None if is_cut => None,
             None => sound_end(newest.as_ref(), |newest| newest.is_signed(&home.origin()))?,
         };
-        let (frontier, damage) = damage::end_of(sound)?;
+        let own = || {
+            let is_signed = |checkpoint: &StoredCheckpoint| checkpoint.is_signed(&home.origin());
+            damage::shown(is_signed, Bundle::is_ours).map(|shown| shown.max(known))
+        };
+        let (frontier, damage) = damage::end_of(sound, own)?;
         let mut log = Self::at(keys, &home, frontier);
         if let Some(damage) = damage {
             log.append_row(&damage.event())?;

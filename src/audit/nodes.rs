@@ -132,11 +132,17 @@ pub fn first_of_tile(tile: u64) -> i64 {
 
 /// The leaves of a tile, from its first event on, up to the first that is not there.
 pub fn leaves_of(tile: u64) -> Result<Vec<Hash>, Error> {
+    leaves_until(tile, i64::MAX)
+}
+
+/// The same without what ends after an event.
+pub fn leaves_until(tile: u64, until: i64) -> Result<Vec<Hash>, Error> {
     let first = first_of_tile(tile);
-    let last = first + TILE.cast_signed() - 1;
+    let last_of_tile = first + TILE.cast_signed() - 1;
+    let last = last_of_tile.min(until);
     let mut leaves = Vec::new();
     let mut next = Some(first);
-    walk(first, last, |piece| {
+    walk(first, last_of_tile, |piece| {
         if piece.last() > last || next != Some(piece.first()) {
             next = None;
             return Ok(());

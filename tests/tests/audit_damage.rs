@@ -34,6 +34,12 @@ fn stored(client: &mut Client) -> i64 {
 /// Does a deed while there is no writer, and sees the audit go on after it; gives the session.
 #[track_caller]
 fn goes_on_after(cluster: &Cluster, name: &str, deed: &str) -> Client {
+    goes_on(cluster, name, deed, false)
+}
+
+/// The same, perhaps with a restart in between, after which no memory tells how long the log was.
+#[track_caller]
+fn goes_on(cluster: &Cluster, name: &str, deed: &str, restarts: bool) -> Client {
     let mut client = cluster.database(name);
     global_token(&mut client);
     client
@@ -48,6 +54,10 @@ fn goes_on_after(cluster: &Cluster, name: &str, deed: &str) -> Client {
     without_writer(cluster);
     client.batch_execute(deed).unwrap_or_else(|error| panic!("{name}: {error:?}"));
     let left = stored(&mut client);
+    if restarts {
+        cluster.restart();
+        client = cluster.client("postgres", name);
+    }
 
     resolve(&mut client, "after").expect("resolves");
     settled(&mut client);
@@ -128,6 +138,32 @@ fn rows_beyond_the_end_are_put_out_of_the_way() {
         + &row("size + 1000")
         + "INSERT INTO hftok_private.audit_nodes VALUES (8, 3, sha256('x')), (100, 3, sha256('x')), (8, 9223372036854775807, '')";
     assert_eq!(aside(&mut goes_on_after(&cluster, "taken", &taken)), 4);
+}
+
+/// A row at the very next number would pass for the next event, and a bundle for the next events.
+#[test]
+fn what_was_forged_at_the_next_number_is_no_event() {
+    let cluster = Cluster::start_default();
+    let (row, bundle) = (
+        row("size + 1"),
+        "INSERT INTO hftok_private.audit_bundles
+            SELECT (SELECT max(size) FROM hftok_private.audit_checkpoints) + count, count, first_at, last_at, filter_key, filter,
+                body, body_hash, mac FROM hftok_private.audit_bundles ORDER BY last_id LIMIT 1;",
+    );
+    let both = format!("{row}{}", bundle.replace("+ count", "+ 1 + count"));
+    for (name, deed, count) in [("row", row.as_str(), 1), ("bundle", bundle, 1), ("both", &both, 2)] {
+        for restarts in [false, true] {
+            let mut client = goes_on(&cluster, &format!("{name}_{restarts}"), deed, restarts);
+            assert_eq!(aside(&mut client), count, "{name} {restarts}");
+        }
+    }
+    // Where the checkpoints tell less than there was, bundles tell how far the log went.
+    let older = "DELETE FROM hftok_private.audit_checkpoints; INSERT INTO hftok_private.audit_checkpoints TABLE older";
+    let mut client = goes_on(&cluster, "older", &format!("{both}{older}"), true);
+    let forged = "SELECT count(*) FROM hftok_private.audit WHERE id > 0 AND action = 'status'";
+    assert_eq!(one::<i64>(&mut client, forged, &[]), 0, "it is no event");
+    let bundles = "SELECT count(*) FROM hftok_private.audit_bundles WHERE last_id < 0";
+    assert_eq!(one::<i64>(&mut client, bundles, &[]), 1, "those that hftok wrote stay");
 }
 
 #[test]
