@@ -88,6 +88,11 @@ BEGIN
         greatest(make_interval(secs => (audit ->> 'oldest_age')::float8 / 1e6), clock_timestamp() - min(p.at), '0')
     INTO status.audit_waiting, status.audit_lag
     FROM hftok_private.audit_pending p;
+    IF (audit ->> 'held_up')::boolean THEN
+        status.audit_trouble := coalesce(
+            hftok_private.audit_trouble((audit ->> 'process')::int),
+            CASE WHEN status.audit_writer IN ('failing', 'blocked') THEN 'the server''s log says what keeps the writer' END);
+    END IF;
     RETURN status;
 END
 $$;

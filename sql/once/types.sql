@@ -51,6 +51,7 @@ CREATE TYPE hftok.server_status AS (
     audit_writer text,
     audit_waiting bigint,
     audit_lag interval,
+    audit_trouble text,
     installation text
 );
 COMMENT ON TYPE hftok.server_status IS 'The state of the server, as status() shows it.';

@@ -243,12 +243,14 @@ fn audit_state() -> Result<String, Error> {
                 _ if lane.is_blocked => "blocked",
                 _ => "running",
             };
-            (writer, lane.waiting(), queue.oldest(at).map(|oldest| session::steady() - oldest))
+            let is_held_up = lane.is_blocked || lane.failures > 0;
+            let age = queue.oldest(at).map(|oldest| session::steady() - oldest);
+            (writer, lane.waiting(), age, is_held_up, lane.writer)
         })
     });
-    let (writer, waiting, age) = match state {
-        None => ("none", 0, None),
-        Some(None) => ("idle", 0, None),
+    let (writer, waiting, age, is_held_up, process) = match state {
+        None => ("none", 0, None, false, 0),
+        Some(None) => ("idle", 0, None, false, 0),
         Some(Some(state)) => state,
     };
     Ok(json!({
@@ -256,6 +258,8 @@ fn audit_state() -> Result<String, Error> {
         "writer": if session::is_standby() { "log" } else { writer },
         "waiting": waiting,
         "oldest_age": age,
+        "held_up": is_held_up,
+        "process": process,
     })
     .to_string())
 }

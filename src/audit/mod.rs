@@ -43,6 +43,7 @@ mod round;
 pub mod rows;
 mod standbys;
 mod tables;
+mod trouble;
 pub mod usage;
 pub mod verifier;
 pub mod writer;

@@ -20,7 +20,7 @@ use hftok_core::keyring_state::State;
 use super::batch::Batch;
 use super::effects::PendingEffects;
 use super::standbys::Standbys;
-use super::{enqueue, round, tables};
+use super::{enqueue, round, tables, trouble};
 use crate::error::{Error, Report};
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
@@ -35,6 +35,8 @@ const COUNT_WAIT_MAX: Duration = Duration::from_secs(60);
 const TURN_TIME: Duration = Duration::from_millis(250);
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
 const BATCH_RECORDS_MAX: usize = 4096;
+/// The same while somebody holds its tables: a round that comes to nothing leaves its rows behind, as dead ones.
+const BLOCKED_RECORDS_MAX: usize = 16;
 /// The most that a round allocates for them: copies of their bytes, the events read from them, and their order.
 const ROUND_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two looks into the table without a call.
@@ -42,7 +44,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many wait, or something lies in the table, the writer goes on without a pause.
 const BUSY_RECORDS_MIN: u64 = 256;
 /// A wait for a lock that is longer is told in the server's log.
-const LOCK_WAIT_TOLD: Duration = Duration::from_secs(1);
+const LOCK_WAIT_TOLD: Duration = Duration::from_millis(500);
 /// A writer that is told to end waits this long for sessions that are ending too.
 const SESSIONS_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -127,7 +129,7 @@ fn main(argument: u64) {
 /// Writes events into the server's log that can no longer be written where they belong.
 fn log_orphans(Assignment { lane, database, .. }: Assignment) {
     let mut copy = Vec::new();
-    while let Ok(RoundRecords { batch, end, .. }) = take(lane, &mut copy) {
+    while let Ok(RoundRecords { batch, end, .. }) = take(lane, BATCH_RECORDS_MAX, &mut copy) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -161,14 +163,14 @@ pub fn log_all_orphans() {
     }
 }
 
-/// Copies the waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
+/// Copies so many waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
 /// a round.
-fn take(lane: usize, copy: &mut Vec<Slot>) -> Result<RoundRecords, Error> {
+fn take(lane: usize, records_max: usize, copy: &mut Vec<Slot>) -> Result<RoundRecords, Error> {
     copy.clear();
     copy.try_reserve(2 * BATCH_RECORDS_MAX).map_err(|_| Error::NoMemory)?;
     memory::look_for(ROUND_BYTES)?;
     let taken = audit_queue::with(|queue| {
-        (queue.take(lane, BATCH_RECORDS_MAX, 2 * BATCH_RECORDS_MAX, copy), queue.left_out(lane))
+        (queue.take(lane, records_max, 2 * BATCH_RECORDS_MAX, copy), queue.left_out(lane))
     });
     let (end, left_out) = taken.unwrap_or_default();
     Ok(RoundRecords { batch: Batch::of(records(copy)), end, left_out })
@@ -278,8 +280,9 @@ impl Writer {
         let (since, is_told) = *self.blocked.get_or_insert_with(|| (Instant::now(), false));
         if !is_told && since.elapsed() > LOCK_WAIT_TOLD {
             self.blocked = Some((since, true));
+            let trouble = trouble::named().unwrap_or_else(|| "see pg_locks".into());
             server_log::write(&format!(
-                "hftok: the audit of database {} waits for a lock on its tables that somebody holds (see pg_locks)",
+                "hftok: the audit of database {} waits for a lock on its tables: {trouble}",
                 self.database
             ));
         }
@@ -313,14 +316,15 @@ impl Writer {
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let RoundRecords { batch, end, left_out } =
-            take(self.lane, &mut self.copy).map_err(|error| self.complain(&error.report(|| false)))?;
+        let records_max = if self.blocked.is_some() { BLOCKED_RECORDS_MAX } else { BATCH_RECORDS_MAX };
+        let RoundRecords { batch, end, left_out } = take(self.lane, records_max, &mut self.copy)
+            .map_err(|error| self.complain(&error.report(|| false)))?;
         let is_open = matches!(keys::state(), State::Open { .. });
         let keys = is_open.then(round::keys).flatten();
         self.has_left = !is_open;
         match worker_transaction::run(|| round::write(keys, &batch, &left_out, !self.has_passed)) {
             Ok((mut later, is_more)) => {
-                let is_rest = is_more || batch.events.len() + batch.usage.len() >= BATCH_RECORDS_MAX;
+                let is_rest = is_more || batch.events.len() + batch.usage.len() >= records_max;
                 self.standbys.written(end);
                 audit_queue::with(|queue| {
                     queue.told(self.lane, &left_out);
@@ -359,8 +363,9 @@ impl Writer {
 
     /// Writes into the log, since there is nobody else to tell.
     fn complain(&self, report: &Report) {
+        let trouble = trouble::named().map(|trouble| format!(": {trouble}")).unwrap_or_default();
         server_log::write(&format!(
-            "hftok: the audit of database {} could not be written and is tried again: {}",
+            "hftok: the audit of database {} could not be written and is tried again: {}{trouble}",
             self.database, report.message
         ));
     }

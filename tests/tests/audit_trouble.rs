@@ -149,3 +149,59 @@ fn a_keyring_that_is_read_for_ever_stops_no_audit() {
     answer.expect("a writer was started");
     assert_eq!(rows(&mut client, "kind = 'reveal' AND actor_user = 'meanwhile'"), 1);
 }
+
+/// The trouble that status() tells of.
+fn trouble(client: &mut Client) -> String {
+    one::<Option<String>>(client, "SELECT audit_trouble FROM hftok.status()", &[]).unwrap_or_default()
+}
+
+/// Whoever may write to the tables of the audit can hold the numbers that come next.
+#[test]
+fn who_holds_the_next_number_is_named_and_gets_no_event_in() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    for (end, aside) in [("ROLLBACK", 0), ("COMMIT", 50)] {
+        let mut holder = cluster.client("postgres", "app");
+        let process: i32 = one(&mut holder, "SELECT pg_backend_pid()", &[]);
+        holder
+            .batch_execute(
+                "BEGIN; INSERT INTO hftok_private.audit_bundles
+                 SELECT c.size + n, 1, now(), now(), '', '', '', '', '' FROM generate_series(1, 50) n,
+                    (SELECT max(size) AS size FROM hftok_private.audit_checkpoints) c",
+            )
+            .expect("INSERT");
+        let begin = Instant::now();
+        resolve(&mut client, "meanwhile").expect("accepted");
+        let named = format!("process {process} of role postgres has written to hftok_private.audit_bundles");
+        wait_until("status() names the session", 2, || trouble(&mut client).contains(&named));
+        wait_until("the server's log does", 2, || cluster.log().contains(&named));
+        println!("named after {:?}", begin.elapsed());
+        holder.batch_execute(end).expect("the end");
+        settled(&mut client);
+        assert_eq!(trouble(&mut client), "", "{end}");
+        let strangers = "SELECT count(*) FROM hftok_private.audit_bundles WHERE last_id < 0";
+        assert_eq!(one::<i64>(&mut client, strangers, &[]), aside, "{end}: they are no events");
+    }
+    assert_eq!(rows(&mut client, "actor_user = 'meanwhile'"), 2);
+}
+
+#[test]
+fn an_index_that_refuses_events_is_named() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    let mut dba = cluster.client("postgres", "app");
+    let last: i64 = one(&mut dba, "SELECT max(size) FROM hftok_private.audit_checkpoints", &[]);
+    dba.batch_execute(&format!(
+        "CREATE UNIQUE INDEX stranger ON hftok_private.audit_bundles (count) WHERE last_id > {last}"
+    ))
+    .expect("CREATE INDEX");
+    resolve(&mut client, "first").expect("resolves");
+    settled(&mut client);
+    assert_eq!(trouble(&mut client), "", "nothing is refused yet");
+    resolve(&mut client, "second").expect("accepted");
+    let named = "(DROP INDEX hftok_private.stranger)";
+    wait_until("status() names the index", 5, || trouble(&mut client).contains(named));
+    wait_until("the server's log does", 5, || cluster.log().contains(named));
+    dba.batch_execute("DROP INDEX hftok_private.stranger").expect("DROP INDEX");
+    settled(&mut client);
+    assert_eq!(rows(&mut client, "actor_user = 'second'"), 1);
+    verified(&mut client);
+}

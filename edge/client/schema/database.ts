@@ -57,6 +57,7 @@ export type CompositeTypes = {
     audit_writer: string | null;
     audit_waiting: number | null;
     audit_lag: string | null;
+    audit_trouble: string | null;
     installation: string | null;
   };
   /** The result of verifying the audit: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
