@@ -8,7 +8,8 @@ use super::input::{admit_plaintext, required};
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::statement;
-use crate::pg::rows::sql::{HandedOn, Parameter, Run, Statement};
+use crate::pg::rows::columns::HandedOn;
+use crate::pg::rows::sql::{Parameter, Run, Statement};
 use crate::pg::rows::strangers::{Reading, change_row, read_row, read_rows};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
@@ -186,7 +187,7 @@ impl Source {
         ];
         let made = {
             let _owner = AsOwner::switch(caller)?;
-            let each = |row: &crate::pg::rows::sql::Row<'_>| {
+            let each = |row: &crate::pg::rows::columns::Row<'_>| {
                 let reading = Reading { row: row.must(3)?, opening: row.get(4), types: row.must(5)? };
                 Ok((row.must(1)?, row.must(2)?, reading, row.must(6)?, row.must(7)?, row.must(8)?))
             };

@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use super::identity::is_administrator;
 use crate::error::Error;
 use crate::pg::call::entry::export;
-use crate::pg::rows::sql::{HandedOn, Run, Statement};
+use crate::pg::rows::columns::HandedOn;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 

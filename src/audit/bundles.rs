@@ -15,7 +15,8 @@ use super::tables::{table, time};
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] =

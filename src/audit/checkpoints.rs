@@ -8,7 +8,8 @@ use hftok_core::data_key::DataKeyId;
 
 use crate::error::Error;
 use crate::keys::data_keys;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::audit_queue;
 use crate::pg::who::session::database;
 

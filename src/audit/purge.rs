@@ -13,7 +13,8 @@ use pgrx::pg_sys::{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use super::action::{CARRIED_OVER, PURGE};
 use super::{bounds, changes, nodes, verifier};
 use crate::error::Error;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::who::session::Session;
 use crate::settings;
 

@@ -14,7 +14,8 @@ use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
 
 use crate::error::Error;
 use crate::keys;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::server::transaction::{self, End};
 use crate::pg::who::session::database;
 

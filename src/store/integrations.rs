@@ -10,7 +10,8 @@ use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::call::json::Jsonb;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::store::secrets::{self, Secret};
 
 /// Gives its id and what the audit fingerprints.

@@ -13,9 +13,10 @@ use pgrx::pg_sys::UUIDOID;
 use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
+use crate::pg::rows::columns::Row;
 use crate::pg::rows::scan::{Expected, FoundRow, Reader};
 use crate::pg::rows::snapshot::LatestSnapshot;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::rows::texts::Texts;
 use crate::pg::who::session;
 

@@ -11,8 +11,9 @@ use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
 use crate::keys::data_keys;
+use crate::pg::rows::columns::Row;
 use crate::pg::rows::lock;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::sql::{Run, Statement};
 use crate::settings;
 use crate::store::owner_lock;
 

@@ -9,7 +9,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
 use crate::keys::data_keys;
-use crate::pg::rows::sql::Row;
+use crate::pg::rows::columns::Row;
 use crate::pg::rows::texts::Texts;
 
 /// A sealed value where it lies.

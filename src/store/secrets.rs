@@ -15,7 +15,8 @@ use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::keys::data_keys;
-use crate::pg::rows::sql::{Row, Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::sql::{Run, Statement};
 use crate::pg::rows::texts::Texts;
 use crate::settings;
 

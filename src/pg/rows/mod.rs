@@ -1,6 +1,7 @@
 //! Rows: reading, writing and locking them, and what a session remembers of where they are.
 
 pub mod append;
+pub mod columns;
 pub mod lock;
 pub mod new_row;
 mod prefetch;

@@ -5,17 +5,16 @@
 //! meanwhile; and it assigns a transaction id where none is needed, which fails on a standby.
 //!
 //! What must stay true: the text of a statement is a constant, values only ever reach it as parameters, no row
-//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: values of a row are [`Owned`], and
-//! what is made of them is `Send`, which Postgres' own pointers are not.
+//! outlives the closure it is handed to, and nothing that lies in SPI's memory leaves it: values of a row are
+//! [`Owned`](super::columns::Owned), and what is made of them is `Send`, which Postgres' own pointers are not.
 
 use std::cell::Cell;
 use std::ffi::CStr;
-use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
+use pgrx::{IntoDatum, pg_sys};
 
+use super::columns::{HandedOn, Row};
 use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 use crate::pg::server::memory;
@@ -51,115 +50,6 @@ impl Parameter {
     /// For code beside this file that runs statements of its own.
     pub(in crate::pg) fn datum(&self) -> Option<pg_sys::Datum> {
         self.0
-    }
-}
-
-/// Types whose values lie in memory of their own once they were read.
-pub trait Owned: FromDatum {
-    /// The value; `None` too when there is no memory for it, which [`memory::admit`] tells.
-    ///
-    /// # Safety
-    /// As for [`FromDatum::from_datum`].
-    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a value of the SQL type that `Self` stands for.
-        unsafe { Self::from_datum(datum, is_null) }
-    }
-}
-
-/// Types whose values outlive SPI.
-macro_rules! owned {
-    ($($kind:ty),*) => { $(impl Owned for $kind {})* };
-}
-
-owned!(bool, i32, i64, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
-
-impl Owned for String {
-    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a text. The slice, which lies in the row or in a
-        // detoasted copy, is copied before either can go.
-        unsafe { <&str>::from_datum(datum, is_null) }
-            .and_then(|text| memory::copy_of_text(text).inspect_err(|_| memory::note_need()).ok())
-    }
-}
-
-impl Owned for Vec<u8> {
-    unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
-        if is_null {
-            return None;
-        }
-        let value = datum.cast_mut_ptr::<pg_sys::varlena>();
-        // SAFETY: the caller keeps to `FromDatum`: this is a bytea, and not NULL. The slice lies in the row or in a detoasted copy, and is
-        // copied before either can go; a detoasted copy was made here, so nothing else points into it.
-        unsafe {
-            let whole = pg_sys::pg_detoast_datum_packed(value);
-            let copy = memory::copy_of_bytes(varlena::varlena_to_byte_slice(whole));
-            if whole != value {
-                pg_sys::pfree(whole.cast());
-            }
-            copy.inspect_err(|_| memory::note_need()).ok()
-        }
-    }
-}
-
-/// A row, while it is being looked at.
-pub struct Row<'a> {
-    /// A row of SPI's result.
-    tuple: pg_sys::HeapTuple,
-    /// The columns of that result.
-    description: pg_sys::TupleDesc,
-    /// The row is gone when SPI is disconnected.
-    life: PhantomData<&'a ()>,
-}
-
-impl Row<'_> {
-    /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
-    pub fn get<T: Owned>(&self, column: i32) -> Option<T> {
-        let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `run` is walking through; SPI answers a column
-        // that doesn't exist by NULL.
-        unsafe {
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
-            T::copy_of(datum, is_null)
-        }
-    }
-
-    /// The value of a column that is declared NOT NULL.
-    pub fn must<T: Owned>(&self, column: i32) -> Result<T, Error> {
-        self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
-    }
-}
-
-/// A composite value as a statement gave it.
-pub struct HandedOn(pg_sys::Datum);
-
-impl Row<'_> {
-    /// The first column as a composite value, to be given on unchanged.
-    fn hand_on(&self) -> Result<HandedOn, Error> {
-        let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through, while SPI is connected. A composite
-        // value is of variable length (-1) and passed by reference (false); it is copied into the memory that was current when SPI
-        // was connected: that of the function that is running.
-        unsafe {
-            let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
-            if is_null {
-                return Err(Error::Internal("a composite value is NULL"));
-            }
-            Ok(HandedOn(pg_sys::SPI_datumTransfer(value, false, -1)))
-        }
-    }
-}
-
-impl IntoDatum for HandedOn {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(self.0)
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::RECORDOID
-    }
-
-    fn is_compatible_with(_other: pg_sys::Oid) -> bool {
-        true
     }
 }
 
@@ -342,7 +232,7 @@ impl Spi {
             .map(|at| {
                 // SAFETY: the table has `count` rows.
                 let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
-                let made = each(&Row { tuple, description, life: PhantomData });
+                let made = each(&Row::of(tuple, description));
                 memory::admit().and(made)
             })
             .collect()

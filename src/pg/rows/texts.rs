@@ -3,7 +3,7 @@
 use pgrx::datum::Array;
 use pgrx::{FromDatum, pg_sys};
 
-use super::sql::Owned;
+use super::columns::Owned;
 
 /// Texts, with [`NONE`] in the place of each that is NULL: pgrx would unwind, and one row that somebody edited would stop whatever
 /// reads all of them.
