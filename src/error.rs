@@ -214,6 +214,14 @@ pub enum Error {
     /// A rule of ours was broken.
     #[error("internal error")]
     Internal(&'static str),
+    /// A statement of ours and the code that runs it do not fit together.
+    #[error("internal error")]
+    Statement {
+        /// Its place in the source.
+        name: &'static str,
+        /// The rule that was broken.
+        trouble: &'static str,
+    },
 }
 
 /// The thing that was not found.

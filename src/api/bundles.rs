@@ -1,7 +1,5 @@
 //! Bundles of the audit, for SQL that reads them.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::bundle::Events;
 use hftok_core::audit::event::Event;
 use hftok_core::audit::filter::{FilterKey, Key, may_hold as filter_may_hold};
@@ -10,26 +8,16 @@ use hftok_core::audit::record::Scratch;
 use hftok_core::audit::wanted::{Sieve, Wanted};
 use hftok_core::hex;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use super::audit::audit_reader;
 use crate::error::Error;
 use crate::pg::call::entry::export;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
-use crate::pg::rows::sql::Statement;
 use crate::pg::server::memory;
 use crate::pg::who::as_owner::AsOwner;
 
 export!(unpacked, may_hold, find_audit_events);
-
-/// Events that fit every condition that is given.
-const FOUND: &CStr = c"SELECT r.* FROM hftok_private.events_found($1, $2, $3, $4, $5, $6) r";
-
-thread_local! {
-    static FIND_EVENTS: Statement = const {
-        Statement::planned_anew(FOUND, &[TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID])
-    };
-}
 
 /// Events of the audit by what is asked most often.
 fn find_audit_events(
@@ -42,14 +30,15 @@ fn find_audit_events(
 ) -> Result<RowSet, Error> {
     let caller = audit_reader()?;
     let _owner = AsOwner::switch(&caller)?;
-    FIND_EVENTS.hand_on_all(&[
-        p_from.into(),
-        p_to.into(),
-        p_user.into(),
-        p_object_id.into(),
-        p_role.into(),
-        p_kind.into(),
-    ])
+    let asked = Asked {
+        from: p_from.into(),
+        to: p_to.into(),
+        user: p_user.into(),
+        object_id: p_object_id.into(),
+        role: p_role.into(),
+        kind: p_kind.into(),
+    };
+    FIND_EVENTS.hand_on_all(&asked.in_order())
 }
 
 /// Whether a bundle may hold what is looked for.
@@ -137,4 +126,11 @@ fn cells(number: i64, event: &Event<'_>, leaf: &Hash) -> Cells<23> {
         object.digest.map(hex).into(),
         hex(leaf).into(),
     ])
+}
+
+statement! {
+    /// Events that fit every condition that is given.
+    planned_anew FIND_EVENTS: Asked {
+        from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT,
+    } = "SELECT r.* FROM hftok_private.events_found($from, $to, $user, $object_id, $role, $kind) r";
 }

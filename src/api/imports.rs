@@ -2,37 +2,20 @@
 
 use pgrx::datum::Uuid;
 use pgrx::pg_sys;
-use pgrx::pg_sys::{BOOLOID, OIDOID, TEXTOID};
 
 use super::input::{admit_plaintext, required};
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::statement;
 use crate::pg::rows::columns::HandedOn;
-use crate::pg::rows::sql::{Parameter, Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::{Parameter, Run};
 use crate::pg::rows::strangers::{Reading, change_row, read_row, read_rows};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::table_owner::{Admitted, stranger};
 
 export!(import_keys, import_row, import_empty, import_vault_names, import_vault_value);
-
-thread_local! {
-    static OF_TABLE: Statement = const { Statement::new(
-        c"SELECT s.keys, s.held_keys, s.reading, s.opening, s.types, s.emptying, s.reads, s.writes
-            FROM hftok_private.import_statements($1::pg_catalog.regclass, $2::pg_catalog.name, $3::pg_catalog.name,
-                $4::pg_catalog.name, $5::pg_catalog.name, $6::pg_catalog.name, $7, $8, $9) s",
-        &[OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID, BOOLOID],
-    ) };
-    static OF_VAULT: Statement = const { Statement::new(
-        c"SELECT s.names, s.reading, s.reads FROM hftok_private.import_vault_statements($1::pg_catalog.regclass) s",
-        &[OIDOID],
-    ) };
-    static ROW: Statement = const { Statement::new(
-        c"SELECT ROW(true, $1, $2, $3, $4, $5)::hftok_import.imported_row",
-        &[TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID],
-    ) };
-}
 
 /// The keys of a table's rows, the last one first, and whether the column is NULL there; or of those only that hold something.
 fn import_keys(
@@ -174,27 +157,25 @@ impl Source {
         let role = caller.role();
         let stranger = stranger(caller, names.table)?;
         let [open, provider, owner, model] = names.others.each_ref().map(Option::as_deref);
-        let parameters = [
-            names.table.into(),
-            names.column.as_str().into(),
-            names.key.as_str().into(),
-            provider.into(),
-            owner.into(),
-            model.into(),
-            open.into(),
-            role.into(),
-            stranger.is_some().into(),
-        ];
-        let made = {
-            let _owner = AsOwner::switch(caller)?;
-            let each = |row: &crate::pg::rows::columns::Row<'_>| {
-                let reading = Reading { row: row.must(3)?, opening: row.get(4), types: row.must(5)? };
-                Ok((row.must(1)?, row.must(2)?, reading, row.must(6)?, row.must(7)?, row.must(8)?))
-            };
-            OF_TABLE.read(&parameters, each)?.pop()
+        let asked = Asked {
+            table: names.table.into(),
+            column: names.column.as_str().into(),
+            key: names.key.as_str().into(),
+            provider: provider.into(),
+            owner: owner.into(),
+            model: model.into(),
+            open: open.into(),
+            role: role.into(),
+            is_strangers: stranger.is_some().into(),
         };
-        let (keys, held_keys, reading, emptying, reads, writes) =
-            made.ok_or(Error::Internal("a statement that gives one row gave none"))?;
+        let (keys, held_keys, reading, emptying, reads, writes) = {
+            let _owner = AsOwner::switch(caller)?;
+            OF_TABLE.read_single(&asked.in_order(), |row| {
+                let (keys, held_keys) = (row.next()?, row.next()?);
+                let reading = Reading { row: row.next()?, opening: row.next()?, types: row.next()? };
+                Ok((keys, held_keys, reading, row.next()?, row.next()?, row.next()?))
+            })?
+        };
         Ok(Self { names, role, stranger, keys, held_keys, reading, emptying, reads, writes })
     }
 
@@ -228,6 +209,23 @@ impl Source {
 /// Statements for Supabase's Vault, whose view has a layout that is known.
 fn of_vault(caller: &Caller, view: pg_sys::Oid) -> Result<(String, String, Vec<i16>), Error> {
     let _owner = AsOwner::switch(caller)?;
-    let made = OF_VAULT.read(&[view.into()], |row| Ok((row.must(1)?, row.must(2)?, row.must(3)?)))?.pop();
-    made.ok_or(Error::Internal("a statement that gives one row gave none"))
+    OF_VAULT.read_single(&[view.into()], |row| Ok((row.next()?, row.next()?, row.next()?)))
+}
+
+statement! {
+    /// The statements over a table, made of names that the catalog has.
+    OF_TABLE: Asked {
+        table: OID, column: TEXT, key: TEXT, provider: TEXT, owner: TEXT, model: TEXT, open: TEXT,
+        role: OID, is_strangers: BOOL,
+    } =
+        "SELECT s.keys, s.held_keys, s.reading, s.opening, s.types, s.emptying, s.reads, s.writes
+        FROM hftok_private.import_statements($table::pg_catalog.regclass, $column::pg_catalog.name, $key::pg_catalog.name,
+            $provider::pg_catalog.name, $owner::pg_catalog.name, $model::pg_catalog.name, $open, $role, $is_strangers) s";
+
+    /// The statements over a Vault's view.
+    OF_VAULT(OID) =
+        "SELECT s.names, s.reading, s.reads FROM hftok_private.import_vault_statements($1::pg_catalog.regclass) s";
+
+    /// A row that was read, on its way to SQL.
+    ROW(TEXT, TEXT, TEXT, TEXT, TEXT) = "SELECT ROW(true, $1, $2, $3, $4, $5)::hftok_import.imported_row";
 }

@@ -1,12 +1,11 @@
 //! The state of hftok, for those who run it and for the application's administrators.
 
-use std::ffi::CStr;
-
 use super::identity::is_administrator;
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::rows::columns::HandedOn;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 
@@ -16,12 +15,6 @@ export!(status);
 const READERS: [&str; 3] = ["hftok_admin", "hftok_auditor", "hftok_service"];
 /// May call it because some of them are administrators. Whom it was granted to otherwise may see it.
 const USERS: &str = "hftok_user";
-/// Run as hftok_owner, whose tables it counts.
-const LOOK: &CStr = c"SELECT hftok_private.look_at_server()";
-
-thread_local! {
-    static LOOK_AT_SERVER: Statement = const { Statement::new(LOOK, &[]) };
-}
 
 /// Version, keys, counts and audit in one row.
 fn status() -> Result<HandedOn, Error> {
@@ -34,4 +27,9 @@ fn status() -> Result<HandedOn, Error> {
     }
     let _owner = AsOwner::switch(&caller)?;
     LOOK_AT_SERVER.hand_on(&[])
+}
+
+statement! {
+    /// Run as hftok_owner, whose tables it counts.
+    LOOK_AT_SERVER() = "SELECT hftok_private.look_at_server()";
 }

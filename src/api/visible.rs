@@ -3,14 +3,12 @@
 //! What must stay true: who reads is asked here and never an argument, and nothing of a reader's statement comes in. So neither
 //! conditions nor statistics of theirs meet a row that they may not see. Which rows belong to a user stands in `sql/`.
 
-use std::ffi::CStr;
 use std::thread::LocalKey;
-
-use pgrx::pg_sys::TEXTOID;
 
 use super::identity::{identity_if_any, is_administrator};
 use crate::error::Error;
 use crate::pg::call::entry::export;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::row_set::{HandOn, RowSet};
 use crate::pg::rows::sql::Statement;
 use crate::pg::who::as_owner::AsOwner;
@@ -24,34 +22,6 @@ export!(
     visible_usage,
     visible_audit_events
 );
-
-/// Credentials that one user may see.
-const CREDENTIALS: &CStr = c"SELECT r.* FROM hftok_private.credentials_of($1) r";
-/// Members of the user's organisations.
-const MEMBERS: &CStr = c"SELECT r.* FROM hftok_private.members_of($1) r";
-/// Administrators, for one of them.
-const ADMINISTRATORS: &CStr = c"SELECT r.* FROM hftok_private.administrators_of($1) r";
-/// The user's integrations, and those that are shared with them.
-const INTEGRATIONS: &CStr = c"SELECT r.* FROM hftok_private.integrations_of($1) r";
-/// Usage of the user's secrets.
-const USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_of($1) r";
-/// Events about what is the user's.
-const EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_events_of($1) r";
-/// Usage for those who may see all of it.
-const ALL_USAGE: &CStr = c"SELECT r.* FROM hftok_private.usage_rows r";
-/// Events for those who may see all of them.
-const ALL_EVENTS: &CStr = c"SELECT r.* FROM hftok_private.audit_rows r";
-
-thread_local! {
-    static READ_CREDENTIALS: Statement = const { Statement::new(CREDENTIALS, &[TEXTOID]) };
-    static READ_MEMBERS: Statement = const { Statement::new(MEMBERS, &[TEXTOID]) };
-    static READ_ADMINISTRATORS: Statement = const { Statement::new(ADMINISTRATORS, &[TEXTOID]) };
-    static READ_INTEGRATIONS: Statement = const { Statement::new(INTEGRATIONS, &[TEXTOID]) };
-    static READ_USAGE: Statement = const { Statement::new(USAGE, &[TEXTOID]) };
-    static READ_EVENTS: Statement = const { Statement::new(EVENTS, &[TEXTOID]) };
-    static READ_ALL_USAGE: Statement = const { Statement::new(ALL_USAGE, &[]) };
-    static READ_ALL_EVENTS: Statement = const { Statement::new(ALL_EVENTS, &[]) };
-}
 
 /// The caller's credentials, those of their organisations, and global ones for administrators.
 fn visible_credentials() -> Result<RowSet, Error> {
@@ -103,4 +73,30 @@ fn seen_by_caller_or_administrator(
     }
     let _owner = AsOwner::switch(&caller)?;
     read_all.hand_on_all(&[])
+}
+
+statement! {
+    /// Credentials that one user may see.
+    READ_CREDENTIALS(TEXT) = "SELECT r.* FROM hftok_private.credentials_of($1) r";
+
+    /// Members of the user's organisations.
+    READ_MEMBERS(TEXT) = "SELECT r.* FROM hftok_private.members_of($1) r";
+
+    /// Administrators, for one of them.
+    READ_ADMINISTRATORS(TEXT) = "SELECT r.* FROM hftok_private.administrators_of($1) r";
+
+    /// The user's integrations, and those that are shared with them.
+    READ_INTEGRATIONS(TEXT) = "SELECT r.* FROM hftok_private.integrations_of($1) r";
+
+    /// Usage of the user's secrets.
+    READ_USAGE(TEXT) = "SELECT r.* FROM hftok_private.usage_of($1) r";
+
+    /// Events about what is the user's.
+    READ_EVENTS(TEXT) = "SELECT r.* FROM hftok_private.audit_events_of($1) r";
+
+    /// Usage for those who may see all of it.
+    READ_ALL_USAGE() = "SELECT r.* FROM hftok_private.usage_rows r";
+
+    /// Events for those who may see all of them.
+    READ_ALL_EVENTS() = "SELECT r.* FROM hftok_private.audit_rows r";
 }

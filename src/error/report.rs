@@ -96,6 +96,9 @@ impl Error {
                 report(b"58000", "nothing was sealed").detail(sentence(&error.to_string()))
             }
             Error::Internal(what) => report(b"XX000", "internal error in hftok").detail(what.to_owned()),
+            Error::Statement { name, trouble } => {
+                report(b"XX000", "internal error in hftok").detail(format!("{name}: {trouble}"))
+            }
         }
     }
 }

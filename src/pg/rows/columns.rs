@@ -1,7 +1,9 @@
 //! The rows that a statement gives, and the values of their columns.
 //!
-//! What must stay true: a value that was read owns its memory, because SPI's is gone when the statement is done.
+//! What must stay true: a value that was read owns its memory, because SPI's is gone when the statement is done. Columns are read
+//! in their order, and all of them: a column more or less in the text or in the code is an error that names the statement.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -59,24 +61,70 @@ impl Owned for Vec<u8> {
 
 /// A row, while it is being looked at.
 pub struct Row<'a> {
+    /// The statement that gave it, for errors.
+    statement: &'static str,
     /// A row of SPI's result.
     tuple: pg_sys::HeapTuple,
     /// The columns of that result.
     description: pg_sys::TupleDesc,
+    /// The number of the column that was read last; 0 before the first.
+    last: Cell<i32>,
     /// The row is gone when SPI is disconnected.
     life: PhantomData<&'a ()>,
 }
 
+/// Types that a column can be read as: those that are [`Owned`] where it is never NULL, and an `Option` of them where it may be.
+pub trait Column: Sized {
+    /// Takes the next column of the row.
+    fn next_of(row: &Row<'_>) -> Result<Self, Error>;
+}
+
+impl<T: Owned> Column for Option<T> {
+    fn next_of(row: &Row<'_>) -> Result<Self, Error> {
+        row.advance()
+    }
+}
+
+impl<T: Owned> Column for T {
+    fn next_of(row: &Row<'_>) -> Result<Self, Error> {
+        row.advance()?.ok_or_else(|| row.trouble("a column that is never NULL is NULL"))
+    }
+}
+
 impl Row<'_> {
     /// A row of the result that the statement run last gave, which the caller keeps.
-    pub(super) fn of(tuple: pg_sys::HeapTuple, description: pg_sys::TupleDesc) -> Self {
-        Self { tuple, description, life: PhantomData }
+    pub(super) fn of(
+        statement: &'static str,
+        tuple: pg_sys::HeapTuple,
+        description: pg_sys::TupleDesc,
+    ) -> Self {
+        Self { statement, tuple, description, last: Cell::new(0), life: PhantomData }
+    }
+
+    /// The value of the next column, from the first.
+    pub fn next<T: Column>(&self) -> Result<T, Error> {
+        T::next_of(self)
+    }
+
+    /// The value of the next column, or `None` for NULL. The value owns its memory.
+    fn advance<T: Owned>(&self) -> Result<Option<T>, Error> {
+        let column = self.last.get() + 1;
+        if column > self.width() {
+            return Err(self.trouble("more columns are read than it gives"));
+        }
+        self.last.set(column);
+        let mut is_null = false;
+        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through, and it has this column.
+        unsafe {
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
+            Ok(T::copy_of(datum, is_null))
+        }
     }
 
     /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
     pub fn get<T: Owned>(&self, column: i32) -> Option<T> {
         let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `run` is walking through; SPI answers a column
+        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through; SPI answers a column
         // that doesn't exist by NULL.
         unsafe {
             let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
@@ -86,7 +134,28 @@ impl Row<'_> {
 
     /// The value of a column that is declared NOT NULL.
     pub fn must<T: Owned>(&self, column: i32) -> Result<T, Error> {
-        self.get(column).ok_or(Error::Internal("a column that is never NULL is NULL"))
+        self.get(column).ok_or_else(|| self.trouble("a column that is never NULL is NULL"))
+    }
+
+    /// The number of columns.
+    fn width(&self) -> i32 {
+        // SAFETY: the description belongs to the result that `Spi::rows` is walking through, which SPI keeps until it is
+        // disconnected.
+        unsafe { (*self.description).natts }
+    }
+
+    /// Refuses a row of which only some columns were read: those may be others than the code takes them for.
+    pub(super) fn admit_reading(&self) -> Result<(), Error> {
+        let last = self.last.get();
+        if last == 0 || last == self.width() {
+            return Ok(());
+        }
+        Err(self.trouble("fewer columns are read than it gives"))
+    }
+
+    /// The error that names the statement.
+    fn trouble(&self, trouble: &'static str) -> Error {
+        Error::Statement { name: self.statement, trouble }
     }
 }
 
@@ -103,7 +172,7 @@ impl Row<'_> {
         unsafe {
             let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
             if is_null {
-                return Err(Error::Internal("a composite value is NULL"));
+                return Err(self.trouble("a composite value is NULL"));
             }
             Ok(HandedOn(pg_sys::SPI_datumTransfer(value, false, -1)))
         }

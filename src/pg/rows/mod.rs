@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod columns;
+pub mod declared;
 pub mod lock;
 pub mod new_row;
 mod prefetch;

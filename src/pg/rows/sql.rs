@@ -20,8 +20,10 @@ use crate::error::Error;
 use crate::pg::server::memory;
 use crate::pg::who::as_owner::Pinned;
 
-/// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process.
+/// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process. `statement!` declares it.
 pub struct Statement {
+    /// Its place in the source, for errors.
+    name: &'static str,
     /// Constant: nothing of a user's is ever part of a statement.
     text: &'static CStr,
     /// The types of its parameters.
@@ -33,40 +35,63 @@ pub struct Statement {
 }
 
 /// A value for a parameter.
-pub struct Parameter(Option<pg_sys::Datum>);
+pub struct Parameter {
+    /// NULL when absent.
+    value: Option<pg_sys::Datum>,
+    /// Tells its type, which is asked for only where a statement is prepared.
+    kind: fn() -> pg_sys::Oid,
+}
 
 impl<T: IntoDatum> From<T> for Parameter {
     fn from(value: T) -> Self {
-        Self(value.into_datum())
+        Self { value: value.into_datum(), kind: T::type_oid }
     }
 }
 
 impl Parameter {
-    /// The parameter for a datum that Postgres gave.
-    pub(in crate::pg) fn of(value: Option<pg_sys::Datum>) -> Self {
-        Self(value)
+    /// The parameter for a text that Postgres gave.
+    pub(in crate::pg) fn of_text(value: Option<pg_sys::Datum>) -> Self {
+        Self { value, kind: <&str>::type_oid }
     }
 
     /// For code beside this file that runs statements of its own.
     pub(in crate::pg) fn datum(&self) -> Option<pg_sys::Datum> {
-        self.0
+        self.value
     }
 }
 
 impl Statement {
-    /// A statement with the types of its parameters.
+    /// One that `statement!` does not declare.
     pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self { text, types, is_planned_anew: false, plan: Cell::new(std::ptr::null_mut()) }
+        Self::declared("a statement", text, types)
+    }
+
+    /// A statement with the types of its parameters.
+    pub const fn declared(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
+        Self { name, text, types, is_planned_anew: false, plan: Cell::new(std::ptr::null_mut()) }
     }
 
     /// The same for one whose best plan hangs on which values are NULL: it is planned anew each time.
-    pub const fn planned_anew(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self { is_planned_anew: true, ..Self::new(text, types) }
+    pub const fn planned_anew(
+        name: &'static str,
+        text: &'static CStr,
+        types: &'static [pg_sys::Oid],
+    ) -> Self {
+        Self { is_planned_anew: true, ..Self::declared(name, text, types) }
     }
 
-    /// Prepared once for a process, and kept.
-    fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
+    /// The error that names the statement.
+    fn trouble(&self, trouble: &'static str) -> Error {
+        Error::Statement { name: self.name, trouble }
+    }
+
+    /// Prepared once for a process, and kept. Its first parameters must be of the types that it takes: every call of a statement
+    /// gives values of the same Rust types.
+    fn plan(&self, first: &[Parameter]) -> Result<pg_sys::SPIPlanPtr, Error> {
         if self.plan.get().is_null() {
+            if first.iter().zip(self.types).any(|(given, kind)| (given.kind)() != *kind) {
+                return Err(self.trouble("given a value of another type than it takes"));
+            }
             let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
             let options = if self.is_planned_anew { pg_sys::CURSOR_OPT_CUSTOM_PLAN } else { 0 };
             let options = i32::try_from(options).unwrap_or_default();
@@ -76,7 +101,7 @@ impl Statement {
                 let types = self.types.as_ptr().cast_mut();
                 let plan = pg_sys::SPI_prepare_cursor(self.text.as_ptr(), count, types, options);
                 if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                    return Err(Error::Internal("a statement could not be prepared"));
+                    return Err(self.trouble("could not be prepared"));
                 }
                 self.plan.set(plan);
             }
@@ -87,10 +112,11 @@ impl Statement {
     /// Values and nulls as SPI takes them.
     fn given(&self, parameters: &[Parameter]) -> Result<(Vec<pg_sys::Datum>, Vec<u8>), Error> {
         if parameters.len() != self.types.len() {
-            return Err(Error::Internal("a statement was given another number of parameters than it takes"));
+            return Err(self.trouble("given another number of parameters than it takes"));
         }
-        let values = parameters.iter().map(|p| p.0.unwrap_or(pg_sys::Datum::null())).collect();
-        Ok((values, parameters.iter().map(|p| if p.0.is_some() { b' ' } else { b'n' }).collect()))
+        let values = parameters.iter().map(|given| given.value.unwrap_or(pg_sys::Datum::null())).collect();
+        let nulls = parameters.iter().map(|given| if given.value.is_some() { b' ' } else { b'n' }).collect();
+        Ok((values, nulls))
     }
 
     /// The results of `each` must not lie in SPI's memory, unless they were copied out.
@@ -102,7 +128,7 @@ impl Statement {
         let spi = Spi::connect()?;
         let _snapshot = LatestSnapshot::push();
         spi.run(self, parameters, true)?;
-        spi.rows(each)
+        spi.rows(self, each)
     }
 }
 
@@ -115,6 +141,22 @@ pub trait Run {
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error>;
 
+    /// The same for a statement that gives one row at most.
+    fn read_one<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        Ok(self.read(parameters, each)?.pop())
+    }
+
+    /// The same for a statement that always gives one row.
+    fn read_single<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error>;
+
     /// The same for a statement that gives one row of one composite value, on its way to the caller of the function.
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error>;
 
@@ -124,6 +166,15 @@ pub trait Run {
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error>;
+
+    /// The same for a statement that gives one row at most.
+    fn write_one<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        Ok(self.write(parameters, each)?.pop())
+    }
 
     /// Runs a statement that writes, and says how many rows it wrote.
     fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error>;
@@ -138,9 +189,18 @@ impl Run for LocalKey<Statement> {
         self.with(|statement| statement.read(parameters, each))
     }
 
+    fn read_single<T: Send>(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let only = self.read_one(parameters, each)?;
+        only.ok_or_else(|| self.with(|statement| statement.trouble("gave no row")))
+    }
+
     fn hand_on(&'static self, parameters: &[Parameter]) -> Result<HandedOn, Error> {
         let given = self.with(|statement| statement.read(parameters, |row| row.hand_on()))?.pop();
-        given.ok_or(Error::Internal("a statement that gives one row gave none"))
+        given.ok_or_else(|| self.with(|statement| statement.trouble("gave no row")))
     }
 
     fn write<T: Send>(
@@ -151,7 +211,7 @@ impl Run for LocalKey<Statement> {
         self.with(|statement| {
             let spi = Spi::connect()?;
             spi.run(statement, parameters, false)?;
-            spi.rows(each)
+            spi.rows(statement, each)
         })
     }
 
@@ -190,14 +250,14 @@ impl Spi {
 
     /// The number of rows that it touched or gave.
     fn run(&self, statement: &Statement, parameters: &[Parameter], read_only: bool) -> Result<u64, Error> {
-        let plan = statement.plan()?;
+        let plan = statement.plan(parameters)?;
         let (mut values, nulls) = statement.given(parameters)?;
         // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked.
         let code = unsafe {
             pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr().cast(), read_only, 0)
         };
         if code < 0 {
-            return Err(Error::Internal("a statement could not be run"));
+            return Err(statement.trouble("could not be run"));
         }
         // SAFETY: a variable of this process, set by the call above.
         Ok(unsafe { pg_sys::SPI_processed })
@@ -209,18 +269,22 @@ impl Spi {
         statement: &Statement,
         parameters: &[Parameter],
     ) -> Result<pg_sys::Portal, Error> {
-        let plan = statement.plan()?;
+        let plan = statement.plan(parameters)?;
         let (mut values, nulls) = statement.given(parameters)?;
         // SAFETY: the plan is kept, and the arrays are as long as it has parameters, which was checked. Postgres copies them,
         // and chooses the portal's name.
         let portal = unsafe {
             pg_sys::SPI_cursor_open(std::ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr().cast(), true)
         };
-        if portal.is_null() { Err(Error::Internal("a statement could not be opened")) } else { Ok(portal) }
+        if portal.is_null() { Err(statement.trouble("could not be opened")) } else { Ok(portal) }
     }
 
     /// Reads the result of the statement that was run just now.
-    fn rows<T>(&self, mut each: impl FnMut(&Row<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    fn rows<T>(
+        &self,
+        statement: &Statement,
+        mut each: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         // SAFETY: the result of the statement just run, or null when it gives no rows. It lives until SPI is
         // disconnected, which `self` prevents; a nested statement would replace the pointer, not the result.
         let (table, count) = unsafe { (pg_sys::SPI_tuptable, pg_sys::SPI_processed) };
@@ -232,8 +296,11 @@ impl Spi {
             .map(|at| {
                 // SAFETY: the table has `count` rows.
                 let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
-                let made = each(&Row::of(tuple, description));
-                memory::admit().and(made)
+                let row = Row::of(statement.name, tuple, description);
+                let made = each(&row);
+                memory::admit()?;
+                let made = made?;
+                row.admit_reading().map(|()| made)
             })
             .collect()
     }

@@ -93,7 +93,7 @@ fn text_of(text: &str) -> Result<CString, Error> {
 /// A value of a text column, out of SPI's memory.
 fn keep_text(value: Option<pg_sys::Datum>) -> Parameter {
     // SAFETY: a text that SPI gave; the copy lies in the memory that was current when SPI was connected.
-    Parameter::of(value.map(|value| unsafe { pg_sys::SPI_datumTransfer(value, false, -1) }))
+    Parameter::of_text(value.map(|value| unsafe { pg_sys::SPI_datumTransfer(value, false, -1) }))
 }
 
 /// A value for a parameter of a type that is known when the statement runs.
