@@ -1,84 +1,16 @@
 //! Integrations, and with whom they are shared. Their credentials are secrets like all others.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::event::Object;
 use hftok_core::binding::Scope;
 use pgrx::datum::Uuid;
-use pgrx::pg_sys::{BOOLOID, JSONBOID, TEXTOID, UUIDOID};
 
 use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::pg::call::json::Jsonb;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::store::secrets::{self, Secret};
-
-/// Gives its id and what the audit fingerprints.
-const INSERT: &CStr = c"INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
-    VALUES ($1, $2, $3, coalesce($4, '{}'), $5) RETURNING id, hftok_private.state_of_integration(integrations)";
-/// Theirs, or shared with an organisation that both they and its owner belong to.
-const REACH: &CStr = c"SELECT i.secret_id, i.type, i.user_id, i.enabled, i.status = 'disabled'
-    FROM hftok_private.integrations i
-    WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
-        SELECT FROM hftok_private.integration_shares s
-        JOIN hftok_private.members m ON m.org_id = s.org_id AND m.user_id = $2
-        JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
-        WHERE s.integration_id = i.id
-    ))";
-/// The one that has these credentials, if it is switched off.
-const OF_SECRET: &CStr = c"SELECT i.id, i.enabled FROM hftok_private.integrations i
-    WHERE i.secret_id = $1 AND (NOT i.enabled OR i.status = 'disabled')";
-/// Its owner, for calls that only they may make.
-const OWNER: &CStr = c"SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
-/// A parameter that is NULL leaves its column as it is.
-const UPDATE: &CStr =
-    c"UPDATE hftok_private.integrations SET name = coalesce($2, name), config = coalesce($3, config),
-    enabled = coalesce($4, enabled), updated_at = pg_catalog.now() WHERE id = $1
-    RETURNING hftok_private.state_of_integration(integrations)";
-/// A backend's word about it.
-const STATUS: &CStr =
-    c"UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
-    last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
-    updated_at = pg_catalog.now() WHERE id = $1
-    RETURNING hftok_private.state_of_integration(integrations)";
-/// An integration that the backend switched off stays so.
-const RENEW: &CStr = c"UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
-    updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
-    RETURNING hftok_private.state_of_integration(integrations)";
-/// The outcome of a test, told by whoever made it.
-const REPORT: &CStr = c"UPDATE hftok_private.integrations SET
-    status = CASE $2 WHEN 'verified' THEN 'connected' ELSE 'error' END,
-    error_message = CASE $2 WHEN 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
-    last_used_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_used_at END,
-    updated_at = pg_catalog.now()
-    WHERE secret_id = $1 AND status <> 'disabled'
-    RETURNING id, user_id, type, status, hftok_private.state_of_integration(integrations)";
-/// Sharing twice is sharing once.
-const SHARE: &CStr = c"INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
-    ON CONFLICT DO NOTHING";
-/// Ends one share.
-const UNSHARE: &CStr =
-    c"DELETE FROM hftok_private.integration_shares WHERE integration_id = $1 AND org_id = $2";
-/// A member who leaves takes along what they shared.
-const UNSHARE_ALL: &CStr =
-    c"DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
-    WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2 RETURNING i.id, i.type";
-
-thread_local! {
-    static INSERT_ROW: Statement =
-        const { Statement::new(INSERT, &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID]) };
-    static FIND_DISABLED: Statement = const { Statement::new(OF_SECRET, &[UUIDOID]) };
-    static FIND_OWNER: Statement = const { Statement::new(OWNER, &[UUIDOID]) };
-    static REACH_ROW: Statement = const { Statement::new(REACH, &[UUIDOID, TEXTOID]) };
-    static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[UUIDOID, TEXTOID, JSONBOID, BOOLOID]) };
-    static STATUS_ROW: Statement = const { Statement::new(STATUS, &[UUIDOID, TEXTOID, TEXTOID]) };
-    static RENEW_ROW: Statement = const { Statement::new(RENEW, &[UUIDOID]) };
-    static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID]) };
-    static SHARE_ROW: Statement = const { Statement::new(SHARE, &[UUIDOID, TEXTOID]) };
-    static UNSHARE_ROW: Statement = const { Statement::new(UNSHARE, &[UUIDOID, TEXTOID]) };
-    static UNSHARE_ROWS: Statement = const { Statement::new(UNSHARE_ALL, &[TEXTOID, TEXTOID]) };
-}
 
 /// An integration that somebody may use.
 pub struct Integration {
@@ -104,21 +36,27 @@ pub fn insert(
     config: Option<Jsonb>,
     secret_id: Uuid,
 ) -> Result<Uuid, Error> {
-    let parameters = [user.into(), name.into(), kind.into(), config.into(), secret_id.into()];
-    let made = INSERT_ROW.write(&parameters, |row| {
-        let (id, state): (Uuid, Vec<u8>) = (row.must(1)?, row.must(2)?);
+    let new = NewRow {
+        user: user.into(),
+        name: name.into(),
+        kind: kind.into(),
+        config: config.into(),
+        secret_id: secret_id.into(),
+    };
+    let made = INSERT_ROW.write_one(&new.in_order(), |row| {
+        let (id, state): (Uuid, Vec<u8>) = (row.next()?, row.next()?);
         changes::record(Object { digest: Some(&state), ..object(id, user, kind) })?;
         Ok(id)
     })?;
-    made.into_iter().next().ok_or(Error::Internal("an insert gave no id"))
+    made.ok_or(Error::Internal("an insert gave no id"))
 }
 
 /// Keeps what a provider says of the credentials of an integration, if they are of one.
 pub fn report(secret_id: Uuid, verdict: &str, message: Option<&str>) -> Result<(), Error> {
     let told = |row: &Row<'_>| {
-        let (id, owner): (Uuid, String) = (row.must(1)?, row.must(2)?);
-        let (provider, status): (String, String) = (row.must(3)?, row.must(4)?);
-        let state: Vec<u8> = row.must(5)?;
+        let (id, owner): (Uuid, String) = (row.next()?, row.next()?);
+        let (provider, status): (String, String) = (row.next()?, row.next()?);
+        let state: Vec<u8> = row.next()?;
         changes::record(Object {
             level: Some(&status),
             digest: Some(&state),
@@ -141,7 +79,7 @@ fn record_if(is_changed: bool, told: Object<'_>) -> Result<(), Error> {
 /// Ends everything that a user shares with an organisation.
 pub fn unshare_all(org: &str, user: &str) -> Result<(), Error> {
     let ended = UNSHARE_ROWS
-        .write(&[org.into(), user.into()], |row| Ok((row.must::<Uuid>(1)?, row.must::<String>(2)?)))?;
+        .write(&[org.into(), user.into()], |row| Ok((row.next::<Uuid>()?, row.next::<String>()?)))?;
     ended.iter().try_for_each(|(id, provider)| changes::record(share(*id, org, user, provider)))
 }
 
@@ -156,17 +94,17 @@ fn share<'a>(id: Uuid, org: &'a str, owner: &'a str, provider: &'a str) -> Objec
 
 /// The integration of this id, if it is the user's or shared with them.
 pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
-    let rows = REACH_ROW.read(&[id.into(), user.into()], |row| {
+    let found = REACH_ROW.read_one(&[id.into(), user.into()], |row| {
         Ok(Integration {
             id,
-            secret_id: row.must(1)?,
-            provider: row.must(2)?,
-            owner: row.must(3)?,
-            is_enabled: row.must(4)?,
-            is_stopped: row.must(5)?,
+            secret_id: row.next()?,
+            provider: row.next()?,
+            owner: row.next()?,
+            is_enabled: row.next()?,
+            is_stopped: row.next()?,
         })
     })?;
-    rows.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
+    found.ok_or(Error::NotFound(error::Object::Integration(id)))
 }
 
 /// Fails when the integration that has these credentials is switched off.
@@ -175,17 +113,18 @@ pub fn admit_use(secret_id: Uuid) -> Result<(), Error> {
         Ok(Error::Disabled {
             secret_id,
             level: Scope::Integration.as_str(),
-            integration: row.get(1),
-            by_backend: row.must(2)?,
+            integration: row.next()?,
+            by_backend: row.next()?,
         })
     };
-    FIND_DISABLED.read(&[secret_id.into()], refusal)?.pop().map_or(Ok(()), Err)
+    FIND_DISABLED.read_one(&[secret_id.into()], refusal)?.map_or(Ok(()), Err)
 }
 
 /// The owner of the integration with this id.
 pub fn owner(id: Uuid) -> Result<String, Error> {
-    let owners = FIND_OWNER.read(&[id.into()], |row| row.must(1))?;
-    owners.into_iter().next().ok_or(Error::NotFound(error::Object::Integration(id)))
+    FIND_OWNER
+        .read_one(&[id.into()], |row| row.next())?
+        .ok_or(Error::NotFound(error::Object::Integration(id)))
 }
 
 impl Integration {
@@ -220,19 +159,20 @@ impl Integration {
         config: Option<Jsonb>,
         enabled: Option<bool>,
     ) -> Result<(), Error> {
-        let parameters = [self.id.into(), name.into(), config.into(), enabled.into()];
-        UPDATE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?, None)).map(|_| ())
+        let changes =
+            Changes { id: self.id.into(), name: name.into(), config: config.into(), enabled: enabled.into() };
+        UPDATE_ROW.write(&changes.in_order(), |row| self.record(&row.next::<Vec<u8>>()?, None)).map(|_| ())
     }
 
     /// Keeps what the backend found. A connection that works was used.
     pub fn set_status(&self, status: &str, message: Option<&str>) -> Result<(), Error> {
         let parameters = [self.id.into(), status.into(), message.into()];
-        STATUS_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?, Some(status))).map(|_| ())
+        STATUS_ROW.write(&parameters, |row| self.record(&row.next::<Vec<u8>>()?, Some(status))).map(|_| ())
     }
 
     /// Says that nothing is known of new credentials.
     pub fn renew(&self) -> Result<(), Error> {
-        let told = |row: &Row<'_>| self.record(&row.must::<Vec<u8>>(1)?, Some("pending"));
+        let told = |row: &Row<'_>| self.record(&row.next::<Vec<u8>>()?, Some("pending"));
         RENEW_ROW.write(&[self.id.into()], told).map(|_| ())
     }
 
@@ -264,4 +204,74 @@ impl Integration {
     pub fn object(&self) -> Object<'_> {
         object(self.id, &self.owner, &self.provider)
     }
+}
+
+statement! {
+    /// Gives its id and what the audit fingerprints.
+    INSERT_ROW: NewRow { user: TEXT, name: TEXT, kind: TEXT, config: JSONB, secret_id: UUID } =
+        "INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
+        VALUES ($user, $name, $kind, coalesce($config, '{}'), $secret_id)
+        RETURNING id, hftok_private.state_of_integration(integrations)";
+
+    /// The one that has these credentials, if it is switched off.
+    FIND_DISABLED(UUID) =
+        "SELECT i.id, i.enabled FROM hftok_private.integrations i
+        WHERE i.secret_id = $1 AND (NOT i.enabled OR i.status = 'disabled')";
+
+    /// Its owner, for calls that only they may make.
+    FIND_OWNER(UUID) = "SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
+
+    /// Theirs, or shared with an organisation that both they and its owner belong to.
+    REACH_ROW(UUID, TEXT) =
+        "SELECT i.secret_id, i.type, i.user_id, i.enabled, i.status = 'disabled'
+        FROM hftok_private.integrations i
+        WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
+            SELECT FROM hftok_private.integration_shares s
+            JOIN hftok_private.members m ON m.org_id = s.org_id AND m.user_id = $2
+            JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
+            WHERE s.integration_id = i.id
+        ))";
+
+    /// A parameter that is NULL leaves its column as it is.
+    UPDATE_ROW: Changes { id: UUID, name: TEXT, config: JSONB, enabled: BOOL } =
+        "UPDATE hftok_private.integrations SET name = coalesce($name, name), config = coalesce($config, config),
+        enabled = coalesce($enabled, enabled), updated_at = pg_catalog.now() WHERE id = $id
+        RETURNING hftok_private.state_of_integration(integrations)";
+
+    /// A backend's word about it.
+    STATUS_ROW(UUID, TEXT, TEXT) =
+        "UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
+        last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
+        updated_at = pg_catalog.now() WHERE id = $1
+        RETURNING hftok_private.state_of_integration(integrations)";
+
+    /// An integration that the backend switched off stays so.
+    RENEW_ROW(UUID) =
+        "UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
+        updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
+        RETURNING hftok_private.state_of_integration(integrations)";
+
+    /// The outcome of a test, told by whoever made it.
+    REPORT_ROW(UUID, TEXT, TEXT) =
+        "UPDATE hftok_private.integrations SET
+        status = CASE $2 WHEN 'verified' THEN 'connected' ELSE 'error' END,
+        error_message = CASE $2 WHEN 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
+        last_used_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_used_at END,
+        updated_at = pg_catalog.now()
+        WHERE secret_id = $1 AND status <> 'disabled'
+        RETURNING id, user_id, type, status, hftok_private.state_of_integration(integrations)";
+
+    /// Sharing twice is sharing once.
+    SHARE_ROW(UUID, TEXT) =
+        "INSERT INTO hftok_private.integration_shares (integration_id, org_id) VALUES ($1, $2)
+        ON CONFLICT DO NOTHING";
+
+    /// Ends one share.
+    UNSHARE_ROW(UUID, TEXT) =
+        "DELETE FROM hftok_private.integration_shares WHERE integration_id = $1 AND org_id = $2";
+
+    /// A member who leaves takes along what they shared.
+    UNSHARE_ROWS(TEXT, TEXT) =
+        "DELETE FROM hftok_private.integration_shares s USING hftok_private.integrations i
+        WHERE s.org_id = $1 AND i.id = s.integration_id AND i.user_id = $2 RETURNING i.id, i.type";
 }

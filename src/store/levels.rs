@@ -9,38 +9,15 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::binding::Scope;
-use pgrx::pg_sys::{BOOLOID, TEXTOID};
 
 use crate::error::Error;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::{self, Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::scan::Address;
-use crate::pg::rows::sql::{Run, Statement};
-
-/// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
-/// of something comes from an index.
-const KINDS: &CStr = c"SELECT EXISTS (
-        SELECT FROM hftok_private.kinds k WHERE k.scope = w.scope AND k.has_model = w.has_model
-    ) OR CASE WHEN w.has_model
-        THEN EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope AND s.model <> '')
-        ELSE (SELECT min(s.scope_id) FROM hftok_private.secrets s WHERE s.scope = w.scope) IS NOT NULL
-    END
-    FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
-        (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
-/// Notes that a kind exists. Never taken back: a look too many costs little.
-const NOTE: &CStr = c"INSERT INTO hftok_private.kinds (scope, has_model) VALUES ($1, $2)";
-/// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
-/// it need not.
-const IS_DIRECT: &CStr = c"SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.polcmd = '*'
-        AND p.polroles = ARRAY[c.relowner] AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true')
-    AND pg_catalog.bool_and(p.polpermissive)
-    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-    WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass";
+use crate::pg::rows::sql::Run;
 
 thread_local! {
-    static FIND_KINDS: Statement = const { Statement::new(KINDS, &[]) };
-    static NOTE_KIND: Statement = const { Statement::new(NOTE, &[TEXTOID, BOOLOID]) };
-    static ASK_DIRECT: Statement = const { Statement::new(IS_DIRECT, &[]) };
     static LEVELS: Remembered<Levels> =
         const { Remembered::new(Matter::Levels, &[c"secrets", c"secrets_binding_key_key", c"kinds"]) };
 }
@@ -72,14 +49,14 @@ pub const COLUMNS: [&CStr; 15] = [
     c"verdict",
 ];
 
-/// The owners of levels, in the order in which `KINDS` asks: for models first, then without one.
+/// The owners of levels, in the order in which `FIND_KINDS` asks: for models first, then without one.
 const OWNERS: [Scope; 3] = [Scope::User, Scope::Org, Scope::Global];
 
 /// The levels, as far as they are known.
 pub struct Levels {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
-    /// Whether there is any credential of each kind, in the order of `KINDS`.
+    /// Whether there is any credential of each kind, in the order of `FIND_KINDS`.
     kinds: [bool; 2 * OWNERS.len()],
 }
 
@@ -112,10 +89,10 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();
     let address = Address { table, index, key: columns[0], last };
-    let is_direct = ASK_DIRECT.read(&[], |row| Ok(row.get(1).unwrap_or(false)))?.first() == Some(&true);
-    let kinds = FIND_KINDS.read(&[], |row| row.must(1))?;
+    let is_direct: Option<bool> = ASK_DIRECT.read_single(&[], |row| row.next())?;
+    let kinds = FIND_KINDS.read(&[], |row| row.next())?;
     Ok(Levels {
-        table: is_direct.then_some(Table { address, columns }),
+        table: (is_direct == Some(true)).then_some(Table { address, columns }),
         kinds: kinds.try_into().unwrap_or([true; 2 * OWNERS.len()]),
     })
 }
@@ -127,4 +104,30 @@ pub fn note(table: Relation, scope: Scope, has_model: bool) -> Result<(), Error>
         relations::touch(table);
     }
     Ok(())
+}
+
+statement! {
+    /// Most scopes have no row, which the planner does not know: it would look through all of the table for the first. The least
+    /// of something comes from an index.
+    FIND_KINDS() =
+        "SELECT EXISTS (
+            SELECT FROM hftok_private.kinds k WHERE k.scope = w.scope AND k.has_model = w.has_model
+        ) OR CASE WHEN w.has_model
+            THEN EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope AND s.model <> '')
+            ELSE (SELECT min(s.scope_id) FROM hftok_private.secrets s WHERE s.scope = w.scope) IS NOT NULL
+        END
+        FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
+            (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
+
+    /// Notes that a kind exists. Never taken back: a look too many costs little.
+    NOTE_KIND(TEXT, BOOL) = "INSERT INTO hftok_private.kinds (scope, has_model) VALUES ($1, $2)";
+
+    /// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
+    /// it need not.
+    ASK_DIRECT() =
+        "SELECT pg_catalog.bool_or(p.polname = 'hftok' AND p.polcmd = '*'
+            AND p.polroles = ARRAY[c.relowner] AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true')
+        AND pg_catalog.bool_and(p.polpermissive)
+        FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+        WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass";
 }

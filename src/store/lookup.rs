@@ -2,32 +2,22 @@
 //! where that can be.
 
 use std::borrow::Cow;
-use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::binding::{Binding, Context};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::UUIDOID;
 
 use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
 use crate::error::Error;
 use crate::pg::rows::columns::Row;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::scan::{Expected, FoundRow, Reader};
 use crate::pg::rows::snapshot::LatestSnapshot;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::sql::Run;
 use crate::pg::rows::texts::Texts;
 use crate::pg::who::session;
-
-/// By the unique key of a binding.
-const FIND: &CStr = c"SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
-    s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
-    FROM hftok_private.secrets s WHERE s.binding_key = $1";
-
-thread_local! {
-    static FIND_ROW: Statement = const { Statement::new(FIND, &[UUIDOID]) };
-}
 
 /// A secret that may be the one to use.
 pub struct Candidate<'a> {
@@ -114,7 +104,7 @@ impl Lookup {
                 .find(&self.now, &table.address, lead, |row| look(&Candidate::scanned(binding, table, row)?)),
             None => {
                 let look = |row: &Row<'_>| look(&Candidate::selected(binding, row)?);
-                Ok(FIND_ROW.read(&[lead.key().into()], look)?.pop())
+                FIND_ROW.read_one(&[lead.key().into()], look)
             }
         }
     }
@@ -196,12 +186,12 @@ impl<'a> Candidate<'a> {
             version: sealed.version,
             allowed_hosts: sealed.allowed_hosts,
             expires_at: sealed.expires_at,
-            is_enabled: row.must(12)?,
-            may_continue: row.must::<String>(13)? == "continue",
-            is_invalid: row.get::<String>(14).as_deref() == Some("invalid"),
+            preview: Cow::Owned(row.next::<String>()?.into_bytes()),
+            is_enabled: row.next()?,
+            may_continue: row.next::<String>()? == "continue",
+            is_invalid: row.next::<Option<String>>()?.as_deref() == Some("invalid"),
             binding: *binding,
             sealed: Cow::Owned(sealed.sealed),
-            preview: Cow::Owned(row.must::<String>(11)?.into_bytes()),
         })
     }
 
@@ -227,4 +217,12 @@ impl<'a> Candidate<'a> {
         };
         row::open(&self.sealed, &context)
     }
+}
+
+statement! {
+    /// By the unique key of a binding.
+    FIND_ROW(UUID) =
+        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
+        s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
+        FROM hftok_private.secrets s WHERE s.binding_key = $1";
 }

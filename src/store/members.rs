@@ -1,37 +1,14 @@
 //! Organisations, their members, and the administrators of the application.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::event::Object;
 use hftok_core::binding::Scope;
-use pgrx::pg_sys::TEXTOID;
 
 use crate::audit::changes;
 use crate::error::Error;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::store::integrations;
 use crate::store::quotas::Counted;
-
-/// The role of a member.
-const ROLE: &CStr = c"SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
-/// Locked, so that of two owners who leave at once the second finds that they are the last.
-const OWNERS: &CStr = c"SELECT m.user_id FROM hftok_private.members m
-    WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
-/// Adds a member, or changes their role.
-const PUT: &CStr = c"INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
-    ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
-/// Removes a member.
-const REMOVE: &CStr = c"DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
-/// Whether a user administers what is global.
-const ADMINISTRATOR: &CStr = c"SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
-
-thread_local! {
-    static FIND_ROLE: Statement = const { Statement::new(ROLE, &[TEXTOID, TEXTOID]) };
-    static LOCK_OWNERS: Statement = const { Statement::new(OWNERS, &[TEXTOID]) };
-    static PUT_MEMBER: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, TEXTOID]) };
-    static REMOVE_MEMBER: Statement = const { Statement::new(REMOVE, &[TEXTOID, TEXTOID]) };
-    static FIND_ADMINISTRATOR: Statement = const { Statement::new(ADMINISTRATOR, &[TEXTOID]) };
-}
 
 /// The rights of a member in an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +49,13 @@ impl Role {
 
 /// The role of a user in an organisation, if they belong to it.
 pub fn role(org_id: &str, user_id: &str) -> Result<Option<Role>, Error> {
-    let words: Vec<String> = FIND_ROLE.read(&[org_id.into(), user_id.into()], |row| row.must(1))?;
-    Ok(words.first().and_then(|word| Role::parse(word)))
+    let word: Option<String> = FIND_ROLE.read_one(&[org_id.into(), user_id.into()], |row| row.next())?;
+    Ok(word.and_then(|word| Role::parse(&word)))
 }
 
 /// The owners of an organisation, locked until the transaction ends.
 pub fn lock_owners(org_id: &str) -> Result<Vec<String>, Error> {
-    LOCK_OWNERS.write(&[org_id.into()], |row| row.must(1))
+    LOCK_OWNERS.write(&[org_id.into()], |row| row.next())
 }
 
 /// Makes a user a member of the organisation that is counted for, or gives a member another role.
@@ -114,5 +91,27 @@ fn record(org_id: &str, user_id: &str, role: Option<Role>) -> Result<(), Error> 
 
 /// Whether a user is an administrator of the application.
 pub fn is_administrator(user_id: &str) -> Result<bool, Error> {
-    Ok(!FIND_ADMINISTRATOR.read(&[user_id.into()], |_| Ok(()))?.is_empty())
+    Ok(FIND_ADMINISTRATOR.read_one(&[user_id.into()], |_| Ok(()))?.is_some())
+}
+
+statement! {
+    /// The role of a member.
+    FIND_ROLE(TEXT, TEXT) =
+        "SELECT m.role FROM hftok_private.members m WHERE m.org_id = $1 AND m.user_id = $2";
+
+    /// Locked, so that of two owners who leave at once the second finds that they are the last.
+    LOCK_OWNERS(TEXT) =
+        "SELECT m.user_id FROM hftok_private.members m
+        WHERE m.org_id = $1 AND m.role = 'owner' FOR UPDATE";
+
+    /// Adds a member, or changes their role.
+    PUT_MEMBER(TEXT, TEXT, TEXT) =
+        "INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ($1, $2, $3)
+        ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role";
+
+    /// Removes a member.
+    REMOVE_MEMBER(TEXT, TEXT) = "DELETE FROM hftok_private.members WHERE org_id = $1 AND user_id = $2";
+
+    /// Whether a user administers what is global.
+    FIND_ADMINISTRATOR(TEXT) = "SELECT 1 FROM hftok_private.administrators a WHERE a.user_id = $1";
 }

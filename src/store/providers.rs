@@ -4,38 +4,22 @@
 //! that was changed stops whatever asks for its provider, and nothing else; the built-in description never takes its place.
 
 use std::cell::OnceCell;
-use std::ffi::CStr;
 use std::ops::Deref;
 use std::rc::Rc;
 
 use hftok_core::audit::event::Object;
 use hftok_core::audit::mac::Mac;
 use hftok_core::provider::{self, Described, Provider};
-use pgrx::pg_sys::{BYTEAOID, TEXTOID};
 
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::{self, data_keys};
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::Matter;
 use crate::pg::rows::remembered::Remembered;
-use crate::pg::rows::sql::{Run, Statement};
-
-/// All registrations: there are few.
-const ALL: &CStr = c"SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
-/// Registers, or registers anew.
-const PUT: &CStr = c"INSERT INTO hftok_private.providers (id, definition, signature) VALUES ($1, $2, $3)
-    ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, signature = excluded.signature,
-    updated_at = pg_catalog.now()";
-/// Removes a registration; a built-in provider is then as in the catalogue.
-const DELETE: &CStr = c"DELETE FROM hftok_private.providers WHERE id = $1";
-/// A provider that credentials name cannot be removed.
-const IS_USED: &CStr = c"SELECT EXISTS (SELECT FROM hftok_private.secrets s WHERE s.provider = $1)";
+use crate::pg::rows::sql::Run;
 
 thread_local! {
-    static FIND_ALL: Statement = const { Statement::new(ALL, &[]) };
-    static PUT_ROW: Statement = const { Statement::new(PUT, &[TEXTOID, TEXTOID, BYTEAOID]) };
-    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[TEXTOID]) };
-    static ASK_USED: Statement = const { Statement::new(IS_USED, &[TEXTOID]) };
     static REGISTERED: Remembered<Vec<Registration>> =
         const { Remembered::new(Matter::Providers, &[c"providers"]) };
 }
@@ -165,8 +149,8 @@ fn known() -> Result<Rc<Vec<Registration>>, Error> {
 
 /// The registrations, from their table.
 pub fn registered() -> Result<Vec<Registration>, Error> {
-    let rows = FIND_ALL
-        .read(&[], |row| Ok((row.must::<String>(1)?, row.must::<String>(2)?, row.must::<Vec<u8>>(3)?)))?;
+    // A registration holds an `Rc`, so it is made outside the closure, whose result is `Send`.
+    let rows = FIND_ALL.read(&[], |row| Ok((row.next()?, row.next()?, row.next()?)))?;
     Ok(rows
         .into_iter()
         .map(|(id, definition, signature)| Registration::new(id, definition, signature))
@@ -188,7 +172,7 @@ pub fn unregister(id: &str) -> Result<bool, Error> {
     // Tokens may be sent to more hosts afterwards, so the event must be one that can be protected.
     keys::ready()?;
     let is_builtin = provider::find(id).is_some();
-    if !is_builtin && ASK_USED.read(&[id.into()], |row| row.must(1))?.first() == Some(&true) {
+    if !is_builtin && ASK_USED.read_single(&[id.into()], |row| row.next())? {
         return Err(Error::BadInput("there are credentials of this provider: delete them first"));
     }
     let is_gone = DELETE_ROW.execute(&[id.into()])? > 0;
@@ -196,4 +180,21 @@ pub fn unregister(id: &str) -> Result<bool, Error> {
         changes::record(Object::owned(SCOPE, "", id))?;
     }
     Ok(is_gone)
+}
+
+statement! {
+    /// All registrations: there are few.
+    FIND_ALL() = "SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
+
+    /// Registers, or registers anew.
+    PUT_ROW(TEXT, TEXT, BYTEA) =
+        "INSERT INTO hftok_private.providers (id, definition, signature) VALUES ($1, $2, $3)
+        ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, signature = excluded.signature,
+        updated_at = pg_catalog.now()";
+
+    /// Removes a registration; a built-in provider is then as in the catalogue.
+    DELETE_ROW(TEXT) = "DELETE FROM hftok_private.providers WHERE id = $1";
+
+    /// A provider that credentials name cannot be removed.
+    ASK_USED(TEXT) = "SELECT EXISTS (SELECT FROM hftok_private.secrets s WHERE s.provider = $1)";
 }

@@ -3,38 +3,16 @@
 //! What must stay true: whoever counts has locked the one for whom it counts first. So only [`Counted`] counts, and an owner is
 //! locked before any row.
 
-use std::ffi::CStr;
-
 use hftok_core::binding::Scope;
 use hftok_core::keyring_state::Reason;
-use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
 use crate::keys::data_keys;
-use crate::pg::rows::columns::Row;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::lock;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::sql::Run;
 use crate::settings;
 use crate::store::owner_lock;
-
-/// Credentials of one owner.
-const SECRETS: &CStr = c"SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
-/// Members of one organisation.
-const MEMBERS: &CStr = c"SELECT count(*) FROM hftok_private.members m WHERE m.org_id = $1";
-/// Lengths of what is stored apart are known without fetching it.
-const BYTES: &CStr = c"SELECT pg_catalog.int8(
-        coalesce(sum(pg_catalog.octet_length(s.sealed) + coalesce(pg_catalog.pg_column_size(s.allowed_hosts), 0)), 0)
-        + coalesce(sum((
-            SELECT sum(pg_catalog.octet_length(v.sealed) + coalesce(pg_catalog.pg_column_size(v.allowed_hosts), 0))
-            FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
-        )), 0))
-    FROM hftok_private.secrets s WHERE s.scope IN ($1, $2) AND s.scope_id = $3";
-
-thread_local! {
-    static COUNT_SECRETS: Statement = const { Statement::new(SECRETS, &[TEXTOID, TEXTOID]) };
-    static COUNT_MEMBERS: Statement = const { Statement::new(MEMBERS, &[TEXTOID]) };
-    static SUM_BYTES: Statement = const { Statement::new(BYTES, &[TEXTOID, TEXTOID, TEXTOID]) };
-}
 
 /// An owner for whom is counted, and for whom nobody else writes meanwhile.
 pub struct Counted<'a> {
@@ -68,14 +46,15 @@ impl<'a> Counted<'a> {
     /// Fails when the owner has as many secrets of this scope as they may.
     pub fn admit_secret(&self) -> Result<(), Error> {
         let Some((whose, most, what)) = quota(self.scope) else { return Ok(()) };
-        let counts = COUNT_SECRETS.read(&[self.scope.as_str().into(), self.id.into()], one)?;
-        admit(counts, whose, most, what)
+        let count =
+            COUNT_SECRETS.read_single(&[self.scope.as_str().into(), self.id.into()], |row| row.next())?;
+        admit(count, whose, most, what)
     }
 
     /// Fails when an organisation has as many members as it may.
     pub fn admit_member(&self) -> Result<(), Error> {
-        let counts = COUNT_MEMBERS.read(&[self.id.into()], one)?;
-        admit(counts, "An organisation", settings::max_members_per_org(), "members")
+        let count = COUNT_MEMBERS.read_single(&[self.id.into()], |row| row.next())?;
+        admit(count, "An organisation", settings::max_members_per_org(), "members")
     }
 
     /// Fails when what the owner has, previous versions and hosts included, would be too long with so many bytes more.
@@ -98,7 +77,7 @@ impl<'a> Counted<'a> {
             return Ok(());
         }
         let parameters = [first.as_str().into(), second.as_str().into(), self.id.into()];
-        let sum = SUM_BYTES.read(&parameters, one)?.first().copied().unwrap_or_default();
+        let sum: i64 = SUM_BYTES.read_single(&parameters, |row| row.next())?;
         if sum.saturating_add(more) > most { Err(Error::TooManyBytes { most }) } else { Ok(()) }
     }
 }
@@ -113,13 +92,26 @@ fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
     }
 }
 
-/// The only column.
-fn one(row: &Row<'_>) -> Result<i64, Error> {
-    row.must(1)
+/// Counted under a lock that the caller holds, so that it still is so when a row is added.
+fn admit(count: i64, whose: &'static str, most: i32, what: &'static str) -> Result<(), Error> {
+    if count >= i64::from(most) { Err(Error::TooMany { whose, most, what }) } else { Ok(()) }
 }
 
-/// Counted under a lock that the caller holds, so that it still is so when a row is added.
-fn admit(counts: Vec<i64>, whose: &'static str, most: i32, what: &'static str) -> Result<(), Error> {
-    let count = counts.first().copied().unwrap_or_default();
-    if count >= i64::from(most) { Err(Error::TooMany { whose, most, what }) } else { Ok(()) }
+statement! {
+    /// Credentials of one owner.
+    COUNT_SECRETS(TEXT, TEXT) =
+        "SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";
+
+    /// Members of one organisation.
+    COUNT_MEMBERS(TEXT) = "SELECT count(*) FROM hftok_private.members m WHERE m.org_id = $1";
+
+    /// Lengths of what is stored apart are known without fetching it.
+    SUM_BYTES(TEXT, TEXT, TEXT) =
+        "SELECT pg_catalog.int8(
+            coalesce(sum(pg_catalog.octet_length(s.sealed) + coalesce(pg_catalog.pg_column_size(s.allowed_hosts), 0)), 0)
+            + coalesce(sum((
+                SELECT sum(pg_catalog.octet_length(v.sealed) + coalesce(pg_catalog.pg_column_size(v.allowed_hosts), 0))
+                FROM hftok_private.secret_versions v WHERE v.secret_id = s.id
+            )), 0))
+        FROM hftok_private.secrets s WHERE s.scope IN ($1, $2) AND s.scope_id = $3";
 }

@@ -40,16 +40,16 @@ impl SealedRow {
     /// The columns of a secret up to its value, which come first in every statement that reads one, in this order.
     pub fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
-            id: row.must(1)?,
-            version: row.must(2)?,
-            scope: row.must(3)?,
-            scope_id: row.must(4)?,
-            provider: row.must(5)?,
-            model: row.must(6)?,
-            name: row.must(7)?,
-            allowed_hosts: row.get::<Texts>(8).map(|hosts| hosts.0),
-            expires_at: row.get(9),
-            sealed: row.must(10)?,
+            id: row.next()?,
+            version: row.next()?,
+            scope: row.next()?,
+            scope_id: row.next()?,
+            provider: row.next()?,
+            model: row.next()?,
+            name: row.next()?,
+            allowed_hosts: row.next::<Option<Texts>>()?.map(|hosts| hosts.0),
+            expires_at: row.next()?,
+            sealed: row.next()?,
         })
     }
 

@@ -1,13 +1,10 @@
 //! The table of all secrets.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::event::Object;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::{Plaintext, PlaintextRef};
 use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
-use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use super::insertion::{Inserted, NewSecret};
 use super::row::SealedRow;
@@ -16,100 +13,10 @@ use crate::audit::changes;
 use crate::error::{self, Error};
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::rows::texts::Texts;
 use crate::settings;
-
-/// The columns that [`Secret::read`] takes, in its order.
-macro_rules! columns {
-    () => {
-        "s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, \
-         s.sealed, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', \
-         s.warnings"
-    };
-}
-
-/// A statement on the columns of a secret.
-macro_rules! select {
-    ($rest:literal) => {
-        match CStr::from_bytes_with_nul(
-            concat!("SELECT ", columns!(), " FROM hftok_private.secrets s WHERE ", $rest, "\0").as_bytes(),
-        ) {
-            Ok(text) => text,
-            Err(_) => c"",
-        }
-    };
-}
-
-/// Gives what the audit fingerprints.
-const INSERT: &CStr = c"INSERT INTO hftok_private.secrets
-    (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed,
-     label, on_unusable, allowed_hosts, expires_at, warnings)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-     CASE WHEN $14 THEN 'continue' ELSE 'stop' END, $15, $16, $17)
-    ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
-/// Another version is another value: what was said of the former one is no longer true.
-const UPDATE: &CStr = c"UPDATE hftok_private.secrets SET
-    binding_key = $2, name = $3, description = $4, preview = $5, fingerprint = $6, sealed = $7,
-    sealed_at = CASE WHEN version = $8 THEN sealed_at ELSE pg_catalog.now() END,
-    verdict = CASE WHEN version = $8 THEN verdict END,
-    verdict_message = CASE WHEN version = $8 THEN verdict_message END,
-    refusals = CASE WHEN version = $8 THEN refusals ELSE 0 END,
-    last_verified_at = CASE WHEN version = $8 THEN last_verified_at END,
-    oldest_version = CASE WHEN version = $8 THEN oldest_version ELSE greatest(oldest_version, $8 - $14) END,
-    version = $8, updated_at = pg_catalog.now(),
-    label = $9, on_unusable = CASE WHEN $10 THEN 'continue' ELSE 'stop' END, allowed_hosts = $11, expires_at = $12,
-    warnings = $13
-    WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
-/// The description alone, which needs no key.
-const DESCRIBE: &CStr = c"UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now()
-    WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
-/// Whether a name is another's.
-const NAMED: &CStr = c"SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
-/// By id, within a scope: an id of another scope is not there.
-const DELETE: &CStr = c"DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = $2
-    RETURNING id, scope, scope_id, provider, version";
-/// By binding.
-const DELETE_BOUND: &CStr = c"DELETE FROM hftok_private.secrets WHERE binding_key = $1
-    RETURNING id, scope, scope_id, provider, version";
-/// A report that changes nothing but the time of the last look is no event.
-const REPORT: &CStr = c"WITH former AS (
-        SELECT s.id, s.verdict FROM hftok_private.secrets s
-        WHERE s.id = $1 AND s.scope <> 'vault' AND ($4 IS NULL OR s.version = $4) FOR UPDATE
-    )
-    UPDATE hftok_private.secrets s SET
-    refusals = CASE $2 WHEN 'verified' THEN 0 WHEN 'invalid' THEN s.refusals + 1 ELSE s.refusals END,
-    verdict = CASE $2
-        WHEN 'verified' THEN 'verified'
-        WHEN 'invalid' THEN CASE WHEN s.verdict = 'verified' AND s.refusals = 0 THEN 'verified' ELSE 'invalid' END
-        ELSE s.verdict END,
-    verdict_message = CASE $2 WHEN 'verified' THEN NULL WHEN 'invalid' THEN pg_catalog.left($3, 1000)
-        ELSE s.verdict_message END,
-    last_verified_at = CASE WHEN $2 = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END
-    FROM former WHERE s.id = former.id
-    RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
-    s.verdict IS DISTINCT FROM former.verdict, s.verdict";
-
-thread_local! {
-    static LOCK: Statement = const { Statement::new(select!("s.binding_key = $1 FOR UPDATE"), &[UUIDOID]) };
-    static LOCK_VAULT: Statement =
-        const { Statement::new(select!("s.id = $1 AND s.scope = 'vault' FOR UPDATE"), &[UUIDOID]) };
-    static INSERT_ROW: Statement = const { Statement::new(INSERT, &[
-        UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, BYTEAOID, BYTEAOID,
-        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID,
-    ]) };
-    static UPDATE_ROW: Statement = const { Statement::new(UPDATE, &[
-        UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, BYTEAOID, INT4OID,
-        TEXTOID, BOOLOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID, INT4OID,
-    ]) };
-    static DESCRIBE_ROW: Statement = const { Statement::new(DESCRIBE, &[UUIDOID, TEXTOID]) };
-    static FIND_NAMED: Statement = const { Statement::new(NAMED, &[UUIDOID, UUIDOID]) };
-    static DELETE_ROW: Statement = const { Statement::new(DELETE, &[UUIDOID, TEXTOID]) };
-    static DELETE_BOUND_ROW: Statement = const { Statement::new(DELETE_BOUND, &[UUIDOID]) };
-    static REPORT_ROW: Statement = const { Statement::new(REPORT, &[UUIDOID, TEXTOID, TEXTOID, INT4OID]) };
-    static FIND_ID: Statement = const { Statement::new(select!("s.id = $1"), &[UUIDOID]) };
-    static LOCK_ID: Statement = const { Statement::new(select!("s.id = $1 FOR UPDATE"), &[UUIDOID]) };
-}
 
 /// A secret with its current version.
 pub struct Secret {
@@ -165,7 +72,7 @@ impl Secret {
 
     /// The secret found under this binding, locked until the transaction ends.
     pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
-        LOCK.write(&[binding_key.into()], Self::read)?.pop().map(|found| found.at(binding_key)).transpose()
+        LOCK.write_one(&[binding_key.into()], Self::read)?.map(|found| found.at(binding_key)).transpose()
     }
 
     /// A row that was found under a binding need not be the one that is bound so.
@@ -175,17 +82,17 @@ impl Secret {
 
     /// A secret by its id.
     pub fn find_id(id: Uuid) -> Result<Option<Self>, Error> {
-        Ok(FIND_ID.read(&[id.into()], Self::read)?.pop())
+        FIND_ID.read_one(&[id.into()], Self::read)
     }
 
     /// A secret by its id, locked until the transaction ends.
     pub fn lock_id(id: Uuid) -> Result<Option<Self>, Error> {
-        Ok(LOCK_ID.write(&[id.into()], Self::read)?.pop())
+        LOCK_ID.write_one(&[id.into()], Self::read)
     }
 
     /// A secret of the operator by its id, locked until the transaction ends.
     pub fn lock_vault(id: Uuid) -> Result<Self, Error> {
-        LOCK_VAULT.write(&[id.into()], Self::read)?.pop().ok_or(Error::NotFound(error::Object::Secret(id)))
+        LOCK_VAULT.write_one(&[id.into()], Self::read)?.ok_or(Error::NotFound(error::Object::Secret(id)))
     }
 
     /// Gives the secret a value as its next version. Not stored yet.
@@ -222,26 +129,26 @@ impl Secret {
             Inserted::Stored(state) => return self.record(&state).map(|()| true),
         }
         let row = &self.row;
-        let parameters = [
-            row.id.into(),
-            binding_key.into(),
-            row.scope.as_str().into(),
-            row.scope_id.as_str().into(),
-            row.provider.as_str().into(),
-            row.model.as_str().into(),
-            row.name.as_str().into(),
-            self.description.as_str().into(),
-            row.version.into(),
-            self.preview.as_str().into(),
-            self.fingerprint.as_slice().into(),
-            row.sealed.as_slice().into(),
-            self.label.as_str().into(),
-            self.may_continue.into(),
-            row.allowed_hosts.clone().into(),
-            row.expires_at.into(),
-            self.warnings.clone().into(),
-        ];
-        match INSERT_ROW.write(&parameters, |row| row.must::<Vec<u8>>(1))?.pop() {
+        let new = NewRow {
+            id: row.id.into(),
+            binding_key: binding_key.into(),
+            scope: row.scope.as_str().into(),
+            scope_id: row.scope_id.as_str().into(),
+            provider: row.provider.as_str().into(),
+            model: row.model.as_str().into(),
+            name: row.name.as_str().into(),
+            description: self.description.as_str().into(),
+            version: row.version.into(),
+            preview: self.preview.as_str().into(),
+            fingerprint: self.fingerprint.as_slice().into(),
+            sealed: row.sealed.as_slice().into(),
+            label: self.label.as_str().into(),
+            may_continue: self.may_continue.into(),
+            allowed_hosts: row.allowed_hosts.clone().into(),
+            expires_at: row.expires_at.into(),
+            warnings: self.warnings.clone().into(),
+        };
+        match INSERT_ROW.write_one(&new.in_order(), |row| row.next::<Vec<u8>>())? {
             Some(state) => self.record(&state).map(|()| true),
             None => Ok(false),
         }
@@ -249,9 +156,9 @@ impl Secret {
 
     /// Fails when another secret has this binding: to be asked before storing one that was bound otherwise.
     pub fn admit_binding(&self) -> Result<(), Error> {
-        match FIND_NAMED.read(&[self.binding_key()?.into(), self.row.id.into()], |_| Ok(()))?.as_slice() {
-            [] => Ok(()),
-            _ => Err(Error::Exists { name: self.row.name.clone() }),
+        match FIND_NAMED.read_one(&[self.binding_key()?.into(), self.row.id.into()], |_| Ok(()))? {
+            None => Ok(()),
+            Some(()) => Err(Error::Exists { name: self.row.name.clone() }),
         }
     }
 
@@ -262,29 +169,29 @@ impl Secret {
         if row.version != former {
             versions::keep(row.id, former)?;
         }
-        let parameters = [
-            row.id.into(),
-            self.binding_key()?.into(),
-            row.name.as_str().into(),
-            self.description.as_str().into(),
-            self.preview.as_str().into(),
-            self.fingerprint.as_slice().into(),
-            row.sealed.as_slice().into(),
-            row.version.into(),
-            self.label.as_str().into(),
-            self.may_continue.into(),
-            row.allowed_hosts.clone().into(),
-            row.expires_at.into(),
-            self.warnings.clone().into(),
-            settings::version_history().into(),
-        ];
-        UPDATE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?)).map(|_| ())
+        let changed = ChangedRow {
+            id: row.id.into(),
+            binding_key: self.binding_key()?.into(),
+            name: row.name.as_str().into(),
+            description: self.description.as_str().into(),
+            preview: self.preview.as_str().into(),
+            fingerprint: self.fingerprint.as_slice().into(),
+            sealed: row.sealed.as_slice().into(),
+            version: row.version.into(),
+            label: self.label.as_str().into(),
+            may_continue: self.may_continue.into(),
+            allowed_hosts: row.allowed_hosts.clone().into(),
+            expires_at: row.expires_at.into(),
+            warnings: self.warnings.clone().into(),
+            history: settings::version_history().into(),
+        };
+        UPDATE_ROW.write(&changed.in_order(), |row| self.record(&row.next::<Vec<u8>>()?)).map(|_| ())
     }
 
     /// Stores the description alone, which needs no key.
     pub fn update_description(&self) -> Result<(), Error> {
         let parameters = [self.row.id.into(), self.description.as_str().into()];
-        DESCRIBE_ROW.write(&parameters, |row| self.record(&row.must::<Vec<u8>>(1)?)).map(|_| ())
+        DESCRIBE_ROW.write(&parameters, |row| self.record(&row.next::<Vec<u8>>()?)).map(|_| ())
     }
 
     /// Records that the secret is now in this state.
@@ -297,29 +204,31 @@ impl Secret {
         self.row.binding_key().ok_or(Error::Internal("a secret has no binding"))
     }
 
-    /// In the order of `columns!`.
+    /// In the order of `select!`.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
             row: SealedRow::read(row)?,
-            description: row.must(11)?,
-            preview: row.must(12)?,
-            fingerprint: row.must(13)?,
-            label: row.must(14)?,
-            is_enabled: row.must(15)?,
-            may_continue: row.must(16)?,
-            warnings: row.must::<Texts>(17)?.0,
+            description: row.next()?,
+            preview: row.next()?,
+            fingerprint: row.next()?,
+            label: row.next()?,
+            is_enabled: row.next()?,
+            may_continue: row.next()?,
+            warnings: row.next::<Texts>()?.0,
         })
     }
 }
 
 /// Deletes a secret of this scope with all its versions; `false` when there is none of this id.
 pub fn delete_of(scope: Scope, id: Uuid) -> Result<bool, Error> {
-    Ok(!DELETE_ROW.write(&[id.into(), scope.as_str().into()], |row| record_row(row, None))?.is_empty())
+    Ok(!DELETE_ROW
+        .write(&[id.into(), scope.as_str().into()], |row| Changed::read(row)?.record(None))?
+        .is_empty())
 }
 
 /// Deletes the secret found under this binding with all its versions; `false` when there is none.
 pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
-    Ok(!DELETE_BOUND_ROW.write(&[binding_key.into()], |row| record_row(row, None))?.is_empty())
+    Ok(!DELETE_BOUND_ROW.write(&[binding_key.into()], |row| Changed::read(row)?.record(None))?.is_empty())
 }
 
 /// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
@@ -330,29 +239,55 @@ pub fn report(
     message: Option<&str>,
     version: Option<i32>,
 ) -> Result<Option<String>, Error> {
-    let parameters = [id.into(), verdict.into(), message.into(), version.into()];
+    let told =
+        Verdict { id: id.into(), verdict: verdict.into(), message: message.into(), version: version.into() };
     let tell = |row: &Row<'_>| {
-        if row.must(7)? {
-            record_row(row, Some(6))?;
+        let changed = Changed::read(row)?;
+        let (state, is_news): (Vec<u8>, bool) = (row.next()?, row.next()?);
+        let verdict: Option<String> = row.next()?;
+        if is_news {
+            changed.record(Some(&state))?;
         }
-        let is_integrations = row.must::<String>(2)? == Scope::Integration.as_str();
-        Ok(row.get::<String>(8).filter(|_| is_integrations))
+        Ok(verdict.filter(|_| changed.scope == Scope::Integration.as_str()))
     };
-    Ok(REPORT_ROW.write(&parameters, tell)?.pop().flatten())
+    Ok(REPORT_ROW.write_one(&told.in_order(), tell)?.flatten())
 }
 
-/// Records a change of a row that was returned as id, scope, owner, provider, version; its new state is in another column,
-/// or there is none any more.
-fn record_row(row: &Row<'_>, state: Option<i32>) -> Result<(), Error> {
-    let (id, version): (Uuid, i32) = (row.must(1)?, row.must(5)?);
-    let (scope, owner, provider): (String, String, String) = (row.must(2)?, row.must(3)?, row.must(4)?);
-    let state: Option<Vec<u8>> = state.and_then(|column| row.get(column));
-    changes::record(Object {
-        id: Some(*id.as_bytes()),
-        version: Some(version),
-        digest: state.as_deref(),
-        ..Object::owned(&scope, &owner, &provider)
-    })
+/// A row that a statement has changed or deleted, as the audit names it.
+struct Changed {
+    /// The secret.
+    id: Uuid,
+    /// The kind of its owner.
+    scope: String,
+    /// Its owner.
+    owner: String,
+    /// Its provider.
+    provider: String,
+    /// Its version.
+    version: i32,
+}
+
+impl Changed {
+    /// The columns id, scope, scope_id, provider and version.
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.next()?,
+            scope: row.next()?,
+            owner: row.next()?,
+            provider: row.next()?,
+            version: row.next()?,
+        })
+    }
+
+    /// Records the change, with the row's new state if there still is a row.
+    fn record(&self, state: Option<&[u8]>) -> Result<(), Error> {
+        changes::record(Object {
+            id: Some(*self.id.as_bytes()),
+            version: Some(self.version),
+            digest: state,
+            ..Object::owned(&self.scope, &self.owner, &self.provider)
+        })
+    }
 }
 
 /// A random UUID of version 4.
@@ -361,4 +296,97 @@ fn random_id() -> Result<Uuid, Error> {
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     Ok(Uuid::from_bytes(bytes))
+}
+
+/// A statement's beginning: the columns that [`Secret::read`] takes, in its order.
+macro_rules! select {
+    () => {
+        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, s.sealed,
+        s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', s.warnings
+        FROM hftok_private.secrets s WHERE "
+    };
+}
+
+statement! {
+    /// By its binding, for whoever changes it.
+    LOCK(UUID) = select!(), "s.binding_key = $1 FOR UPDATE";
+
+    /// One of the operator's, for whoever changes it.
+    LOCK_VAULT(UUID) = select!(), "s.id = $1 AND s.scope = 'vault' FOR UPDATE";
+
+    /// Gives what the audit fingerprints.
+    INSERT_ROW: NewRow {
+        id: UUID, binding_key: UUID, scope: TEXT, scope_id: TEXT, provider: TEXT, model: TEXT, name: TEXT,
+        description: TEXT, version: INT4, preview: TEXT, fingerprint: BYTEA, sealed: BYTEA, label: TEXT,
+        may_continue: BOOL, allowed_hosts: TEXTARRAY, expires_at: TIMESTAMPTZ, warnings: TEXTARRAY,
+    } =
+        "INSERT INTO hftok_private.secrets
+        (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed,
+         label, on_unusable, allowed_hosts, expires_at, warnings)
+        VALUES ($id, $binding_key, $scope, $scope_id, $provider, $model, $name, $description, $version, $preview, $fingerprint, $sealed,
+         $label, CASE WHEN $may_continue THEN 'continue' ELSE 'stop' END, $allowed_hosts, $expires_at, $warnings)
+        ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
+
+    /// Another version is another value: what was said of the former one is no longer true.
+    UPDATE_ROW: ChangedRow {
+        id: UUID, binding_key: UUID, name: TEXT, description: TEXT, preview: TEXT, fingerprint: BYTEA,
+        sealed: BYTEA, version: INT4, label: TEXT, may_continue: BOOL, allowed_hosts: TEXTARRAY,
+        expires_at: TIMESTAMPTZ, warnings: TEXTARRAY, history: INT4,
+    } =
+        "UPDATE hftok_private.secrets SET
+        binding_key = $binding_key, name = $name, description = $description, preview = $preview,
+        fingerprint = $fingerprint, sealed = $sealed,
+        sealed_at = CASE WHEN version = $version THEN sealed_at ELSE pg_catalog.now() END,
+        verdict = CASE WHEN version = $version THEN verdict END,
+        verdict_message = CASE WHEN version = $version THEN verdict_message END,
+        refusals = CASE WHEN version = $version THEN refusals ELSE 0 END,
+        last_verified_at = CASE WHEN version = $version THEN last_verified_at END,
+        oldest_version = CASE WHEN version = $version THEN oldest_version ELSE greatest(oldest_version, $version - $history) END,
+        version = $version, updated_at = pg_catalog.now(),
+        label = $label, on_unusable = CASE WHEN $may_continue THEN 'continue' ELSE 'stop' END,
+        allowed_hosts = $allowed_hosts, expires_at = $expires_at, warnings = $warnings
+        WHERE id = $id RETURNING hftok_private.state_of(secrets)";
+
+    /// The description alone, which needs no key.
+    DESCRIBE_ROW(UUID, TEXT) =
+        "UPDATE hftok_private.secrets SET description = $2, updated_at = pg_catalog.now()
+        WHERE id = $1 RETURNING hftok_private.state_of(secrets)";
+
+    /// Whether a name is another's.
+    FIND_NAMED(UUID, UUID) = "SELECT 1 FROM hftok_private.secrets s WHERE s.binding_key = $1 AND s.id <> $2";
+
+    /// By id, within a scope: an id of another scope is not there.
+    DELETE_ROW(UUID, TEXT) =
+        "DELETE FROM hftok_private.secrets WHERE id = $1 AND scope = $2
+        RETURNING id, scope, scope_id, provider, version";
+
+    /// By binding.
+    DELETE_BOUND_ROW(UUID) =
+        "DELETE FROM hftok_private.secrets WHERE binding_key = $1
+        RETURNING id, scope, scope_id, provider, version";
+
+    /// A report that changes nothing but the time of the last look is no event.
+    REPORT_ROW: Verdict { id: UUID, verdict: TEXT, message: TEXT, version: INT4 } =
+        "WITH former AS (
+            SELECT s.id, s.verdict FROM hftok_private.secrets s
+            WHERE s.id = $id AND s.scope <> 'vault' AND ($version IS NULL OR s.version = $version) FOR UPDATE
+        )
+        UPDATE hftok_private.secrets s SET
+        refusals = CASE $verdict WHEN 'verified' THEN 0 WHEN 'invalid' THEN s.refusals + 1 ELSE s.refusals END,
+        verdict = CASE $verdict
+            WHEN 'verified' THEN 'verified'
+            WHEN 'invalid' THEN CASE WHEN s.verdict = 'verified' AND s.refusals = 0 THEN 'verified' ELSE 'invalid' END
+            ELSE s.verdict END,
+        verdict_message = CASE $verdict WHEN 'verified' THEN NULL WHEN 'invalid' THEN pg_catalog.left($message, 1000)
+            ELSE s.verdict_message END,
+        last_verified_at = CASE WHEN $verdict = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END
+        FROM former WHERE s.id = former.id
+        RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
+        s.verdict IS DISTINCT FROM former.verdict, s.verdict";
+
+    /// By id, for reading.
+    FIND_ID(UUID) = select!(), "s.id = $1";
+
+    /// By id, for whoever changes it.
+    LOCK_ID(UUID) = select!(), "s.id = $1 FOR UPDATE";
 }

@@ -3,37 +3,12 @@
 //! What must stay true: a trigger, rule, constraint, index, policy or column that somebody added, changed or switched off is
 //! noticed by the next row. Postgres tells all sessions of each, and who holds the table's lock has been told.
 
-use std::ffi::CStr;
-
 use crate::error::Error;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::new_row::{self, ForRow};
 use crate::pg::rows::relations::{Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
-use crate::pg::rows::sql::{Run, Statement};
-
-/// Everything that has a say in a new row, a line each. Neither what concerns changes and deletions only, nor how an index is
-/// stored.
-const SHAPE: &CStr = c"WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass)
-    SELECT pg_catalog.concat_ws(' ', 'column', a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
-        a.attnotnull, a.attgenerated, a.attidentity, pg_catalog.pg_get_expr(d.adbin, d.adrelid))
-    FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
-    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    UNION ALL SELECT pg_catalog.concat_ws(' ', 'constraint', n.conname, pg_catalog.pg_get_constraintdef(n.oid))
-    FROM t JOIN pg_catalog.pg_constraint n ON n.conrelid = t.oid AND n.contype NOT IN ('n', 't')
-    UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', g.tgenabled, pg_catalog.pg_get_triggerdef(g.oid))
-    FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND g.tgtype & 4 <> 0
-    UNION ALL SELECT pg_catalog.concat_ws(' ', 'index', x.relname, i.indisunique, i.indimmediate, i.indisvalid AND i.indisready,
-        (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.oid, n, false), ', ' ORDER BY n)
-            FROM pg_catalog.generate_series(1, i.indnatts) n),
-        pg_catalog.pg_get_expr(i.indpred, i.indrelid))
-    FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-    UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', p.polname, p.polcmd, p.polpermissive, p.polroles = ARRAY[t.relowner],
-        pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
-    FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
-    UNION ALL SELECT pg_catalog.concat_ws(' ', 'table', t.relkind, t.relam, t.relhasrules, t.relispartition,
-        t.relowner = (current_user::pg_catalog.regrole)::pg_catalog.oid,
-        pg_catalog.has_table_privilege(t.oid, 'INSERT') AND pg_catalog.has_table_privilege(t.oid, 'SELECT'))
-    FROM t";
+use crate::pg::rows::sql::Run;
 
 /// The same lines as the install script leaves them, in no order.
 const MADE: &[&str] = &[
@@ -83,7 +58,6 @@ const MADE: &[&str] = &[
 ];
 
 thread_local! {
-    static READ_SHAPE: Statement = const { Statement::new(SHAPE, &[]) };
     static AS_MADE: Remembered<Option<Relation>> =
         const { Remembered::new(Matter::Shape, &[c"secrets"]) };
 }
@@ -102,9 +76,36 @@ pub fn table_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
 
 /// Compares the table with the one that the install script makes.
 fn look(relations: &[Relation]) -> Result<Option<Relation>, Error> {
-    let mut found: Vec<String> = READ_SHAPE.read(&[], |row| row.must(1))?;
+    let mut found: Vec<String> = READ_SHAPE.read(&[], |row| row.next())?;
     let mut made = MADE.to_vec();
     found.sort_unstable();
     made.sort_unstable();
     Ok(relations.first().copied().filter(|_| found == made))
+}
+
+statement! {
+    /// Everything that has a say in a new row, a line each. Neither what concerns changes and deletions only, nor how an index is
+    /// stored.
+    READ_SHAPE() =
+        "WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass)
+        SELECT pg_catalog.concat_ws(' ', 'column', a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+            a.attnotnull, a.attgenerated, a.attidentity, pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+        FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        UNION ALL SELECT pg_catalog.concat_ws(' ', 'constraint', n.conname, pg_catalog.pg_get_constraintdef(n.oid))
+        FROM t JOIN pg_catalog.pg_constraint n ON n.conrelid = t.oid AND n.contype NOT IN ('n', 't')
+        UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', g.tgenabled, pg_catalog.pg_get_triggerdef(g.oid))
+        FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND g.tgtype & 4 <> 0
+        UNION ALL SELECT pg_catalog.concat_ws(' ', 'index', x.relname, i.indisunique, i.indimmediate, i.indisvalid AND i.indisready,
+            (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.oid, n, false), ', ' ORDER BY n)
+                FROM pg_catalog.generate_series(1, i.indnatts) n),
+            pg_catalog.pg_get_expr(i.indpred, i.indrelid))
+        FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+        UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', p.polname, p.polcmd, p.polpermissive, p.polroles = ARRAY[t.relowner],
+            pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+        FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
+        UNION ALL SELECT pg_catalog.concat_ws(' ', 'table', t.relkind, t.relam, t.relhasrules, t.relispartition,
+            t.relowner = (current_user::pg_catalog.regrole)::pg_catalog.oid,
+            pg_catalog.has_table_privilege(t.oid, 'INSERT') AND pg_catalog.has_table_privilege(t.oid, 'SELECT'))
+        FROM t";
 }

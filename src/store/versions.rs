@@ -1,46 +1,17 @@
 //! Previous versions: each row keeps its own copy of every field that it was bound to, so that it opens after the
 //! secret was renamed.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::mac::Mac;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{BYTEAOID, INT4OID, TIMESTAMPTZOID, UUIDOID};
 
 use super::row::{self, SealedRow};
 use crate::error::{Error, Object};
 use crate::keys::data_keys;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::columns::Row;
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::who::session;
 use crate::settings;
-
-/// The version that is about to be replaced, as it stands.
-const KEEP: &CStr = c"INSERT INTO hftok_private.secret_versions
-    (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
-     preview, fingerprint, sealed, sealed_at, superseded_at, superseded_mark)
-    SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
-     s.preview, s.fingerprint, s.sealed, s.sealed_at, $2, $3
-    FROM hftok_private.secrets s WHERE s.id = $1";
-/// Drops versions past the number that is kept.
-const PRUNE: &CStr = c"DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
-    WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
-/// A former version, by its number.
-const FIND: &CStr =
-    c"SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
-    FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
-
-/// Whether a former version may still be used beside the present one.
-const OVERLAPPING: &CStr = c"SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false),
-    v.superseded_at, v.superseded_mark
-    FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
-    AND v.superseded_at + pg_catalog.make_interval(secs => $3) > pg_catalog.clock_timestamp()";
-
-thread_local! {
-    static FIND_OVERLAPPING: Statement = const { Statement::new(OVERLAPPING, &[UUIDOID, INT4OID, INT4OID]) };
-    static KEEP_ROW: Statement = const { Statement::new(KEEP, &[UUIDOID, TIMESTAMPTZOID, BYTEAOID]) };
-    static PRUNE_ROWS: Statement = const { Statement::new(PRUNE, &[UUIDOID, INT4OID]) };
-    static FIND_ROW: Statement = const { Statement::new(FIND, &[UUIDOID, INT4OID]) };
-}
 
 /// Keeps what a secret holds now, in this version, as a previous one, and lets go of those beyond the history's length.
 pub fn keep(secret_id: Uuid, version: i32) -> Result<(), Error> {
@@ -58,8 +29,8 @@ pub fn keep(secret_id: Uuid, version: i32) -> Result<(), Error> {
 
 /// A previous version.
 pub fn find(secret_id: Uuid, version: i32) -> Result<SealedRow, Error> {
-    let rows = FIND_ROW.read(&[secret_id.into(), version.into()], SealedRow::read)?;
-    rows.into_iter().next().ok_or(Error::NotFound(Object::Version(secret_id, version)))
+    let found = FIND_ROW.read_one(&[secret_id.into(), version.into()], SealedRow::read)?;
+    found.ok_or(Error::NotFound(Object::Version(secret_id, version)))
 }
 
 /// A previous version that may still be used.
@@ -85,9 +56,8 @@ pub fn was_superseded(
 /// if hftok itself wrote it.
 pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<Previous, Error> {
     let parameters = [secret_id.into(), version.into(), settings::overlap().into()];
-    let found = FIND_OVERLAPPING
-        .read(&parameters, |row| Ok((row.must(1)?, row.must(2)?, row.must::<Vec<u8>>(3)?)))?
-        .pop();
+    let read = |row: &Row<'_>| Ok((row.next()?, row.next()?, row.next::<Vec<u8>>()?));
+    let found = FIND_OVERLAPPING.read_one(&parameters, read)?;
     let (is_expired, at, mark) = found.ok_or(Error::NotFound(Object::Version(secret_id, version)))?;
     let row = find(secret_id, version)?;
     if was_superseded(secret_id, version, at, &mark)? {
@@ -95,4 +65,32 @@ pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<Previous, Error
     } else {
         Err(row.damaged())
     }
+}
+
+statement! {
+    /// Whether a former version may still be used beside the present one.
+    FIND_OVERLAPPING(UUID, INT4, INT4) =
+        "SELECT coalesce(v.expires_at <= pg_catalog.clock_timestamp(), false),
+        v.superseded_at, v.superseded_mark
+        FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2
+        AND v.superseded_at + pg_catalog.make_interval(secs => $3) > pg_catalog.clock_timestamp()";
+
+    /// The version that is about to be replaced, as it stands.
+    KEEP_ROW(UUID, TIMESTAMPTZ, BYTEA) =
+        "INSERT INTO hftok_private.secret_versions
+        (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
+         preview, fingerprint, sealed, sealed_at, superseded_at, superseded_mark)
+        SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
+         s.preview, s.fingerprint, s.sealed, s.sealed_at, $2, $3
+        FROM hftok_private.secrets s WHERE s.id = $1";
+
+    /// Drops versions past the number that is kept.
+    PRUNE_ROWS(UUID, INT4) =
+        "DELETE FROM hftok_private.secret_versions v USING hftok_private.secrets s
+        WHERE s.id = $1 AND v.secret_id = s.id AND v.version <= s.version - $2";
+
+    /// A former version, by its number.
+    FIND_ROW(UUID, INT4) =
+        "SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
+        FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 }
