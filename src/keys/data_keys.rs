@@ -4,7 +4,6 @@
 //! made where one of its purpose is active; a key is only used after its row was read, or kept from such a reading, and kept
 //! only while its row is there and the database is the one it was unwrapped for.
 
-use std::ffi::CStr;
 use std::sync::OnceLock;
 
 use hftok_core::audit::checkpoint::{CheckpointKey, VerifierKey};
@@ -12,33 +11,18 @@ use hftok_core::audit::mac::{self, AuditKey, Mac};
 use hftok_core::data_key::{DataKey, DataKeyId, FingerprintKey, Purpose, ValueKey};
 use hftok_core::envelope::Envelope;
 use hftok_core::keyring_state::Reason;
-use pgrx::pg_sys::TEXTOID;
 
 use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
 use crate::keys::{self, identity};
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::{Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::sql::Run;
 use crate::pg::server::key_pages;
 use crate::pg::who::session::database;
 
-/// The key that new values are sealed with.
-const ACTIVE: &CStr =
-    c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
-/// Every key that values may still be sealed with.
-const ALL_OF: &CStr =
-    c"SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
-/// The active key of each purpose.
-const ALL_ACTIVE: &CStr = c"SELECT k.id, k.purpose FROM hftok_private.data_keys k WHERE k.state = 'active'";
-/// One maker at a time; readers are not kept out.
-const LOCK: &CStr = c"LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
-
 thread_local! {
-    static FIND_ACTIVE: Statement = const { Statement::new(ACTIVE, &[TEXTOID]) };
-    static FIND_ALL_OF: Statement = const { Statement::new(ALL_OF, &[TEXTOID]) };
-    static FIND_ALL_ACTIVE: Statement = const { Statement::new(ALL_ACTIVE, &[]) };
-    static LOCK_TABLE: Statement = const { Statement::new(LOCK, &[]) };
     static ACTIVE_KEYS: Remembered<Vec<(Purpose, DataKeyId)>> =
         const { Remembered::new(Matter::ActiveKeys, &[c"data_keys"]) };
     // Filled once this session has dropped the kept keys that the tables no longer have.
@@ -141,7 +125,7 @@ pub fn known_verifier(id: DataKeyId, origin: &str) -> Result<Option<VerifierKey>
 /// Every active key and what it is for, from the table.
 pub fn active_keys() -> Result<Vec<(Purpose, DataKeyId)>, Error> {
     let keys = FIND_ALL_ACTIVE
-        .read(&[], |row| Ok(Purpose::parse(&row.must::<String>(2)?).zip(DataKeyId::new(row.must(1)?))))?;
+        .read(&[], |row| Ok(Purpose::parse(&row.next::<String>()?).zip(DataKeyId::new(row.next()?))))?;
     Ok(keys.into_iter().flatten().collect())
 }
 
@@ -257,4 +241,20 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
 /// Keeps others from making keys until the transaction ends.
 pub fn lock() -> Result<(), Error> {
     LOCK_TABLE.execute(&[]).map(|_| ())
+}
+
+statement! {
+    /// The key that new values are sealed with.
+    FIND_ACTIVE(TEXT) =
+        "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
+
+    /// Every key that values may still be sealed with.
+    FIND_ALL_OF(TEXT) =
+        "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
+
+    /// The active key of each purpose.
+    FIND_ALL_ACTIVE() = "SELECT k.purpose, k.id FROM hftok_private.data_keys k WHERE k.state = 'active'";
+
+    /// One maker at a time; readers are not kept out.
+    LOCK_TABLE() = "LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
 }

@@ -4,36 +4,21 @@
 //! now, nor under one that may still be rolled back.
 
 use std::cell::Cell;
-use std::ffi::CStr;
 
 use hftok_core::audit::tree::Hash;
 use hftok_core::identity::{Generation, Identity, Installation, Lineage};
 use hftok_core::random;
 use pgrx::datum::Uuid;
-use pgrx::pg_sys::{BYTEAOID, INT8OID, TEXTOID, UUIDOID};
 
 use crate::error::Error;
 use crate::keys;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::server::transaction::{self, End};
 use crate::pg::who::session::database;
 
-/// The lineage, from the first generation.
-const ALL: &CStr = c"SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.root
-    FROM hftok_private.database_identity i ORDER BY i.generation";
-/// The number is given here: two that are added at once collide.
-const ADD: &CStr = c"INSERT INTO hftok_private.database_identity
-    (generation, id, database_oid, installation, database_name, continues, root)
-    SELECT coalesce(max(i.generation), 0) + 1, $1, $2, $3, $4, $5, $6 FROM hftok_private.database_identity i";
-/// Only shown: a database may be renamed.
-const NAME: &CStr = c"SELECT pg_catalog.current_database()::text";
-
 thread_local! {
-    static FIND_ALL: Statement = const { Statement::new(ALL, &[]) };
-    static ADD_GENERATION: Statement =
-        const { Statement::new(ADD, &[UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, BYTEAOID]) };
-    static ASK_NAME: Statement = const { Statement::new(NAME, &[]) };
     // Depth of the subtransaction that has added a generation to others; 0 when none has.
     static ADOPTING: Cell<i32> = const { Cell::new(0) };
 }
@@ -53,14 +38,13 @@ pub fn stored() -> Result<Option<Lineage>, Error> {
 
 /// A row that does not fit is a missing identity: nothing opens without one.
 fn generation(row: &Row<'_>) -> Result<Generation, Error> {
-    let root = Hash::try_from(row.must::<Vec<u8>>(6)?.as_slice()).map_err(|_| Error::IdentityMissing)?;
     Ok(Generation {
-        id: *row.must::<Uuid>(1)?.as_bytes(),
-        database: u32::try_from(row.must::<i64>(2)?).map_err(|_| Error::IdentityMissing)?,
-        installation: row.must(3)?,
-        name: row.must(4)?,
-        continues: row.must(5)?,
-        root,
+        id: *row.next::<Uuid>()?.as_bytes(),
+        database: u32::try_from(row.next::<i64>()?).map_err(|_| Error::IdentityMissing)?,
+        installation: row.next()?,
+        name: row.next()?,
+        continues: row.next()?,
+        root: Hash::try_from(row.next::<Vec<u8>>()?.as_slice()).map_err(|_| Error::IdentityMissing)?,
     })
 }
 
@@ -117,20 +101,20 @@ pub fn is_adopted_by(end: End) -> bool {
 
 /// Adds the newest generation.
 fn add(generation: &Generation) -> Result<(), Error> {
-    ADD_GENERATION.execute(&[
-        Uuid::from_bytes(generation.id).into(),
-        i64::from(generation.database).into(),
-        generation.installation.as_str().into(),
-        generation.name.as_str().into(),
-        generation.continues.into(),
-        generation.root.as_slice().into(),
-    ])?;
-    Ok(())
+    let new = NewGeneration {
+        id: Uuid::from_bytes(generation.id).into(),
+        database: i64::from(generation.database).into(),
+        installation: generation.installation.as_str().into(),
+        name: generation.name.as_str().into(),
+        continues: generation.continues.into(),
+        root: generation.root.as_slice().into(),
+    };
+    ADD_GENERATION.execute(&new.in_order()).map(|_| ())
 }
 
 /// The name of the database.
 fn name() -> Result<String, Error> {
-    ASK_NAME.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("the database has no name"))
+    ASK_NAME.read_single(&[], |row| row.next())
 }
 
 impl Home {
@@ -197,4 +181,23 @@ pub fn place(generation: &Generation) -> String {
 /// For an error that tells two installations apart.
 fn installation_called(name: &str) -> String {
     if name.is_empty() { "an installation without a name".into() } else { format!("installation \"{name}\"") }
+}
+
+statement! {
+    /// The lineage, from the first generation.
+    FIND_ALL() =
+        "SELECT i.id, i.database_oid, i.installation, i.database_name, i.continues, i.root
+        FROM hftok_private.database_identity i ORDER BY i.generation";
+
+    /// The number is given here: two that are added at once collide.
+    ADD_GENERATION: NewGeneration {
+        id: UUID, database: INT8, installation: TEXT, name: TEXT, continues: INT8, root: BYTEA,
+    } =
+        "INSERT INTO hftok_private.database_identity
+        (generation, id, database_oid, installation, database_name, continues, root)
+        SELECT coalesce(max(i.generation), 0) + 1, $id, $database, $installation, $name, $continues, $root
+        FROM hftok_private.database_identity i";
+
+    /// Only shown: a database may be renamed.
+    ASK_NAME() = "SELECT pg_catalog.current_database()::text";
 }

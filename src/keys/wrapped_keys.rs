@@ -1,49 +1,18 @@
 //! Data keys as they are stored: wrapped by a root key, for this database.
 
-use std::ffi::CStr;
-
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::identity::Identity;
 use hftok_core::keyring::Keyring;
 use hftok_core::keyring_state::{Reason, State};
 use hftok_core::root_key::{RootFingerprint, RootKey, RootKeyId};
-use pgrx::pg_sys::{BYTEAOID, INT4OID, TEXTOID};
 
 use crate::error::Error;
 use crate::keys;
 use crate::keys::identity::Home;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::{Parameter, Run, Statement};
 use crate::pg::server::key_pages;
 use crate::pg::who::session::database;
-
-/// A key, wrapped, with the root key that opens it.
-const WRAPPED: &CStr = c"SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
-    FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
-/// Every key that could be wrapped anew.
-const KEPT: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
-/// Whether a number was ever given.
-const TAKEN: &CStr = c"SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
-/// A new key is the active one.
-const INSERT: &CStr = c"INSERT INTO hftok_private.data_keys
-    (id, purpose, state, root_key_id, root_fingerprint, wrapped) VALUES ($1, $2, 'active', $3, $4, $5)";
-/// Wraps anew in place: number and values stay.
-const REPLACE: &CStr =
-    c"UPDATE hftok_private.data_keys k SET root_key_id = $2, root_fingerprint = $3, wrapped = $4
-    WHERE k.id = $1";
-/// The active key steps back; it still opens.
-const RETIRE: &CStr =
-    c"UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'";
-
-thread_local! {
-    static FIND_WRAPPED: Statement = const { Statement::new(WRAPPED, &[INT4OID]) };
-    static FIND_KEPT: Statement = const { Statement::new(KEPT, &[]) };
-    static FIND_TAKEN: Statement = const { Statement::new(TAKEN, &[INT4OID]) };
-    static INSERT_KEY: Statement =
-        const { Statement::new(INSERT, &[INT4OID, TEXTOID, INT4OID, BYTEAOID, BYTEAOID]) };
-    static REPLACE_KEY: Statement =
-        const { Statement::new(REPLACE, &[INT4OID, INT4OID, BYTEAOID, BYTEAOID]) };
-    static RETIRE_KEYS: Statement = const { Statement::new(RETIRE, &[TEXTOID]) };
-}
 
 /// A data key as it is stored.
 pub struct WrappedKey {
@@ -104,16 +73,16 @@ impl WrappedKey {
 /// A key, if its row is there.
 pub fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
     let damaged = || Error::DataKeyDamaged { id: id.get() };
-    let rows = FIND_WRAPPED.read(&[id.get().into()], |row| {
+    let found = FIND_WRAPPED.read_one(&[id.get().into()], |row| {
         Ok(WrappedKey {
             id,
-            purpose: Purpose::parse(&row.must::<String>(1)?).ok_or_else(damaged)?,
-            root: RootKeyId::new(row.must(2)?).ok_or_else(damaged)?,
-            root_fingerprint: row.must(3)?,
-            wrapped: row.must(4)?,
+            purpose: Purpose::parse(&row.next::<String>()?).ok_or_else(damaged)?,
+            root: RootKeyId::new(row.next()?).ok_or_else(damaged)?,
+            root_fingerprint: row.next()?,
+            wrapped: row.next()?,
         })
     })?;
-    rows.into_iter().next().ok_or(Error::DataKeyMissing { id: id.get() })
+    found.ok_or(Error::DataKeyMissing { id: id.get() })
 }
 
 /// Every key that is not destroyed.
@@ -126,13 +95,14 @@ pub fn draw(purpose: Purpose, database: &Identity) -> Result<DataKeyId, Error> {
     let id = free_id()?;
     let key = DataKey::random(id, purpose)?;
     let (root, fingerprint, wrapped) = wrap(&key, database)?;
-    INSERT_KEY.execute(&[
-        id.get().into(),
-        purpose.as_str().into(),
-        root.get().into(),
-        fingerprint.as_bytes().as_slice().into(),
-        wrapped.as_slice().into(),
-    ])?;
+    let new = NewKey {
+        id: id.get().into(),
+        purpose: purpose.as_str().into(),
+        root: root.get().into(),
+        fingerprint: fingerprint.as_bytes().as_slice().into(),
+        wrapped: wrapped.as_slice().into(),
+    };
+    INSERT_KEY.execute(&new.in_order())?;
     Ok(id)
 }
 
@@ -173,12 +143,13 @@ pub fn unwrap_all(identities: &[Identity]) -> Result<Vec<DataKey>, Error> {
 pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
     for key in all {
         let (root, fingerprint, wrapped) = wrap(key, database)?;
-        REPLACE_KEY.execute(&[
-            key.id().get().into(),
-            root.get().into(),
-            fingerprint.as_bytes().as_slice().into(),
-            wrapped.as_slice().into(),
-        ])?;
+        let rewrapped = RewrappedKey {
+            id: key.id().get().into(),
+            root: root.get().into(),
+            fingerprint: fingerprint.as_bytes().as_slice().into(),
+            wrapped: wrapped.as_slice().into(),
+        };
+        REPLACE_KEY.execute(&rewrapped.in_order())?;
     }
     for purpose in [Purpose::Values, Purpose::Audit, Purpose::Checkpoints] {
         RETIRE_KEYS.execute(&[purpose.as_str().into()])?;
@@ -207,7 +178,35 @@ pub trait Ids {
 impl Ids for std::thread::LocalKey<Statement> {
     fn with_ids(&'static self, parameters: &[Parameter]) -> Result<Vec<DataKeyId>, Error> {
         self.read(parameters, |row| {
-            DataKeyId::new(row.must(1)?).ok_or(Error::Internal("a data key has an id that none can have"))
+            DataKeyId::new(row.next()?).ok_or(Error::Internal("a data key has an id that none can have"))
         })
     }
+}
+
+statement! {
+    /// A key, wrapped, with the root key that opens it.
+    FIND_WRAPPED(INT4) =
+        "SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
+        FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
+
+    /// Every key that could be wrapped anew.
+    FIND_KEPT() = "SELECT k.id FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
+
+    /// Whether a number was ever given.
+    FIND_TAKEN(INT4) = "SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
+
+    /// A new key is the active one.
+    INSERT_KEY: NewKey { id: INT4, purpose: TEXT, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
+        "INSERT INTO hftok_private.data_keys
+        (id, purpose, state, root_key_id, root_fingerprint, wrapped)
+        VALUES ($id, $purpose, 'active', $root, $fingerprint, $wrapped)";
+
+    /// Wraps anew in place: number and values stay.
+    REPLACE_KEY: RewrappedKey { id: INT4, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
+        "UPDATE hftok_private.data_keys k SET root_key_id = $root, root_fingerprint = $fingerprint, wrapped = $wrapped
+        WHERE k.id = $id";
+
+    /// The active key steps back; it still opens.
+    RETIRE_KEYS(TEXT) =
+        "UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'";
 }

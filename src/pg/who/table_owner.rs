@@ -17,7 +17,8 @@ use super::as_owner::set_pinned;
 use super::caller::Caller;
 use super::catalog_row::CatalogRow;
 use crate::error::Error;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 
 /// A relation whose columns a caller may use, and as whom that is done.
 #[derive(Debug, Clone, Copy)]
@@ -122,10 +123,6 @@ fn may(caller: &Caller, relation: pg_sys::Oid, columns: &[i16], privilege: u32) 
         })
 }
 
-thread_local! {
-    static CURSORS: Statement = const { Statement::new(c"SELECT c.name, c.statement FROM pg_catalog.pg_cursors c", &[]) };
-}
-
 /// A cursor that is open in this session, and how far it was read.
 #[derive(PartialEq)]
 struct Cursor {
@@ -148,7 +145,7 @@ struct Cursor {
 impl Cursor {
     /// In the order of names, so that two lists can be compared.
     fn all_open() -> Result<Vec<Self>, Error> {
-        let mut open = CURSORS.read(&[], |row| Ok((row.must(1)?, row.must(2)?)))?;
+        let mut open = CURSORS.read(&[], |row| Ok((row.next()?, row.next()?)))?;
         open.sort();
         open.into_iter().map(|(name, statement)| Self::find(name, statement)).collect()
     }
@@ -220,4 +217,9 @@ impl Drop for AsTableOwner<'_> {
         // SAFETY: restores what `switch` found.
         unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
     }
+}
+
+statement! {
+    /// Every cursor of the session.
+    CURSORS() = "SELECT c.name, c.statement FROM pg_catalog.pg_cursors c";
 }
