@@ -1,7 +1,5 @@
 //! Bundles as they are stored: added by the writer, and read again.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::bundle::{self, Events, Packed};
 use hftok_core::audit::filter::FilterKey;
 use hftok_core::audit::leaf::Hash;
@@ -16,24 +14,12 @@ use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] =
     &[INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID];
-/// Reads the bundles that end between two numbers.
-const READ: &CStr =
-    c"SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, b.body, b.body_hash, b.mac
-    FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
-/// Reads the newest bundles without their events, which no hash over a row needs.
-const NEWEST: &CStr =
-    c"SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, ''::bytea, b.body_hash, b.mac
-    FROM hftok_private.audit_bundles b ORDER BY b.last_id DESC LIMIT 1000";
-
-thread_local! {
-    static READ_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
-    static READ_BUNDLES: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
-}
 
 /// A bundle as it is stored, right or wrong.
 pub struct Bundle {
@@ -60,17 +46,17 @@ pub struct Bundle {
 impl Bundle {
     /// Reads a row. A column may be NULL, though that is damage: the verifier names the bundle.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
+        let bytes = || Ok::<_, Error>(row.next::<Option<Vec<u8>>>()?.unwrap_or_default());
         Ok(Self {
-            last: row.must(1)?,
-            count: row.get(2).unwrap_or_default(),
-            first_at: row.get(3),
-            last_at: row.get(4),
-            filter_key: bytes(5),
-            filter: bytes(6),
-            body: bytes(7),
-            body_hash: bytes(8),
-            mac: bytes(9),
+            last: row.next()?,
+            count: row.next::<Option<_>>()?.unwrap_or_default(),
+            first_at: row.next()?,
+            last_at: row.next()?,
+            filter_key: bytes()?,
+            filter: bytes()?,
+            body: bytes()?,
+            body_hash: bytes()?,
+            mac: bytes()?,
         })
     }
 
@@ -169,4 +155,16 @@ impl NewBundles {
     pub fn store(self) -> Result<(), Error> {
         self.table.finish()
     }
+}
+
+statement! {
+    /// Reads the bundles that end between two numbers.
+    READ_BUNDLES(INT8, INT8) =
+        "SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, b.body, b.body_hash, b.mac
+        FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
+
+    /// Reads the newest bundles without their events, which no hash over a row needs.
+    READ_NEWEST() =
+        "SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, ''::bytea, b.body_hash, b.mac
+        FROM hftok_private.audit_bundles b ORDER BY b.last_id DESC LIMIT 1000";
 }

@@ -1,7 +1,5 @@
 //! Checkpoints as they are stored. The newest one says where the log ends.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::checkpoint::{Checkpoint, Signed, VerifierKey};
 use hftok_core::audit::leaf::Hash;
 use hftok_core::data_key::DataKeyId;
@@ -9,39 +7,10 @@ use hftok_core::data_key::DataKeyId;
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::server::audit_queue;
 use crate::pg::who::session::database;
-
-/// Finds the newest checkpoint.
-const NEWEST: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
-    ORDER BY c.size DESC LIMIT 1";
-/// Finds the newest ones.
-const NEWEST_MANY: &CStr =
-    c"SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
-    ORDER BY c.size DESC LIMIT 1000";
-/// Finds both at one moment: a writer that commits between two statements would look like damage.
-const END: &CStr = c"SELECT c.size, c.root, c.key_id, c.signature, l.last FROM (SELECT greatest(
-        (SELECT max(a.id) FROM hftok_private.audit a), (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0) AS last) l
-    LEFT JOIN hftok_private.audit_checkpoints c ON c.size = (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) LIMIT 1";
-/// Finds the greatest number of an event.
-const LAST: &CStr = c"SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a),
-    (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0)";
-
-/// Removes checkpoints that nobody needs: the newest stays, and the first of each day. Rows that somebody has locked are left.
-const TIDY: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.ctid = ANY (ARRAY(
-    SELECT o.ctid FROM hftok_private.audit_checkpoints o
-    WHERE o.size < (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) AND o.size NOT IN (
-        SELECT min(f.size) FROM hftok_private.audit_checkpoints f GROUP BY date_trunc('day', f.at, 'UTC'))
-    FOR UPDATE SKIP LOCKED))";
-
-thread_local! {
-    static FIND_NEWEST: Statement = const { Statement::new(NEWEST, &[]) };
-    static FIND_MANY: Statement = const { Statement::new(NEWEST_MANY, &[]) };
-    static FIND_END: Statement = const { Statement::new(END, &[]) };
-    static FIND_LAST: Statement = const { Statement::new(LAST, &[]) };
-    static DELETE_OLD: Statement = const { Statement::new(TIDY, &[]) };
-}
 
 /// A checkpoint as it is stored, right or wrong.
 pub struct StoredCheckpoint {
@@ -58,24 +27,22 @@ pub struct StoredCheckpoint {
 impl StoredCheckpoint {
     /// The newest one.
     pub fn newest() -> Result<Option<Self>, Error> {
-        Ok(FIND_NEWEST.read(&[], |row| Ok(Self::read(row)))?.pop().flatten())
+        Ok(FIND_NEWEST.read_one(&[], Self::read)?.flatten())
     }
 
     /// The newest one and the greatest number that an event has, as they were at the same moment.
     pub fn newest_and_last() -> Result<(Option<Self>, i64), Error> {
-        let found = FIND_END.read(&[], |row| Ok((Self::read(row), row.must(5)?)))?.pop();
-        found.ok_or(Error::Internal("a query gave no row"))
+        FIND_END.read_single(&[], |row| Ok((Self::read(row)?, row.next()?)))
     }
 
     /// The checkpoint of a row, if there is one.
-    fn read(row: &Row<'_>) -> Option<Self> {
-        let bytes = |column| row.get::<Vec<u8>>(column).unwrap_or_default();
-        Some(Self {
-            size: row.get::<i64>(1)?.cast_unsigned(),
-            root: Hash::try_from(bytes(2).as_slice()).unwrap_or_default(),
-            key: row.get(3).and_then(DataKeyId::new),
-            signature: Signed::try_from(bytes(4).as_slice()).unwrap_or([0; 64]),
-        })
+    fn read(row: &Row<'_>) -> Result<Option<Self>, Error> {
+        let bytes = || Ok::<_, Error>(row.next::<Option<Vec<u8>>>()?.unwrap_or_default());
+        let size: Option<i64> = row.next()?;
+        let root = Hash::try_from(bytes()?.as_slice()).unwrap_or_default();
+        let key = row.next::<Option<i32>>()?.and_then(DataKeyId::new);
+        let signature = Signed::try_from(bytes()?.as_slice()).unwrap_or([0; 64]);
+        Ok(size.map(|size| Self { size: size.cast_unsigned(), root, key, signature }))
     }
 
     /// The checkpoint that it is of the log with this name.
@@ -100,7 +67,7 @@ impl StoredCheckpoint {
 pub fn newest_that(
     mut holds: impl FnMut(&StoredCheckpoint) -> Result<bool, Error>,
 ) -> Result<Option<StoredCheckpoint>, Error> {
-    for checkpoint in FIND_MANY.read(&[], |row| Ok(StoredCheckpoint::read(row)))?.into_iter().flatten() {
+    for checkpoint in FIND_MANY.read(&[], StoredCheckpoint::read)?.into_iter().flatten() {
         if holds(&checkpoint)? {
             return Ok(Some(checkpoint));
         }
@@ -110,7 +77,7 @@ pub fn newest_that(
 
 /// The greatest number that an event has. Nobody reaches the upper bound by counting.
 pub fn last() -> Result<i64, Error> {
-    FIND_LAST.read(&[], |row| row.must(1))?.pop().ok_or(Error::Internal("a query gave no row"))
+    FIND_LAST.read_single(&[], |row| row.next())
 }
 
 /// The number of events that the log of a generation had once, as far as the server knows since its start.
@@ -122,4 +89,35 @@ pub fn known_size(generation: &[u8; 16]) -> u64 {
 /// Removes checkpoints that nobody needs.
 pub fn tidy() -> Result<(), Error> {
     DELETE_OLD.execute(&[]).map(|_| ())
+}
+
+statement! {
+    /// Finds the newest checkpoint.
+    FIND_NEWEST() =
+        "SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+        ORDER BY c.size DESC LIMIT 1";
+
+    /// Finds the newest ones.
+    FIND_MANY() =
+        "SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+        ORDER BY c.size DESC LIMIT 1000";
+
+    /// Finds both at one moment: a writer that commits between two statements would look like damage.
+    FIND_END() =
+        "SELECT c.size, c.root, c.key_id, c.signature, l.last FROM (SELECT greatest(
+            (SELECT max(a.id) FROM hftok_private.audit a), (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0) AS last) l
+        LEFT JOIN hftok_private.audit_checkpoints c ON c.size = (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) LIMIT 1";
+
+    /// Finds the greatest number of an event.
+    FIND_LAST() =
+        "SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a),
+        (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0)";
+
+    /// Removes checkpoints that nobody needs: the newest stays, and the first of each day. Rows that somebody has locked are left.
+    DELETE_OLD() =
+        "DELETE FROM hftok_private.audit_checkpoints c WHERE c.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM hftok_private.audit_checkpoints o
+        WHERE o.size < (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) AND o.size NOT IN (
+            SELECT min(f.size) FROM hftok_private.audit_checkpoints f GROUP BY date_trunc('day', f.at, 'UTC'))
+        FOR UPDATE SKIP LOCKED))";
 }

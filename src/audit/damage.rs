@@ -4,11 +4,8 @@
 //! `verify_audit()` names it. Rows that stand beyond a gap, or beyond all that hftok can show to be its own, get a negative number, so
 //! that they are not in the way and no checkpoint covers them.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Frontier, Node, TILE_HEIGHT};
-use pgrx::pg_sys::INT8OID;
 
 use super::bounds;
 use super::bundles::{self, Bundle};
@@ -16,55 +13,11 @@ use super::checkpoints::{self, StoredCheckpoint};
 use super::nodes::{self, Lost, Nodes};
 use super::own_events::own_event;
 use crate::error::Error;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 
 /// The action of the event that tells of damage.
 pub const CHECKPOINT: &str = "audit_checkpoint";
-
-/// Puts rows out of the way.
-const SET_ROWS_ASIDE: &CStr = c"UPDATE hftok_private.audit a SET id = -a.id WHERE a.id > $1
-    AND NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -a.id)";
-/// The same for those whose number with a minus somebody has taken.
-const SET_ROWS_FAR: &CStr = c"UPDATE hftok_private.audit a SET id = f.number
-    FROM (SELECT o.id AS number, row_number() OVER (ORDER BY o.id) AS place FROM hftok_private.audit o WHERE o.id > $1) m,
-        (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
-            (SELECT count(*) FROM hftok_private.audit c WHERE c.id < 0 OR c.id > $1)) n
-        WHERE NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -n)) f
-    WHERE f.place = m.place AND a.id = m.number";
-/// Puts bundles out of the way.
-const SET_BUNDLES_ASIDE: &CStr =
-    c"UPDATE hftok_private.audit_bundles a SET last_id = -a.last_id WHERE a.last_id > $1
-    AND NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -a.last_id)";
-/// The same for those whose number with a minus somebody has taken.
-const SET_BUNDLES_FAR: &CStr = c"UPDATE hftok_private.audit_bundles a SET last_id = f.number
-    FROM (SELECT o.last_id AS number, row_number() OVER (ORDER BY o.last_id) AS place FROM hftok_private.audit_bundles o WHERE o.last_id > $1) m,
-        (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
-            (SELECT count(*) FROM hftok_private.audit_bundles c WHERE c.last_id < 0 OR c.last_id > $1)) n
-        WHERE NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -n)) f
-    WHERE f.place = m.place AND a.last_id = m.number";
-/// Removes hashes and checkpoints of a larger log: they cover what is no longer there.
-const FORGET_NODES: &CStr =
-    c"DELETE FROM hftok_private.audit_nodes n WHERE n.height BETWEEN 1 AND 62 AND n.number >= $1 >> n.height";
-/// The same for checkpoints: the next one has a size of its own.
-const FORGET_CHECKPOINTS: &CStr = c"DELETE FROM hftok_private.audit_checkpoints c WHERE c.size > $1";
-
-/// Counts the tiles before one that have left their hashes.
-const STORED: &CStr =
-    c"SELECT count(*) FROM hftok_private.audit_nodes n WHERE n.height = 8 AND n.number < $1";
-/// Finds the newest event before a number.
-const BEFORE: &CStr = c"SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a WHERE a.id < $1),
-    (SELECT max(b.last_id) FROM hftok_private.audit_bundles b WHERE b.last_id < $1), 0)";
-
-thread_local! {
-    static COUNT_NODES: Statement = const { Statement::new(STORED, &[INT8OID]) };
-    static FIND_BEFORE: Statement = const { Statement::new(BEFORE, &[INT8OID]) };
-    static MOVE_ROWS: Statement = const { Statement::new(SET_ROWS_ASIDE, &[INT8OID]) };
-    static MOVE_ROWS_FAR: Statement = const { Statement::new(SET_ROWS_FAR, &[INT8OID]) };
-    static MOVE_BUNDLES: Statement = const { Statement::new(SET_BUNDLES_ASIDE, &[INT8OID]) };
-    static MOVE_BUNDLES_FAR: Statement = const { Statement::new(SET_BUNDLES_FAR, &[INT8OID]) };
-    static DELETE_NODES: Statement = const { Statement::new(FORGET_NODES, &[INT8OID]) };
-    static DELETE_CHECKPOINTS: Statement = const { Statement::new(FORGET_CHECKPOINTS, &[INT8OID]) };
-}
 
 /// The end that a log goes on from: the sound one, or, where there is none, that of what is left, with the damage to tell. `own` says
 /// up to which event the log is shown to be hftok's, 0 where nothing shows it.
@@ -124,10 +77,7 @@ fn contiguous_end(own: i64) -> Result<i64, Error> {
     let mut number = last;
     let mut tile = nodes::tile_of(number);
     while tile > 0 && !(is_plausible(tile)? && has_node(tile - 1)?) {
-        number = FIND_BEFORE
-            .read(&[nodes::first_of_tile(tile).into()], |row| row.must(1))?
-            .pop()
-            .unwrap_or_default();
+        number = FIND_BEFORE.read_single(&[nodes::first_of_tile(tile).into()], |row| row.next())?;
         tile = nodes::tile_of(number);
     }
     // The hashes of what was purged may be gone as well: then the log goes on from what is left.
@@ -150,7 +100,7 @@ fn contiguous_end(own: i64) -> Result<i64, Error> {
 /// Whether at least half of the tiles before one have left their hashes. It also bounds the work that missing ones make.
 fn is_plausible(tile: u64) -> Result<bool, Error> {
     let tiles = i64::try_from(tile).unwrap_or(i64::MAX);
-    let stored: i64 = COUNT_NODES.read(&[tiles.into()], |row| row.must(1))?.pop().unwrap_or_default();
+    let stored: i64 = COUNT_NODES.read_single(&[tiles.into()], |row| row.next())?;
     Ok(stored >= tiles / 2)
 }
 
@@ -158,4 +108,50 @@ fn is_plausible(tile: u64) -> Result<bool, Error> {
 fn has_node(tile: u64) -> Result<bool, Error> {
     let hash = Nodes::default().hash(Node { height: TILE_HEIGHT, number: tile });
     Lost::or_none(hash).map(|hash| hash.is_some())
+}
+
+statement! {
+    /// Counts the tiles before one that have left their hashes.
+    COUNT_NODES(INT8) =
+        "SELECT count(*) FROM hftok_private.audit_nodes n WHERE n.height = 8 AND n.number < $1";
+
+    /// Finds the newest event before a number.
+    FIND_BEFORE(INT8) =
+        "SELECT greatest((SELECT max(a.id) FROM hftok_private.audit a WHERE a.id < $1),
+        (SELECT max(b.last_id) FROM hftok_private.audit_bundles b WHERE b.last_id < $1), 0)";
+
+    /// Puts rows out of the way.
+    MOVE_ROWS(INT8) =
+        "UPDATE hftok_private.audit a SET id = -a.id WHERE a.id > $1
+        AND NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -a.id)";
+
+    /// The same for those whose number with a minus somebody has taken.
+    MOVE_ROWS_FAR(INT8) =
+        "UPDATE hftok_private.audit a SET id = f.number
+        FROM (SELECT o.id AS number, row_number() OVER (ORDER BY o.id) AS place FROM hftok_private.audit o WHERE o.id > $1) m,
+            (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
+                (SELECT count(*) FROM hftok_private.audit c WHERE c.id < 0 OR c.id > $1)) n
+            WHERE NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -n)) f
+        WHERE f.place = m.place AND a.id = m.number";
+
+    /// Puts bundles out of the way.
+    MOVE_BUNDLES(INT8) =
+        "UPDATE hftok_private.audit_bundles a SET last_id = -a.last_id WHERE a.last_id > $1
+        AND NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -a.last_id)";
+
+    /// The same for those whose number with a minus somebody has taken.
+    MOVE_BUNDLES_FAR(INT8) =
+        "UPDATE hftok_private.audit_bundles a SET last_id = f.number
+        FROM (SELECT o.last_id AS number, row_number() OVER (ORDER BY o.last_id) AS place FROM hftok_private.audit_bundles o WHERE o.last_id > $1) m,
+            (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
+                (SELECT count(*) FROM hftok_private.audit_bundles c WHERE c.last_id < 0 OR c.last_id > $1)) n
+            WHERE NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -n)) f
+        WHERE f.place = m.place AND a.last_id = m.number";
+
+    /// Removes hashes and checkpoints of a larger log: they cover what is no longer there.
+    DELETE_NODES(INT8) =
+        "DELETE FROM hftok_private.audit_nodes n WHERE n.height BETWEEN 1 AND 62 AND n.number >= $1 >> n.height";
+
+    /// The same for checkpoints: the next one has a size of its own.
+    DELETE_CHECKPOINTS(INT8) = "DELETE FROM hftok_private.audit_checkpoints c WHERE c.size > $1";
 }

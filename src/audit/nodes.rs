@@ -1,7 +1,5 @@
 //! Hashes of the tree: those that are stored, and those that follow from them and from events.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::bundle::Events;
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::tree::{Node, TILE, TILE_HEIGHT, node_hash};
@@ -12,24 +10,8 @@ use super::rows::{self, Stored};
 use super::tables::table;
 use crate::error::Error;
 use crate::pg::rows::append::Append;
-use crate::pg::rows::sql::{Run, Statement};
-
-/// Reads nodes of one height.
-const READ: &CStr = c"SELECT n.number, n.hash FROM hftok_private.audit_nodes n
-    WHERE n.height = $1 AND n.number >= $2 AND n.number <= $3 ORDER BY n.number";
-
-/// Finds a stored node that a log of this size cannot have yet: the next one to be stored would collide with it.
-const BEYOND: &CStr = c"SELECT 1 FROM pg_catalog.generate_series(8, 56, 8) h (height),
-    LATERAL (SELECT n.number FROM hftok_private.audit_nodes n WHERE n.height = h.height ORDER BY n.number DESC LIMIT 1) n
-    WHERE n.number >= $1 >> h.height LIMIT 1";
-/// Removes leaves that are to be kept anew.
-const FORGET_LEAVES: &CStr = c"DELETE FROM hftok_private.audit_nodes n WHERE n.height = 0 AND n.number = $1";
-
-thread_local! {
-    static FIND_BEYOND: Statement = const { Statement::new(BEYOND, &[INT8OID]) };
-    static DELETE_LEAVES: Statement = const { Statement::new(FORGET_LEAVES, &[INT8OID]) };
-    static READ_NODES: Statement = const { Statement::new(READ, &[INT2OID, INT8OID, INT8OID]) };
-}
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 
 /// A hash that cannot be had, or the error that kept it back.
 pub enum Lost {
@@ -163,7 +145,7 @@ pub fn leaves_until(tile: u64, until: i64) -> Result<Vec<Hash>, Error> {
 fn stored(height: u8, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, Error> {
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     READ_NODES.read(&[i16::from(height).into(), number(from).into(), number(to).into()], |row| {
-        Ok((row.must::<i64>(1)?.cast_unsigned(), row.get(2).unwrap_or_default()))
+        Ok((row.next::<i64>()?.cast_unsigned(), row.next::<Option<_>>()?.unwrap_or_default()))
     })
 }
 
@@ -175,7 +157,7 @@ pub fn stored_hash(node: Node) -> Result<Option<Hash>, Error> {
 
 /// Whether somebody has stored a node that a log of this size cannot have yet.
 pub fn is_any_beyond(size: u64) -> Result<bool, Error> {
-    Ok(!FIND_BEYOND.read(&[size.cast_signed().into()], |_| Ok(()))?.is_empty())
+    Ok(FIND_BEYOND.read_one(&[size.cast_signed().into()], |_| Ok(()))?.is_some())
 }
 
 /// The hashes of tiles as they are stored, for whoever asks for one after the other: many are read at a time.
@@ -297,4 +279,20 @@ pub fn keep_leaves(tile: u64, leaves: &[Hash]) -> Result<(), Error> {
     let mut new = Append::begin(table(c"audit_nodes")?, &[INT2OID, INT8OID, BYTEAOID])?;
     new.row([0_i16.into(), tile.cast_signed().into(), leaves.as_flattened().into()])?;
     new.finish()
+}
+
+statement! {
+    /// Finds a stored node that a log of this size cannot have yet: the next one to be stored would collide with it.
+    FIND_BEYOND(INT8) =
+        "SELECT 1 FROM pg_catalog.generate_series(8, 56, 8) h (height),
+        LATERAL (SELECT n.number FROM hftok_private.audit_nodes n WHERE n.height = h.height ORDER BY n.number DESC LIMIT 1) n
+        WHERE n.number >= $1 >> h.height LIMIT 1";
+
+    /// Removes leaves that are to be kept anew.
+    DELETE_LEAVES(INT8) = "DELETE FROM hftok_private.audit_nodes n WHERE n.height = 0 AND n.number = $1";
+
+    /// Reads nodes of one height.
+    READ_NODES(INT2, INT8, INT8) =
+        "SELECT n.number, n.hash FROM hftok_private.audit_nodes n
+        WHERE n.height = $1 AND n.number >= $2 AND n.number <= $3 ORDER BY n.number";
 }

@@ -1,7 +1,5 @@
 //! Events that wait in `audit_pending`, each with the protection that its transaction gave it.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::event::Event;
 use hftok_core::audit::mac::{Mac, RunKey, same};
 use hftok_core::audit::record::Scratch;
@@ -13,27 +11,11 @@ use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::server::key_pages::run_key;
 use crate::pg::server::transaction;
 use crate::pg::who::session::{self, database};
-
-/// Deletes the rows that it takes in the same step. Rows of others that are not committed yet are not seen, and rows that
-/// somebody has locked are left for later.
-const TAKE_PENDING: &CStr = c"WITH taken AS (
-        DELETE FROM hftok_private.audit_pending p
-        WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000
-            FOR UPDATE SKIP LOCKED))
-        RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
-    ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
-/// Reads without taking, for a verifier on a standby.
-const READ_PENDING: &CStr =
-    c"SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
-
-thread_local! {
-    static TAKE_PENDING_ROWS: Statement = const { Statement::new(TAKE_PENDING, &[]) };
-    static READ_PENDING_ROWS: Statement = const { Statement::new(READ_PENDING, &[]) };
-}
 
 /// Events that are taken out of `audit_pending` at a time (the statement has the same number).
 pub const PENDING: usize = 2000;
@@ -56,7 +38,7 @@ pub fn take_pending() -> Result<Vec<Pending>, Error> {
 impl Pending {
     /// The event, with its protection and the transaction that wrote it.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Self::new(row.must(1)?, row.get::<Vec<u8>>(2).as_deref(), row.must(3)?))
+        Ok(Self::new(row.next()?, row.next::<Option<Vec<u8>>>()?.as_deref(), row.next()?))
     }
 
     /// Makes one of a row of the table.
@@ -108,4 +90,20 @@ pub fn tells_of_purge(last: &str) -> Result<bool, Error> {
         }
     }
     Ok(false)
+}
+
+statement! {
+    /// Deletes the rows that it takes in the same step. Rows of others that are not committed yet are not seen, and rows that
+    /// somebody has locked are left for later.
+    TAKE_PENDING_ROWS() =
+        "WITH taken AS (
+            DELETE FROM hftok_private.audit_pending p
+            WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000
+                FOR UPDATE SKIP LOCKED))
+            RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
+        ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
+
+    /// Reads without taking, for a verifier on a standby.
+    READ_PENDING_ROWS() =
+        "SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
 }

@@ -1,7 +1,5 @@
 //! Events that have a row each: changes, and what is done with keys and with the audit itself.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::audit::leaf::{Hash, leaf_data, leaf_hash};
 use hftok_core::audit::record::Record;
@@ -14,7 +12,8 @@ use super::tables::{table, time};
 use crate::error::Error;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 
 /// The columns of the table, in their order.
 const COLUMNS: &[Oid] = &[
@@ -42,20 +41,6 @@ const COLUMNS: &[Oid] = &[
     TEXTOID,
     BYTEAOID,
 ];
-/// Reads rows between two numbers.
-const READ: &CStr = c"SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
-    a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
-    a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
-    FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id";
-/// Finds whether a purge was told, so that its end is believed.
-const FIND_PURGE: &CStr =
-    c"SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.protected AND a.action = $1
-    AND a.outcome = 'committed' AND a.owner_id = $2";
-
-thread_local! {
-    static READ_ROWS: Statement = const { Statement::new(READ, &[INT8OID, INT8OID]) };
-    static FIND_TOLD: Statement = const { Statement::new(FIND_PURGE, &[TEXTOID, TEXTOID]) };
-}
 
 /// A row as it is stored, right or wrong.
 pub struct Stored {
@@ -82,7 +67,7 @@ pub struct Stored {
     /// The outcome.
     outcome: Option<String>,
     /// The columns of text that remain, in their order.
-    texts: [Option<String>; 12],
+    texts: [Option<String>; TEXTS],
 }
 
 /// The rows from one number to another, in order.
@@ -93,7 +78,7 @@ pub fn read(from: i64, to: i64) -> Result<Vec<Stored>, Error> {
 /// Whether the audit tells of a purge up to this event, if only among what is still to be written.
 pub fn is_purge_told(last: i64) -> Result<bool, Error> {
     let last = last.to_string();
-    let is_told = !FIND_TOLD.read(&[PURGE.into(), last.as_str().into()], |_| Ok(()))?.is_empty();
+    let is_told = FIND_TOLD.read_one(&[PURGE.into(), last.as_str().into()], |_| Ok(()))?.is_some();
     Ok(is_told || pending::tells_of_purge(&last)?)
 }
 
@@ -143,26 +128,34 @@ impl NewRows {
     }
 }
 
+/// The number of columns that hold texts about object and caller.
+const TEXTS: usize = 12;
+
+/// Reads those columns.
+fn texts(row: &Row<'_>) -> Result<[Option<String>; TEXTS], Error> {
+    let mut texts = [const { None }; TEXTS];
+    for text in &mut texts {
+        *text = row.next()?;
+    }
+    Ok(texts)
+}
+
 impl Stored {
     /// Reads a row. A column may be NULL, though that is damage: the verifier names the row.
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let mut column = 10;
         Ok(Self {
-            number: row.must(1)?,
-            at: row.get(2),
-            kind: row.get(3),
-            action: row.get(4),
-            outcome: row.get(5),
-            count: row.get(6),
-            is_protected: row.get(7),
-            id: row.get(8),
-            version: row.get(9),
-            digest: row.get(10),
-            texts: std::array::from_fn(|_| {
-                column += 1;
-                row.get(column)
-            }),
-            leaf: row.get(23).unwrap_or_default(),
+            number: row.next()?,
+            at: row.next()?,
+            kind: row.next()?,
+            action: row.next()?,
+            outcome: row.next()?,
+            count: row.next()?,
+            is_protected: row.next()?,
+            id: row.next()?,
+            version: row.next()?,
+            digest: row.next()?,
+            texts: texts(row)?,
+            leaf: row.next::<Option<_>>()?.unwrap_or_default(),
         })
     }
 
@@ -211,4 +204,18 @@ impl Stored {
         };
         event.fits().then_some(event)
     }
+}
+
+statement! {
+    /// Reads rows between two numbers.
+    READ_ROWS(INT8, INT8) =
+        "SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
+        a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
+        a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
+        FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id";
+
+    /// Finds whether a purge was told, so that its end is believed.
+    FIND_TOLD(TEXT, TEXT) =
+        "SELECT 1 FROM hftok_private.audit a WHERE a.kind = 'audit' AND a.protected AND a.action = $1
+        AND a.outcome = 'committed' AND a.owner_id = $2";
 }

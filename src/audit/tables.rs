@@ -5,16 +5,10 @@ use std::ffi::CStr;
 use pgrx::datum::TimestampWithTimeZone;
 
 use crate::error::Error;
+use crate::pg::rows::declared::statement;
 use crate::pg::rows::lock;
 use crate::pg::rows::relations::{self, Relation};
-use crate::pg::rows::sql::{Run, Statement};
-
-/// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
-const INSTALLED: &CStr = c"SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
-
-thread_local! {
-    static FIND_EXTENSION: Statement = const { Statement::new(INSTALLED, &[]) };
-}
+use crate::pg::rows::sql::Run;
 
 /// The tables that the writer writes to.
 const TABLES: [&CStr; 5] =
@@ -22,7 +16,7 @@ const TABLES: [&CStr; 5] =
 
 /// Whether this database still has the extension.
 pub fn is_installed() -> Result<bool, Error> {
-    Ok(!FIND_EXTENSION.read(&[], |_| Ok(()))?.is_empty())
+    Ok(FIND_EXTENSION.read_one(&[], |_| Ok(()))?.is_some())
 }
 
 /// Locks the tables of the audit against statements that rebuild or index them, and waits for such a statement as long as this
@@ -41,4 +35,9 @@ pub fn table(name: &CStr) -> Result<Relation, Error> {
 /// Postgres' time, from the microseconds of the queue.
 pub fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
     TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
+}
+
+statement! {
+    /// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
+    FIND_EXTENSION() = "SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
 }

@@ -1,80 +1,22 @@
 //! Counts of use, and notifications to listeners. The writer makes both in a transaction of its own, so that reading a token
 //! writes nothing for its reader, and a client that holds a counter's row stops nobody.
 
-use std::ffi::CStr;
-
 use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
-use pgrx::pg_sys::{INT8ARRAYOID, Oid, TEXTARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID};
 
 use super::batch::Effects;
 use super::enqueue::push;
 use super::tag;
 use crate::error::{Error, Trouble};
-use crate::pg::rows::sql::{Run, Statement};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::server::audit_queue;
 use crate::pg::who::session;
 
-/// Counting waits for a lock only briefly: an application's lock must not stop the audit.
-const BRIEF: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
-/// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
-const LOOSE: &CStr = c"SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
-    pg_catalog.set_config('synchronous_commit', 'off', true)";
-/// The writer alone writes this table. Most secrets that are used were used before, and a plain UPDATE costs half of a
-/// statement that may have to insert.
-const COUNT: &CStr = c"UPDATE hftok_private.secret_usage u
-    SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
-    FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
-/// Begins to count for secrets that were never used.
-const BEGIN: &CStr = c"INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
-    SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
-    WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)
-    AND EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = n.id)";
-/// Adds reports of a backend to the day's sums.
-const REPORT: &CStr = c"INSERT INTO hftok_private.usage_daily AS u
-    (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
-    SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
-        least(sum(n.requests), 9223372036854775807)::bigint, least(sum(n.units), 9223372036854775807)::bigint,
-        sum(n.cost::numeric)
-    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        AS n (id, at, requests, units, cost, currency, scope, owner, provider)
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (day, secret_id, currency) DO UPDATE SET
-        requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
-        units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
-/// A secret that is gone leaves no counter.
-const FORGET: &CStr = c"DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
-/// Listeners get one NOTIFY for each change.
-const NOTIFY: &CStr = c"SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
-/// Credentials that expire soon are told of once, and marked in the same step.
-const EXPIRING: &CStr = c"INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
-    SELECT s.id, s.expires_at FROM hftok_private.secrets s
-    WHERE s.scope IN ('user', 'org', 'global')
-    AND s.expires_at BETWEEN pg_catalog.now() AND pg_catalog.now() + interval '30 days'
-    AND NOT EXISTS (SELECT FROM hftok_private.secret_usage t WHERE t.secret_id = s.id AND t.expiry_told = s.expires_at)
-    ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
-    RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
-        FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
-/// The three arrays of a batch.
-const USES: &[Oid] = &[UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID];
 /// Secrets that are counted at a time.
 const PORTION: usize = 1000;
 /// The pause between two searches for credentials that are about to expire, in microseconds.
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
-
-thread_local! {
-    static SET_BRIEF: Statement = const { Statement::new(BRIEF, &[]) };
-    static SET_LOOSE: Statement = const { Statement::new(LOOSE, &[]) };
-    static COUNT_USES: Statement = const { Statement::new(COUNT, USES) };
-    static BEGIN_USES: Statement = const { Statement::new(BEGIN, USES) };
-    static COUNT_REPORTS: Statement = const { Statement::new(REPORT, &[
-        UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-        TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-    ]) };
-    static FORGET_ROWS: Statement = const { Statement::new(FORGET, &[UUIDARRAYOID]) };
-    static NOTIFY_ALL: Statement = const { Statement::new(NOTIFY, &[TEXTARRAYOID]) };
-    static FIND_EXPIRING: Statement = const { Statement::new(EXPIRING, &[]) };
-}
 
 /// Has usage counted.
 pub fn report(usage: Usage<'_>) -> Result<(), Error> {
@@ -158,7 +100,7 @@ fn portion(later: &Effects) -> usize {
 /// Tells of changes, and now and then of credentials that are about to expire.
 fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     let expiring: Vec<String> = if look_out {
-        FIND_EXPIRING.write(&[], |row| Ok(row.get(1)))?.into_iter().flatten().collect()
+        FIND_EXPIRING.write(&[], |row| row.next::<Option<String>>())?.into_iter().flatten().collect()
     } else {
         Vec::new()
     };
@@ -201,16 +143,74 @@ fn count_reports(reports: &[Vec<u8>]) -> Result<(), Error> {
     };
     let ids: Vec<Uuid> = reports.iter().map(|one| Uuid::from_bytes(one.secret_id)).collect();
     let at: Vec<_> = reports.iter().map(|one| TimestampWithTimeZone::try_from(one.at).ok()).collect();
-    let parameters = [
-        ids.into(),
-        at.into(),
-        column(|one| one.requests).into(),
-        column(|one| one.units).into(),
-        texts(|one| one.cost).into(),
-        texts(|one| one.currency).into(),
-        texts(|one| one.scope).into(),
-        texts(|one| one.owner).into(),
-        texts(|one| one.provider).into(),
-    ];
-    COUNT_REPORTS.execute(&parameters).map(|_| ())
+    let reports = Reports {
+        ids: ids.into(),
+        at: at.into(),
+        requests: column(|one| one.requests).into(),
+        units: column(|one| one.units).into(),
+        costs: texts(|one| one.cost).into(),
+        currencies: texts(|one| one.currency).into(),
+        scopes: texts(|one| one.scope).into(),
+        owners: texts(|one| one.owner).into(),
+        providers: texts(|one| one.provider).into(),
+    };
+    COUNT_REPORTS.execute(&reports.in_order()).map(|_| ())
+}
+
+statement! {
+    /// Counting waits for a lock only briefly: an application's lock must not stop the audit.
+    SET_BRIEF() = "SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
+
+    /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
+    SET_LOOSE() =
+        "SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
+        pg_catalog.set_config('synchronous_commit', 'off', true)";
+
+    /// The writer alone writes this table. Most secrets that are used were used before, and a plain UPDATE costs half of a
+    /// statement that may have to insert.
+    COUNT_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
+        "UPDATE hftok_private.secret_usage u
+        SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
+        FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
+
+    /// Begins to count for secrets that were never used.
+    BEGIN_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
+        "INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
+        SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
+        WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)
+        AND EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = n.id)";
+
+    /// Adds reports of a backend to the day's sums.
+    COUNT_REPORTS: Reports {
+        ids: UUIDARRAY, at: TIMESTAMPTZARRAY, requests: INT8ARRAY, units: INT8ARRAY, costs: TEXTARRAY,
+        currencies: TEXTARRAY, scopes: TEXTARRAY, owners: TEXTARRAY, providers: TEXTARRAY,
+    } =
+        "INSERT INTO hftok_private.usage_daily AS u
+        (day, secret_id, currency, provider, scope, scope_id, requests, units, cost)
+        SELECT (n.at AT TIME ZONE 'UTC')::date, n.id, n.currency, min(n.provider), min(n.scope), min(n.owner),
+            least(sum(n.requests), 9223372036854775807)::bigint, least(sum(n.units), 9223372036854775807)::bigint,
+            sum(n.cost::numeric)
+        FROM unnest($ids, $at, $requests, $units, $costs, $currencies, $scopes, $owners, $providers)
+            AS n (id, at, requests, units, cost, currency, scope, owner, provider)
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT (day, secret_id, currency) DO UPDATE SET
+            requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
+            units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
+
+    /// A secret that is gone leaves no counter.
+    FORGET_ROWS(UUIDARRAY) = "DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
+
+    /// Listeners get one NOTIFY for each change.
+    NOTIFY_ALL(TEXTARRAY) = "SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
+
+    /// Credentials that expire soon are told of once, and marked in the same step.
+    FIND_EXPIRING() =
+        "INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
+        SELECT s.id, s.expires_at FROM hftok_private.secrets s
+        WHERE s.scope IN ('user', 'org', 'global')
+        AND s.expires_at BETWEEN pg_catalog.now() AND pg_catalog.now() + interval '30 days'
+        AND NOT EXISTS (SELECT FROM hftok_private.secret_usage t WHERE t.secret_id = s.id AND t.expiry_told = s.expires_at)
+        ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
+        RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
+            FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
 }
