@@ -121,22 +121,6 @@ impl Row<'_> {
         }
     }
 
-    /// The value of a column, counted from 1, or `None` for NULL. The value owns its memory.
-    pub fn get<T: Owned>(&self, column: i32) -> Option<T> {
-        let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through; SPI answers a column
-        // that doesn't exist by NULL.
-        unsafe {
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
-            T::copy_of(datum, is_null)
-        }
-    }
-
-    /// The value of a column that is declared NOT NULL.
-    pub fn must<T: Owned>(&self, column: i32) -> Result<T, Error> {
-        self.get(column).ok_or_else(|| self.trouble("a column that is never NULL is NULL"))
-    }
-
     /// The number of columns.
     fn width(&self) -> i32 {
         // SAFETY: the description belongs to the result that `Spi::rows` is walking through, which SPI keeps until it is

@@ -61,11 +61,6 @@ impl Parameter {
 }
 
 impl Statement {
-    /// One that `statement!` does not declare.
-    pub const fn new(text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self::declared("a statement", text, types)
-    }
-
     /// A statement with the types of its parameters.
     pub const fn declared(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
         Self { name, text, types, is_planned_anew: false, plan: Cell::new(std::ptr::null_mut()) }
