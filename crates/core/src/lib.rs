@@ -19,6 +19,7 @@
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //! | [`preview`] | what may be shown of a secret |
 //! | [`pace`] | how often something may be done |
+//! | [`spread`] | how keys share a table that many processes look into |
 //! | [`trace`] | work with keys, and what is cleared after it |
 //! | [`remark`] | what others say of a credential, without it |
 //!
@@ -39,6 +40,7 @@ pub mod preview;
 pub mod provider;
 pub mod remark;
 pub mod root_key;
+pub mod spread;
 pub mod trace;
 pub mod walk;
 
