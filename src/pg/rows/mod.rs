@@ -3,6 +3,7 @@
 pub mod append;
 pub mod columns;
 pub mod declared;
+pub mod found_row;
 pub mod lock;
 pub mod new_row;
 mod prefetch;

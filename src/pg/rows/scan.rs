@@ -3,13 +3,11 @@
 //!
 //! A look asks neither for privileges nor for row security: its caller has asked before (`store/levels.rs`).
 
-use std::borrow::Cow;
-use std::marker::PhantomData;
-
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
-use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
+use pgrx::{IntoDatum, pg_sys};
 
+use super::found_row::FoundRow;
 use super::prefetch;
 use super::relations::Relation;
 use super::shortcuts::{self, Place};
@@ -28,58 +26,6 @@ pub struct Address {
     /// The last column that is read.
     pub last: i16,
 }
-
-/// A row while it is being looked at, in the page where it lies.
-pub struct FoundRow<'a> {
-    /// Holds the row, and keeps its page.
-    slot: *mut pg_sys::TupleTableSlot,
-    /// The row is valid until the scan goes on.
-    life: PhantomData<&'a ()>,
-}
-
-impl FoundRow<'_> {
-    /// Read from the slot, without a copy.
-    fn datum(&self, column: i16) -> Option<pg_sys::Datum> {
-        let at = usize::try_from(column - 1).ok()?;
-        // SAFETY: the slot holds a row that was taken apart up to `tts_nvalid`.
-        unsafe {
-            let slot = &*self.slot;
-            (column <= slot.tts_nvalid && !*slot.tts_isnull.add(at)).then(|| *slot.tts_values.add(at))
-        }
-    }
-
-    /// The value of a column, or `None` for NULL. The caller names the type that the column was declared with.
-    pub fn get<T: FromDatum>(&self, column: i16) -> Option<T> {
-        // SAFETY: it is not NULL, and of the type that the caller names.
-        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
-    }
-
-    /// The same for a column that is declared NOT NULL.
-    pub fn must<T: FromDatum>(&self, column: i16) -> Result<T, Error> {
-        let Some(value) = self.get(column) else { return Err(MISSING) };
-        Ok(value)
-    }
-
-    /// The bytes of a text or a bytea, borrowed from the row if possible; the column must be declared NOT NULL.
-    pub fn bytes(&self, column: i16) -> Result<Cow<'_, [u8]>, Error> {
-        let Some(datum) = self.datum(column) else { return Err(MISSING) };
-        // SAFETY: a varlena in the page, which stays pinned as long as this lives. A value that is compressed or lies
-        // elsewhere is copied.
-        unsafe {
-            let value = datum.cast_mut_ptr::<pg_sys::varlena>();
-            let is_plain = varlena::varatt_is_4b_u(value)
-                || (varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value));
-            if is_plain {
-                return Ok(Cow::Borrowed(varlena::varlena_to_byte_slice(value)));
-            }
-            let copy = pg_sys::pg_detoast_datum(value);
-            Ok(Cow::Borrowed(varlena::varlena_to_byte_slice(copy)))
-        }
-    }
-}
-
-/// The error for a column that is NULL where none may be.
-const MISSING: Error = Error::Internal("a column that is never NULL is NULL");
 
 /// The key of a row that is going to be looked for, and where it may be. Memory is asked for as soon as it is known which will be
 /// needed, and comes while other things are done.
@@ -149,7 +95,8 @@ impl Reader {
         if !scan.look(address, lead) {
             return Ok(None);
         }
-        read(&FoundRow { slot: scan.slot, life: PhantomData }).map(Some)
+        // SAFETY: `look` found a row and took it apart; the scan, and with it the row, stays where it is until `read` has returned.
+        read(&unsafe { FoundRow::new(scan.slot) }).map(Some)
     }
 }
 
@@ -188,7 +135,7 @@ impl Scan {
                     && self.follow(place, snapshot)
                 {
                     bare::slot_getsomeattrs_int(self.slot, address.last.into());
-                    let found = FoundRow { slot: self.slot, life: PhantomData };
+                    let found = FoundRow::new(self.slot);
                     // Compared where it lies: a uuid is passed by its address.
                     let is_same = found
                         .datum(address.key)
