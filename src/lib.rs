@@ -38,7 +38,7 @@ fn init(preloading: bool) {
         pg::server::audit_queue::init(settings::audit_queue_size());
         pg::server::audit_wait::init();
         pg::server::guesses::init();
-        pg::rows::shortcuts::init(settings::shortcut_memory());
+        pg::rows::buckets::init(settings::shortcut_memory());
         pg::server::server_log::tell_denials(audit::denied);
         keys::worker::init();
         audit::launcher::init();

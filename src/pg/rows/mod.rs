@@ -1,6 +1,7 @@
 //! Rows: reading, writing and locking them, and what a session remembers of where they are.
 
 pub mod append;
+pub mod buckets;
 pub mod columns;
 pub mod declared;
 pub mod found_row;
@@ -11,7 +12,7 @@ pub mod relations;
 pub mod remembered;
 pub mod row_set;
 pub mod scan;
-pub mod shortcuts;
+mod shortcuts;
 pub mod snapshot;
 pub mod sql;
 pub mod strangers;

@@ -7,6 +7,7 @@ use pgrx::datum::Uuid;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{IntoDatum, pg_sys};
 
+use super::buckets;
 use super::found_row::FoundRow;
 use super::prefetch;
 use super::relations::Relation;
@@ -35,14 +36,14 @@ pub struct Expected([u8; 16]);
 impl Expected {
     /// Asks for the memory that knows where the row was.
     pub fn soon(key: [u8; 16]) -> Self {
-        shortcuts::expect(key);
+        buckets::expect(key);
         Self(key)
     }
 
     /// Looks up where the row was, and asks for that.
     pub fn lead(self) -> Lead {
         let Self(key) = self;
-        let place = shortcuts::find(key);
+        let place = buckets::to_look(key).and_then(|bucket| shortcuts::find(bucket, key));
         if let Some(place) = place {
             prefetch::ask_for_row(place.buffer, place.offset, place.at);
         }

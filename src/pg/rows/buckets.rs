@@ -1,0 +1,71 @@
+//! Memory that all processes of the server share, in which they leave for one another what they learnt of a key: where its row is
+//! ([`super::shortcuts`]).
+//!
+//! What must stay true: several processes write and read a bucket at once, without a lock. Each word is whole, but what two words say
+//! together may be half of one and half of another: whoever reads them must not be misled by that.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use super::prefetch;
+use crate::pg::server::mapping;
+use crate::pg::who::session::database;
+
+/// One look of so many goes by way of the index.
+const DETOUR: u8 = 64;
+
+/// One line of cache: a look-up touches one. Zeroes where nothing was left.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Bucket(pub(super) [AtomicU64; 8]);
+
+/// The address of the memory; null when there is none.
+static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
+/// Buckets that there are, a power of two.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Maps so many bytes; from `_PG_init`, while preloading. Failing leaves the index.
+pub fn init(bytes: usize) {
+    let most = bytes / size_of::<Bucket>();
+    if most == 0 {
+        return;
+    }
+    // The largest power of two that fits.
+    let count = 1_usize << most.ilog2();
+    let Some(buckets) = mapping::map(count, "shortcuts") else { return };
+    COUNT.store(count, Relaxed);
+    BUCKETS.store(buckets, Relaxed);
+}
+
+/// The bucket of a key of this database.
+pub(super) fn of(key: [u8; 16]) -> Option<&'static Bucket> {
+    let buckets = BUCKETS.load(Relaxed);
+    if buckets.is_null() {
+        return None;
+    }
+    let [_, a, b, c, d, ..] = key;
+    // Two databases may have the same key.
+    let at = (u32::from_be_bytes([a, b, c, d]) ^ database()) as usize & (COUNT.load(Relaxed) - 1);
+    // SAFETY: mapped with so many for as long as the server runs; words are only ever read and written as a whole.
+    Some(unsafe { &*buckets.add(at) })
+}
+
+/// The same for a look. Now and then there is none: Postgres counts an index that is never read as unused when it makes room in
+/// its memory.
+pub(super) fn to_look(key: [u8; 16]) -> Option<&'static Bucket> {
+    thread_local!(static LOOKS: Cell<u8> = const { Cell::new(0) });
+    LOOKS.set((LOOKS.get() + 1) % DETOUR);
+    if LOOKS.get() == 0 { None } else { of(key) }
+}
+
+/// Says that [`to_look`] is about to be asked for this key.
+pub(super) fn expect(key: [u8; 16]) {
+    if let Some(bucket) = of(key) {
+        prefetch::ask_for(bucket);
+    }
+}
+
+/// The halves of a word.
+pub(super) fn halves(whole: u64) -> [u32; 2] {
+    [whole >> 32, whole & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0))
+}
