@@ -1,11 +1,13 @@
 //! Memory that all processes of the server share, in which they leave for one another what they learnt of a key: where its row is
-//! ([`super::shortcuts`]).
+//! ([`super::shortcuts`]). `hftok_core::spread` says in which bucket a key is.
 //!
 //! What must stay true: several processes write and read a bucket at once, without a lock. Each word is whole, but what two words say
 //! together may be half of one and half of another: whoever reads them must not be misled by that.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use hftok_core::spread::{Spot, Spread};
 
 use super::prefetch;
 use crate::pg::server::mapping;
@@ -23,6 +25,8 @@ pub(super) struct Bucket(pub(super) [AtomicU64; 8]);
 static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
 /// Buckets that there are, a power of two.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// The address of what says how many of them are used; not null where there are any.
+static SPREAD: AtomicPtr<Spread> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Maps so many bytes; from `_PG_init`, while preloading. Failing leaves the index.
 pub fn init(bytes: usize) {
@@ -32,22 +36,43 @@ pub fn init(bytes: usize) {
     }
     // The largest power of two that fits.
     let count = 1_usize << most.ilog2();
-    let Some(buckets) = mapping::map(count, "shortcuts") else { return };
+    let (Some(spread), Some(buckets)) = (mapping::map(1, "shortcuts"), mapping::map(count, "shortcuts"))
+    else {
+        return;
+    };
+    SPREAD.store(spread, Relaxed);
     COUNT.store(count, Relaxed);
     BUCKETS.store(buckets, Relaxed);
 }
 
-/// The bucket of a key of this database.
-pub(super) fn of(key: [u8; 16]) -> Option<&'static Bucket> {
+/// The bucket of a key of this database, and which other keys belong there.
+fn spot(key: [u8; 16]) -> Option<(&'static Bucket, Spot)> {
     let buckets = BUCKETS.load(Relaxed);
     if buckets.is_null() {
         return None;
     }
-    let [_, a, b, c, d, ..] = key;
-    // Two databases may have the same key.
-    let at = (u32::from_be_bytes([a, b, c, d]) ^ database()) as usize & (COUNT.load(Relaxed) - 1);
+    let spot = spread().spot(COUNT.load(Relaxed), database(), key);
     // SAFETY: mapped with so many for as long as the server runs; words are only ever read and written as a whole.
-    Some(unsafe { &*buckets.add(at) })
+    Some((unsafe { &*buckets.add(spot.bucket) }, spot))
+}
+
+/// How many buckets are used, where there are any.
+fn spread() -> &'static Spread {
+    // SAFETY: mapped for as long as the server runs, before any bucket was; its words are only ever read and written as a whole.
+    unsafe { &*SPREAD.load(Relaxed) }
+}
+
+/// The bucket of a key of this database.
+pub(super) fn of(key: [u8; 16]) -> Option<&'static Bucket> {
+    spot(key).map(|(bucket, _)| bucket)
+}
+
+/// Keeps something of a key in its bucket. `keep` says whether it pushed out what another key [left there](Spot::is_of).
+pub(super) fn keep(key: [u8; 16], keep: impl FnOnce(&Bucket, Spot) -> bool) {
+    if let Some((bucket, spot)) = spot(key) {
+        let is_displacing = keep(bucket, spot);
+        spread().count(COUNT.load(Relaxed), is_displacing);
+    }
 }
 
 /// The same for a look. Now and then there is none: Postgres counts an index that is never read as unused when it makes room in

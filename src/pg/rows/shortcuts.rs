@@ -7,6 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hftok_core::spread::tag;
+
 use super::buckets::{self, Bucket, halves};
 
 /// The place where a row may lie.
@@ -28,12 +30,6 @@ fn shortcuts(bucket: &Bucket) -> &[[AtomicU64; 2]] {
     bucket.0.as_chunks().0
 }
 
-/// The part of a key that shortcuts of a bucket are told apart by.
-fn tag(key: [u8; 16]) -> u32 {
-    let [.., a, b, c, d] = key;
-    u32::from_be_bytes([a, b, c, d])
-}
-
 /// The place where the row with this key was last.
 pub(super) fn find(bucket: &Bucket, key: [u8; 16]) -> Option<Place> {
     let tag = tag(key);
@@ -49,13 +45,18 @@ pub(super) fn find(bucket: &Bucket, key: [u8; 16]) -> Option<Place> {
 
 /// Remembers where the row with this key is, in place of another if need be.
 pub(super) fn keep(key: [u8; 16], place: Place) {
-    let Some(bucket) = buckets::of(key) else { return };
-    let (shortcuts, tag) = (shortcuts(bucket), tag(key));
-    let is_free =
-        |[page, place]: &&[AtomicU64; 2]| place.load(Relaxed) == 0 || halves(page.load(Relaxed))[0] == tag;
-    let any = || &shortcuts[usize::from(key[0]) % shortcuts.len()];
-    let [page, last] = shortcuts.iter().find(is_free).unwrap_or_else(any);
-    page.store(u64::from(tag) << 32 | u64::from(place.block), Relaxed);
-    let row = u64::from(place.at) << 16 | u64::from(place.offset);
-    last.store(u64::from(place.buffer) << 32 | row, Relaxed);
+    buckets::keep(key, |bucket, spot| {
+        let (shortcuts, tag) = (shortcuts(bucket), tag(key));
+        let is_free = |[page, place]: &&[AtomicU64; 2]| {
+            let [found, _] = halves(page.load(Relaxed));
+            place.load(Relaxed) == 0 || found == tag || !spot.is_of(found)
+        };
+        let free = shortcuts.iter().find(is_free);
+        let any = || &shortcuts[usize::from(key[0]) % shortcuts.len()];
+        let [page, last] = free.unwrap_or_else(any);
+        page.store(u64::from(tag) << 32 | u64::from(place.block), Relaxed);
+        let row = u64::from(place.at) << 16 | u64::from(place.offset);
+        last.store(u64::from(place.buffer) << 32 | row, Relaxed);
+        free.is_none()
+    });
 }
