@@ -136,6 +136,14 @@ BEGIN;
 UPDATE hftok_private.data_keys SET root_key_id = 77, root_fingerprint = '\x0123456789abcdef';
 SELECT sealed, reason, removable_root_key_ids FROM hftok.status();
 ROLLBACK;
+-- A NULL that hftok never writes is an error, whose detail names the statement.
+\set VERBOSITY default
+BEGIN;
+ALTER TABLE hftok_private.data_keys ALTER COLUMN purpose DROP NOT NULL;
+UPDATE hftok_private.data_keys SET purpose = NULL WHERE purpose = 'values';
+SELECT hftok.create_secret('value', 'name');
+ROLLBACK;
+\set VERBOSITY terse
 -- An id that was used stays taken, and one key of a purpose is active.
 INSERT INTO hftok_private.data_keys SELECT * FROM hftok_private.data_keys WHERE purpose = 'values';
 INSERT INTO hftok_private.data_keys SELECT id % 2147483647 + 1, purpose, state, root_key_id, root_fingerprint, wrapped
