@@ -10,8 +10,9 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
         hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
     GET STACKED DIAGNOSTICS other = COLUMN_NAME, more = CONSTRAINT_NAME;
-    RETURN concat_ws(' | ', state, message, nullif(detail, ''),
-        CASE WHEN concat(message, detail, hint, context, other, more) ~* 's3kr[3e]t|AKIA' THEN 'HOLDS THE VALUE' END);
+    RETURN concat_ws(' | ', state, message, regexp_replace(nullif(detail, ''), '(?!0{8})[0-9a-f]{8}-[0-9a-f-]{27}', '(id)'),
+        CASE WHEN hint <> '' THEN 'with a hint' END,
+        CASE WHEN concat(message, detail, hint, context, other, more) ~* 's3kr(e?3|e)t|AKIA' THEN 'HOLDS THE VALUE' END);
 END
 $$;
 \set ECHO all

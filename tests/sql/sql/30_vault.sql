@@ -219,20 +219,7 @@ SELECT octet_length(hftok.get_secret('large')) = :most AS whole, version FROM hf
 DELETE FROM hftok.decrypted_secrets;
 
 -- No field of an error holds a value; the object is named in DETAIL only.
-CREATE FUNCTION pg_temp.refusal(call text, VARIADIC texts text[] DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    state text; message text; detail text; hint text; context text; other text;
-BEGIN
-    EXECUTE 'SELECT ' || call USING texts[1], texts[2], texts[3];
-    RETURN 'none';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
-        hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-    GET STACKED DIAGNOSTICS other = COLUMN_NAME;
-    RETURN concat_ws(' | ', state, message, nullif(detail, ''), CASE WHEN hint <> '' THEN 'with a hint' END,
-        CASE WHEN concat(message, detail, hint, context, other) ~ 'hf_s3kre3t' THEN 'HOLDS THE VALUE' END);
-END
-$$;
+\i tests/sql/include/refusal.sql
 SELECT hftok.create_secret('hf_s3kre3t', 'taken') AS taken \gset
 SELECT hftok.create_secret('hf_s3kre3t', 'other') AS other \gset
 SELECT pg_temp.refusal('hftok.create_secret($1, $2)', 'hf_s3kre3t', 'taken');

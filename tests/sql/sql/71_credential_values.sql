@@ -1,12 +1,6 @@
 -- Values that are credentials, and the ways in which they are given and taken. No field of an error holds a value.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
-\i tests/sql/include/refusal.sql
+\i tests/sql/include/credentials.sql
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000001', p_user_id => 'alice');
 
 -- A value that cannot be a credential is refused, and no field of the error holds it.

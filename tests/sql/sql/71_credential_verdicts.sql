@@ -1,11 +1,6 @@
 -- Verdicts of a provider on a credential, reported by the backend.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
+\i tests/sql/include/credentials.sql
 
 -- Verdicts. Refused once, an unverified one is invalid; verified heals it.
 SELECT secret_id AS id FROM hftok.save_credential('groq', 'groq-key-of-alice-1', p_user_id => 'alice') \gset

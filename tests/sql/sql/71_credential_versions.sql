@@ -1,12 +1,6 @@
 -- The overlap after a rotation: how long the version before is still given out, and to whom.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
-\i tests/sql/include/refusal.sql
+\i tests/sql/include/credentials.sql
 SELECT secret_id AS id FROM hftok.save_credential('groq', 'groq-key-of-alice-1', p_user_id => 'alice') \gset
 SELECT version FROM hftok.save_credential('groq', 'groq-key-of-alice-2', p_user_id => 'alice');
 SELECT version FROM hftok.save_credential('together', 'together-key-of-alice', p_user_id => 'alice');

@@ -1,11 +1,6 @@
 -- Credentials: saving, replacing, finding, changing through the view, deleting. As end users come: one login, a role, and a JWT.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
+\i tests/sql/include/credentials.sql
 
 SELECT count(*) AS credentials FROM hftok.credentials;
 

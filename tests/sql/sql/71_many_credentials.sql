@@ -1,12 +1,6 @@
 -- The number of credentials that anybody may have, and many that are saved by one call.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
-\i tests/sql/include/refusal.sql
+\i tests/sql/include/credentials.sql
 
 -- Quota: per user. Exactly as many, and one more; replacing one, and others' credentials, do not count.
 SELECT current_setting('hftok.max_credentials_per_user')::int AS most \gset

@@ -1,11 +1,6 @@
 -- Organisations and the application's administrators, and what is one's own: who may see and change what.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
+\i tests/sql/include/credentials.sql
 SELECT count(hftok.save_credential('openai', 'sk-proj-global00000000000005', p_global => true, p_model => model)) AS globals FROM unnest('{"",gpt}'::text[]) model;
 SELECT count(hftok.save_hf_token('hf_00000000000000000000000000000000a9', p_global => true)) AS global;
 SELECT count(hftok.save_hf_token('hf_00000000000000000000000000000000a7', p_user_id => '6F9619FF-8B86-D011-B42D-00C04FC964FF')) AS of_uuid;

@@ -1,12 +1,6 @@
 -- Providers: added, described otherwise, refused.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
-\i tests/sql/include/refusal.sql
+\i tests/sql/include/credentials.sql
 SELECT count(hftok.save_credential('openai', 'sk-proj-global00000000000005', p_global => true, p_model => model)) AS globals FROM unnest('{"",gpt}'::text[]) model;
 
 SELECT name, label, docs_url, env, hosts, builtin FROM hftok.providers WHERE name = 'openai';

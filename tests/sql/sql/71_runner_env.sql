@@ -1,11 +1,6 @@
 -- runner_env(): the variables of a process, its credentials and what keeps it from finding others.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
+\i tests/sql/include/credentials.sql
 SELECT count(hftok.save_hf_token(p_token => 'hf_00000000000000000000000000000000a9', p_global => true)) AS globals;
 
 -- Variables for a process: of one field and several, null for those to unset.

@@ -1,12 +1,6 @@
 -- Usage of credentials, and the rest of a user or an organisation that is forgotten.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
-\i tests/sql/include/refusal.sql
+\i tests/sql/include/credentials.sql
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-bulk0000000000000001', p_user_id => 'alice');
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-bulk0000000000000002', p_user_id => 'alice', p_model => 'gpt');
 SELECT count(hftok.save_credential('openai', 'sk-proj-global00000000000005', p_global => true, p_model => model)) AS globals FROM unnest('{"",gpt}'::text[]) model;

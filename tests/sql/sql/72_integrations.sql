@@ -1,12 +1,7 @@
 -- Integrations: made by their owner or by the backend for them, read by the backend only, shared, changed, deleted. Whoever
 -- is not meant is answered as if there were none.
 
-\set VERBOSITY terse
-\encoding UTF8
-\i tests/sql/include/await.sql
-SET timezone = 'UTC';
-\i tests/sql/include/gateway.sql
-RESET client_min_messages;
+\i tests/sql/include/credentials.sql
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'bob');
 
 -- Made by a user; p_user_id is not theirs to choose.
@@ -244,19 +239,6 @@ SELECT count(*) AS by_view FROM hftok.credentials;
 SELECT hftok.restore_secret(secret_id, 1) FROM hftok.integrations WHERE id = :'key';
 SELECT hftok.delete_secret(secret_id) FROM hftok.integrations WHERE id = :'key';
 -- No field of an error holds a value.
-CREATE FUNCTION pg_temp.refusal(call text, VARIADIC texts text[] DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    state text; message text; detail text; hint text; context text;
-BEGIN
-    EXECUTE 'SELECT ' || call USING texts[1], texts[2], texts[3];
-    RETURN 'none';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
-        hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-    RETURN concat_ws(' | ', state, message, regexp_replace(nullif(detail, ''), '[0-9a-f]{8}-[0-9a-f-]{27}', '(id)'),
-        CASE WHEN concat(message, detail, hint, context) ~ 's3kr3t' THEN 'HOLDS THE VALUE' END);
-END
-$$;
 SELECT value, pg_temp.refusal('hftok.create_integration_with_vault(''x'', $1, $2, p_user_id => ''alice'')', type, value) AS refusal
 FROM (VALUES ('openai', '{"api_key": "Bearer s3kr3t"}'), ('openai', '{"api_key": "s3kr3t'), ('openai', '{s3kr3t}'), ('openai', '{"s3kr3t": 1}'), ('openai', '{"api_key": {"x": "s3kr3t"}}'),
     ('aws', 's3kr3t'), ('aws', '{"access_key_id": "s3kr3t"}'), ('azure', '{"client_id": "s3kr3t", "client_secret": "s3kr3t", "tenant_id": "s3kr3t"}')) v (type, value);
