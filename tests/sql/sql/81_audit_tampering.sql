@@ -1,15 +1,7 @@
 -- Changes that somebody made in the audit behind hftok's back are found and named, and so are changes in the tables that the
 -- audit tells of. The superuser here plays the intruder who can write every table, but has no key.
 
-\set VERBOSITY terse
-\encoding UTF8
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-SET client_min_messages = warning;
--- A log that begins with its first event.
-CALL pg_temp.await_audit();
-DROP EXTENSION hftok;
-CREATE EXTENSION hftok;
+\i tests/sql/include/new_log.sql
 SELECT ok, checked, first_bad, reason FROM hftok.verify_audit();
 
 -- Events of every kind.

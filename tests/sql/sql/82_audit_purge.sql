@@ -29,18 +29,12 @@ SELECT hftok.share_integration(:'integration', 'acme', 'alice'), hftok.share_int
 -- Events go 256 at a time, so there have to be more.
 \c - regress_reader
 SELECT count(hftok.get_secret('kept')) FROM generate_series(1, 300);
-\c - :me
-SET timezone = 'UTC';
-SET client_min_messages = warning;
-\i tests/sql/include/await.sql
+\i tests/sql/include/back.sql
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS inside \gset
 \c - regress_reader
 SELECT count(hftok.get_secret('kept')) FROM generate_series(1, 700);
-\c - :me
-SET timezone = 'UTC';
-SET client_min_messages = warning;
-\i tests/sql/include/await.sql
+\i tests/sql/include/back.sql
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS early \gset
 SELECT max(id) AS before, max(id) / 256 * 256 AS cut FROM hftok.audit_events \gset
@@ -48,10 +42,7 @@ SELECT pg_sleep(0.01);
 \c - regress_reader
 SELECT count(hftok.get_secret('kept')) FROM generate_series(1, 300);
 SELECT hftok.get_secret('kept'), hftok.put_secret('young', 'value') AS young \gset
-\c - :me
-SET timezone = 'UTC';
-SET client_min_messages = warning;
-\i tests/sql/include/await.sql
+\i tests/sql/include/back.sql
 CALL pg_temp.await_audit();
 SELECT hftok.audit_head() AS late \gset
 SELECT min(at) AS young_at FROM hftok.audit_events WHERE id > :before \gset
@@ -197,10 +188,7 @@ CALL pg_temp.await_audit();
 SELECT action, count(*) FROM hftok.audit_events WHERE action IN ('purge_audit', 'carried_over') GROUP BY 1 ORDER BY 1;
 \c - regress_reader
 SELECT count(hftok.get_secret('kept')) FROM generate_series(1, 800);
-\c - :me
-SET timezone = 'UTC';
-SET client_min_messages = warning;
-\i tests/sql/include/await.sql
+\i tests/sql/include/back.sql
 SELECT ok, first_bad, reason FROM hftok.verify_audit();
 SELECT kind, reason, failed FROM hftok.verify();
 SELECT hftok.purge_audit('infinity') > 0 AS purged;

@@ -1,14 +1,7 @@
 -- Whoever can write to every table of the audit, but has no key, neither hides an event from verify_audit(), nor keeps the writer from
 -- writing for good; and users cannot find out what is kept from them.
 
-\set VERBOSITY terse
-SET timezone = 'UTC';
-\i tests/sql/include/await.sql
-SET client_min_messages = warning;
--- A log that begins with its first event.
-CALL pg_temp.await_audit();
-DROP EXTENSION hftok;
-CREATE EXTENSION hftok;
+\i tests/sql/include/new_log.sql
 SELECT hftok.put_secret('kept', 'value') IS NOT NULL AS put;
 CALL pg_temp.await_audit();
 DO $$ BEGIN FOR i IN 1..1600 LOOP PERFORM hftok.get_secret('kept'); END LOOP; END $$;
