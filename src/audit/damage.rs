@@ -110,6 +110,21 @@ fn has_node(tile: u64) -> Result<bool, Error> {
     Lost::or_none(hash).map(|hash| hash.is_some())
 }
 
+/// A statement's beginning: the numbers beyond one of a table, and as many below zero that nobody has taken. Not materialized, so
+/// that indexes answer.
+macro_rules! far {
+    ($numbers:literal) => {
+        concat!(
+            "WITH numbers (number) AS NOT MATERIALIZED (",
+            $numbers,
+            "), moved AS (SELECT n.number, row_number() OVER (ORDER BY n.number) AS place FROM numbers n WHERE n.number > $1),
+            free AS (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place
+                FROM pg_catalog.generate_series(1, (SELECT count(*) FROM numbers c WHERE c.number < 0 OR c.number > $1)) n
+                WHERE NOT EXISTS (SELECT FROM numbers t WHERE t.number = -n)) "
+        )
+    };
+}
+
 statement! {
     /// Counts the tiles before one that have left their hashes.
     COUNT_NODES(INT8) =
@@ -127,12 +142,8 @@ statement! {
 
     /// The same for those whose number with a minus somebody has taken.
     MOVE_ROWS_FAR(INT8) =
-        "UPDATE hftok_private.audit a SET id = f.number
-        FROM (SELECT o.id AS number, row_number() OVER (ORDER BY o.id) AS place FROM hftok_private.audit o WHERE o.id > $1) m,
-            (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
-                (SELECT count(*) FROM hftok_private.audit c WHERE c.id < 0 OR c.id > $1)) n
-            WHERE NOT EXISTS (SELECT FROM hftok_private.audit t WHERE t.id = -n)) f
-        WHERE f.place = m.place AND a.id = m.number";
+        far!("SELECT o.id FROM hftok_private.audit o"),
+        "UPDATE hftok_private.audit a SET id = f.number FROM moved m JOIN free f USING (place) WHERE a.id = m.number";
 
     /// Puts bundles out of the way.
     MOVE_BUNDLES(INT8) =
@@ -141,12 +152,9 @@ statement! {
 
     /// The same for those whose number with a minus somebody has taken.
     MOVE_BUNDLES_FAR(INT8) =
+        far!("SELECT o.last_id FROM hftok_private.audit_bundles o"),
         "UPDATE hftok_private.audit_bundles a SET last_id = f.number
-        FROM (SELECT o.last_id AS number, row_number() OVER (ORDER BY o.last_id) AS place FROM hftok_private.audit_bundles o WHERE o.last_id > $1) m,
-            (SELECT -n AS number, row_number() OVER (ORDER BY n) AS place FROM pg_catalog.generate_series(1,
-                (SELECT count(*) FROM hftok_private.audit_bundles c WHERE c.last_id < 0 OR c.last_id > $1)) n
-            WHERE NOT EXISTS (SELECT FROM hftok_private.audit_bundles t WHERE t.last_id = -n)) f
-        WHERE f.place = m.place AND a.last_id = m.number";
+        FROM moved m JOIN free f USING (place) WHERE a.last_id = m.number";
 
     /// Removes hashes and checkpoints of a larger log: they cover what is no longer there.
     DELETE_NODES(INT8) =
