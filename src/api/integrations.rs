@@ -203,14 +203,10 @@ fn share_integration(
     p_org_id: Option<&str>,
     p_user_id: Option<&str>,
 ) -> Result<(), Error> {
-    let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
-    let _owner = AsOwner::switch(&caller)?;
-    let user = user_of(&caller, p_integration_id, p_user_id)?;
-    let reached = own(p_integration_id, &user)?;
-    if members::role(&org, &user)?.is_none() {
-        return Err(Error::NotFound(Object::Owner));
-    }
-    reached.share(&org)
+    with_own(p_integration_id, p_org_id, p_user_id, |own, org| match members::role(org, &own.owner)? {
+        Some(_) => own.share(org),
+        None => Err(Error::NotFound(Object::Owner)),
+    })
 }
 
 /// No longer lets them.
@@ -219,10 +215,20 @@ fn unshare_integration(
     p_org_id: Option<&str>,
     p_user_id: Option<&str>,
 ) -> Result<(), Error> {
-    let (caller, org) = (Caller::current(), identifier(required(p_org_id, "p_org_id must not be null")?)?);
+    with_own(p_integration_id, p_org_id, p_user_id, Integration::unshare)
+}
+
+/// Does something with an integration of the caller and an organisation.
+fn with_own(
+    id: Option<Uuid>,
+    org: Option<&str>,
+    user: Option<&str>,
+    work: impl FnOnce(&Integration, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (caller, org) = (Caller::current(), identifier(required(org, "p_org_id must not be null")?)?);
     let _owner = AsOwner::switch(&caller)?;
-    let user = user_of(&caller, p_integration_id, p_user_id)?;
-    own(p_integration_id, &user)?.unshare(&org)
+    let user = user_of(&caller, id, user)?;
+    work(&own(id, &user)?, &org)
 }
 
 /// Named in errors that a configuration raises.
