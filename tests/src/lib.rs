@@ -12,6 +12,7 @@
 //! | [`race`] | several sessions at once |
 //! | [`question`] | a question that is asked again and again, while what is true changes |
 //! | [`audit`] | the audit of a database, and its writer |
+//! | [`verifier`] | the audit as somebody verifies it who has no hftok |
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
 //! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
@@ -31,6 +32,7 @@ pub mod race;
 pub mod root_key;
 pub mod setup;
 pub mod traffic;
+pub mod verifier;
 
 use std::time::{Duration, Instant};
 

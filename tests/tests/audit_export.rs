@@ -2,28 +2,14 @@
 //! what pg_dump wrote, and nothing that somebody has changed in either.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use hftok_tests::answer::{create, one, put};
 use hftok_tests::audit::{TOKEN, global_token, resolve, settled, verified};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
+use hftok_tests::verifier::{SCRIPT, dump, verify};
 use postgres::Client;
-
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/verify_audit.py");
-
-/// What the script says of a folder or a dump.
-fn verify(place: &Path, key: &str, head: Option<&Path>) -> Result<String, String> {
-    let output =
-        Command::new("python3").arg(SCRIPT).arg(place).arg(key).args(head).output().expect("python runs");
-    let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    }
-    assert!(complaint.starts_with("NOT OK: "), "{complaint}");
-    Err(complaint)
-}
 
 /// Writes the files of the log from an event on into a folder.
 fn export(client: &mut Client, folder: &Path, from: i64) -> usize {
@@ -34,14 +20,6 @@ fn export(client: &mut Client, folder: &Path, from: i64) -> usize {
         fs::write(path, row.get::<_, Vec<u8>>(1)).expect("write");
     }
     rows.len()
-}
-
-/// Writes a dump, and gives its place.
-fn dump(cluster: &Cluster, folder: &Path) -> PathBuf {
-    let text = cluster.client_program("pg_dump", "postgres", "app").output().expect("pg_dump runs").stdout;
-    let place = folder.join("dump.sql");
-    fs::write(&place, text).expect("write");
-    place
 }
 
 /// Events of every kind: reveals, changes, refusals, keys, and the audit's own; some with texts that are hard to write.
