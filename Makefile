@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-growth bench-audit test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -96,9 +96,13 @@ deny: ## the crates of Cargo.lock against deny.toml: licences, sources, doubles,
 unit-tests: postgres # of the extension itself: what needs no server
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) test --lib -p hftok $(cargo_pg)
 
-bench: ## the walk against what one would write without hftok, and the audit
+bench: ## the walk against what one would write without hftok, over PostgREST too, and the audit
 	@tools/bench.sh
+	@tools/bench-rpc.sh
 	@tools/bench-audit.sh
+
+bench-rpc: ## a token over PostgREST, beside reading plaintext there
+	@tools/bench-rpc.sh
 
 bench-growth: ## what hftok costs as it grows, and where nobody calls it
 	@tools/bench-growth.sh

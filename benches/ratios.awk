@@ -1,10 +1,5 @@
 # From what is wanted and what was measured, a table: the middle of all rounds, and of the ratios within each round with
-# the smallest and the largest; and the processor time of a call, in microseconds.
-function middle(list, n,    i, j, t) {
-    for (i = 2; i <= n; i++)
-        for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-    return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-}
+# the smallest and the largest; and the processor time of a call, in microseconds. After benches/middle.awk.
 FNR == NR { order[++kinds] = $1; rival[$1] = NF > 1 ? $2 : ""; wanted[$1] = NF > 2 ? $3 : ""; next }
 { calls[$2, $1] = $3 * $4; time[$2, $1] = $5 / ($3 * $4); if ($1 + 1 > rounds) rounds = $1 + 1 }
 END {

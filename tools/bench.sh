@@ -90,6 +90,6 @@ done
 folder=$CARGO_TARGET_DIR/bench
 if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
-awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$folder/ratios.txt"
+awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$folder/ratios.txt"
 awk -f benches/picture.awk "$folder/ratios.txt" >"$folder/ratios.svg"
 echo "table and picture: $folder"

@@ -15,6 +15,7 @@ source tools/cluster.sh
 # shellcheck source=tests/postgrest.sh
 source tests/postgrest.sh
 
+# shellcheck disable=SC2119 # with no settings of its own
 suite_start
 if [ "${1:-}" = --types ]; then
     deno_in edge run --allow-run=psql --allow-env --allow-write=client/schema generate_types.ts

@@ -24,6 +24,7 @@ start_standby() {
         fail "the standby did not start: $(tail -n 10 "$scratch/standby.log")"
 }
 
+# shellcheck disable=SC2119 # with no settings of its own
 suite_start
 start_standby
 postgrest_start postgrest "$scratch/socket" hftok true
