@@ -16,27 +16,37 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 source tools/cluster.sh
 # shellcheck source=tools/pgbench.sh
 source tools/pgbench.sh
+# shellcheck source=tools/pgaudit.sh
+source tools/pgaudit.sh
 
 readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2} only=${BENCH_ONLY:-.}
 
+# The cost of a commit is part of the measure. The cost of a server's first minutes is not: everything fits into its memory, and
+# its WAL goes into files that are there.
+readonly server=('fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h')
+
 names=()
-declare -A statements clients settings
+declare -A statements clients settings left_out
 
 trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 
 read_measures() {
-    local name statement count setting rival wanted
+    local name statement count setting rival wanted most
     while IFS= read -r line; do
         case "$line" in '' | \#*) continue ;; esac
         # A bar within a statement is two of them.
-        IFS='|' read -r name statement count setting rival wanted <<<"${line//||/$'\x01'}"
-        name=$(trim "$name")
+        IFS='|' read -r name statement count setting rival wanted most <<<"${line//||/$'\x01'}"
+        name=$(trim "$name") rival=$(trim "$rival")
         [[ $name =~ $only ]] || continue
+        if [[ $setting == *pgaudit* && $has_pgaudit != yes ]] || [ -n "$rival" ] && [ -n "${left_out[$rival]:-}" ]; then
+            left_out[$name]=yes
+            continue
+        fi
         names+=("$name")
         statements[$name]=$(trim "${statement//$'\x01'/||}")
         clients[$name]=$(trim "$count")
         settings[$name]=$(trim "$setting")
-        printf '%s %s %s\n' "$name" "$(trim "$rival")" "$(trim "$wanted")" >>"$scratch/wanted"
+        printf '%s|%s|%s|%s\n' "$name" "$rival" "$(trim "$wanted")" "$(trim "$most")" >>"$scratch/wanted"
     done <benches/measures.txt
 }
 
@@ -49,23 +59,30 @@ check_values() {
 
 # Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
 # of the audit's writer, which ends when it has nothing to do.
-used() { awk '{ print $16 + $17 }' "/proc/$(head -n 1 "$scratch/data/postmaster.pid")/stat"; }
+used() {
+    local pidfile
+    for pidfile in "$scratch"/data/postmaster.pid "$scratch"/pgaudit/data/postmaster.pid; do
+        if [ -e "$pidfile" ]; then cat "/proc/$(head -n 1 "$pidfile")/stat"; fi
+    done | awk '{ used += $16 + $17 } END { print used }'
+}
 
 measure() { # NAME: transactions a second
-    local options='' setting
-    for setting in ${settings[$1]}; do options+=" -c $setting"; done
-    PGOPTIONS=$options pgbench -n -M prepared -T "$seconds" -c "${clients[$1]}" -j 2 -f "$scratch/$1.sql" \
+    local options='' setting socket=$PGHOST
+    for setting in ${settings[$1]}; do
+        if [ "$setting" = pgaudit ]; then socket=$scratch/pgaudit/socket; else options+=" -c $setting"; fi
+    done
+    PGHOST=$socket PGOPTIONS=$options pgbench -n -M prepared -T "$seconds" -c "${clients[$1]}" -j 2 -f "$scratch/$1.sql" \
         2>>"$scratch/pgbench.log" | awk '/^tps/ { print $3 }'
 }
 
 tools/setup.sh
 make --no-print-directory install >/dev/null
 scratch_make
-# The cost of a commit is part of the measure. The cost of a server's first minutes is not: everything fits into its memory, and
-# its WAL goes into files that are there.
-cluster_start 'fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h'
+cluster_start "${server[@]}"
+has_pgaudit=$(if has_pgaudit; then echo yes; fi)
 read_measures
 echo "Loading $users users"
+[ -z "$has_pgaudit" ] || pgaudit_start "$users" "${server[@]}"
 psql -Xq -v ON_ERROR_STOP=1 -v users="$users" -f benches/data.sql >/dev/null
 psql -Xq -c CHECKPOINT
 [ "$(check_values)" = 0 ] || fail "hftok resolves other tokens than those that were saved"
@@ -82,6 +99,7 @@ for ((round = 0; round < rounds; round++)); do
         tps=$(measure "$name") || true
         [ -n "$tps" ] || fail "pgbench: $name: $(tail -n 3 "$scratch/pgbench.log")"
         calm
+        [ -z "$has_pgaudit" ] || pgaudit_forget
         echo "$round $name $tps $(size "$name") $((($(used) - before) * 10000 / seconds))" >>"$scratch/results"
     done
 done
@@ -90,6 +108,9 @@ done
 folder=$CARGO_TARGET_DIR/bench
 if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
-awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results" | tee "$folder/ratios.txt"
+{
+    awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results"
+    [ -n "$has_pgaudit" ] || echo "pgaudit is not installed here (Debian: postgresql-$(pg_major)-pgaudit): not measured beside it"
+} | tee "$folder/ratios.txt"
 awk -f benches/picture.awk "$folder/ratios.txt" >"$folder/ratios.svg"
 echo "table and picture: $folder"
