@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit soak test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +109,9 @@ bench-growth: ## what hftok costs as it grows, and where nobody calls it
 
 bench-audit: ## bytes and processor time an event of the audit, verifying and reading a long log
 	@tools/bench-audit.sh
+
+soak: install ## hundreds of kills at any moment, and each test that waits ten times in a row (SEED, ROUNDS, TIMES, ONLY)
+	@tools/soak.sh
 
 test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
 	@tools/matrix.sh

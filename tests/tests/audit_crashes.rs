@@ -1,8 +1,10 @@
 //! Processes that are killed at any moment, with clients at work: the chain stays whole, and what was promised is there.
 //!
-//! HFTOK_ROUNDS says how often (10 when it is not set), HFTOK_SEED repeats a run whose seed was printed.
+//! HFTOK_ROUNDS says how often (10 when it is not set), HFTOK_SEED repeats a run whose seed was printed: the same processes at the same
+//! moments, in the same modes, with a queue of the same size. `make soak` does it some hundred times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,6 +16,7 @@ use hftok_tests::copies::copied;
 use hftok_tests::process::titled;
 use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Answers, Manner, Traffic};
+use hftok_tests::verifier;
 use hftok_tests::wait_until;
 use postgres::Client;
 use uuid::Uuid;
@@ -26,6 +29,11 @@ const IN_TIME: Duration = Duration::from_millis(200 + 800);
 struct Dice(u64);
 
 impl Dice {
+    /// Seeds that lie beside each other give numbers that do not.
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
+    }
+
     fn throw(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -90,40 +98,86 @@ fn change(cluster: &Cluster, stop: &AtomicBool, round: u64) -> Vec<Uuid> {
     stored
 }
 
+/// One round: who is killed, when, and how clients ask meanwhile.
+#[derive(Debug)]
+struct Kill {
+    victim: Victim,
+    moment: Duration,
+    mode: &'static str,
+    manner: Manner,
+    /// From the moment when the server is there again to the end of the clients.
+    rest: Duration,
+}
+
+impl Kill {
+    fn thrown(dice: &mut Dice, round: u64) -> Self {
+        let mode = ["async", "sync"][usize::from(dice.throw(2) == 0)];
+        Self {
+            victim: [Victim::Writer, Victim::Reader, Victim::Postmaster][usize::from(dice.throw(3) as u8)],
+            moment: Duration::from_micros(200_000 + dice.throw(1_600_000)),
+            mode,
+            manner: Manner {
+                name: format!("round{round}"),
+                opening: format!("SET hftok.audit = '{mode}'"),
+                pause: Duration::from_millis(dice.throw(4)),
+            },
+            rest: Duration::from_micros(dice.throw(200_000)),
+        }
+    }
+
+    /// Kills with clients at work.
+    fn strike(&self, cluster: &Cluster, round: u64) -> Struck {
+        let stop = AtomicBool::new(false);
+        scope(|scope| {
+            let changes = scope.spawn(|| change(cluster, &stop, round));
+            let traffic = Traffic::begin(cluster, "app", CLIENTS, &self.manner);
+            sleep(self.moment / 2);
+            // With a full queue it may be refused.
+            let head =
+                session(cluster).query_one("SELECT hftok.audit_head()", &[]).ok().map(|row| row.get(0));
+            sleep(self.moment / 2);
+            let killed = Instant::now();
+            self.victim.kill(cluster);
+            session(cluster);
+            sleep(self.rest);
+            stop.store(true, Ordering::Relaxed);
+            Struck { killed, head, answers: traffic.end(), stored: changes.join().expect("changes") }
+        })
+    }
+}
+
+/// What came of it.
+struct Struck {
+    /// The moment.
+    killed: Instant,
+    /// A checkpoint that was given out before.
+    head: Option<String>,
+    /// The answers to those who asked for tokens.
+    answers: Answers,
+    /// The ids of secrets that were stored.
+    stored: Vec<Uuid>,
+}
+
 #[test]
 fn whatever_is_killed_at_any_moment_the_chain_holds() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_micros();
     let seed = number("HFTOK_SEED").unwrap_or(u64::try_from(now).expect("a time"));
     println!("HFTOK_SEED={seed}");
-    let mut dice = Dice(seed.max(1));
-    let cluster = Setup::default().durable().start();
+    let mut dice = Dice::new(seed);
+    // With the small one calls wait for room, and some are refused.
+    let queue = [8192, 256][usize::from(dice.throw(2) == 0)];
+    let cluster = Setup::default().durable().setting(&format!("hftok.audit_queue_size = {queue}")).start();
     global_token(&mut cluster.database("app"));
-    let mut stored = Vec::new();
-    for round in 0..number("HFTOK_ROUNDS").unwrap_or(10) {
-        let mode = ["async", "sync"][usize::from(dice.throw(2) == 0)];
-        let victim = [Victim::Writer, Victim::Reader, Victim::Postmaster][usize::from(dice.throw(3) as u8)];
-        let moment = Duration::from_micros(200_000 + dice.throw(1_600_000));
-        let manner = Manner {
-            name: format!("round{round}"),
-            opening: format!("SET hftok.audit = '{mode}'"),
-            pause: Duration::from_millis(dice.throw(4)),
-        };
-        let what = format!("HFTOK_SEED={seed}, round {round}: {victim:?} after {moment:?} in {mode}");
-        let stop = AtomicBool::new(false);
-        let (killed, answers) = scope(|scope| {
-            let changes = scope.spawn(|| change(&cluster, &stop, round));
-            let traffic = Traffic::begin(&cluster, "app", CLIENTS, &manner);
-            sleep(moment);
-            let killed = Instant::now();
-            victim.kill(&cluster);
-            session(&cluster);
-            sleep(Duration::from_micros(dice.throw(200_000)));
-            stop.store(true, Ordering::Relaxed);
-            let answers = traffic.end();
-            stored.extend(changes.join().expect("changes"));
-            (killed, answers)
-        });
+    let (mut stored, mut given, mut refused, mut heads) = (Vec::new(), 0, 0, 0);
+    let rounds = number("HFTOK_ROUNDS").unwrap_or(10);
+    for round in 0..rounds {
+        let kill = Kill::thrown(&mut dice, round);
+        let what = format!(
+            "HFTOK_SEED={seed}, round {round}: {:?} after {:?} in {}",
+            kill.victim, kill.moment, kill.mode
+        );
+        let Struck { killed, head, answers, stored: changes } = kill.strike(&cluster, round);
         let mut client = session(&cluster);
         // The next caller takes the events along that the crash left behind.
         wait_until(&format!("{what}: a use is taken"), 20, || resolve(&mut client, "afterwards").is_ok());
@@ -132,14 +186,27 @@ fn whatever_is_killed_at_any_moment_the_chain_holds() {
             assert!(begin.elapsed().as_secs() < 40, "{what}: not written\n{}", end_of(&cluster.log()));
             sleep(Duration::from_millis(50));
         }
-        let due = if mode == "sync" { None } else { Some((killed, IN_TIME)) };
-        holds(&mut client, &what, &manner.name, &answers, due);
+        let due = if kill.mode == "sync" { None } else { Some((killed, IN_TIME)) };
+        holds(&mut client, &what, &kill.manner.name, &answers, due);
+        let kept = "SELECT ok FROM hftok.verify_audit(p_head => $1)";
+        assert_eq!(one::<Option<bool>>(&mut client, kept, &[&head]), Some(true), "{what}: {head:?}");
         assert_eq!(
             column::<Option<i64>>(&mut client, "SELECT failed FROM hftok.verify()"),
             [Some(0)],
             "{what}: what is stored is what the audit tells"
         );
+        if round % 10 == 9 || round + 1 == rounds {
+            outsiders_believe(&cluster, &mut client, &what);
+        }
+        stored.extend(changes);
+        given += answers.given.len();
+        refused += answers.refused.len();
+        heads += head.iter().count();
     }
+    println!(
+        "HFTOK_SEED={seed}: {rounds} kills, queue of {queue}, {given} values given, {refused} calls refused, {} changes, {heads} heads",
+        stored.len()
+    );
     let mut client = session(&cluster);
     let told: Vec<Uuid> = column(
         &mut client,
@@ -149,7 +216,19 @@ fn whatever_is_killed_at_any_moment_the_chain_holds() {
     let known: BTreeSet<_> = told.iter().collect();
     assert_eq!(known.len(), told.len(), "HFTOK_SEED={seed}: each change is told once");
     assert!(stored.iter().all(|id| known.contains(id)), "HFTOK_SEED={seed}: every change is told");
-    assert!(stored.len() > 10, "changes were made");
+    assert!(stored.len() > 10 && heads > 0, "changes were made, and heads given out");
+}
+
+/// Has a dump verified without hftok, with the checkpoint of now.
+#[track_caller]
+fn outsiders_believe(cluster: &Cluster, client: &mut Client, what: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let head = folder.path().join("head");
+    fs::write(&head, one::<String>(client, "SELECT hftok.audit_head()", &[])).expect("write");
+    let key: String = one(client, "SELECT hftok.audit_public_key()", &[]);
+    let said = verifier::verify(&verifier::dump(cluster, folder.path()), &key, Some(&head));
+    let events = verified(client);
+    assert_eq!(said, Ok(format!("OK: {events} events")), "{what}");
 }
 
 /// The last lines of a log.

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills` or `tools/soak.sh waits` runs one part of it,
+# against the hftok that is installed.
+#
+#   kills   processes of a server with clients at work are killed, ROUNDS times, with a new server for each piece of twenty
+#   waits   each file of black-box tests that waits for time, TIMES times in a row, with all processors busy
+#
+# Must stay true:
+# - A failure is had again by what is printed: the seed and rounds of its piece, or the name of its file.
+# - One failure keeps nothing else from running; the last line is `N passed, N failed`, and the exit status is 0 only when
+#   nothing failed.
+# - Nothing that was started here outlives it.
+#
+#   SEED=7 ROUNDS=200 TIMES=10 ONLY=audit_sync make soak
+# shellcheck source=tools/environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck source=tools/cluster.sh
+source tools/cluster.sh
+
+readonly rounds=${ROUNDS:-200} piece=20 times=${TIMES:-10} only=${ONLY:-.}
+readonly kills=whatever_is_killed_at_any_moment_the_chain_holds
+# A test that waits has one of these in its file: for a condition, for a time, or for the audit's writer.
+readonly waits='wait_until|sleep|elapsed|settled|without_writer'
+passed=0 failed=0
+failures=()
+busy=()
+
+# shellcheck disable=SC2317 # called by the trap
+soak_stop() {
+    local status=$? pid
+    trap '' HUP INT TERM
+    # Children that nobody has waited for: their ids cannot have passed on to others.
+    for pid in "${busy[@]}"; do kill -s KILL "$pid" 2>/dev/null || true; done
+    scratch_remove "$status"
+}
+
+# Runs a test in a process group of its own, so that an interruption ends it at once and as a whole.
+once() { # TITLE ARG_OF_CARGO_TEST...
+    local status=0 begin=$SECONDS
+    set -m
+    TMPDIR=$scratch/tests cargo test --quiet -p hftok-tests --locked --test "${@:2}" </dev/null >"$scratch/log" 2>&1 &
+    running=$!
+    set +m
+    wait "$running" || status=$?
+    running=
+    if [ "$status" -eq 0 ]; then
+        passed=$((passed + 1))
+        sed -n 's/^HFTOK_SEED=.*: /  /p' "$scratch/log"
+    else
+        failed=$((failed + 1)) failures+=("$1")
+        cat "$scratch/log"
+    fi
+    echo "$1: $([ "$status" -eq 0 ] && echo passed || echo FAILED) after $((SECONDS - begin)) s"
+}
+
+soak_kills() {
+    local seed=${SEED:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')} left=$rounds part
+    while [ "$left" -gt 0 ]; do
+        part=$((left < piece ? left : piece))
+        export HFTOK_SEED=$seed HFTOK_ROUNDS=$part
+        once "SEED=$seed ROUNDS=$part tools/soak.sh kills" audit_crashes -- --exact --nocapture "$kills"
+        seed=$((seed + 1)) left=$((left - part))
+    done
+    unset HFTOK_SEED HFTOK_ROUNDS
+}
+
+soak_waits() {
+    local file name n processor
+    for ((processor = 0; processor < $(nproc); processor++)); do
+        while :; do :; done &
+        busy+=($!)
+    done
+    while IFS= read -r file; do
+        name=$(basename "$file" .rs)
+        [[ $name =~ $only ]] || continue
+        for ((n = 1; n <= times; n++)); do once "$name, $n of $times" "$name"; done
+    done < <(grep -lE "$waits" tests/tests/*.rs)
+}
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(kills waits)
+scratch_make
+trap soak_stop EXIT
+# The servers of the tests live in $scratch, so that none survives an interruption.
+as_server mkdir -m 777 "$scratch/tests"
+cargo test --quiet -p hftok-tests --locked --no-run
+for part in "${parts[@]}"; do
+    case "$part" in
+    kills | waits) "soak_$part" ;;
+    *) fail "there is no part '$part': kills, waits" ;;
+    esac
+done
+[ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
