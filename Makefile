@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit soak test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk soak test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -96,10 +96,11 @@ deny: ## the crates of Cargo.lock against deny.toml: licences, sources, doubles,
 unit-tests: postgres # of the extension itself: what needs no server
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) test --lib -p hftok $(cargo_pg)
 
-bench: ## the walk against what one would write without hftok, over PostgREST too, and the audit
+bench: ## the walk against what one would write without hftok, over PostgREST too, the audit, and opening in bulk
 	@tools/bench.sh
 	@tools/bench-rpc.sh
 	@tools/bench-audit.sh
+	@tools/bench-bulk.sh
 
 bench-rpc: ## a token over PostgREST, beside reading plaintext there
 	@tools/bench-rpc.sh
@@ -109,6 +110,9 @@ bench-growth: ## what hftok costs as it grows, and where nobody calls it
 
 bench-audit: ## bytes and processor time an event of the audit, verifying and reading a long log
 	@tools/bench-audit.sh
+
+bench-bulk: ## opening many values in one statement, beside Supabase Vault's method (libsodium-dev)
+	@tools/bench-bulk.sh
 
 soak: install ## hundreds of kills at any moment, and each test that waits ten times in a row (SEED, ROUNDS, TIMES, ONLY)
 	@tools/soak.sh
