@@ -5,7 +5,7 @@
 //! first reveal, and grows there until the writer takes it. So a cursor that is never closed keeps no event back, and neither
 //! does a process that is killed. Under `sync` an event that says that many will follow is on disk before the first of them.
 
-use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::event::{Alike, Event, Kind, Object};
 use hftok_core::audit::queue::Growing;
 
 use super::enqueue::{Deed, accept, admit, patiently};
@@ -28,8 +28,6 @@ pub(super) struct Told {
     count: usize,
     /// The record that further ones are added to.
     many: Option<Many>,
-    /// Buffer in which the next event is encoded without its secret, to compare it with `many`.
-    next: Vec<u8>,
 }
 
 /// A record of many: all of the same owner, provider and level, by the same user.
@@ -38,8 +36,8 @@ struct Many {
     growing: Growing,
     /// Secrets in it.
     count: usize,
-    /// The event with an empty time.
-    alike: Vec<u8>,
+    /// The event of the first of them.
+    alike: Alike,
 }
 
 /// Records that a value is being handed out; `acting` is the user that the backend named. The caller hands it out only when
@@ -95,12 +93,10 @@ impl Told {
         object: Object<'_>,
     ) -> Result<(), Error> {
         let Some(id) = object.id else { return accept(&deed.event(session, object)) };
-        let alike = deed.timeless(session, Object { id: None, version: None, ..object });
-        self.next.clear();
-        alike.encode_into(&mut self.next);
+        let event = deed.timeless(session, Object { id: None, version: None, ..object });
         if let Some(many) = &mut self.many
             && many.count < REVEALS_AN_EVENT_MAX
-            && many.alike == self.next
+            && many.alike.is_like(&event)
             && patiently(|| {
                 audit_queue::with(|queue| {
                     admit(queue, session::steady())?;
@@ -111,7 +107,7 @@ impl Told {
             many.count += 1;
             return Ok(());
         }
-        let bytes = Event { at: session::now(), ..alike }.encode();
+        let bytes = Event { at: session::now(), ..event }.encode();
         let length = u16::try_from(bytes.len()).map_err(|_| Error::Internal("an event is too long"))?;
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
         let (growing, is_alone) = patiently(|| {
@@ -125,7 +121,7 @@ impl Told {
         if is_alone {
             audit_queue::wake(growing.lane());
         }
-        self.many = Some(Many { growing, count: 1, alike: std::mem::take(&mut self.next) });
+        self.many = Some(Many { growing, count: 1, alike: Alike::of(&event) });
         Ok(())
     }
 }

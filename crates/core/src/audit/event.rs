@@ -9,6 +9,9 @@ pub const MAX_TEXT: usize = 4096;
 /// The longest digest that a field holds.
 pub const MAX_DIGEST: usize = 64;
 
+/// The number of texts in an event.
+const TEXTS: usize = 14;
+
 /// The thing that was done, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -145,7 +148,7 @@ impl<'a> Event<'a> {
     }
 
     /// Every text.
-    fn texts(&self) -> [Option<&'a str>; 14] {
+    fn texts(&self) -> [Option<&'a str>; TEXTS] {
         let Self { object, who, .. } = self;
         [
             Some(self.action),
@@ -163,6 +166,42 @@ impl<'a> Event<'a> {
             who.application,
             who.request,
         ]
+    }
+}
+
+/// An event that is kept, to see whether others differ from it in more than their times and the ids and versions of their objects.
+#[derive(Debug)]
+pub struct Alike {
+    /// The kind of event.
+    kind: Kind,
+    /// Whether it was protected.
+    is_protected: bool,
+    /// The number of events that it stood for.
+    count: i64,
+    /// The digest.
+    digest: Option<Vec<u8>>,
+    /// All texts, as a record holds them.
+    texts: [Option<String>; TEXTS],
+}
+
+impl Alike {
+    /// Keeps an event.
+    pub fn of(event: &Event<'_>) -> Self {
+        Self {
+            kind: event.kind,
+            is_protected: event.is_protected,
+            count: event.count,
+            digest: event.object.digest.map(<[u8]>::to_vec),
+            texts: event.texts().map(|text| text.map(|text| cut(text).to_owned())),
+        }
+    }
+
+    /// Whether another one is like it.
+    pub fn is_like(&self, event: &Event<'_>) -> bool {
+        let Self { kind, is_protected, count, digest, texts } = self;
+        (*kind, *is_protected, *count) == (event.kind, event.is_protected, event.count)
+            && digest.as_deref() == event.object.digest
+            && texts.iter().zip(event.texts()).all(|(kept, text)| kept.as_deref() == text.map(cut))
     }
 }
 
