@@ -33,6 +33,10 @@ as_pgrx_binds! {
     fn GetNumConfigOptions() -> i32;
     fn ThrowErrorData(data: *mut ErrorData);
     fn GetUserId() -> Oid;
+    fn GetOuterUserId() -> Oid;
+    fn GetSessionUserId() -> Oid;
+    fn InSecurityRestrictedOperation() -> bool;
+    fn RecoveryInProgress() -> bool;
     fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
     fn SetUserIdAndSecContext(user: Oid, context: i32);
     fn GetCurrentTransactionNestLevel() -> i32;

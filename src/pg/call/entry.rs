@@ -191,7 +191,7 @@ impl Arguments {
                     admit_long(length)?;
                 }
             }
-            Ok(pgrx::fcinfo::pg_getarg(self.fcinfo, at))
+            Ok(T::lying(given).or_else(|| pgrx::fcinfo::pg_getarg(self.fcinfo, at)))
         }
     }
 }
@@ -210,6 +210,15 @@ const BESIDE_VALUE: usize = 64 * 1024;
 pub trait Argument: FromDatum {
     /// Whether the caller chooses how long it is.
     const HAS_ANY_LENGTH: bool;
+
+    /// The value, if it lies there as it is; any other way to it goes through Postgres.
+    ///
+    /// # Safety
+    /// The value is no NULL, of the type that `Self` stands for, and in memory that outlives the call.
+    #[inline]
+    unsafe fn lying(_value: pg_sys::Datum) -> Option<Self> {
+        None
+    }
 }
 
 /// Types that are taken as Postgres hands them over.
@@ -220,9 +229,39 @@ macro_rules! argument {
 }
 
 argument!(false: bool, i32, i64, pg_sys::Oid, Uuid, TimestampWithTimeZone);
-argument!(true: &str, Array<'_, &str>, Jsonb);
+argument!(true: Array<'_, &str>, Jsonb);
 // A value that was stored while `hftok.max_secret_size` was larger is still read, and is looked at where it lies.
-argument!(false: &[u8], StoredText<'_>, Texts);
+argument!(false: Texts);
+
+impl Argument for &str {
+    const HAS_ANY_LENGTH: bool = true;
+
+    #[inline]
+    unsafe fn lying(value: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: the caller gives a text that is no NULL, and whose memory outlives the call.
+        unsafe { bytes(value) }.and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
+impl Argument for &[u8] {
+    const HAS_ANY_LENGTH: bool = false;
+
+    #[inline]
+    unsafe fn lying(value: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: the caller gives a bytea that is no NULL, and whose memory outlives the call.
+        unsafe { bytes(value) }
+    }
+}
+
+impl Argument for StoredText<'_> {
+    const HAS_ANY_LENGTH: bool = false;
+
+    #[inline]
+    unsafe fn lying(value: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: the caller gives a text that is no NULL, and whose memory outlives the call.
+        unsafe { <&str>::lying(value) }.map(Self)
+    }
+}
 
 /// A text out of a row of ours, however long somebody made it.
 pub struct StoredText<'a>(pub &'a str);
@@ -252,6 +291,21 @@ unsafe fn length(value: pg_sys::Datum) -> usize {
         } else {
             pg_sys::toast_raw_datum_size(value)
         }
+    }
+}
+
+/// The bytes of a value of variable length, unless it is compressed or stored elsewhere.
+///
+/// # Safety
+/// The value is no NULL, its type is of variable length, and its memory outlives the answer.
+#[inline]
+unsafe fn bytes<'a>(value: pg_sys::Datum) -> Option<&'a [u8]> {
+    let header = value.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller gives a pointer to a varlena. Its first byte says which header it has; with one byte, or with four and not
+    // compressed, the bytes follow the header, and it has their number.
+    unsafe {
+        let is_short = varlena::varatt_is_1b(header) && !varlena::varatt_is_1b_e(header);
+        (is_short || varlena::varatt_is_4b_u(header)).then(|| varlena::varlena_to_byte_slice(header))
     }
 }
 

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 
 use super::roles;
 use crate::error::Error;
+use crate::pg::bare;
 
 /// The role that a call is made by. There is one only outside security-restricted operations.
 pub struct Caller {
@@ -41,5 +42,5 @@ impl Caller {
 /// Fails where code of somebody else than the current user's choice may be running.
 pub fn refuse_in_restricted_operation() -> Result<(), Error> {
     // SAFETY: reads a variable of this process.
-    if unsafe { pg_sys::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
+    if unsafe { bare::InSecurityRestrictedOperation() } { Err(Error::RestrictedOperation) } else { Ok(()) }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::audit::event::Who;
@@ -13,10 +13,13 @@ use pgrx::pg_sys;
 use super::identity::subject;
 use super::{gateway, request, roles};
 use crate::error::Standing;
+use crate::pg::bare;
 use crate::pg::call::statement;
 
 thread_local! {
     static NAMES: RefCell<Option<Rc<Names>>> = const { RefCell::new(None) };
+    // The last name that the client gave itself: nearly every event has the same.
+    static APPLICATION: RefCell<Option<Rc<str>>> = const { RefCell::new(None) };
 }
 
 /// The names in a session's description. They change only with the calling role, with a role's name, or with the
@@ -60,7 +63,7 @@ pub struct Session<'a> {
     /// The user who acts, by the claims of a request or by what a backend names.
     user: Option<Cow<'a, str>>,
     /// As the client names itself: anything may stand there.
-    application: Option<String>,
+    application: Option<Rc<str>>,
     /// An id that the request brought along.
     request: Option<String>,
 }
@@ -84,7 +87,7 @@ impl<'a> Session<'a> {
         let claimed = claims.and_then(|claims| subject(&claims).ok()).map(Cow::Owned);
         Self {
             user: claimed.or(named.map(Cow::Borrowed)).or_else(|| statement::acting().map(Cow::Owned)),
-            application: text(application_name()).filter(|name| !name.is_empty()),
+            application: application(),
             request: names.is_gateway.then(request::request_id).flatten(),
             names,
         }
@@ -120,7 +123,7 @@ impl Names {
         let caller = if may_ask { statement::caller() } else { roles::current() };
         // SAFETY: reads variables of this process.
         let key = unsafe {
-            let (outer, session) = (pg_sys::GetOuterUserId(), pg_sys::GetSessionUserId());
+            let (outer, session) = (bare::GetOuterUserId(), bare::GetSessionUserId());
             Key {
                 caller,
                 outer,
@@ -204,7 +207,7 @@ pub fn steady() -> i64 {
 /// Whether this server replays another's changes and cannot write.
 pub fn is_standby() -> bool {
     // SAFETY: asks shared memory.
-    unsafe { pg_sys::RecoveryInProgress() }
+    unsafe { bare::RecoveryInProgress() }
 }
 
 /// The database that this process is connected to.
@@ -219,10 +222,20 @@ pub fn has_database() -> bool {
     unsafe { pg_sys::MyDatabaseId != pg_sys::InvalidOid }
 }
 
-/// Postgres' variable.
-fn application_name() -> *const c_char {
-    // SAFETY: a variable of this process, null or a C string.
-    unsafe { pg_sys::application_name }
+/// The name that the client gives itself, if any; lossy where the bytes are no text.
+fn application() -> Option<Rc<str>> {
+    // SAFETY: a variable of this process, null or a C string. It is copied before anything can change it.
+    let name = unsafe {
+        let name = pg_sys::application_name;
+        if name.is_null() { c"" } else { CStr::from_ptr(name) }
+    };
+    if name.is_empty() {
+        return None;
+    }
+    APPLICATION.with_borrow_mut(|kept| {
+        let known = kept.take().filter(|kept| kept.as_bytes() == name.to_bytes());
+        Some(Rc::clone(kept.insert(known.unwrap_or_else(|| Rc::from(name.to_string_lossy())))))
+    })
 }
 
 /// The role that logged in: SET SESSION AUTHORIZATION does not change it.
@@ -256,10 +269,4 @@ fn address_of_client() -> Option<String> {
             _ => None,
         }
     }
-}
-
-/// A copy, lossy where the bytes are no text.
-fn text(from: *const c_char) -> Option<String> {
-    // SAFETY: null or a C string of Postgres', copied at once.
-    (!from.is_null()).then(|| unsafe { CStr::from_ptr(from) }.to_string_lossy().into_owned())
 }
