@@ -1,7 +1,8 @@
-//! Storing a new secret without SQL, which would take several times as long to begin and end as the row and its index entries.
+//! Storing a new secret, where it can be without SQL, which would take several times as long to begin and end as the row and its
+//! index entries.
 //!
-//! What must stay true: the row, its event and what its triggers do are those of the statement in `secrets.rs`, which stores
-//! whatever this does not.
+//! What must stay true: the row, its event and what its triggers do are the same both ways. Both list the columns in the order of
+//! the table.
 
 use hftok_core::audit::state::SecretState;
 use hftok_core::binding::Scope;
@@ -10,6 +11,8 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use super::row::{SealedRow, microseconds};
 use super::{levels, shape};
 use crate::error::Error;
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
 use crate::pg::server::transaction;
 
 /// The number of the column by which secrets are told apart.
@@ -19,15 +22,8 @@ const ROLE: &str = "role:";
 /// The version of a row that is new.
 const OLDEST: i32 = 1;
 
-/// The end of an insertion.
-pub enum Inserted {
-    /// SQL has to do it.
-    NotHere,
-    /// Another secret has the binding.
-    Taken,
-    /// The secret is stored, in this state.
-    Stored([u8; 32]),
-}
+/// A hash over all that the audit vouches for, where a secret was stored; `None` where another one has the binding.
+type Stored = Option<[u8; 32]>;
 
 /// A secret on its way into the table.
 pub struct NewSecret<'a> {
@@ -50,27 +46,39 @@ pub struct NewSecret<'a> {
 }
 
 impl NewSecret<'_> {
-    /// Stores it if the table is as we made it.
-    pub fn insert(&self) -> Result<Inserted, Error> {
-        let (row, binding_key) = (self.row, self.binding_key);
+    /// Stores it.
+    pub fn insert(&self) -> Result<Stored, Error> {
+        match self.insert_directly()? {
+            Some(stored) => Ok(stored),
+            None => self.insert_by_statement(),
+        }
+    }
+
+    /// Whether the walk goes on when it cannot be used, as the table says it.
+    fn on_unusable(&self) -> &'static str {
+        if self.may_continue { "continue" } else { "stop" }
+    }
+
+    /// Stores it if the table is as we made it, or leaves it to SQL.
+    fn insert_directly(&self) -> Result<Option<Stored>, Error> {
+        let row = self.row;
         let Some(scope) = Scope::parse(&row.scope).filter(|_| !row.scope_id.starts_with(ROLE)) else {
-            return Ok(Inserted::NotHere);
+            return Ok(None);
         };
-        let on_unusable = if self.may_continue { "continue" } else { "stop" };
         let state = SecretState {
-            binding_key: *binding_key.as_bytes(),
+            binding_key: *self.binding_key.as_bytes(),
             version: row.version,
             oldest_version: OLDEST,
             is_enabled: true,
             expires_at: row.expires_at.map(microseconds),
-            on_unusable,
+            on_unusable: self.on_unusable(),
             allowed_hosts: row.allowed_hosts.as_deref(),
             verdict: None,
             label: self.label,
             description: self.description,
         };
-        let Some(state) = state.digest() else { return Ok(Inserted::NotHere) };
-        let Some((secrets, table)) = shape::table_as_made()? else { return Ok(Inserted::NotHere) };
+        let Some(state) = state.digest() else { return Ok(None) };
+        let Some((secrets, table)) = shape::table_as_made()? else { return Ok(None) };
         // A mask is kept by a trigger, which fires together with the one that notes the kind.
         let has_mask = scope == Scope::User && row.model.is_empty();
         if !has_mask {
@@ -80,7 +88,7 @@ impl NewSecret<'_> {
             .map_err(|_| Error::Internal("the clock is out of range"))?;
         let values = [
             row.id.into(),
-            binding_key.into(),
+            self.binding_key.into(),
             row.scope.as_str().into(),
             row.scope_id.as_str().into(),
             row.provider.as_str().into(),
@@ -89,7 +97,7 @@ impl NewSecret<'_> {
             self.description.into(),
             self.label.into(),
             true.into(),
-            on_unusable.into(),
+            self.on_unusable().into(),
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
             row.version.into(),
@@ -107,6 +115,50 @@ impl NewSecret<'_> {
             now.into(),
         ];
         let is_added = table.add(values, BINDING_KEY, has_mask)?;
-        Ok(if is_added { Inserted::Stored(state) } else { Inserted::Taken })
+        Ok(Some(is_added.then_some(state)))
     }
+
+    /// The same by SQL.
+    fn insert_by_statement(&self) -> Result<Stored, Error> {
+        let row = self.row;
+        let new = NewRow {
+            id: row.id.into(),
+            binding_key: self.binding_key.into(),
+            scope: row.scope.as_str().into(),
+            scope_id: row.scope_id.as_str().into(),
+            provider: row.provider.as_str().into(),
+            model: row.model.as_str().into(),
+            name: row.name.as_str().into(),
+            description: self.description.into(),
+            label: self.label.into(),
+            on_unusable: self.on_unusable().into(),
+            allowed_hosts: row.allowed_hosts.clone().into(),
+            expires_at: row.expires_at.into(),
+            version: row.version.into(),
+            preview: self.preview.into(),
+            warnings: self.warnings.to_vec().into(),
+            fingerprint: self.fingerprint.into(),
+            sealed: row.sealed.as_slice().into(),
+        };
+        let state: Option<Vec<u8>> = INSERT_ROW.write_one(&new.in_order(), |row| row.next())?;
+        let hash = |state: Vec<u8>| state.try_into().map_err(|_| Error::Internal("a state is no hash"));
+        state.map(hash).transpose()
+    }
+}
+
+statement! {
+    /// Gives the same hash.
+    INSERT_ROW: NewRow {
+        id: UUID, binding_key: UUID, scope: TEXT, scope_id: TEXT, provider: TEXT, model: TEXT, name: TEXT,
+        description: TEXT, label: TEXT, on_unusable: TEXT, allowed_hosts: TEXTARRAY, expires_at: TIMESTAMPTZ,
+        version: INT4, preview: TEXT, warnings: TEXTARRAY, fingerprint: BYTEA, sealed: BYTEA,
+    } =
+        "INSERT INTO hftok_private.secrets
+        (id, binding_key, scope, scope_id, provider, model, name,
+         description, label, on_unusable, allowed_hosts, expires_at,
+         version, preview, warnings, fingerprint, sealed)
+        VALUES ($id, $binding_key, $scope, $scope_id, $provider, $model, $name,
+         $description, $label, $on_unusable, $allowed_hosts, $expires_at,
+         $version, $preview, $warnings, $fingerprint, $sealed)
+        ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
 }

@@ -6,7 +6,7 @@ use hftok_core::plaintext::{Plaintext, PlaintextRef};
 use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
 
-use super::insertion::{Inserted, NewSecret};
+use super::insertion::NewSecret;
 use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
@@ -112,10 +112,9 @@ impl Secret {
 
     /// Stores a new secret; `false` when its binding is taken.
     pub fn insert(&self) -> Result<bool, Error> {
-        let binding_key = self.binding_key()?;
         let new = NewSecret {
             row: &self.row,
-            binding_key,
+            binding_key: self.binding_key()?,
             description: &self.description,
             label: &self.label,
             may_continue: self.may_continue,
@@ -124,31 +123,6 @@ impl Secret {
             fingerprint: &self.fingerprint,
         };
         match new.insert()? {
-            Inserted::NotHere => {}
-            Inserted::Taken => return Ok(false),
-            Inserted::Stored(state) => return self.record(&state).map(|()| true),
-        }
-        let row = &self.row;
-        let new = NewRow {
-            id: row.id.into(),
-            binding_key: binding_key.into(),
-            scope: row.scope.as_str().into(),
-            scope_id: row.scope_id.as_str().into(),
-            provider: row.provider.as_str().into(),
-            model: row.model.as_str().into(),
-            name: row.name.as_str().into(),
-            description: self.description.as_str().into(),
-            version: row.version.into(),
-            preview: self.preview.as_str().into(),
-            fingerprint: self.fingerprint.as_slice().into(),
-            sealed: row.sealed.as_slice().into(),
-            label: self.label.as_str().into(),
-            may_continue: self.may_continue.into(),
-            allowed_hosts: row.allowed_hosts.clone().into(),
-            expires_at: row.expires_at.into(),
-            warnings: self.warnings.clone().into(),
-        };
-        match INSERT_ROW.write_one(&new.in_order(), |row| row.next::<Vec<u8>>())? {
             Some(state) => self.record(&state).map(|()| true),
             None => Ok(false),
         }
@@ -313,19 +287,6 @@ statement! {
 
     /// One of the operator's, for whoever changes it.
     LOCK_VAULT(UUID) = select!(), "s.id = $1 AND s.scope = 'vault' FOR UPDATE";
-
-    /// Gives what the audit fingerprints.
-    INSERT_ROW: NewRow {
-        id: UUID, binding_key: UUID, scope: TEXT, scope_id: TEXT, provider: TEXT, model: TEXT, name: TEXT,
-        description: TEXT, version: INT4, preview: TEXT, fingerprint: BYTEA, sealed: BYTEA, label: TEXT,
-        may_continue: BOOL, allowed_hosts: TEXTARRAY, expires_at: TIMESTAMPTZ, warnings: TEXTARRAY,
-    } =
-        "INSERT INTO hftok_private.secrets
-        (id, binding_key, scope, scope_id, provider, model, name, description, version, preview, fingerprint, sealed,
-         label, on_unusable, allowed_hosts, expires_at, warnings)
-        VALUES ($id, $binding_key, $scope, $scope_id, $provider, $model, $name, $description, $version, $preview, $fingerprint, $sealed,
-         $label, CASE WHEN $may_continue THEN 'continue' ELSE 'stop' END, $allowed_hosts, $expires_at, $warnings)
-        ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
 
     /// Another version is another value: what was said of the former one is no longer true.
     UPDATE_ROW: ChangedRow {
