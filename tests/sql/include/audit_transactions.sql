@@ -112,13 +112,7 @@ DELETE FROM hftok.decrypted_secrets WHERE name LIKE 'many %';
 
 -- Nothing is written in the reader's transaction, so all of it works where nothing may be.
 BEGIN;
-SELECT hftok.get_secret('named');
-SELECT decrypted_secret FROM hftok.decrypted_secrets;
-SELECT source FROM hftok.resolve_token('openai', 'alice', 'acme');
-SELECT hftok.resolve_hf_token('alice');
-SELECT hftok.runner_env('{huggingface}', 'alice') IS NOT NULL AS environment;
-SELECT hftok.previous_token(secret_id) FROM hftok.credentials WHERE scope = 'org';
-SELECT hftok.get_integration_credentials(:'integration', 'alice');
+\i tests/sql/include/every_reveal.sql
 SELECT hftok.find_secret('s3kr3t-of-put');
 SELECT hftok.record_usage(secret_id) FROM hftok.credentials WHERE scope = 'org';
 SELECT ok FROM hftok.verify_audit();
@@ -128,13 +122,7 @@ SELECT pg_current_xact_id_if_assigned() AS transaction_id;
 COMMIT;
 CALL pg_temp.begin();
 BEGIN TRANSACTION READ ONLY;
-SELECT hftok.get_secret('named');
-SELECT decrypted_secret FROM hftok.decrypted_secrets;
-SELECT source FROM hftok.resolve_token('openai', 'alice', 'acme');
-SELECT hftok.resolve_hf_token('alice');
-SELECT hftok.runner_env('{huggingface}', 'alice') IS NOT NULL AS environment;
-SELECT hftok.previous_token(secret_id) FROM hftok.credentials WHERE scope = 'org';
-SELECT hftok.get_integration_credentials(:'integration', 'alice');
+\i tests/sql/include/every_reveal.sql
 SELECT ok FROM hftok.verify_audit();
 SELECT hftok.get_secret('absent');
 ROLLBACK;

@@ -48,30 +48,25 @@ SELECT status, error_message FROM hftok.integrations WHERE id = :'id';
 SELECT hftok.report_credential(:'secret_id', 'invalid', 'twice, for sk-proj-canary0000000000000001');
 SELECT status, error_message FROM hftok.integrations WHERE id = :'id';
 
--- Two switches. The owner's shows, the backend's is not lifted by them, and who is refused hears whose it was.
-SELECT hftok.update_integration_status(:'id', 'connected', p_user_id => 'rita');
-SELECT hftok.update_integration(:'id', p_enabled => false, p_user_id => 'rita');
-SELECT status, enabled FROM hftok.integrations WHERE id = :'id';
-DO $$ BEGIN PERFORM hftok.get_integration_credentials(i.id, 'rita') FROM hftok.integrations i WHERE i.user_id = 'rita';
+CREATE PROCEDURE pg_temp.refused() LANGUAGE plpgsql AS $$ BEGIN PERFORM hftok.get_integration_credentials(i.id, 'rita') FROM hftok.integrations i WHERE i.user_id = 'rita';
 EXCEPTION WHEN OTHERS THEN
     DECLARE hint text; detail text; BEGIN
         GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
         RAISE NOTICE '% % %', SQLERRM, detail::jsonb ->> 'by', hint;
     END;
 END $$;
+-- Two switches. The owner's shows, the backend's is not lifted by them, and who is refused hears whose it was.
+SELECT hftok.update_integration_status(:'id', 'connected', p_user_id => 'rita');
+SELECT hftok.update_integration(:'id', p_enabled => false, p_user_id => 'rita');
+SELECT status, enabled FROM hftok.integrations WHERE id = :'id';
+CALL pg_temp.refused();
 SELECT hftok.update_integration_status(:'id', 'disabled', 'unpaid', 'rita');
 SELECT hftok.update_integration(:'id', p_enabled => true, p_user_id => 'rita');
 SELECT status, enabled FROM hftok.integrations WHERE id = :'id';
 SELECT hftok.update_integration_credentials(:'id', 'sk-proj-canary0000000000000003', 'rita');
 SELECT hftok.report_credential(:'secret_id', 'verified');
 SELECT status, enabled, error_message FROM hftok.integrations WHERE id = :'id';
-DO $$ BEGIN PERFORM hftok.get_integration_credentials(i.id, 'rita') FROM hftok.integrations i WHERE i.user_id = 'rita';
-EXCEPTION WHEN OTHERS THEN
-    DECLARE hint text; detail text; BEGIN
-        GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT, detail = PG_EXCEPTION_DETAIL;
-        RAISE NOTICE '% % %', SQLERRM, detail::jsonb ->> 'by', hint;
-    END;
-END $$;
+CALL pg_temp.refused();
 SELECT hftok.update_integration_status(:'id', 'pending', p_user_id => 'rita');
 SELECT hftok.update_integration_credentials(:'id', 'sk-proj-canary0000000000000004', 'rita');
 SELECT status, enabled FROM hftok.integrations WHERE id = :'id';
