@@ -13,27 +13,22 @@ CREATE OR REPLACE FUNCTION hftok_private.note_change() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_change';
 COMMENT ON FUNCTION hftok_private.note_change IS 'Has sessions told that a table that they remember has changed.';
 -- For each row, because logical replication fires no other triggers; and for TRUNCATE, which has no rows.
-CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.providers
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
-CREATE OR REPLACE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.providers
-    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
-ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_change;
-ALTER TABLE hftok_private.providers ENABLE ALWAYS TRIGGER note_truncate;
-CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.data_keys
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
-CREATE OR REPLACE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.data_keys
-    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
-ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_change;
-ALTER TABLE hftok_private.data_keys ENABLE ALWAYS TRIGGER note_truncate;
-CREATE OR REPLACE TRIGGER note_change AFTER UPDATE OR DELETE ON hftok_private.kinds
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
-CREATE OR REPLACE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.kinds
-    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
-ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_change;
-ALTER TABLE hftok_private.kinds ENABLE ALWAYS TRIGGER note_truncate;
-CREATE OR REPLACE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON hftok_private.database_identity
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change();
-CREATE OR REPLACE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.database_identity
-    FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change();
-ALTER TABLE hftok_private.database_identity ENABLE ALWAYS TRIGGER note_change;
-ALTER TABLE hftok_private.database_identity ENABLE ALWAYS TRIGGER note_truncate;
+DO $note_change$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT t.name, t.changes FROM (VALUES
+        ('providers', 'INSERT OR UPDATE OR DELETE'),
+        ('data_keys', 'INSERT OR UPDATE OR DELETE'),
+        ('kinds', 'UPDATE OR DELETE'), -- note_kind() tells of an INSERT.
+        ('database_identity', 'INSERT OR UPDATE OR DELETE')
+    ) t (name, changes) LOOP
+        EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER note_change AFTER %s ON hftok_private.%I
+            FOR EACH ROW EXECUTE FUNCTION hftok_private.note_change()', one.changes, one.name);
+        EXECUTE pg_catalog.format('CREATE OR REPLACE TRIGGER note_truncate AFTER TRUNCATE ON hftok_private.%I
+            FOR EACH STATEMENT EXECUTE FUNCTION hftok_private.note_change()', one.name);
+        EXECUTE pg_catalog.format('ALTER TABLE hftok_private.%I ENABLE ALWAYS TRIGGER note_change, ENABLE ALWAYS TRIGGER note_truncate',
+            one.name);
+    END LOOP;
+END
+$note_change$;
