@@ -1,14 +1,17 @@
 //! A writer copies out of the queue no more than the memory that it reserved before.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, missing_docs)]
 
-use hftok_core::audit::queue::{Header, Queue, Slot, records};
+mod queue_bench;
+
+use hftok_core::audit::queue::records;
+
+use queue_bench::Bench;
 
 #[test]
 fn no_more_slots_than_there_is_room_for_but_one_record_always() {
-    let mut header = Box::new(Header::new(256));
-    let mut slots = vec![Slot::EMPTY; Header::slots(256) as usize];
-    let mut queue = Queue { header: &mut header, slots: &mut slots };
-    let lane = queue.header.claim(1).unwrap();
+    let mut bench = Bench::new(256);
+    let lane = bench.lane;
+    let mut queue = bench.queue();
     let lengths = [3000, 10, 700, 10];
     for length in lengths {
         queue.push(lane, &vec![b'x'; length], 0).unwrap();
@@ -25,10 +28,9 @@ fn no_more_slots_than_there_is_room_for_but_one_record_always() {
 
 #[test]
 fn a_record_is_taken_where_it_just_fits() {
-    let mut header = Box::new(Header::new(256));
-    let mut slots = vec![Slot::EMPTY; Header::slots(256) as usize];
-    let mut queue = Queue { header: &mut header, slots: &mut slots };
-    let lane = queue.header.claim(1).unwrap();
+    let mut bench = Bench::new(256);
+    let lane = bench.lane;
+    let mut queue = bench.queue();
     for length in [288, 289, 10] {
         queue.push(lane, &vec![b'x'; length], 0).unwrap();
     }

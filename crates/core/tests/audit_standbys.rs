@@ -1,7 +1,11 @@
 //! The state of a lane for those who wait until standbys have what the lane has written.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, missing_docs)]
 
-use hftok_core::audit::queue::{Header, LANES, Queue, Slot};
+mod queue_bench;
+
+use hftok_core::audit::queue::{LANES, Queue};
+
+use queue_bench::Bench;
 
 fn written(queue: &mut Queue<'_>, lane: usize, most: usize) {
     let end = queue.take(lane, most, usize::MAX, &mut Vec::new());
@@ -10,10 +14,9 @@ fn written(queue: &mut Queue<'_>, lane: usize, most: usize) {
 
 #[test]
 fn a_record_is_safe_when_standbys_have_what_is_written() {
-    let mut header = Box::new(Header::new(256));
-    let mut slots = vec![Slot::EMPTY; Header::slots(256) as usize];
-    let mut queue = Queue { header: &mut header, slots: &mut slots };
-    let lane = queue.header.claim(1).unwrap();
+    let mut bench = Bench::new(256);
+    let lane = bench.lane;
+    let mut queue = bench.queue();
     let [first, second] = [1, 2].map(|at| queue.push(lane, b"x", at).unwrap());
     assert!(queue.header.lanes[lane].want(second, 1000), "nobody was heard of before");
     assert!(!queue.header.lanes[lane].want(first, 2000));
@@ -35,9 +38,8 @@ fn a_record_is_safe_when_standbys_have_what_is_written() {
 
 #[test]
 fn who_waits_on_a_lane_that_is_another_databases_by_now_is_still_known() {
-    let mut header = Box::new(Header::new(256));
-    let mut slots = vec![Slot::EMPTY; Header::slots(256) as usize];
-    let mut queue = Queue { header: &mut header, slots: &mut slots };
+    let mut bench = Bench::new(256);
+    let mut queue = bench.queue();
     let mut numbers = Vec::new();
     for database in 1..=u32::try_from(LANES).unwrap() + 1 {
         let lane = queue.header.claim(database).unwrap();

@@ -1,4 +1,5 @@
 //! A queue in which one database has a lane.
+#![allow(dead_code, reason = "each file of tests uses a part")]
 
 use hftok_core::audit::queue::{Header, Queue, Slot, Taken, records};
 
