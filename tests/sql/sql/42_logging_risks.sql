@@ -17,59 +17,33 @@ SELECT * FROM before WHERE subject ~ '^log_';
 CREATE FUNCTION pg_temp.found() RETURNS TABLE (subject text, risk text, remedy text) LANGUAGE sql AS $$
     SELECT r.subject, r.risk, r.remedy FROM hftok.logging_risks() r WHERE r NOT IN (SELECT b FROM before b) ORDER BY r.subject COLLATE "C", r.risk COLLATE "C"
 $$;
+-- The setting ends with the statement.
+CREATE FUNCTION pg_temp.found_with(setting text, value text) RETURNS TABLE (subject text, risk text, remedy text) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config(setting, value, true);
+    RETURN QUERY SELECT * FROM pg_temp.found();
+END
+$$;
 
 \x on
 \pset format unaligned
-BEGIN;
-SET LOCAL log_statement = 'ddl';
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_statement = 'all';
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_min_duration_statement = 0;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_min_duration_statement = '1s';
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_min_duration_sample = 0;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_transaction_sample_rate = 0.1;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_min_error_statement = error;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_min_error_statement = fatal;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_parameter_max_length_on_error = -1;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
-BEGIN;
-SET LOCAL log_parameter_max_length_on_error = 100;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
+SELECT * FROM pg_temp.found_with('log_statement', 'ddl');
+SELECT * FROM pg_temp.found_with('log_statement', 'all');
+SELECT * FROM pg_temp.found_with('log_min_duration_statement', '0');
+SELECT * FROM pg_temp.found_with('log_min_duration_statement', '1s');
+SELECT * FROM pg_temp.found_with('log_min_duration_sample', '0');
+SELECT * FROM pg_temp.found_with('log_transaction_sample_rate', '0.1');
+SELECT * FROM pg_temp.found_with('log_min_error_statement', 'error');
+SELECT * FROM pg_temp.found_with('log_min_error_statement', 'fatal');
+SELECT * FROM pg_temp.found_with('log_parameter_max_length_on_error', '-1');
+SELECT * FROM pg_temp.found_with('log_parameter_max_length_on_error', '100');
 -- Parameters are logged with statements, unless that is off.
 BEGIN;
 SET LOCAL log_statement = 'all';
 SET LOCAL log_parameter_max_length = 0;
 SELECT * FROM pg_temp.found();
 ROLLBACK;
-BEGIN;
-SET LOCAL log_parameter_max_length = 100;
-SELECT * FROM pg_temp.found();
-ROLLBACK;
+SELECT * FROM pg_temp.found_with('log_parameter_max_length', '100');
 -- auto_explain logs them with plans, as settings of a role say here.
 BEGIN;
 CREATE ROLE regress_reporting;
