@@ -27,18 +27,22 @@ fn find_audit_events(
     p_object_id: Option<Uuid>,
     p_role: Option<&str>,
     p_kind: Option<&str>,
+    p_newest: Option<i32>,
 ) -> Result<RowSet, Error> {
     let caller = audit_reader()?;
+    if p_newest.is_some_and(|newest| newest < 0) {
+        return Err(Error::BadInput("p_newest must not be negative"));
+    }
     let _owner = AsOwner::switch(&caller)?;
-    let asked = Asked {
-        from: p_from.into(),
-        to: p_to.into(),
-        user: p_user.into(),
-        object_id: p_object_id.into(),
-        role: p_role.into(),
-        kind: p_kind.into(),
-    };
-    FIND_EVENTS.hand_on_all(&asked.in_order())
+    let [from, to] = [p_from, p_to].map(Into::into);
+    let (user, object_id, role, kind) = (p_user.into(), p_object_id.into(), p_role.into(), p_kind.into());
+    match p_newest.map(Into::into) {
+        None => FIND_EVENTS.hand_on_all(&Asked { from, to, user, object_id, role, kind }.in_order()),
+        Some(newest) => {
+            let asked = AskedForNewest { from, to, user, object_id, role, kind, newest };
+            FIND_NEWEST.hand_on_all(&asked.in_order())
+        }
+    }
 }
 
 /// Whether a bundle may hold what is looked for.
@@ -133,4 +137,8 @@ statement! {
     planned_anew FIND_EVENTS: Asked {
         from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT,
     } = "SELECT r.* FROM hftok_private.events_found($from, $to, $user, $object_id, $role, $kind) r";
+    /// The newest of them.
+    planned_anew FIND_NEWEST: AskedForNewest {
+        from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT, newest: INT4,
+    } = "SELECT r.* FROM hftok_private.newest_events_found($from, $to, $user, $object_id, $role, $kind, $newest) r";
 }

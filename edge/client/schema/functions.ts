@@ -91,9 +91,9 @@ export type Functions = {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null }[];
   };
-  /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. */
+  /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. p_newest: no more than so many, the newest first. */
   find_audit_events: {
-    Args: { p_from?: string | null; p_to?: string | null; p_user?: string | null; p_object_id?: string | null; p_role?: string | null; p_kind?: string | null };
+    Args: { p_from?: string | null; p_to?: string | null; p_user?: string | null; p_object_id?: string | null; p_role?: string | null; p_kind?: string | null; p_newest?: number | null };
     Returns: Views["audit_events"]["Row"][];
   };
   /** The secrets that hold this value, now or in a previous version: found by keyed fingerprint, nothing is opened. A login may ask as often as hftok.max_guesses_per_minute says, and each hit is recorded. */

@@ -3,6 +3,7 @@
 pub mod append;
 pub mod buckets;
 pub mod columns;
+pub mod cursor;
 pub mod declared;
 pub mod found_row;
 pub mod lock;

@@ -275,7 +275,7 @@ impl Spi {
     }
 
     /// Reads the result of the statement that was run just now.
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         statement: &Statement,
         mut each: impl FnMut(&Row<'_>) -> Result<T, Error>,

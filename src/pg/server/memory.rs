@@ -32,6 +32,12 @@ pub fn admit() -> Result<(), Error> {
     Ok(())
 }
 
+/// The bytes that a table of hashes in a statement may take, as Postgres' own take them.
+pub fn for_hashing() -> usize {
+    // SAFETY: computed from settings of this process.
+    unsafe { pgrx::pg_sys::get_hash_memory_limit() }
+}
+
 /// A copy of text that may be as long as a value.
 pub fn copy_of_text(text: &str) -> Result<String, Error> {
     let mut copy = String::new();

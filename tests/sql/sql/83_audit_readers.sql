@@ -95,6 +95,50 @@ SELECT count(hftok.get_secret('named')) FROM generate_series(1, 150);
 RESET hftok.audit;
 CALL pg_temp.await_audit();
 SELECT sum(reveals) AS reveals FROM hftok.recent_reveals WHERE action = 'get_secret';
+-- Sums are those of the events, also where memory holds only a part of them at a time.
+SELECT secret_id IS NOT NULL AS saved FROM hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyz01234567', p_global => true);
+SELECT count(hftok.resolve_hf_token('many ' || n % 4000)) FROM generate_series(1, 5000) n;
+SELECT hftok.delete_credential('huggingface', p_global => true);
+CALL pg_temp.await_audit();
+CREATE FUNCTION pg_temp.differing_sums() RETURNS bigint LANGUAGE sql AS $$
+    WITH sums AS (
+        SELECT role_name, actor_user, application_name, action, object_id, owner_scope, owner_id, provider,
+            sum(count)::bigint AS reveals, min(at) AS first_at, max(at) AS last_at, protected
+        FROM hftok.audit_events WHERE kind = 'reveal' AND outcome = 'used' AND at > now() - interval '1 day'
+        GROUP BY role_name, actor_user, application_name, action, object_id, owner_scope, owner_id, provider, protected
+    )
+    SELECT count(*) FROM ((TABLE sums EXCEPT ALL TABLE hftok.recent_reveals) UNION ALL (TABLE hftok.recent_reveals EXCEPT ALL TABLE sums)) d $$;
+SELECT pg_temp.differing_sums(), (SELECT count(*) >= 4000 FROM hftok.recent_reveals) AS many;
+SET work_mem = '64kB';
+SELECT pg_temp.differing_sums();
+RESET work_mem;
+-- The newest events, whatever table they are in.
+SELECT p_kind, p_newest, (
+        SELECT array_agg(f.id) FROM hftok.find_audit_events(p_kind => p_kind, p_newest => p_newest) f
+    ) = (
+        SELECT array_agg(e.id) FROM (SELECT a.id FROM hftok.audit_events a WHERE p_kind IN (a.kind) OR p_kind IS NULL ORDER BY a.id DESC LIMIT p_newest) e
+    ) AS newest
+FROM (VALUES ('reveal'), ('change'), ('refusal'), (NULL)) k (p_kind), (VALUES (1), (300), (1000000)) n (p_newest);
+SELECT count(*) AS none FROM hftok.find_audit_events(p_newest => 0);
+SELECT count(*) FROM hftok.find_audit_events(p_newest => -1);
+-- It is the view that is granted, and whoever may read it needs no group.
+CREATE ROLE regress_looker;
+GRANT USAGE ON SCHEMA hftok TO regress_looker;
+GRANT SELECT ON hftok.recent_reveals TO regress_looker;
+SET ROLE regress_looker;
+SELECT count(*) > 0 AS some FROM hftok.recent_reveals;
+SELECT count(*) FROM hftok.new_applications;
+RESET ROLE;
+REVOKE ALL ON SCHEMA hftok FROM regress_looker;
+REVOKE ALL ON hftok.recent_reveals FROM regress_looker;
+-- Without any right to the view, the function that it is made of says no by itself.
+GRANT USAGE ON SCHEMA hftok_private TO regress_looker;
+SET ROLE regress_looker;
+SELECT count(*) FROM hftok_private.reveals(NULL, true);
+SELECT count(*) FROM hftok_private.reveals(NULL, false);
+RESET ROLE;
+REVOKE ALL ON SCHEMA hftok_private FROM regress_looker;
+DROP ROLE regress_looker;
 
 -- Refusals, by caller.
 SELECT hftok.get_secret('absent 1');

@@ -193,6 +193,15 @@ impl<'a> Reader<'a> {
         self.field()?.map(std::str::from_utf8).transpose().ok()
     }
 
+    /// Fields that must be text.
+    pub(super) fn texts<const N: usize>(&mut self) -> Option<[Option<&'a str>; N]> {
+        let mut texts = [None; N];
+        for text in &mut texts {
+            *text = self.text()?;
+        }
+        Some(texts)
+    }
+
     /// A field of the own part.
     #[inline]
     pub(super) fn own(&mut self) -> Option<Field<'a>> {

@@ -32,6 +32,7 @@ pub mod queue;
 pub mod record;
 mod sha;
 pub mod state;
+pub mod tally;
 pub mod tile;
 pub mod tree;
 pub mod usage;

@@ -189,10 +189,7 @@ impl<'a> Event<'a> {
             1 => true,
             _ => return None,
         };
-        let mut texts = [None; SHAPE_TEXTS];
-        for text in &mut texts {
-            *text = rest.text()?;
-        }
+        let texts: [_; SHAPE_TEXTS] = rest.texts()?;
         let [action, outcome, scope, provider, level, role, outer, login, address, application] = texts;
         let own = record.own()?;
         let [in_owner, in_user, in_subject, in_request] = &mut scratch.0;

@@ -1,0 +1,73 @@
+//! Reveals added up for the views that operators look at: the bundles are read here, and only sums become rows.
+//!
+//! Must stay true: it reads as hftok_owner, so it asks whether its caller may read the view that it is for.
+
+use hftok_core::audit::tally::{By, NoMemory, Reveals, Tally};
+use pgrx::datum::{TimestampWithTimeZone, Uuid};
+
+use crate::error::Error;
+use crate::pg::call::entry::export;
+use crate::pg::rows::cursor::Walk;
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::row_set::{Filling, RowSet};
+use crate::pg::rows::sql::Parameter;
+use crate::pg::server::memory;
+use crate::pg::who::acl;
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
+
+export!(reveals);
+
+/// The sums of reveals after a time.
+fn reveals(p_after: Option<TimestampWithTimeZone>, p_by_reader: Option<bool>) -> Result<RowSet, Error> {
+    let (by, view) = match p_by_reader {
+        Some(true) => (By::Reader, "recent_reveals"),
+        _ => (By::Application, "new_applications"),
+    };
+    let caller = Caller::current();
+    if !acl::can_read(&caller, "hftok", view) {
+        return Err(Error::NotAllowed("sums of reveals are for those who may read the view that shows them"));
+    }
+    let _owner = AsOwner::switch(&caller)?;
+    let rows = Filling::begin()?;
+    let after = p_after.map_or(i64::MIN, TimestampWithTimeZone::into_inner);
+    let mut tally = Tally::new(by, after, memory::for_hashing());
+    loop {
+        READ_BODIES.walk(&[p_after.into()], |row| {
+            let body: Option<Vec<u8>> = row.next()?;
+            memory::admit()?;
+            tally.add(&body.unwrap_or_default()).map_err(|NoMemory| Error::NoMemory)
+        })?;
+        tally.show(|reveals| {
+            rows.put_fresh(|| cells(reveals));
+            memory::admit()
+        })?;
+        if !tally.begin_next() {
+            return Ok(rows.done());
+        }
+    }
+}
+
+/// The row of a sum.
+fn cells(reveals: &Reveals<'_>) -> [Parameter; 12] {
+    [
+        reveals.role.into(),
+        reveals.user.into(),
+        reveals.application.into(),
+        reveals.action.into(),
+        reveals.id.map(Uuid::from_bytes).into(),
+        reveals.scope.into(),
+        reveals.owner.into(),
+        reveals.provider.into(),
+        reveals.count.into(),
+        TimestampWithTimeZone::try_from(reveals.first_at).ok().into(),
+        TimestampWithTimeZone::try_from(reveals.last_at).ok().into(),
+        reveals.is_protected.into(),
+    ]
+}
+
+statement! {
+    /// The bundles that may have events after a time.
+    planned_anew READ_BODIES(TIMESTAMPTZ)
+        = "SELECT b.body FROM hftok_private.audit_bundles b WHERE $1 IS NULL OR b.last_at > $1";
+}
