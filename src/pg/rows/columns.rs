@@ -1,7 +1,8 @@
 //! The rows that a statement gives, and the values of their columns.
 //!
 //! What must stay true: a value that was read owns its memory, because SPI's is gone when the statement is done. Columns are read
-//! in their order, and all of them: a column more or less in the text or in the code is an error that names the statement.
+//! in their order, and all of them: a column more or less in the text or in the code is an error that names the statement, and so is a
+//! column of another type, whoever made it one.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -10,10 +11,19 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
 
 use crate::error::Error;
+use crate::pg::bare;
 use crate::pg::server::memory;
 
 /// Types whose values lie in memory of their own once they were read.
 pub trait Owned: FromDatum {
+    /// The SQL type that it stands for.
+    const KIND: pg_sys::Oid;
+
+    /// Whether it can be read from a column of a type.
+    fn takes(kind: pg_sys::Oid) -> bool {
+        kind == Self::KIND
+    }
+
     /// The value; `None` too when there is no memory for it, which [`memory::admit`] tells.
     ///
     /// # Safety
@@ -26,12 +36,28 @@ pub trait Owned: FromDatum {
 
 /// Types whose values outlive SPI.
 macro_rules! owned {
-    ($($kind:ty),*) => { $(impl Owned for $kind {})* };
+    ($($made:ty: $kind:ident),* $(,)?) => { $(impl Owned for $made { const KIND: pg_sys::Oid = pg_sys::$kind; })* };
 }
 
-owned!(bool, i32, i64, Vec<i16>, Vec<pg_sys::Oid>, pg_sys::Oid, Uuid, TimestampWithTimeZone);
+owned!(
+    bool: BOOLOID,
+    i32: INT4OID,
+    i64: INT8OID,
+    Vec<i16>: INT2ARRAYOID,
+    pg_sys::Oid: OIDOID,
+    Vec<pg_sys::Oid>: OIDARRAYOID,
+    Uuid: UUIDOID,
+    TimestampWithTimeZone: TIMESTAMPTZOID,
+);
 
 impl Owned for String {
+    const KIND: pg_sys::Oid = pg_sys::TEXTOID;
+
+    fn takes(kind: pg_sys::Oid) -> bool {
+        // Both are laid out alike.
+        kind == pg_sys::TEXTOID || kind == pg_sys::VARCHAROID
+    }
+
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
         // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a text. The slice, which lies in the row or in a
         // detoasted copy, is copied before either can go.
@@ -41,6 +67,8 @@ impl Owned for String {
 }
 
 impl Owned for Vec<u8> {
+    const KIND: pg_sys::Oid = pg_sys::BYTEAOID;
+
     unsafe fn copy_of(datum: pg_sys::Datum, is_null: bool) -> Option<Self> {
         if is_null {
             return None;
@@ -113,8 +141,13 @@ impl Row<'_> {
             return Err(self.trouble("more columns are read than it gives"));
         }
         self.last.set(column);
+        // SAFETY: the description belongs to the result that `Spi::rows` is walking through, and has this column. The function raises
+        // no error.
+        if !T::takes(unsafe { bare::SPI_gettypeid(self.description, column) }) {
+            return Err(self.trouble("a column is of another type than it is read as"));
+        }
         let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through, and it has this column.
+        // SAFETY: tuple and description belong to the same result, which has this column, of a type that `T` stands for.
         unsafe {
             let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
             Ok(T::copy_of(datum, is_null))

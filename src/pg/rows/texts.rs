@@ -27,4 +27,6 @@ impl FromDatum for Texts {
     }
 }
 
-impl Owned for Texts {}
+impl Owned for Texts {
+    const KIND: pg_sys::Oid = pg_sys::TEXTARRAYOID;
+}

@@ -143,6 +143,11 @@ ALTER TABLE hftok_private.data_keys ALTER COLUMN purpose DROP NOT NULL;
 UPDATE hftok_private.data_keys SET purpose = NULL WHERE purpose = 'values';
 SELECT hftok.create_secret('value', 'name');
 ROLLBACK;
+-- A column of another type is none that can be read.
+BEGIN;
+ALTER TABLE hftok_private.database_identity ALTER COLUMN database_name TYPE int USING 7;
+SELECT hftok.create_secret('value', 'name');
+ROLLBACK;
 \set VERBOSITY terse
 -- An id that was used stays taken, and one key of a purpose is active.
 INSERT INTO hftok_private.data_keys SELECT * FROM hftok_private.data_keys WHERE purpose = 'values';
