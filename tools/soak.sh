@@ -70,11 +70,12 @@ soak_waits() {
         while :; do :; done &
         busy+=($!)
     done
-    while IFS= read -r file; do
-        name=$(basename "$file" .rs)
-        [[ $name =~ $only ]] || continue
-        for ((n = 1; n <= times; n++)); do once "$name, $n of $times" "$name"; done
-    done < <(grep -lE "$waits" tests/tests/*.rs)
+    for ((n = 1; n <= times; n++)); do
+        while IFS= read -r file; do
+            name=$(basename "$file" .rs)
+            [[ ! $name =~ $only ]] || once "$name, $n of $times" "$name"
+        done < <(grep -lE "$waits" tests/tests/*.rs)
+    done
 }
 
 parts=("$@")
