@@ -1,6 +1,6 @@
 # The ratios of a run as bars, one a measure; the line is the rival.
 BEGIN { left = 150; unit = 260; row = 26 }
-NF >= 7 && $4 + 0 > 0 { n++; name[n] = $1; beside[n] = $3; ratio[n] = $4; low[n] = $5; high[n] = $6 }
+!/^#/ && NF >= 7 && $4 + 0 > 0 { n++; name[n] = $1; beside[n] = $3; ratio[n] = $4; low[n] = $5; high[n] = $6 }
 END {
     height = n * row + 50
     width = left + unit * 3 + 60

@@ -116,5 +116,9 @@ done
 folder=$CARGO_TARGET_DIR/bench
 if [ "$rounds" -ge 9 ] && [ "$users" -ge 100000 ] && [ "$seconds" -ge 3 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
-awk -f benches/middle.awk -f benches/rpc.awk "$scratch/results" | tee "$folder/rpc.txt"
+{
+    machine "$users" "$rounds" "$seconds"
+    awk -f benches/middle.awk -f benches/rpc.awk "$scratch/results"
+} | tee "$folder/rpc.txt"
+[ "$folder" != docs/performance ] || tools/figures.sh
 echo "table: $folder"

@@ -109,8 +109,10 @@ folder=$CARGO_TARGET_DIR/bench
 if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
 {
+    machine "$users" "$rounds" "$seconds"
     awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results"
     [ -n "$has_pgaudit" ] || echo "pgaudit is not installed here (Debian: postgresql-$(pg_major)-pgaudit): not measured beside it"
 } | tee "$folder/ratios.txt"
 awk -f benches/picture.awk "$folder/ratios.txt" >"$folder/ratios.svg"
+[ "$folder" != docs/performance ] || tools/figures.sh
 echo "table and picture: $folder"

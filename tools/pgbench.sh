@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# pgbench's scripts for the benchmarks, and a pause that keeps work of before out of a measure. Sourced, after cluster.sh.
+# pgbench's scripts for the benchmarks, a pause that keeps work of before out of a measure, and where it was measured. Sourced, after
+# cluster.sh.
 
 # Statements that go in one pipeline.
 # shellcheck disable=SC2034 # whoever sources this uses it
@@ -33,4 +34,10 @@ calm() {
     while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do
         sleep 0.2
     done
+}
+
+# The first line of a table.
+machine() { # USERS ROUNDS SECONDS
+    printf '# Postgres %s, %s, %d processors, %d users, %d rounds of %d s\n' "$(psql -XqtA -c 'SHOW server_version' | cut -d ' ' -f 1)" \
+        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$@"
 }

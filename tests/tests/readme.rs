@@ -1,12 +1,20 @@
 //! The examples of the README work as they stand there.
 
+use std::process::Command;
+
 use hftok_tests::cluster::Cluster;
+use hftok_tests::setup::run;
 use postgres::SimpleQueryMessage;
+
+/// The whole text.
+fn text() -> String {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    std::fs::read_to_string(readme).expect("the README")
+}
 
 /// The blocks of the README in this language, in order.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let text = std::fs::read_to_string(readme).expect("the README");
+    let text = text();
     let opening = format!("```{language}\n");
     text.split(&opening).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }
@@ -52,4 +60,14 @@ fn every_make_target_that_is_named_exists() {
         assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
     }
     assert!(count >= 3, "{named:?}");
+}
+
+#[test]
+fn the_figures_are_those_of_the_last_whole_runs() {
+    let table = run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/figures.sh")).arg("--show"));
+    let text = text();
+    let (_, rest) = text.split_once("<!-- the following is made by tools/figures.sh -->").expect("a place");
+    let (shown, _) = rest.split_once("<!-- end of the figures -->").expect("its end");
+    assert_eq!(shown.trim(), table.trim(), "tools/figures.sh writes it anew");
+    assert!(table.lines().count() > 2, "{table}");
 }
