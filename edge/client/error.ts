@@ -31,7 +31,7 @@ const MEANINGS: Record<Kind, string> = {
   exists: "There is one already",
   conflict: "It was changed by somebody else in the meantime",
   too_large: "It is larger, or there are more of them, than allowed",
-  too_often: "It was asked for too often: try again in a minute",
+  too_often: "It was asked for too often",
   unusable: "A credential is there, but it cannot be used",
   sealed: "The vault is sealed: an operator has to open it",
   audit_full: "The audit cannot take the event, so nothing is handed out",
@@ -73,6 +73,7 @@ interface Facts {
   level?: string;
   outcome?: string;
   secretId?: string;
+  retryAfter?: number;
 }
 
 /** A call that failed. */
@@ -89,6 +90,8 @@ export class HftokError extends Error {
   readonly level: string | null;
   readonly outcome: string | null;
   readonly secretId: string | null;
+  /** For too_often: the seconds until the next time. */
+  readonly retryAfter: number | null;
 
   constructor(kind: Kind, facts: Facts = {}) {
     super(sentence(kind, facts));
@@ -99,6 +102,7 @@ export class HftokError extends Error {
     this.level = facts.level ?? null;
     this.outcome = facts.outcome ?? null;
     this.secretId = facts.secretId ?? null;
+    this.retryAfter = facts.retryAfter ?? null;
   }
 
   /** The error in an answer of PostgREST; `body` is the parsed answer, or what `error` holds in supabase-js. */
@@ -109,7 +113,8 @@ export class HftokError extends Error {
     if (kind === "bad_input" && typeof answer.message === "string") {
       return new HftokError(kind, { status, code, reason: answer.message });
     }
-    return new HftokError(kind, { status, code, ...(kind === "unusable" ? stop(answer.details) : {}) });
+    const beyond = kind === "unusable" ? stop(answer.details) : kind === "too_often" ? wait(answer.details) : {};
+    return new HftokError(kind, { status, code, ...beyond });
   }
 }
 
@@ -132,8 +137,15 @@ function stop(details: unknown): Facts {
   }
 }
 
-function sentence(kind: Kind, { reason, level, outcome }: Facts): string {
+/** The wait, out of the sentence in which hftok says it. */
+function wait(details: unknown): Facts {
+  const seconds = typeof details === "string" ? /\bthe next in (\d+) s\b/.exec(details)?.[1] : undefined;
+  return seconds === undefined ? {} : { retryAfter: Number(seconds) };
+}
+
+function sentence(kind: Kind, { reason, level, outcome, retryAfter }: Facts): string {
   if (kind === "bad_input" && reason) return `${MEANINGS[kind]}: ${reason}.`;
+  if (kind === "too_often") return `${MEANINGS[kind]}: try again in ${retryAfter ?? 60} seconds.`;
   if (kind !== "unusable" || !level || !outcome) return `${MEANINGS[kind]}.`;
   return `${MEANINGS[kind]} (level ${level}): ${OUTCOMES[outcome] ?? outcome}.`;
 }

@@ -120,7 +120,9 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
     const guess = () => reviewing.call("find_secret", { p_value: "guessed" });
     // One is allowed, and what a session answers that has not yet heard of the setting.
     await until(() => guess().then(() => false, () => true));
-    assert.equal((await fails("too_often", guess())).status, 429);
+    const often = await fails("too_often", guess());
+    assert.equal(often.status, 429);
+    assert(often.retryAfter! > 0 && often.retryAfter! <= 60 && often.message.includes(`${often.retryAfter} `));
   });
 
   await service.save("openai", make.openai(), { userId: alice.name, expiresAt: "2001-01-01T00:00:00Z" });
