@@ -22,8 +22,11 @@ pub fn keep(secret_id: Uuid, version: i32) -> Result<(), Error> {
     let at =
         TimestampWithTimeZone::try_from(now).map_err(|_| Error::Internal("the clock is out of range"))?;
     KEEP_ROW.execute(&[secret_id.into(), at.into(), mark.as_slice().into()])?;
-    // The row in `secrets` still has the version that was just kept.
-    PRUNE_ROWS.execute(&[secret_id.into(), settings::version_history().into()])?;
+    // The row in `secrets` still has the version that was just kept. Versions count from 1.
+    let history = settings::version_history();
+    if version > history {
+        PRUNE_ROWS.execute(&[secret_id.into(), history.into()])?;
+    }
     Ok(())
 }
 
