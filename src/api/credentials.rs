@@ -65,7 +65,7 @@ impl Saving<'_> {
             _ => Ok(()),
         };
         for _ in 0..100 {
-            let found = Secret::lock(binding_key(&binding))?;
+            let found = Secret::lock(&binding)?;
             let former = found.as_ref().map_or(0, |found| found.row.version);
             expect(former)?;
             let mut saved = match found {

@@ -7,7 +7,7 @@ use hftok_core::plaintext::PlaintextRef;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::{Oid, TEXTOID, UUIDOID};
 
-use super::input::{admit_plaintext, binding_key, description, name, required, reserved, secret};
+use super::input::{admit_plaintext, description, name, required, reserved, secret};
 use super::reveal::Revealed;
 use crate::audit::{self, comparisons, reveals};
 use crate::error::{Error, Object};
@@ -104,7 +104,7 @@ fn put_secret(
     // Normally one retry: another session may insert the name between our lock and our insert. More only if it is deleted
     // again and again, or a policy hides it.
     for _ in 0..100 {
-        if let Some(mut found) = Secret::lock(binding_key(&Binding::vault(name)))? {
+        if let Some(mut found) = Secret::lock(&Binding::vault(name))? {
             let former = found.row.version;
             expect(former)?;
             if let Some(description) = p_description {

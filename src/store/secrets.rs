@@ -7,6 +7,7 @@ use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
 
 use super::insertion::NewSecret;
+use super::lookup::{Lookup, Sought};
 use super::row::SealedRow;
 use super::versions;
 use crate::audit::changes;
@@ -14,6 +15,7 @@ use crate::error::{self, Error};
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
+use crate::pg::rows::new_row;
 use crate::pg::rows::sql::Run;
 use crate::pg::rows::texts::Texts;
 use crate::settings;
@@ -71,7 +73,13 @@ impl Secret {
     }
 
     /// The secret found under this binding, locked until the transaction ends.
-    pub fn lock(binding_key: Uuid) -> Result<Option<Self>, Error> {
+    pub fn lock(binding: &Binding<'_>) -> Result<Option<Self>, Error> {
+        // Most that are saved are new, and to see that takes no statement.
+        if new_row::is_usual() && Lookup::now()?.find(&Sought::perhaps(*binding), |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
+        // The id counts only for a secret that has no address.
+        let binding_key = Uuid::from_bytes(binding.key(&[0; 16]));
         LOCK.write_one(&[binding_key.into()], Self::read)?.map(|found| found.at(binding_key)).transpose()
     }
 
