@@ -17,6 +17,8 @@ use crate::pg::server::transaction;
 
 /// The number of the column by which secrets are told apart.
 const BINDING_KEY: i16 = 2;
+/// The columns by which masks are told apart: the user and the service.
+const WHOSE_MASK: [i16; 2] = [2, 3];
 /// Roles are noted by a trigger that fires after the row.
 const ROLE: &str = "role:";
 /// The version of a row that is new.
@@ -78,14 +80,15 @@ impl NewSecret<'_> {
             description: self.description,
         };
         let Some(state) = state.digest() else { return Ok(None) };
-        let Some((secrets, table)) = shape::table_as_made()? else { return Ok(None) };
-        // A mask is kept by a trigger, which fires together with the one that notes the kind.
-        let has_mask = scope == Scope::User && row.model.is_empty();
-        if !has_mask {
-            levels::note(secrets, scope, !row.model.is_empty())?;
-        }
+        let Some((secrets, table)) = shape::secrets_as_made()? else { return Ok(None) };
         let now = TimestampWithTimeZone::try_from(transaction::begun())
             .map_err(|_| Error::Internal("the clock is out of range"))?;
+        // A trigger that has to keep the mask fires together with the one that notes the kind.
+        let has_mask = scope == Scope::User && row.model.is_empty();
+        let fires_before = has_mask && !self.add_mask(now)?;
+        if !fires_before {
+            levels::note(secrets, scope, !row.model.is_empty())?;
+        }
         let values = [
             row.id.into(),
             self.binding_key.into(),
@@ -114,8 +117,27 @@ impl NewSecret<'_> {
             now.into(),
             now.into(),
         ];
-        let is_added = table.add(values, BINDING_KEY, has_mask)?;
+        let is_added = table.add(values, &[BINDING_KEY], fires_before)?;
         Ok(Some(is_added.then_some(state)))
+    }
+
+    /// Adds the row that shows the mask, as the trigger `inserted` does it; `false` leaves that to the trigger: where the table is not as
+    /// we made it, and where a row is there, which it would change.
+    fn add_mask(&self, now: TimestampWithTimeZone) -> Result<bool, Error> {
+        let SealedRow { id, scope_id, provider, .. } = self.row;
+        if scope_id.is_empty() || provider.is_empty() || !self.preview.contains('•') {
+            return Ok(false);
+        }
+        let Some((_, masks)) = shape::masks_as_made()? else { return Ok(false) };
+        let values = [
+            (*id).into(),
+            scope_id.as_str().into(),
+            provider.as_str().into(),
+            self.preview.into(),
+            now.into(),
+            now.into(),
+        ];
+        masks.add(values, &WHOSE_MASK, false)
     }
 
     /// The same by SQL.

@@ -1,7 +1,9 @@
-//! Whether the table of secrets is as we made it, so that a row which is right needs nobody's consent but ours.
+//! Whether the tables of secrets and of their masks are as we made them, so that a row which is right needs nobody's consent but ours.
 //!
 //! What must stay true: a trigger, rule, constraint, index, policy or column that somebody added, changed or switched off is
 //! noticed by the next row. Postgres tells all sessions of each, and who holds the table's lock has been told.
+
+use std::thread::LocalKey;
 
 use crate::error::Error;
 use crate::pg::rows::declared::statement;
@@ -10,8 +12,8 @@ use crate::pg::rows::relations::{Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::sql::Run;
 
-/// The same lines as the install script leaves them, in no order.
-const MADE: &[&str] = &[
+/// The lines of the table of secrets as the install script leaves them, in no order.
+const SECRETS: &[&str] = &[
     "column 1 id uuid t  ",
     "column 2 binding_key uuid t  ",
     "column 3 scope text t  ",
@@ -57,27 +59,65 @@ const MADE: &[&str] = &[
     "table r 2 f f t t",
 ];
 
+/// The same of the table of masks, on which hftok_owner fires no trigger.
+const MASKS: &[&str] = &[
+    "column 1 id uuid t   gen_random_uuid()",
+    "column 2 user_id text t  ",
+    "column 3 service text t  ",
+    "column 4 api_key text t  ",
+    "column 5 created_at timestamp with time zone t   now()",
+    "column 6 updated_at timestamp with time zone t   now()",
+    "constraint user_api_keys_user_id_check CHECK ((user_id <> ''::text))",
+    "constraint user_api_keys_service_check CHECK ((service <> ''::text))",
+    "constraint user_api_keys_api_key_check CHECK ((strpos(api_key, '•'::text) > 0))",
+    "constraint user_api_keys_pkey PRIMARY KEY (user_id, service)",
+    "trigger O CREATE TRIGGER a_statement BEFORE INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH STATEMENT \
+     WHEN ((CURRENT_USER <> 'hftok_owner'::name)) EXECUTE FUNCTION hftok_private.user_api_keys_statement()",
+    "trigger O CREATE TRIGGER b_insert BEFORE INSERT ON hftok_private.user_api_keys FOR EACH ROW \
+     WHEN ((CURRENT_USER <> 'hftok_owner'::name)) EXECUTE FUNCTION hftok_private.user_api_keys_insert()",
+    "trigger O CREATE TRIGGER c_written AFTER INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH ROW \
+     WHEN ((CURRENT_USER <> 'hftok_owner'::name)) EXECUTE FUNCTION hftok_private.user_api_keys_written()",
+    "index user_api_keys_pkey t t t user_id, service",
+    "policy hftok * t t true true",
+    "table r 2 f f t t",
+];
+
 thread_local! {
-    static AS_MADE: Remembered<Option<Relation>> =
+    static SECRETS_AS_MADE: Remembered<Option<Relation>> =
         const { Remembered::new(Matter::Shape, &[c"secrets"]) };
+    static MASKS_AS_MADE: Remembered<Option<Relation>> =
+        const { Remembered::new(Matter::ShapeOfMasks, &[c"user_api_keys"]) };
 }
 
-/// The table and its lock, if a row needs no statement to get there.
-pub fn table_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
+/// The table of secrets and its lock, if a row needs no statement to get there.
+pub fn secrets_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
+    as_made(&SECRETS_AS_MADE, |relations| look(relations, "hftok_private.secrets", SECRETS))
+}
+
+/// The same of the table of masks.
+pub fn masks_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
+    as_made(&MASKS_AS_MADE, |relations| look(relations, "hftok_private.user_api_keys", MASKS))
+}
+
+/// A table and its lock, if it is as it was made.
+fn as_made(
+    known: &'static LocalKey<Remembered<Option<Relation>>>,
+    look: impl Fn(&[Relation]) -> Result<Option<Relation>, Error>,
+) -> Result<Option<(Relation, ForRow)>, Error> {
     if !new_row::is_usual() {
         return Ok(None);
     }
     // Asked before anything is locked, so that it is seldom asked under the lock.
-    let Some(table) = *AS_MADE.with(|known| known.now(look))? else { return Ok(None) };
+    let Some(table) = *known.with(|known| known.now(&look))? else { return Ok(None) };
     let locked = ForRow::lock(table);
-    let is_as_made = *AS_MADE.with(|known| known.under_lock(look))? == Some(table);
+    let is_as_made = *known.with(|known| known.under_lock(&look))? == Some(table);
     Ok(is_as_made.then_some((table, locked)))
 }
 
-/// Compares the table with the one that the install script makes.
-fn look(relations: &[Relation]) -> Result<Option<Relation>, Error> {
-    let mut found: Vec<String> = READ_SHAPE.read(&[], |row| row.next())?;
-    let mut made = MADE.to_vec();
+/// Compares a table with the one that the install script makes.
+fn look(relations: &[Relation], name: &str, made: &[&str]) -> Result<Option<Relation>, Error> {
+    let mut found: Vec<String> = READ_SHAPE.read(&[name.into()], |row| row.next())?;
+    let mut made = made.to_vec();
     found.sort_unstable();
     made.sort_unstable();
     Ok(relations.first().copied().filter(|_| found == made))
@@ -85,9 +125,9 @@ fn look(relations: &[Relation]) -> Result<Option<Relation>, Error> {
 
 statement! {
     /// Everything that has a say in a new row, a line each. Neither what concerns changes and deletions only, nor how an index is
-    /// stored.
-    READ_SHAPE() =
-        "WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = 'hftok_private.secrets'::pg_catalog.regclass)
+    /// stored, nor the policy by which users see their own masks: a permissive one takes nothing from hftok_owner.
+    READ_SHAPE(TEXT) =
+        "WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1))
         SELECT pg_catalog.concat_ws(' ', 'column', a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
             a.attnotnull, a.attgenerated, a.attidentity, pg_catalog.pg_get_expr(d.adbin, d.adrelid))
         FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
@@ -103,7 +143,7 @@ statement! {
         FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
         UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', p.polname, p.polcmd, p.polpermissive, p.polroles = ARRAY[t.relowner],
             pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
-        FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
+        FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid AND NOT (p.polpermissive AND p.polname = 'own')
         UNION ALL SELECT pg_catalog.concat_ws(' ', 'table', t.relkind, t.relam, t.relhasrules, t.relispartition,
             t.relowner = (current_user::pg_catalog.regrole)::pg_catalog.oid,
             pg_catalog.has_table_privilege(t.oid, 'INSERT') AND pg_catalog.has_table_privilege(t.oid, 'SELECT'))

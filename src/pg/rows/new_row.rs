@@ -30,12 +30,12 @@ impl ForRow {
         Self(unsafe { target::open(table) })
     }
 
-    /// Adds the row, with a value for each column of its type; `false` when another row has the same key in this column, or a
+    /// Adds the row, with a value for each column of its type; `false` when another row has the same key in these columns, or a
     /// trigger wants no row. BEFORE triggers of rows fire only if it is said.
     pub fn add<const N: usize>(
         &self,
         values: [Parameter; N],
-        key: i16,
+        key: &[i16],
         fires_before: bool,
     ) -> Result<bool, Error> {
         // SAFETY: an open table, as the target takes it. The target closes a reference to it of its own.
@@ -79,7 +79,7 @@ impl Drop for ForRow {
 unsafe fn add_unless_taken(
     target: &Target,
     slot: *mut pg_sys::TupleTableSlot,
-    key: i16,
+    key: &[i16],
 ) -> Result<bool, Error> {
     // SAFETY: the caller's; the list lies in the memory of the function that is running. Each token belongs to one attempt, and
     // is released after it.
@@ -121,17 +121,19 @@ unsafe fn add_unless_taken(
     }
 }
 
-/// The unique indexes on this column alone, of which there are two while one is made anew.
+/// The unique indexes on these columns alone, in this order, of which there are two while one is made anew.
 ///
 /// # Safety
 /// The target is open.
-unsafe fn arbiters(target: &Target, key: i16) -> *mut pg_sys::List {
+unsafe fn arbiters(target: &Target, key: &[i16]) -> *mut pg_sys::List {
     let mut list = std::ptr::null_mut();
     // SAFETY: the caller's; what is read belongs to open indexes.
     unsafe {
         for (index, info) in target.indexes() {
             let is_whole = (*info).ii_Expressions.is_null() && (*info).ii_Predicate.is_null();
-            let is_on_key = (*info).ii_NumIndexKeyAttrs == 1 && (*info).ii_IndexAttrNumbers[0] == key;
+            let count = usize::try_from((*info).ii_NumIndexKeyAttrs).unwrap_or_default();
+            let columns = (*info).ii_IndexAttrNumbers;
+            let is_on_key = columns.get(..count) == Some(key);
             if (*info).ii_Unique && is_whole && is_on_key && (*(*index).rd_index).indimmediate {
                 list = pg_sys::lappend_oid(list, (*index).rd_id);
             }

@@ -15,6 +15,8 @@ pub enum Matter {
     Levels,
     /// Whether the table of secrets is as the install script made it.
     Shape,
+    /// The same of the table of masks.
+    ShapeOfMasks,
     /// The providers that an operator registered.
     Providers,
     /// The ids of the active data keys.
@@ -24,7 +26,7 @@ pub enum Matter {
 }
 
 /// The number of matters.
-const MATTERS: usize = 5;
+const MATTERS: usize = 6;
 
 thread_local! {
     static GENERATIONS: [Cell<u64>; MATTERS] = const { [const { Cell::new(0) }; MATTERS] };

@@ -4,17 +4,21 @@
 \set VERBOSITY terse
 \encoding UTF8
 \i tests/sql/include/await.sql
--- Counts the calls of the table's check: a statement calls it, and what goes without one knows its answer.
+-- Counts the calls of the table's check, and of the trigger that keeps masks: a statement calls them, and what goes without one knows
+-- their answers.
 SET track_functions = 'all';
 CREATE TEMP TABLE told (line text);
 GRANT ALL ON told TO PUBLIC;
 CREATE FUNCTION pg_temp.way(call text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     calls bigint := coalesce(pg_stat_get_xact_function_calls('hftok_private.is_secret'::regproc), 0);
+    masks bigint := coalesce(pg_stat_get_xact_function_calls('hftok_private.secret_written'::regproc), 0);
 BEGIN
     EXECUTE 'SELECT ' || call;
     RETURN CASE WHEN coalesce(pg_stat_get_xact_function_calls('hftok_private.is_secret'::regproc), 0) > calls
-        THEN 'stored by a statement' ELSE 'stored by none' END;
+            THEN 'stored by a statement' ELSE 'stored by none' END
+        || CASE WHEN coalesce(pg_stat_get_xact_function_calls('hftok_private.secret_written'::regproc), 0) > masks
+            THEN ', masked by a trigger' ELSE '' END;
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ' ' || SQLERRM;
 END
@@ -121,8 +125,24 @@ SELECT ddl, pg_temp.with(ddl) FROM (VALUES
 SELECT ddl, pg_temp.with(ddl, $$hftok.save_credential('groq', 'groq-key-of-made-5', p_user_id => 'made too')$$) FROM (VALUES
     (1, 'CREATE TRIGGER regress BEFORE INSERT ON hftok_private.user_api_keys FOR EACH ROW EXECUTE FUNCTION public.regress_stop()'),
     (2, 'ALTER TABLE hftok_private.user_api_keys ADD CONSTRAINT regress CHECK (user_id <> ''made too'')'),
-    (3, 'ALTER TABLE hftok_private.secrets DISABLE TRIGGER inserted')) AS c (n, ddl) ORDER BY n;
+    (3, 'ALTER TABLE hftok_private.secrets DISABLE TRIGGER inserted'),
+    (4, 'SELECT'),
+    (5, 'CREATE TRIGGER regress AFTER INSERT ON hftok_private.user_api_keys EXECUTE FUNCTION public.regress_stop()'),
+    (6, 'ALTER TABLE hftok_private.user_api_keys DISABLE TRIGGER c_written'),
+    (7, 'CREATE POLICY regress ON hftok_private.user_api_keys AS RESTRICTIVE USING (true) WITH CHECK (user_id <> ''made too'')'),
+    (8, 'DROP POLICY own ON hftok_private.user_api_keys; CREATE POLICY own ON hftok_private.user_api_keys AS RESTRICTIVE USING (true) WITH CHECK (user_id <> ''made too'')'),
+    (9, 'ALTER TABLE hftok_private.user_api_keys ADD COLUMN regress int DEFAULT 7'),
+    (10, 'CREATE UNIQUE INDEX regress ON hftok_private.user_api_keys (service) WHERE user_id IN (''made'', ''made too'')'),
+    (11, 'ALTER TABLE hftok_private.user_api_keys ALTER COLUMN id DROP DEFAULT')) AS c (n, ddl) ORDER BY n;
 \pset format aligned
+-- A mask that is there already, as when a client upserts one, is the new secret's afterwards.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('made', 'cohere', '••••');
+SET LOCAL session_replication_role = origin;
+SELECT pg_temp.way($$hftok.save_credential('cohere', 'cohere-key-of-made-0000', p_user_id => 'made')$$);
+SELECT k.api_key = s.preview AS masked FROM hftok_private.user_api_keys k JOIN hftok_private.secrets s ON s.id = k.id WHERE k.service = 'cohere';
+ROLLBACK;
 -- A column's default reaches the row, and a trigger that changes it or swallows it does.
 CREATE FUNCTION public.regress_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
