@@ -5,6 +5,7 @@ pub mod buckets;
 pub mod columns;
 pub mod cursor;
 pub mod declared;
+mod finder;
 pub mod found_row;
 pub mod lock;
 pub mod new_row;

@@ -1,0 +1,193 @@
+//! Relations that are open to look for rows in them without SQL, and the row that was moved to.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
+
+use super::prefetch;
+use super::relations::Relation;
+use super::shortcuts::Place;
+use crate::pg::bare;
+
+/// Relations that are open; what was not needed yet is null.
+pub(super) struct Finder {
+    /// Open and locked.
+    table: pg_sys::Relation,
+    /// Null until the index is needed.
+    index: pg_sys::Relation,
+    /// Null until the index is needed.
+    scan: pg_sys::IndexScanDesc,
+    /// Null until the first row.
+    pub(super) slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Finder {
+    /// Opens the table alone.
+    pub(super) fn open(table: Relation) -> Self {
+        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        // SAFETY: opens a relation by its id, or fails when it is gone; closed on drop, or by abort.
+        let table = unsafe { pg_guard_ffi_boundary(|| bare::table_open(table.0, lock)) };
+        Self { table, index: std::ptr::null_mut(), scan: std::ptr::null_mut(), slot: std::ptr::null_mut() }
+    }
+
+    /// Lets go of the row that was found before.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary.
+    pub(super) unsafe fn let_go(&mut self) {
+        // SAFETY: null, or a slot of the open table.
+        unsafe {
+            if let Some(slot) = self.slot.as_ref()
+                && let Some(clear) = (*slot.tts_ops).clear
+            {
+                clear(self.slot);
+            }
+        }
+    }
+
+    /// Looks at the place of a row's last find. A version that an update made without a new entry in the index is found
+    /// from there, too.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary, with a snapshot that is valid now.
+    pub(super) unsafe fn follow(&mut self, place: Place, snapshot: pg_sys::Snapshot) -> bool {
+        let Ok(buffer) = i32::try_from(place.buffer) else { return false };
+        let share = i32::try_from(pg_sys::BUFFER_LOCK_SHARE).unwrap_or_default();
+        let unlock = i32::try_from(pg_sys::BUFFER_LOCK_UNLOCK).unwrap_or_default();
+        // SAFETY: the buffer is one of the server's, and is pinned only if it holds this block of this table's file; the
+        // slot is one for rows of the heap, as the table is one, and its tuple is the slot's own. A number that no row
+        // of the block has is answered by `false`.
+        unsafe {
+            if buffer > pg_sys::NBuffers || !self.is_heap() {
+                return false;
+            }
+            #[cfg(feature = "pg15")]
+            let file = (*self.table).rd_node;
+            #[cfg(not(feature = "pg15"))]
+            let file = (*self.table).rd_locator;
+            if !bare::ReadRecentBuffer(file, pg_sys::ForkNumber::MAIN_FORKNUM, place.block, buffer) {
+                return false;
+            }
+            self.make_slot();
+            let mut tid = pg_sys::ItemPointerData::default();
+            pgrx::itemptr::item_pointer_set_all(&mut tid, place.block, place.offset);
+            let tuple = &raw mut (*self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata;
+            bare::LockBuffer(buffer, share);
+            let is_seen = bare::heap_hot_search_buffer(
+                &raw mut tid,
+                self.table,
+                buffer,
+                snapshot,
+                tuple,
+                std::ptr::null_mut(),
+                true,
+            );
+            bare::LockBuffer(buffer, unlock);
+            if is_seen {
+                bare::ExecStorePinnedBufferHeapTuple(tuple, self.slot, buffer);
+            } else {
+                bare::ReleaseBuffer(buffer);
+            }
+            is_seen
+        }
+    }
+
+    /// The byte of its page at which the row in the slot begins; 0 outside shared buffers.
+    ///
+    /// # Safety
+    /// The slot is one for rows of the heap and holds one that lies in this buffer, unless the buffer is 0.
+    pub(super) unsafe fn offset_in_page(&self, buffer: u32) -> u16 {
+        if buffer == 0 {
+            return 0;
+        }
+        // SAFETY: the caller's; such a slot points to a tuple, which points to its row.
+        let row = unsafe { (*(*self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple).t_data };
+        prefetch::offset_in_page(buffer, row.cast::<u8>().cast_const())
+    }
+
+    /// A slot is dear to make, and of no use where nothing is found.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary.
+    unsafe fn make_slot(&mut self) {
+        if self.slot.is_null() {
+            // SAFETY: for rows of an open table.
+            self.slot = unsafe { bare::table_slot_create(self.table, std::ptr::null_mut()) };
+        }
+    }
+
+    /// Whether slots for its rows are those of the heap.
+    fn is_heap(&self) -> bool {
+        // SAFETY: an open relation.
+        unsafe { (*(*self.table).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID }
+    }
+
+    /// Looks in the index, and says where the row was found.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary, with a snapshot that is valid now.
+    pub(super) unsafe fn search(
+        &mut self,
+        index: Relation,
+        key: pg_sys::Datum,
+        snapshot: pg_sys::Snapshot,
+    ) -> Option<Place> {
+        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
+        let procedure = pg_sys::Oid::from(pg_sys::F_UUID_EQ);
+        // SAFETY: as Postgres does it itself. The condition is copied by the scan; the key that it points to lives until the
+        // transaction ends. A row that is found lies in a buffer of the server's, which the slot keeps pinned.
+        unsafe {
+            if self.scan.is_null() {
+                self.index = bare::index_open(index.0, lock);
+                #[cfg(not(feature = "pg18"))]
+                let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
+                #[cfg(feature = "pg18")]
+                let scan =
+                    bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
+                self.scan = scan;
+            }
+            let scan = self.scan;
+            let mut condition = pg_sys::ScanKeyData::default();
+            bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
+            bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
+            loop {
+                let tid = bare::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                if tid.is_null() {
+                    return None;
+                }
+                // Before the row is fetched, which may move this on to a later version of it.
+                let (block, offset) = pgrx::itemptr::item_pointer_get_both(*tid);
+                self.make_slot();
+                if bare::index_fetch_heap(scan, self.slot) {
+                    let slot = self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>();
+                    let buffer = if self.is_heap() { (*slot).buffer } else { 0 };
+                    let buffer = u32::try_from(buffer).unwrap_or(0);
+                    return Some(Place { block, buffer, offset, at: self.offset_in_page(buffer) });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Finder {
+    fn drop(&mut self) {
+        // While unwinding from a Postgres error the abort that follows closes everything, in its own order.
+        if !std::thread::panicking() {
+            let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
+            let Self { table, index, scan, slot } = *self;
+            // SAFETY: opened by `open` and `search`. The locks are kept until the transaction ends, as the executor does it.
+            unsafe {
+                pg_guard_ffi_boundary(|| {
+                    if !slot.is_null() {
+                        bare::ExecDropSingleTupleTableSlot(slot);
+                    }
+                    if !scan.is_null() {
+                        bare::index_endscan(scan);
+                        bare::index_close(index, kept);
+                    }
+                    bare::table_close(table, kept);
+                });
+            }
+        }
+    }
+}
