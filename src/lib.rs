@@ -39,6 +39,7 @@ fn init(preloading: bool) {
         pg::server::audit_wait::init();
         pg::server::guesses::init();
         pg::rows::buckets::init(settings::shortcut_memory());
+        pg::rows::absence::init(settings::check_absence);
         pg::server::server_log::tell_denials(audit::denied);
         keys::worker::init();
         audit::launcher::init();

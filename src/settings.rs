@@ -48,6 +48,8 @@ static AUDIT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
 static AUDIT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60 * 60);
 /// `hftok.shortcut_memory`
 static SHORTCUT_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(32 * 1024);
+/// `hftok.check_absence`, for tests
+static CHECK_ABSENCE: GucSetting<bool> = GucSetting::<bool>::new(cfg!(debug_assertions));
 /// `hftok.max_secret_size`
 static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
@@ -149,12 +151,20 @@ fn init_walk() {
     GucRegistry::define_int_guc(
         c"hftok.shortcut_memory",
         c"Memory of the server for finding credentials again without their index.",
-        c"16 bytes for each; used as they are read. 0 turns it off.",
+        c"16 bytes for each, and 32 for each that is not there; used as they are read. 0 turns it off.",
         &SHORTCUT_MEMORY,
         0,
         4 * 1024 * 1024,
         GucContext::Postmaster,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_bool_guc(
+        c"hftok.check_absence",
+        c"Looks into the index although it is proved that there is nothing.",
+        c"For tests of hftok: a proof that was wrong is an error.",
+        &CHECK_ABSENCE,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
     );
 }
 
@@ -319,6 +329,11 @@ pub fn version_history() -> i32 {
 /// Bytes for shortcuts.
 pub fn shortcut_memory() -> usize {
     usize::try_from(SHORTCUT_MEMORY.get()).unwrap_or_default() * 1024
+}
+
+/// Whether the index is asked although absence is proved.
+pub fn check_absence() -> bool {
+    CHECK_ABSENCE.get()
 }
 
 /// The size in bytes of the largest secret.

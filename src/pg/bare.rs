@@ -93,6 +93,10 @@ as_pgrx_binds! {
     ) -> bool;
     fn LockBuffer(buffer: Buffer, mode: i32);
     fn ReleaseBuffer(buffer: Buffer);
+    fn UnlockReleaseBuffer(buffer: Buffer);
+    fn BufferGetBlockNumber(buffer: Buffer) -> BlockNumber;
+    fn BufferGetLSNAtomic(buffer: Buffer) -> XLogRecPtr;
+    fn pfree(pointer: *mut std::ffi::c_void);
     fn heap_hot_search_buffer(
         tid: ItemPointer,
         table: Relation,
@@ -109,8 +113,46 @@ as_pgrx_binds! {
     ) -> *mut TupleTableSlot;
 }
 
+/// The key of a descent in a B-tree, which only Postgres looks into.
+#[repr(C)]
+pub(super) struct DescentKey([u8; 0]);
+/// The way that a descent took, which only Postgres looks into.
+#[repr(C)]
+pub(super) struct DescentPath([u8; 0]);
+
+/// Locks the page that a descent ends at for reading.
+pub(super) const BT_READ: i32 = BUFFER_LOCK_SHARE.cast_signed();
+
 unsafe extern "C-unwind" {
-    // pgrx does not bind it: its header is compared by hand.
+    // pgrx does not bind these: their headers (15.20, 16.14, 17.12, 18.6) are compared by hand. The first four are those of B-trees.
+    pub(super) fn _bt_metaversion(index: Relation, has_rows: *mut bool, is_alike: *mut bool);
+    pub(super) fn _bt_mkscankey(index: Relation, entry: IndexTuple) -> *mut DescentKey;
+    #[cfg(feature = "pg15")]
+    pub(super) fn _bt_search(
+        index: Relation,
+        key: *mut DescentKey,
+        leaf: *mut Buffer,
+        lock: i32,
+        snapshot: Snapshot,
+    ) -> *mut DescentPath;
+    #[cfg(feature = "pg16")]
+    pub(super) fn _bt_search(
+        index: Relation,
+        table: Relation,
+        key: *mut DescentKey,
+        leaf: *mut Buffer,
+        lock: i32,
+        snapshot: Snapshot,
+    ) -> *mut DescentPath;
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    pub(super) fn _bt_search(
+        index: Relation,
+        table: Relation,
+        key: *mut DescentKey,
+        leaf: *mut Buffer,
+        lock: i32,
+    ) -> *mut DescentPath;
+    pub(super) fn _bt_freestack(path: *mut DescentPath);
     pub(super) fn SetTuplestoreDestReceiverParams(
         destination: *mut DestReceiver,
         store: *mut Tuplestorestate,

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use hftok_core::binding::Scope;
 
 use crate::error::Error;
+use crate::pg::rows::absence::LeafFile;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::{self, Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
@@ -88,7 +89,7 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
     let columns =
         relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
     let last = columns.into_iter().max().unwrap_or_default();
-    let address = Address { table, index, key: columns[0], last };
+    let address = Address { table, index, key: columns[0], last, leaves: LeafFile::of(index) };
     let is_direct: Option<bool> = ASK_DIRECT.read_single(&[], |row| row.next())?;
     let kinds = FIND_KINDS.read(&[], |row| row.next())?;
     Ok(Levels {

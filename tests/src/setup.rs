@@ -113,6 +113,8 @@ impl Setup {
         }
         if self.preload {
             cluster.configure("shared_preload_libraries = 'hftok'");
+            // However the library was built.
+            cluster.configure("hftok.check_absence = on");
         }
         cluster.configure(&format!("hftok.key_file = '{}'", cluster.keyring().display()));
         cluster.configure("hftok.gateways = 'authenticator'");

@@ -11,13 +11,23 @@ use crate::pg::bare;
 /// Relations that are open; what was not needed yet is null.
 pub(super) struct Finder {
     /// Open and locked.
-    table: pg_sys::Relation,
+    pub(super) table: pg_sys::Relation,
     /// Null until the index is needed.
-    index: pg_sys::Relation,
+    pub(super) index: pg_sys::Relation,
     /// Null until the index is needed.
     scan: pg_sys::IndexScanDesc,
     /// Null until the first row.
     pub(super) slot: *mut pg_sys::TupleTableSlot,
+}
+
+/// The entries of an index with one key.
+pub(super) enum Entries {
+    /// That of the row that is seen, which is here.
+    Of(Place),
+    /// Only those of rows that nobody sees, or others do.
+    OfUnseen,
+    /// None at all.
+    None,
 }
 
 impl Finder {
@@ -44,12 +54,12 @@ impl Finder {
         }
     }
 
-    /// Looks at the place of a row's last find. A version that an update made without a new entry in the index is found
+    /// Moves to the place of a row's last find, if the row is there. A version that an update made without a new entry in the index is found
     /// from there, too.
     ///
     /// # Safety
     /// Inside pgrx's boundary, with a snapshot that is valid now.
-    pub(super) unsafe fn follow(&mut self, place: Place, snapshot: pg_sys::Snapshot) -> bool {
+    pub(super) unsafe fn go_to(&mut self, place: Place, snapshot: pg_sys::Snapshot) -> bool {
         let Ok(buffer) = i32::try_from(place.buffer) else { return false };
         let share = i32::try_from(pg_sys::BUFFER_LOCK_SHARE).unwrap_or_default();
         let unlock = i32::try_from(pg_sys::BUFFER_LOCK_UNLOCK).unwrap_or_default();
@@ -121,48 +131,56 @@ impl Finder {
         unsafe { (*(*self.table).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID }
     }
 
-    /// Looks in the index, and says where the row was found.
+    /// Opens the index, unless it is open.
     ///
     /// # Safety
-    /// Inside pgrx's boundary, with a snapshot that is valid now.
-    pub(super) unsafe fn search(
-        &mut self,
-        index: Relation,
-        key: pg_sys::Datum,
-        snapshot: pg_sys::Snapshot,
-    ) -> Option<Place> {
+    /// Inside pgrx's boundary, with a snapshot that is valid as long as this is.
+    pub(super) unsafe fn open_index(&mut self, index: Relation, snapshot: pg_sys::Snapshot) {
+        if !self.scan.is_null() {
+            return;
+        }
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+        // SAFETY: as Postgres does it itself.
+        unsafe {
+            self.index = bare::index_open(index.0, lock);
+            #[cfg(not(feature = "pg18"))]
+            let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
+            #[cfg(feature = "pg18")]
+            let scan = bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
+            self.scan = scan;
+        }
+    }
+
+    /// Moves to the row with this key, by the index.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary; the index is open, and the snapshot valid that it was opened with.
+    pub(super) unsafe fn go_by_index(&mut self, key: &[u8; 16]) -> Entries {
         let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
         let procedure = pg_sys::Oid::from(pg_sys::F_UUID_EQ);
-        // SAFETY: as Postgres does it itself. The condition is copied by the scan; the key that it points to lives until the
-        // transaction ends. A row that is found lies in a buffer of the server's, which the slot keeps pinned.
+        let key = pg_sys::Datum::from(key.as_ptr());
+        // SAFETY: as Postgres does it itself. The scan copies the condition, and follows it to the key only while it looks for
+        // entries; before it looks again it is given another condition. A row that is found lies in a buffer of the server's, which
+        // the slot keeps pinned.
         unsafe {
-            if self.scan.is_null() {
-                self.index = bare::index_open(index.0, lock);
-                #[cfg(not(feature = "pg18"))]
-                let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
-                #[cfg(feature = "pg18")]
-                let scan =
-                    bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
-                self.scan = scan;
-            }
-            let scan = self.scan;
             let mut condition = pg_sys::ScanKeyData::default();
             bare::ScanKeyInit(&raw mut condition, 1, equal, procedure, key);
-            bare::index_rescan(scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
+            bare::index_rescan(self.scan, &raw mut condition, 1, std::ptr::null_mut(), 0);
+            let mut entries = Entries::None;
             loop {
-                let tid = bare::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                let tid = bare::index_getnext_tid(self.scan, pg_sys::ScanDirection::ForwardScanDirection);
                 if tid.is_null() {
-                    return None;
+                    return entries;
                 }
+                entries = Entries::OfUnseen;
                 // Before the row is fetched, which may move this on to a later version of it.
                 let (block, offset) = pgrx::itemptr::item_pointer_get_both(*tid);
                 self.make_slot();
-                if bare::index_fetch_heap(scan, self.slot) {
+                if bare::index_fetch_heap(self.scan, self.slot) {
                     let slot = self.slot.cast::<pg_sys::BufferHeapTupleTableSlot>();
                     let buffer = if self.is_heap() { (*slot).buffer } else { 0 };
                     let buffer = u32::try_from(buffer).unwrap_or(0);
-                    return Some(Place { block, buffer, offset, at: self.offset_in_page(buffer) });
+                    return Entries::Of(Place { block, buffer, offset, at: self.offset_in_page(buffer) });
                 }
             }
         }
@@ -175,7 +193,7 @@ impl Drop for Finder {
         if !std::thread::panicking() {
             let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
             let Self { table, index, scan, slot } = *self;
-            // SAFETY: opened by `open` and `search`. The locks are kept until the transaction ends, as the executor does it.
+            // SAFETY: opened by `open` and `open_index`. The locks are kept until the transaction ends, as the executor does it.
             unsafe {
                 pg_guard_ffi_boundary(|| {
                     if !slot.is_null() {

@@ -1,5 +1,6 @@
 //! Rows: reading, writing and locking them, and what a session remembers of where they are.
 
+pub mod absence;
 pub mod append;
 pub mod buckets;
 pub mod columns;

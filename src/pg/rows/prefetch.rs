@@ -39,6 +39,14 @@ pub(super) fn ask_for_row(buffer: u32, offset: u16, at: u16) {
     }
 }
 
+/// Asks for what a look at the head of a page will touch.
+pub(super) fn ask_for_page(buffer: u32) {
+    if let Some((description, page)) = addresses(buffer) {
+        ask_for(description);
+        ask_for(page);
+    }
+}
+
 /// The offset of a row in the page that a buffer holds; 0 where there is none.
 pub(super) fn offset_in_page(buffer: u32, row: *const u8) -> u16 {
     let offset = addresses(buffer).and_then(|(_, page)| row.addr().checked_sub(page.addr()));

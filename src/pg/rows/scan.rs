@@ -1,14 +1,15 @@
 //! Finding a row by a unique key without SQL, in a fraction of the time that the executor takes to begin and end. A
-//! shortcut that leads to the row saves the index too.
+//! shortcut that leads to the row saves the index too, and so does a proof that there is none.
 //!
 //! A look asks neither for privileges nor for row security: its caller has asked before (`store/levels.rs`).
 
 use pgrx::datum::Uuid;
+use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
-use pgrx::{IntoDatum, pg_sys};
 
-use super::buckets;
-use super::finder::Finder;
+use super::absence::{self, LeafFile};
+use super::buckets::{self, Bucket};
+use super::finder::{Entries, Finder};
 use super::found_row::FoundRow;
 use super::prefetch;
 use super::relations::Relation;
@@ -27,6 +28,8 @@ pub struct Address {
     pub key: i16,
     /// The last column that is read.
     pub last: i16,
+    /// The index's file, if absence can be proved there.
+    pub leaves: Option<LeafFile>,
 }
 
 /// The key of a row that is going to be looked for, and where it may be. Memory is asked for as soon as it is known which will be
@@ -44,20 +47,25 @@ impl Expected {
     /// Looks up where the row was, and asks for that.
     pub fn lead(self) -> Lead {
         let Self(key) = self;
-        let place = buckets::to_look(key).and_then(|bucket| shortcuts::find(bucket, key));
-        if let Some(place) = place {
-            prefetch::ask_for_row(place.buffer, place.offset, place.at);
+        let bucket = buckets::to_look(key);
+        let place = bucket.and_then(|bucket| shortcuts::find(bucket, key));
+        match (bucket, place) {
+            (_, Some(place)) => prefetch::ask_for_row(place.buffer, place.offset, place.at),
+            (Some(bucket), None) => absence::expect(bucket, key),
+            (None, None) => {}
         }
-        Lead { key, place }
+        Lead { key, bucket, place }
     }
 }
 
-/// A key, and where its row was last.
+/// A key, and what is known of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lead {
     /// The key.
     key: [u8; 16],
-    /// Never believed.
+    /// `None` where the look goes by way of the index.
+    bucket: Option<&'static Bucket>,
+    /// The place where the row was last; never believed.
     place: Option<Place>,
 }
 
@@ -94,7 +102,7 @@ impl Reader {
         read: impl FnOnce(&FoundRow<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, Error> {
         let finder = self.0.get_or_insert_with(|| Finder::open(address.table));
-        if !look(finder, address, lead) {
+        if !look(finder, address, lead)? {
             return Ok(None);
         }
         // SAFETY: [`look`] found a row and took it apart; the scan, and with it the row, stays where it is until `read` has returned.
@@ -102,38 +110,120 @@ impl Reader {
     }
 }
 
+/// What a look came to.
+enum Seen {
+    /// The row, and its place, if that is to be remembered.
+    Row(Option<Place>),
+    /// No row.
+    Nothing,
+    /// A row of which it was proved that it is not there.
+    Contradiction,
+}
+
 /// Moves to the row and takes it apart; says whether there is one.
-fn look(finder: &mut Finder, address: &Address, lead: Lead) -> bool {
-    let Lead { key: bytes, place: shortcut } = lead;
-    let datum = lead.key().into_datum().unwrap_or(pg_sys::Datum::null());
-    // SAFETY: the snapshot is the active one, which the caller holds. The closure owns nothing that an error would jump
-    // over; what it opens is closed on drop, or by abort.
-    let (is_found, place) = unsafe {
+fn look(finder: &mut Finder, address: &Address, lead: Lead) -> Result<bool, Error> {
+    // SAFETY: the snapshot is the active one, which the caller holds, and took before it learnt the address. The closure owns
+    // nothing that an error would jump over; what it opens is closed on drop, or by abort.
+    let seen = unsafe {
         pg_guard_ffi_boundary(|| {
             finder.let_go();
             let snapshot = bare::GetActiveSnapshot();
-            if let Some(place) = shortcut
-                && finder.follow(place, snapshot)
-            {
-                bare::slot_getsomeattrs_int(finder.slot, address.last.into());
-                let found = FoundRow::new(finder.slot);
-                // Compared where it lies: a uuid is passed by its address.
-                let is_same =
-                    found.datum(address.key).is_some_and(|datum| *datum.cast_mut_ptr::<[u8; 16]>() == bytes);
-                if is_same {
-                    let at = finder.offset_in_page(place.buffer);
-                    return (true, (at != place.at).then_some(Place { at, ..place }));
-                }
+            if let Some(moved) = follow(finder, address, lead, snapshot) {
+                return Seen::Row(moved);
             }
-            let place = finder.search(address.index, datum, snapshot);
-            if place.is_some() {
-                bare::slot_getsomeattrs_int(finder.slot, address.last.into());
+            let is_proved = is_proved(address, lead);
+            if is_proved && !absence::is_checked() {
+                return Seen::Nothing;
             }
-            (place.is_some(), place)
+            match search(finder, address, lead, snapshot) {
+                Some(_) if is_proved => Seen::Contradiction,
+                Some(place) => Seen::Row(Some(place)),
+                None => Seen::Nothing,
+            }
         })
     };
-    if let Some(place) = place {
-        shortcuts::keep(bytes, place);
+    match seen {
+        Seen::Row(place) => {
+            if let Some(place) = place {
+                shortcuts::keep(lead.key, place);
+            }
+            Ok(true)
+        }
+        Seen::Nothing => Ok(false),
+        Seen::Contradiction => Err(Error::Internal("a row is there whose absence was proved")),
     }
-    is_found
+}
+
+/// Whether it is proved that there is no such row.
+///
+/// # Safety
+/// Inside pgrx's boundary; the active snapshot was taken before the caller learnt the address.
+unsafe fn is_proved(address: &Address, lead: Lead) -> bool {
+    let (Some(bucket), Some(file)) = (lead.bucket, &address.leaves) else { return false };
+    // SAFETY: the caller's.
+    unsafe { absence::is_proved(bucket, lead.key, file) }
+}
+
+/// Looks where the row was last. Says whether the row is there, and in that case its place, if that is to be remembered anew.
+///
+/// # Safety
+/// Inside pgrx's boundary, with a snapshot that is valid now.
+unsafe fn follow(
+    finder: &mut Finder,
+    address: &Address,
+    lead: Lead,
+    snapshot: pg_sys::Snapshot,
+) -> Option<Option<Place>> {
+    let place = lead.place?;
+    // SAFETY: the caller's; a row that was found is in the slot, and is taken apart before it is looked at.
+    unsafe {
+        if !finder.go_to(place, snapshot) {
+            return None;
+        }
+        bare::slot_getsomeattrs_int(finder.slot, address.last.into());
+        // Compared where it lies: a uuid is passed by its address.
+        let key = FoundRow::new(finder.slot).datum(address.key)?;
+        if *key.cast_mut_ptr::<[u8; 16]>() != lead.key {
+            return None;
+        }
+        let at = finder.offset_in_page(place.buffer);
+        Some((at != place.at).then_some(Place { at, ..place }))
+    }
+}
+
+/// Looks in the index, takes the row apart, and says where it was found. Has it proved that there is no entry for it.
+///
+/// # Safety
+/// Inside pgrx's boundary, with a snapshot that is valid now.
+unsafe fn search(
+    finder: &mut Finder,
+    address: &Address,
+    lead: Lead,
+    snapshot: pg_sys::Snapshot,
+) -> Option<Place> {
+    // SAFETY: the caller's; what is needed is opened first.
+    unsafe {
+        finder.open_index(address.index, snapshot);
+        let missed = lead.bucket.map(|bucket| absence::was_missed(bucket, lead.key));
+        // Before the search, which then proves something of it.
+        let leaf = match &address.leaves {
+            Some(file) if missed == Some(true) => {
+                absence::leaf_of(finder.table, finder.index, lead.key, file)
+            }
+            _ => None,
+        };
+        match finder.go_by_index(&lead.key) {
+            Entries::Of(place) => {
+                bare::slot_getsomeattrs_int(finder.slot, address.last.into());
+                return Some(place);
+            }
+            Entries::OfUnseen => {}
+            Entries::None => match (&address.leaves, leaf) {
+                (Some(file), Some(leaf)) => absence::keep(lead.key, file, leaf),
+                (Some(_), None) if missed == Some(false) => absence::note_miss(lead.key),
+                _ => {}
+            },
+        }
+        None
+    }
 }
