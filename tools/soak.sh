@@ -29,7 +29,7 @@ busy=()
 soak_stop() {
     local status=$? pid
     trap '' HUP INT TERM
-    # Children that nobody has waited for: their ids cannot have passed on to others.
+    # They never end by themselves, so their ids cannot have passed on to others.
     for pid in "${busy[@]}"; do kill -s KILL "$pid" 2>/dev/null || true; done
     scratch_remove "$status"
 }
@@ -69,6 +69,8 @@ soak_waits() {
     for ((processor = 0; processor < $(nproc); processor++)); do
         while :; do :; done &
         busy+=($!)
+        # The shell would tell of their end.
+        disown
     done
     for ((n = 1; n <= times; n++)); do
         while IFS= read -r file; do
