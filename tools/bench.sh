@@ -38,7 +38,7 @@ read_measures() {
         IFS='|' read -r name statement count setting rival wanted most <<<"${line//||/$'\x01'}"
         name=$(trim "$name") rival=$(trim "$rival")
         [[ $name =~ $only ]] || continue
-        if [[ $setting == *pgaudit* && $has_pgaudit != yes ]] || [ -n "$rival" ] && [ -n "${left_out[$rival]:-}" ]; then
+        if { [[ $setting == *pgaudit* ]] && [ -z "$has_pgaudit" ]; } || [ -n "${left_out[${rival:-none}]:-}" ]; then
             left_out[$name]=yes
             continue
         fi
