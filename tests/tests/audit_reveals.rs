@@ -67,7 +67,9 @@ fn sync_tells_of_the_many_before_the_first_of_them() {
     cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
     assert_eq!(column::<String>(&mut cursor, "FETCH 101 FROM c").len(), 101);
     let mut other = cluster().client("postgres", "many_sync");
-    assert_eq!(count(&mut other, REVEALS), 100);
+    // The last one's own event may wait for the flush interval, and under load that is over by now.
+    let told = count(&mut other, REVEALS);
+    assert!((100..=101).contains(&told), "{told}");
     assert_eq!(rows(&mut other, "outcome = 'many_follow'"), 1, "it is on disk when the value is there");
 }
 
@@ -79,8 +81,7 @@ fn what_a_cursor_revealed_is_told_in_time() {
     let mut cursor = client.transaction().expect("BEGIN");
     cursor.batch_execute(&format!("DECLARE c CURSOR FOR {VALUES}")).expect("DECLARE");
     assert_eq!(column::<String>(&mut cursor, "FETCH 140 FROM c").len(), 140);
-    sleep(Duration::from_secs(2));
-    assert_eq!(count(&mut other, REVEALS), 140, "the flush interval is over");
+    wait_until("the flush interval is over", 10, || count(&mut other, REVEALS) == 140);
 }
 
 #[test]
@@ -96,8 +97,7 @@ fn what_a_loop_revealed_is_told_in_time() {
             END $$",
         )
         .expect("DO");
-    sleep(Duration::from_secs(2));
-    assert_eq!(count(&mut other, REVEALS), 140, "the flush interval is over");
+    wait_until("the flush interval is over", 10, || count(&mut other, REVEALS) == 140);
 }
 
 /// A statement that fails, or is cancelled, after it revealed something has told of it.
