@@ -62,11 +62,12 @@ class Reader:
     def text(self): return None if (size := self.number(2)) == 0xffff else self.take(size)
     def field(self):
         tag = self.number(1)
-        return self.take(tag - 6 if tag > 5 else 16 if tag in (1, 2) else self.number(2) if tag == 5 else 0)
+        return self.take(tag - 4 if tag > 3 else self.number(2) if tag == 3 else 16 if tag else 0)
     def own(self):  # with its time and owner_id
-        begin, at = self.at, int.from_bytes(self.take(8), "big", signed=True)
-        self.varint(), self.field(), self.number(1) and self.varint(), self.field()
-        owner = [self.field() for _ in range(4)][0]
+        begin, at, has = self.at, int.from_bytes(self.take(8), "big", signed=True), self.number(1)
+        has & 1 and self.varint(), has & 2 and self.take(16), has & 4 and self.varint(), has & 8 and self.field()
+        owner = self.field()
+        [self.field() for bits in (0x30, 0x40, 0x80) if has & bits == bits]
         return self.data[begin:self.at], at, owner
 def leaf_data(shape, own): return number(len(shape), 2) + shape + bytes(-(3 + len(shape)) % 64) + own
 def told_by_hftok(leaf):  # action, outcome and owner_id of a protected event of kind audit
@@ -78,23 +79,23 @@ def told_by_hftok(leaf):  # action, outcome and owner_id of a protected event of
 
 # From a row to its leaf.
 def varint(value): return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
-def sized(data): return (bytes([6 + len(data)]) if len(data) < 250 else b"\5" + number(len(data), 2)) + data
-def field(text, owner=None, actor=None):
+def sized(data): return (bytes([4 + len(data)]) if len(data) < 252 else b"\3" + number(len(data), 2)) + data
+def field(text):
     if text is None: return b"\0"
-    if text in (owner, actor): return b"\3" if text == owner else b"\4"
     if re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text): return b"\1" + bytes.fromhex(text.replace("-", ""))
     return b"\2" + bytes.fromhex(text) if re.fullmatch("[0-9a-f]{32}", text) else sized(text.encode())
 def microseconds(text): return (datetime.fromisoformat(text) - datetime(2000, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
 def binary(text): return bytes.fromhex(text[2:])
 def row_leaf(row):
-    texts = [None if row[name] is None else row[name].encode() for name in SHAPE]
+    put = lambda name, form: None if row[name] is None else form(row[name])
     shape = bytes([1, KINDS[row["kind"]], row["protected"] == "t"])
-    shape += b"".join(b"\xff\xff" if text is None else number(len(text), 2) + text for text in texts)
-    own = number(microseconds(row["at"]), 8) + varint(int(row["count"]) % 2**64) + field(row["object_id"])
-    own += b"\0" if row["version"] is None else b"\1" + varint(int(row["version"]) % 2**32)
-    own += b"\0" if row["digest"] is None else sized(binary(row["digest"]))
-    own += field(row["owner_id"]) + field(row["actor_user"], row["owner_id"], row["role_name"] and "role:" + row["role_name"])
-    leaf = leaf_data(shape, own + field(row["subject"]) + field(row["request_id"]))
+    shape += b"".join(b"\xff\xff" if text is None else number(len(text), 2) + text for text in (put(name, str.encode) for name in SHAPE))
+    kind = [None, row["owner_id"], put("role_name", "role:".__add__), row["actor_user"]].index(row["actor_user"])
+    fields = [put("count", lambda text: None if text == "1" else varint(int(text) % 2**64)), put("object_id", lambda text: field(text)[1:]),
+              put("version", lambda text: varint(int(text) % 2**32)), put("digest", lambda text: sized(binary(text))), field(row["owner_id"]),
+              field(row["actor_user"]) if kind == 3 else None, put("subject", field), put("request_id", field)]
+    has = sum(bit for bit, part in zip((1, 2, 4, 8, 0, 0, 64, 128), fields) if part is not None) | kind << 4
+    leaf = leaf_data(shape, number(microseconds(row["at"]), 8) + number(has, 1) + b"".join(part or b"" for part in fields))
     demand(sha(b"\0", leaf) == binary(row["chain_hash"]), "it was changed")
     return leaf
 def bundle_leaves(row):

@@ -15,8 +15,8 @@ const REFUSED: &str = "kind = 'refusal' AND outcome = 'sealed'";
 /// A change of a membership, without a protection.
 const FORGED: &str = "INSERT INTO hftok_private.audit_pending (event)
     SELECT substr(int4send(length(s.shape)), 3) || s.shape
-        || int8send((extract(epoch FROM clock_timestamp() - '2000-01-01') * 1000000)::bigint) || '\\x01000000'::bytea
-        || '\\x0a'::bytea || 'acme'::bytea || '\\x04'::bytea || '\\x0d'::bytea || 'mallory'::bytea || '\\x00'::bytea
+        || int8send((extract(epoch FROM clock_timestamp() - '2000-01-01') * 1000000)::bigint) || '\\x60'::bytea
+        || '\\x08'::bytea || 'acme'::bytea || '\\x0b'::bytea || 'mallory'::bytea
     FROM (SELECT '\\x010201'::bytea
         || string_agg(coalesce(substr(int4send(length(f)), 3) || convert_to(f, 'UTF8'), '\\xffff'), ''::bytea ORDER BY n) AS shape
         FROM unnest(ARRAY['add_member', 'committed', 'org', NULL, 'owner', 'bob', 'bob', 'bob', NULL, NULL])

@@ -223,7 +223,7 @@ fn busy(count: usize) -> Vec<Vec<u8>> {
 fn a_full_bundle_is_small() {
     let packed = pack(&busy(MAX));
     let bytes = packed.body.len() + packed.filter.len();
-    assert!(bytes <= 48 * MAX, "{bytes} bytes for {MAX} events");
+    assert!(bytes <= 42 * MAX, "{bytes} bytes for {MAX} events");
 }
 
 #[test]

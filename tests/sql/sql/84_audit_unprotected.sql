@@ -21,12 +21,14 @@ SELECT ok, unprotected FROM hftok.verify_audit();
 -- An event as docs/audit-format.md says that it is encoded, by one who claims that it was protected.
 CREATE FUNCTION pg_temp.field(text) RETURNS bytea LANGUAGE sql AS $$
     SELECT coalesce(substr(int4send(octet_length($1)), 3) || convert_to($1, 'UTF8'), '\xffff') $$;
-CREATE FUNCTION pg_temp.short(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT coalesce(substr(int4send(6 + length($1)), 4) || $1, '\x00') $$;
+CREATE FUNCTION pg_temp.short(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT substr(int4send(4 + length($1)), 4) || $1 $$;
 CREATE FUNCTION pg_temp.event(kind int, action text, outcome text, object uuid = NULL, version int = NULL, digest bytea = NULL,
     scope text = NULL, owner text = NULL, level text = NULL, subject text = NULL) RETURNS bytea LANGUAGE sql AS $$
-    SELECT substr(int4send(length(s.shape)), 3) || s.shape || int8send((extract(epoch FROM clock_timestamp() - '2000-01-01') * 1000000)::bigint) || '\x01'
-        || coalesce('\x01' || uuid_send(object), '\x00') || coalesce('\x01' || substr(int4send(version), 4), '\x00') || pg_temp.short(digest)
-        || pg_temp.short(convert_to(owner, 'UTF8')) || '\x04' || pg_temp.short(convert_to(subject, 'UTF8')) || '\x00'
+    SELECT substr(int4send(length(s.shape)), 3) || s.shape || int8send((extract(epoch FROM clock_timestamp() - '2000-01-01') * 1000000)::bigint)
+        || substr(int4send(32 + CASE WHEN object IS NULL THEN 0 ELSE 2 END + CASE WHEN version IS NULL THEN 0 ELSE 4 END
+            + CASE WHEN digest IS NULL THEN 0 ELSE 8 END + CASE WHEN subject IS NULL THEN 0 ELSE 64 END), 4)
+        || coalesce(uuid_send(object), '') || coalesce(substr(int4send(version), 4), '') || coalesce(pg_temp.short(digest), '')
+        || coalesce(pg_temp.short(convert_to(owner, 'UTF8')), '\x00') || coalesce(pg_temp.short(convert_to(subject, 'UTF8')), '')
     FROM (SELECT '\x01' || substr(int4send(kind), 4) || '\x01' || pg_temp.field(action) || pg_temp.field(outcome) || pg_temp.field(scope)
         || pg_temp.field(NULL::text) || pg_temp.field(level) || pg_temp.field('bob') || pg_temp.field('bob') || pg_temp.field('bob')
         || pg_temp.field('10.0.0.7') || pg_temp.field(NULL::text) AS shape) s

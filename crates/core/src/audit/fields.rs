@@ -12,14 +12,10 @@ pub(super) mod tag {
     pub const UUID: u8 = 1;
     /// Sixteen bytes: 32 hexadecimal digits in lower case.
     pub const HEX: u8 = 2;
-    /// The user is the owner.
-    pub const OWNER: u8 = 3;
-    /// The user is `role:` and the role.
-    pub const ROLE: u8 = 4;
     /// A length of two bytes follows.
-    pub const LONG: u8 = 5;
+    pub const LONG: u8 = 3;
     /// No bytes; each greater number is one byte more.
-    pub const SHORT: u8 = 6;
+    pub const SHORT: u8 = 4;
 }
 
 /// A field of the own part, as it is stored.
@@ -31,9 +27,9 @@ pub enum Field<'a> {
     Uuid(&'a [u8; 16]),
     /// 32 hexadecimal digits.
     Hex(&'a [u8; 16]),
-    /// The owner.
+    /// The owner. No byte of its own stands for it.
     Owner,
-    /// The role of the shape.
+    /// `role:` and the role of the shape. No byte of its own stands for it.
     Role,
     /// Anything else.
     Bytes(&'a [u8]),
@@ -43,11 +39,9 @@ impl<'a> Field<'a> {
     /// The byte that such a field begins with.
     pub(super) fn tag(self) -> u8 {
         match self {
-            Self::Absent => tag::NULL,
+            Self::Absent | Self::Owner | Self::Role => tag::NULL,
             Self::Uuid(_) => tag::UUID,
             Self::Hex(_) => tag::HEX,
-            Self::Owner => tag::OWNER,
-            Self::Role => tag::ROLE,
             Self::Bytes(bytes) => short(bytes.len()).unwrap_or(tag::LONG),
         }
     }
@@ -210,8 +204,6 @@ impl<'a> Reader<'a> {
             tag::NULL => Field::Absent,
             tag::UUID => Field::Uuid(self.take()?),
             tag::HEX => Field::Hex(self.take()?),
-            tag::OWNER => Field::Owner,
-            tag::ROLE => Field::Role,
             tag::LONG => {
                 let length = u16::from_be_bytes(*self.take()?);
                 Field::Bytes(self.slice(length.into())?)

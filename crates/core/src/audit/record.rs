@@ -9,17 +9,41 @@
 //! ```text
 //! record = length of the shape u16 | shape | own
 //! shape  = format 1 | kind | protected | action | outcome | scope | provider | level | role | outer | login | address | application
-//! own    = at i64 | count varint | id | version | digest | owner | user | subject | request
+//! own    = at i64 | has | count varint | id | version varint | digest | owner | user | subject | request
 //! ```
 //! `docs/audit-format.md` has the rest.
 
 use super::event::{Event, Kind, MAX_DIGEST, Object, Who, cut};
-use super::fields::{Field, Reader, put, put_bytes, put_sixteen, put_text, put_varint, tag};
+use super::fields::{Field, Reader, put, put_bytes, put_text, put_varint};
 
 /// The format of shapes.
 const FORMAT: u8 = 1;
 /// Texts of the shape.
 const SHAPE_TEXTS: usize = 10;
+
+/// The byte after the time: which fields follow. One that is not there takes no room.
+mod has {
+    /// The count is not 1, and follows.
+    pub const COUNT: u8 = 0x01;
+    /// The object.
+    pub const ID: u8 = 0x02;
+    /// Its version.
+    pub const VERSION: u8 = 0x04;
+    /// A digest.
+    pub const DIGEST: u8 = 0x08;
+    /// The bits that say who the user is; none of them: nobody.
+    pub const USER: u8 = 0x30;
+    /// The user is the owner, and does not follow.
+    pub const OWNER: u8 = 0x10;
+    /// The user is `role:` and the role, and does not follow.
+    pub const ROLE: u8 = 0x20;
+    /// The user is somebody else, and follows.
+    pub const OTHER: u8 = 0x30;
+    /// The subject.
+    pub const SUBJECT: u8 = 0x40;
+    /// The id of the HTTP request.
+    pub const REQUEST: u8 = 0x80;
+}
 
 /// The actor of a call that names no user begins with this.
 pub(super) const ROLE_PREFIX: &str = "role:";
@@ -143,33 +167,40 @@ impl<'a> Event<'a> {
     /// Adds the own part.
     fn encode_own(&self, bytes: &mut Vec<u8>) {
         let Self { object, who, .. } = self;
+        let (owner, user) = (object.owner.map(cut), who.user.map(cut));
+        let user_is = match user {
+            None => 0,
+            Some(_) if user == owner => has::OWNER,
+            Some(user) if is_actor_of(user, who.role.map(cut)) => has::ROLE,
+            Some(_) => has::OTHER,
+        };
+        let bit = |is_there: bool, bit: u8| if is_there { bit } else { 0 };
+        let has = bit(self.count != 1, has::COUNT)
+            | bit(object.id.is_some(), has::ID)
+            | bit(object.version.is_some(), has::VERSION)
+            | bit(object.digest.is_some(), has::DIGEST)
+            | user_is
+            | bit(object.subject.is_some(), has::SUBJECT)
+            | bit(who.request.is_some(), has::REQUEST);
         bytes.extend_from_slice(&self.at.to_be_bytes());
-        put_varint(bytes, self.count.cast_unsigned());
-        match &object.id {
-            None => bytes.push(tag::NULL),
-            Some(id) => put_sixteen(bytes, tag::UUID, id),
+        bytes.push(has);
+        if self.count != 1 {
+            put_varint(bytes, self.count.cast_unsigned());
         }
-        match object.version {
-            None => bytes.push(tag::NULL),
-            Some(version) => {
-                bytes.push(tag::UUID);
-                put_varint(bytes, version.cast_unsigned().into());
-            }
+        if let Some(id) = &object.id {
+            bytes.extend_from_slice(id);
         }
-        match object.digest {
-            None => bytes.push(tag::NULL),
-            Some(digest) => put_bytes(bytes, &digest[..digest.len().min(MAX_DIGEST)]),
+        if let Some(version) = object.version {
+            put_varint(bytes, version.cast_unsigned().into());
         }
-        let owner = object.owner.map(cut);
-        let user = who.user.map(cut);
+        if let Some(digest) = object.digest {
+            put_bytes(bytes, &digest[..digest.len().min(MAX_DIGEST)]);
+        }
         put_text(bytes, owner);
-        match user {
-            Some(_) if user == owner => bytes.push(tag::OWNER),
-            Some(user) if is_actor_of(user, who.role.map(cut)) => bytes.push(tag::ROLE),
-            _ => put_text(bytes, user),
+        let user = user.filter(|_| user_is == has::OTHER);
+        for text in [user, object.subject.map(cut), who.request.map(cut)].into_iter().flatten() {
+            put_text(bytes, Some(text));
         }
-        put_text(bytes, object.subject.map(cut));
-        put_text(bytes, who.request.map(cut));
     }
 
     /// The event of a record; `None` when the bytes are none. Texts that the record has in another form are made in `scratch`.
@@ -227,23 +258,29 @@ impl<'a> Own<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut rest = Reader(bytes);
         let at = i64::from_be_bytes(*rest.take()?);
-        let count = rest.varint()?.cast_signed();
-        let id = match rest.own()? {
-            Field::Absent => None,
-            Field::Uuid(id) => Some(id),
-            _ => return None,
+        let [has] = *rest.take()?;
+        let count = if has & has::COUNT == 0 { 1 } else { rest.varint()?.cast_signed() };
+        let id = if has & has::ID == 0 { None } else { Some(rest.take()?) };
+        let version = match has & has::VERSION {
+            0 => None,
+            _ => Some(u32::try_from(rest.varint()?).ok()?.cast_signed()),
         };
-        let version = match *rest.take()? {
-            [tag::NULL] => None,
-            [tag::UUID] => Some(u32::try_from(rest.varint()?).ok()?.cast_signed()),
-            _ => return None,
+        let digest = match has & has::DIGEST {
+            0 => None,
+            _ => match rest.own()? {
+                Field::Bytes(digest) if digest.len() <= MAX_DIGEST => Some(digest),
+                _ => return None,
+            },
         };
-        let digest = match rest.own()? {
-            Field::Absent => None,
-            Field::Bytes(digest) => Some(digest).filter(|digest| digest.len() <= MAX_DIGEST),
-            _ => return None,
+        let owner = rest.own()?;
+        let user = match has & has::USER {
+            0 => Field::Absent,
+            has::OWNER => Field::Owner,
+            has::ROLE => Field::Role,
+            _ => rest.own()?,
         };
-        let [owner, user, subject, request] = [rest.own()?, rest.own()?, rest.own()?, rest.own()?];
+        let subject = if has & has::SUBJECT == 0 { Field::Absent } else { rest.own()? };
+        let request = if has & has::REQUEST == 0 { Field::Absent } else { rest.own()? };
         Some((Self { at, count, id, version, digest, owner, user, subject, request }, rest.0))
     }
 }
