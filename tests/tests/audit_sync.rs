@@ -57,7 +57,7 @@ fn many_that_wait_share_commits() {
     global_token(&mut client);
     let manner = Manner { name: "client".into(), opening: SYNC.into(), pause: Duration::ZERO };
     let traffic = Traffic::begin(&cluster, "app", 16, &manner);
-    sleep(Duration::from_secs(2));
+    wait_until("some hundred answers", 60, || count(&mut client, "kind = 'reveal'") > 300);
     let answers = traffic.end();
     assert_eq!(answers.refused, Vec::<String>::new());
     let revealed: BTreeSet<String> = revealed_to(&mut client).into_iter().collect();
