@@ -1,5 +1,7 @@
 //! Answers of one row: values of a named composite type, which PostgREST turns into a JSON object.
 
+use std::ffi::CString;
+
 use pgrx::heap_tuple::PgHeapTuple;
 use pgrx::{AllocatedByRust, IntoDatum, pg_sys};
 
@@ -11,9 +13,19 @@ pub struct Composite(PgHeapTuple<'static, AllocatedByRust>);
 impl Composite {
     /// An empty row of a composite type, named with its schema.
     pub fn new(type_name: &'static str) -> Result<Self, Error> {
-        PgHeapTuple::new_composite_type(type_name)
-            .map(Self)
-            .map_err(|_| Error::Internal("a composite type of hftok does not exist"))
+        const NONE: Error = Error::Internal("a composite type of hftok does not exist");
+        let (schema, name) = type_name.split_once('.').ok_or(NONE)?;
+        let [Ok(schema), Ok(name)] = [schema, name].map(CString::new) else { return Err(NONE) };
+        // By the catalog's caches: Postgres would parse the text as a type's name.
+        // SAFETY: look-ups with valid C strings; what is not there is answered by an id of zero, under which nothing is found.
+        let kind = unsafe {
+            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+            pg_sys::get_rel_type_id(pg_sys::get_relname_relid(name.as_ptr(), schema))
+        };
+        if kind == pg_sys::InvalidOid {
+            return Err(NONE);
+        }
+        PgHeapTuple::new_composite_type_by_oid(kind).map(Self).map_err(|_| NONE)
     }
 
     /// Fills in a field.
