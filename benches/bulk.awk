@@ -1,10 +1,5 @@
 # From what reading rows and opening their values took in each round, a table: the cost of a value in the middle of all rounds, with the
-# least and the most, by the clock, by the backend's processor time, and by that of all processes.
-function middle(list, n,    i, j, t) {
-    for (i = 2; i <= n; i++)
-        for (j = i; j > 1 && list[j - 1] > list[j]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
-    return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-}
+# least and the most, by the clock, by the backend's processor time, and by that of all processes. After benches/middle.awk.
 !($2 in seen) { seen[$2] = 1; order[++kinds] = $2 }
 { for (way = 1; way <= 3; way++) took[$1, $2, $3, way] = $(3 + way); if ($1 + 1 > rounds) rounds = $1 + 1 }
 function cost(r, kind, way) {

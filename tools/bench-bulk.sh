@@ -60,5 +60,5 @@ if [ "$rounds" -ge 9 ] && [ "$values" -ge 100000 ] && [ "${#schemas[@]}" = 2 ]; 
 mkdir -p "$folder"
 {
     echo "$values values, $rounds rounds, $(nproc) processors: microseconds a value beyond reading its row"
-    awk -v values="$values" -f benches/bulk.awk "$scratch/results"
+    awk -v values="$values" -f benches/middle.awk -f benches/bulk.awk "$scratch/results"
 } | tee "$folder/bulk.txt"
