@@ -63,16 +63,22 @@ impl StoredCheckpoint {
     }
 }
 
-/// The newest of the last thousand checkpoints that a condition holds for.
+/// The newest checkpoint that a condition holds for. Some are read at a time, however many somebody has forged.
 pub fn newest_that(
     mut holds: impl FnMut(&StoredCheckpoint) -> Result<bool, Error>,
 ) -> Result<Option<StoredCheckpoint>, Error> {
-    for checkpoint in FIND_MANY.read(&[], StoredCheckpoint::read)?.into_iter().flatten() {
-        if holds(&checkpoint)? {
-            return Ok(Some(checkpoint));
+    let mut until = i64::MAX;
+    loop {
+        let checkpoints: Vec<_> =
+            FIND_MANY.read(&[until.into()], StoredCheckpoint::read)?.into_iter().flatten().collect();
+        let Some(oldest) = checkpoints.last() else { return Ok(None) };
+        until = oldest.size.cast_signed().saturating_sub(1);
+        for checkpoint in checkpoints {
+            if holds(&checkpoint)? {
+                return Ok(Some(checkpoint));
+            }
         }
     }
-    Ok(None)
 }
 
 /// The greatest number that an event has. Nobody reaches the upper bound by counting.
@@ -98,9 +104,9 @@ statement! {
         ORDER BY c.size DESC LIMIT 1";
 
     /// Finds the newest ones.
-    FIND_MANY() =
+    FIND_MANY(INT8) =
         "SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
-        ORDER BY c.size DESC LIMIT 1000";
+        WHERE c.size BETWEEN 1 AND $1 ORDER BY c.size DESC LIMIT 1000";
 
     /// Finds both at one moment: a writer that commits between two statements would look like damage.
     FIND_END() =

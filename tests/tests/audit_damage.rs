@@ -157,6 +157,13 @@ fn what_was_forged_at_the_next_number_is_no_event() {
             assert_eq!(aside(&mut client), count, "{name} {restarts}");
         }
     }
+    // So many that were forged hide nothing.
+    let many = "INSERT INTO hftok_private.audit_bundles SELECT c.size + 10 + n, 1, now(), now(), '', '', '', '', ''
+            FROM generate_series(1, 1500) n, (SELECT max(size) AS size FROM hftok_private.audit_checkpoints) c;
+        INSERT INTO hftok_private.audit_checkpoints SELECT c.size + n, now(), '', 1, ''
+            FROM generate_series(1, 1500) n, (SELECT max(size) AS size FROM hftok_private.audit_checkpoints) c;";
+    let mut client = goes_on(&cluster, "many", &format!("{row}{many}"), true);
+    assert_eq!(aside(&mut client), 1501);
     // Where the checkpoints tell less than there was, bundles tell how far the log went.
     let older = "DELETE FROM hftok_private.audit_checkpoints; INSERT INTO hftok_private.audit_checkpoints TABLE older";
     let mut client = goes_on(&cluster, "older", &format!("{both}{older}"), true);
