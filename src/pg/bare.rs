@@ -44,6 +44,8 @@ as_pgrx_binds! {
     fn table_close(relation: Relation, lock: LOCKMODE);
     fn index_open(id: Oid, lock: LOCKMODE) -> Relation;
     fn index_close(relation: Relation, lock: LOCKMODE);
+    fn try_relation_open(id: Oid, lock: LOCKMODE) -> Relation;
+    fn relation_close(relation: Relation, lock: LOCKMODE);
     fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
     fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
     fn GetActiveSnapshot() -> Snapshot;

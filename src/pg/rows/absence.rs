@@ -91,17 +91,20 @@ pub(super) struct Leaf {
 }
 
 impl LeafFile {
-    /// The present file of an index on one column, if it will do.
+    /// The present file of an index on one column, if it will do. Whoever asks may hold no lock yet, so that the index may be gone.
     pub fn of(index: Relation) -> Option<Self> {
         let hash = HASH.get()?;
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
-        // SAFETY: opens a relation by its id, or fails when it is gone; looks at it while it is open.
+        // SAFETY: opens a relation by its id, or answers null when it is gone; looks at it while it is open.
         let file = unsafe {
             pg_guard_ffi_boundary(|| {
-                let index = bare::index_open(index.0, lock);
+                let index = bare::try_relation_open(index.0, lock);
+                if index.is_null() {
+                    return None;
+                }
                 let file = file_of(index);
-                bare::index_close(index, kept);
+                bare::relation_close(index, kept);
                 file
             })
         }?;
