@@ -173,39 +173,56 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_state() RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_audit_state';
 COMMENT ON FUNCTION hftok_private.audit_state IS 'How the audit of this database is doing, as JSON.';
 
+-- A transaction that took only a RowShareLock has locked rows. A prepared transaction has the virtual id of the session that made it, until
+-- the server is started again; the lock on its own number says which it is.
+CREATE OR REPLACE FUNCTION hftok_private.audit_holders(p_writer int) RETURNS TABLE (name text, mode text, holder text, remedy text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH locks AS (SELECT l.* FROM pg_locks l WHERE l.granted)
+    SELECT DISTINCT c.relname::text, l.mode,
+        CASE WHEN l.pid IS NULL THEN format('prepared transaction %L', p.gid)
+            ELSE concat('process ', l.pid, ' of role ' || quote_ident(a.usename)) END,
+        CASE WHEN l.pid IS NULL THEN format('ROLLBACK PREPARED %L', p.gid)
+            ELSE format('pg_terminate_backend(%s)', l.pid) END
+    FROM locks l JOIN pg_class c ON c.oid = l.relation
+    LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    LEFT JOIN (
+        SELECT x.virtualtransaction, t.gid FROM locks x JOIN pg_prepared_xacts t ON t.transaction = x.transactionid
+        WHERE x.locktype = 'transactionid' AND x.pid IS NULL
+    ) p ON l.pid IS NULL AND p.virtualtransaction = l.virtualtransaction
+    WHERE l.locktype = 'relation' AND l.pid IS DISTINCT FROM p_writer
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    AND c.relnamespace = 'hftok_private'::regnamespace
+    AND c.relname IN ('audit', 'audit_bundles', 'audit_nodes', 'audit_checkpoints', 'audit_pending')
+    -- One that has ended since the locks were read.
+    AND (l.pid IS NOT NULL OR p.gid IS NOT NULL)
+$$;
+COMMENT ON FUNCTION hftok_private.audit_holders IS 'Sessions and prepared transactions with locks on the tables of the audit, but not its writer, each with how to end it.';
+
 -- Asked only when the writer is held up, so it may name a session that only might be the one.
 CREATE OR REPLACE FUNCTION hftok_private.audit_trouble(p_writer int) RETURNS text
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    WITH ours AS (
-        SELECT c.oid, c.relname AS name FROM pg_class c
-        WHERE c.relnamespace = 'hftok_private'::regnamespace
-        AND c.relname IN ('audit', 'audit_bundles', 'audit_nodes', 'audit_checkpoints', 'audit_pending')
-    ), held AS (
-        SELECT DISTINCT o.name, l.mode, l.mode <> 'RowExclusiveLock' AS is_shut,
-            CASE WHEN l.pid IS NULL THEN format('prepared transaction %L', p.gid)
-                ELSE concat('process ', l.pid, ' of role ' || a.usename) END AS holder,
-            CASE WHEN l.pid IS NULL THEN format('ROLLBACK PREPARED %L', p.gid)
-                ELSE format('pg_terminate_backend(%s)', l.pid) END AS remedy
-        FROM pg_locks l JOIN ours o ON o.oid = l.relation
-        LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-        LEFT JOIN pg_prepared_xacts p ON '-1/' || p.transaction = l.virtualtransaction
-        WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM p_writer
-        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-        -- The writer itself wants a RowExclusiveLock. Whoever has one may have written the number that comes next.
-        AND (l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-            OR l.mode = 'RowExclusiveLock' AND o.name <> 'audit_pending')
+    WITH held AS (
+        SELECT h.*, h.mode NOT IN ('RowExclusiveLock', 'RowShareLock') AS is_shut FROM hftok_private.audit_holders(p_writer) h
+        -- The writer itself wants a RowExclusiveLock. Whoever has one may have written the number that comes next, and whoever has a
+        -- RowShareLock may have locked a row that the writer is to move.
+        WHERE h.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        OR h.mode IN ('RowExclusiveLock', 'RowShareLock') AND h.name <> 'audit_pending'
     )
     SELECT string_agg(t.told, '; ') FROM (
         SELECT format('%s holds %s on hftok_private.%s until its transaction ends (%s)', h.holder, h.mode, h.name, h.remedy) AS told
         FROM held h WHERE h.is_shut
         UNION ALL
-        SELECT format('%s has written to hftok_private.%s in a transaction that is open (%s)', h.holder, h.name, h.remedy)
+        SELECT format('%s has %s hftok_private.%s in a transaction that is open (%s)', h.holder,
+            CASE h.mode WHEN 'RowShareLock' THEN 'locked rows of' ELSE 'written to' END, h.name, h.remedy)
         FROM held h WHERE NOT EXISTS (SELECT FROM held s WHERE s.is_shut)
         UNION ALL
-        SELECT format('index %1$s on hftok_private.%2$s, which hftok did not make, refuses events (DROP INDEX %1$s)', x.indexrelid::regclass, o.name)
-        FROM pg_index x JOIN ours o ON o.oid = x.indrelid JOIN pg_class c ON c.oid = x.indexrelid
-        WHERE NOT x.indisprimary AND (x.indisunique OR x.indisexclusion
+        SELECT format('index %1$s on hftok_private.%2$s, which hftok did not make, refuses events (DROP INDEX %1$s)', x.indexrelid::regclass, o.relname)
+        FROM pg_index x JOIN pg_class o ON o.oid = x.indrelid JOIN pg_class c ON c.oid = x.indexrelid
+        WHERE o.relnamespace = 'hftok_private'::regnamespace
+        AND o.relname IN ('audit', 'audit_bundles', 'audit_nodes', 'audit_checkpoints', 'audit_pending')
+        AND NOT x.indisprimary AND (x.indisunique OR x.indisexclusion
             OR (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL)
             AND c.relname NOT IN ('audit_changes', 'audit_actor', 'audit_owner', 'audit_subject'))
     ) t
