@@ -91,5 +91,9 @@ mkdir -p "$folder"
     reader 'a role that was not there' "SELECT count(*) FROM hftok.find_audit_events(p_role => 'nobody')"
     reader 'refusals' "SELECT count(*) FROM hftok.find_audit_events(p_kind => 'refusal')"
     reader 'refusals_by_role' 'SELECT count(*) FROM hftok.refusals_by_role'
+    reader 'recent_reveals, all of it of one day' 'SELECT count(*) FROM hftok.recent_reveals'
+    reader 'its sums over the newest thirtieth' "SELECT count(*) FROM hftok_private.reveals('$begin', true)"
+    reader 'new_applications' 'SELECT count(*) FROM hftok.new_applications'
+    reader 'the newest 100' 'SELECT count(*) FROM hftok.find_audit_events(p_newest => 100)'
     reader 'the newest thirtieth' "SELECT count(*) FROM hftok.find_audit_events(p_from => '$begin')"
 } | tee "$folder/audit.txt"
