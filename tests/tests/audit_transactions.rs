@@ -194,12 +194,11 @@ fn a_bulk_of_changes_is_chained_completely() {
     assert_eq!(one::<i64>(&mut client, SAVE_MANY, &[]), MANY);
     // While that is written, others go on.
     let mut other = cluster().client("postgres", "bulk");
-    let begin = Instant::now();
     other.batch_execute("SET hftok.audit = 'sync'").expect("SET");
     for number in 0..20 {
+        // Each within hftok.audit_timeout, or it would be refused.
         resolve(&mut other, &format!("reader {number}")).expect("resolves meanwhile");
     }
-    assert!(begin.elapsed() < Duration::from_secs(10), "20 reads took {:?}", begin.elapsed());
     wait_until("all of it is chained", 60, || waiting(&mut client) == 0);
     let told = "SELECT count(DISTINCT object_id) FROM hftok_private.audit_rows
         WHERE action = 'save_credential' AND owner_scope = 'user' AND outcome = 'committed'";

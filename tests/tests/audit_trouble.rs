@@ -27,6 +27,7 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
     assert_eq!(get(&mut client, "late").expect("opens"), "value");
     settled(&mut client);
     without_writer(&cluster);
+    let backend: i32 = one(&mut client, "SELECT pg_backend_pid()", &[]);
     let caller = std::thread::spawn(move || {
         let begin = Instant::now();
         let Ok(mut answer) = client.query_raw(LONG_CALL, std::iter::empty::<i32>()) else {
@@ -38,7 +39,8 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
         }
         (rows, begin.elapsed())
     });
-    std::thread::sleep(Duration::from_millis(700));
+    // The text is made by then, which a signal would interrupt.
+    wait_until("the call is under way", 30, || processor_time(backend) > Duration::from_millis(700));
     let stopping = Instant::now();
     cluster.stop(Stop::Fast);
     let (given, took) = caller.join().expect("the caller");
@@ -52,8 +54,15 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
     verified(&mut client);
 }
 
+/// What a process has used of the processor.
+fn processor_time(process: i32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
+    let used = text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
+    Duration::from_nanos(used.unwrap_or(0))
+}
+
 fn with_token(setting: &str) -> (Cluster, Client) {
-    let cluster = Setup::default().setting(setting).setting("hftok.audit_timeout = 400ms").start();
+    let cluster = Setup::default().setting("hftok.audit_timeout = 400ms").setting(setting).start();
     let mut client = cluster.database("app");
     global_token(&mut client);
     (cluster, client)
@@ -138,7 +147,7 @@ fn callers_are_served_as_soon_as_a_writer_can_write_again() {
 /// The keyring's worker hangs like this where the key file lies on a file system that does not answer.
 #[test]
 fn a_keyring_that_is_read_for_ever_stops_no_audit() {
-    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms\nhftok.audit_timeout = 30s");
     settled(&mut client);
     without_writer(&cluster);
     let keyring = titled(&cluster, "hftok keyring").expect("the keyring's worker");
