@@ -28,7 +28,7 @@ impl Walk for LocalKey<Statement> {
         mut each: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.with(|statement| {
-            let spi = Spi::connect()?;
+            let spi = Spi::connect_for(statement)?;
             let portal = spi.open(statement, parameters)?;
             loop {
                 // SAFETY: the portal was opened just now, and is closed below, or by (sub)transaction abort.

@@ -50,7 +50,7 @@ impl HandOn for LocalKey<Statement> {
 /// Runs a statement that only reads, with the snapshot of the statement around it, and hands its rows on.
 fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Error> {
     let wanted = wanted()?;
-    let spi = Spi::connect()?;
+    let spi = Spi::connect_for(statement)?;
     let portal = spi.open(statement, parameters)?;
     // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer. Memory that
     // the statement is to own is allocated there. The portal was opened just now and is closed below, or by

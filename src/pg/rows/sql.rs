@@ -88,13 +88,11 @@ impl Statement {
                 return Err(self.trouble("given a value of another type than it takes"));
             }
             let count = i32::try_from(self.types.len()).unwrap_or(i32::MAX);
-            let options = if self.is_planned_anew { pg_sys::CURSOR_OPT_CUSTOM_PLAN } else { 0 };
-            let options = i32::try_from(options).unwrap_or_default();
             // SAFETY: text and types are valid for as long as the program runs, SPI is connected (only `run` calls
             // this), and the plan is kept before anything can free it.
             unsafe {
                 let types = self.types.as_ptr().cast_mut();
-                let plan = pg_sys::SPI_prepare_cursor(self.text.as_ptr(), count, types, options);
+                let plan = pg_sys::SPI_prepare(self.text.as_ptr(), count, types);
                 if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                     return Err(self.trouble("could not be prepared"));
                 }
@@ -120,7 +118,7 @@ impl Statement {
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let spi = Spi::connect()?;
+        let spi = Spi::connect_for(self)?;
         let _snapshot = LatestSnapshot::push();
         spi.run(self, parameters, true)?;
         spi.rows(self, each)
@@ -204,14 +202,14 @@ impl Run for LocalKey<Statement> {
         each: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         self.with(|statement| {
-            let spi = Spi::connect()?;
+            let spi = Spi::connect_for(statement)?;
             spi.run(statement, parameters, false)?;
             spi.rows(statement, each)
         })
     }
 
     fn execute(&'static self, parameters: &[Parameter]) -> Result<u64, Error> {
-        self.with(|statement| Spi::connect()?.run(statement, parameters, false))
+        self.with(|statement| Spi::connect_for(statement)?.run(statement, parameters, false))
     }
 }
 
@@ -231,9 +229,18 @@ pub(in crate::pg) struct Spi {
 }
 
 impl Spi {
-    /// Connections nest: SQL that we run may call us.
+    /// For statements that are planned once.
     pub(in crate::pg) fn connect() -> Result<Self, Error> {
-        let pinned = Pinned::set();
+        Self::connected(Pinned::set())
+    }
+
+    /// For a statement.
+    pub(in crate::pg) fn connect_for(statement: &Statement) -> Result<Self, Error> {
+        Self::connected(if statement.is_planned_anew { Pinned::planning_anew() } else { Pinned::set() })
+    }
+
+    /// Connections nest: SQL that we run may call us.
+    fn connected(pinned: Pinned) -> Result<Self, Error> {
         // SAFETY: connections nest; this one is closed on drop, or by (sub)transaction abort.
         let code = unsafe { pg_sys::SPI_connect() };
         if code < 0 {

@@ -24,7 +24,16 @@ const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 impl Pinned {
     /// Sets what is set otherwise.
     pub fn set() -> Self {
-        let generic = c_int::try_from(pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_GENERIC_PLAN);
+        Self::with(c"force_generic_plan", pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_GENERIC_PLAN)
+    }
+
+    /// The same for a statement whose plan is for the values at hand, which auto_explain may show: none of them is a value of ours.
+    pub(in crate::pg) fn planning_anew() -> Self {
+        Self::with(c"force_custom_plan", pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+    }
+
+    /// Sets what is set otherwise, and how plans are chosen.
+    fn with(plans: &'static CStr, mode: pg_sys::PlanCacheMode::Type) -> Self {
         // SAFETY: variables of this process; the path is null or a C string, and is looked at before anything is set.
         let wrong = unsafe {
             let path = pg_sys::namespace_search_path;
@@ -36,7 +45,7 @@ impl Pinned {
                 (c"debug_print_parse", c"off", pg_sys::Debug_print_parse),
                 (c"debug_print_rewritten", c"off", pg_sys::Debug_print_rewritten),
                 (c"debug_print_plan", c"off", pg_sys::Debug_print_plan),
-                (c"plan_cache_mode", c"force_generic_plan", Ok(pg_sys::plan_cache_mode) != generic),
+                (c"plan_cache_mode", plans, c_int::try_from(mode) != Ok(pg_sys::plan_cache_mode)),
             ]
         };
         let mut level = None;
