@@ -249,19 +249,19 @@ CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
 COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be written only what is protected.';
 
 -- For people who look after a server. The bundles are read and added up inside, because a row for each event costs twenty times as much.
-CREATE OR REPLACE FUNCTION hftok_private.reveals(p_after timestamptz, p_by_reader boolean)
+CREATE OR REPLACE FUNCTION hftok_private.reveals(p_by_reader boolean)
     RETURNS TABLE (
         role_name text, actor_user text, application_name text, action text, object_id uuid, owner_scope text, owner_id text,
         provider text, reveals bigint, first_at timestamptz, last_at timestamptz, protected boolean
     )
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_reveals';
 COMMENT ON FUNCTION hftok_private.reveals IS
-    'Reveals after a time, added up by reader or by application, for who may read recent_reveals or new_applications. Sums that work_mem does not hold at once are made one part after the other.';
+    'Reveals added up: those of the last day by reader, or all by application, for those who were granted recent_reveals or new_applications. Sums that work_mem does not hold at once are made one part after the other.';
 
 CREATE OR REPLACE VIEW hftok.recent_reveals WITH (security_barrier) AS
     SELECT r.role_name, r.actor_user, r.application_name, r.action, r.object_id, r.owner_scope, r.owner_id, r.provider,
         r.reveals, r.first_at, r.last_at, r.protected
-    FROM hftok_private.reveals(pg_catalog.now() - interval '1 day', true) r;
+    FROM hftok_private.reveals(true) r;
 COMMENT ON VIEW hftok.recent_reveals IS 'Values that were read in the last day, and their readers. An unprotected event may have been made up by somebody who can write to the tables.';
 
 CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
@@ -281,7 +281,7 @@ COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
 CREATE OR REPLACE VIEW hftok.new_applications WITH (security_barrier) AS
     WITH used AS (
         SELECT r.object_id, r.application_name, r.protected, r.first_at, r.reveals
-        FROM hftok_private.reveals(NULL, false) r WHERE r.object_id IS NOT NULL
+        FROM hftok_private.reveals(false) r WHERE r.object_id IS NOT NULL
     )
     SELECT coalesce(i.secret_id, n.object_id) AS secret_id, s.scope, s.scope_id, s.provider, nullif(s.name, '') AS name, n.application_name,
         n.first_at, n.reveals, n.protected

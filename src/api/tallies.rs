@@ -1,6 +1,7 @@
 //! Reveals added up for the views that operators look at: the bundles are read here, and only sums become rows.
 //!
-//! Must stay true: it reads as hftok_owner, so it asks whether its caller may read the view that it is for.
+//! Must stay true: it reads as hftok_owner, so it asks whether its caller was granted the view that it is for, and adds up no more
+//! than that view shows.
 
 use hftok_core::audit::tally::{By, NoMemory, Reveals, Tally};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -15,25 +16,31 @@ use crate::pg::server::memory;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
+use crate::pg::who::session;
 
 export!(reveals);
 
-/// The sums of reveals after a time.
-fn reveals(p_after: Option<TimestampWithTimeZone>, p_by_reader: Option<bool>) -> Result<RowSet, Error> {
-    let (by, view) = match p_by_reader {
-        Some(true) => (By::Reader, "recent_reveals"),
-        _ => (By::Application, "new_applications"),
+/// A day, in microseconds.
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The sums of reveals: of the last day by reader, or of all by application.
+fn reveals(p_by_reader: Option<bool>) -> Result<RowSet, Error> {
+    let (by, view, after) = match p_by_reader {
+        Some(true) => (By::Reader, "recent_reveals", session::now() - DAY),
+        _ => (By::Application, "new_applications", i64::MIN),
     };
     let caller = Caller::current();
-    if !acl::can_read(&caller, "hftok", view) {
-        return Err(Error::NotAllowed("sums of reveals are for those who may read the view that shows them"));
+    if !acl::may_select_any(&caller, "hftok", view) {
+        return Err(Error::NotAllowed(
+            "sums of reveals are for those who were granted the view that shows them",
+        ));
     }
     let _owner = AsOwner::switch(&caller)?;
     let rows = Filling::begin()?;
-    let after = p_after.map_or(i64::MIN, TimestampWithTimeZone::into_inner);
+    let since = TimestampWithTimeZone::try_from(after).ok();
     let mut tally = Tally::new(by, after, memory::for_hashing());
     loop {
-        READ_BODIES.walk(&[p_after.into()], |row| {
+        READ_BODIES.walk(&[since.into()], |row| {
             let body: Option<Vec<u8>> = row.next()?;
             memory::admit()?;
             tally.add(&body.unwrap_or_default()).map_err(|NoMemory| Error::NoMemory)
@@ -67,7 +74,7 @@ fn cells(reveals: &Reveals<'_>) -> [Parameter; 12] {
 }
 
 statement! {
-    /// The bundles that may have events after a time.
+    /// The bundles that may have events after a time; none of those that were put aside.
     planned_anew READ_BODIES(TIMESTAMPTZ)
-        = "SELECT b.body FROM hftok_private.audit_bundles b WHERE $1 IS NULL OR b.last_at > $1";
+        = "SELECT b.body FROM hftok_private.audit_bundles b WHERE b.last_id > 0 AND ($1 IS NULL OR b.last_at > $1)";
 }

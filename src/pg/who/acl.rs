@@ -1,7 +1,7 @@
 //! Whether the caller was granted a column of one of our views, or a function.
 //!
 //! Granted, and not merely able to read it: members of `pg_read_all_data` can read every view, which for a backup role is
-//! harmless where a table holds ciphertext, and is not where a view opens it. And ours: a view is recognised by its owner,
+//! harmless where a table holds ciphertext, and is not where a view opens it or tells who read what. And ours: a view is recognised by its owner,
 //! because anybody may give a view of their own the name of ours.
 
 use std::ffi::CString;
@@ -26,7 +26,7 @@ pub fn may_select(caller: &Caller, schema: &str, view: &'static str, column: &'s
         role: caller.role(),
         schema: schema.to_owned(),
         column: [view, column],
-        answer: is_granted(caller, schema, view, column),
+        answer: is_granted(caller, schema, view, Some(column)),
     };
     statement::per_place(make, |asked| {
         if asked.role != caller.role() || asked.schema != schema || asked.column != [view, column] {
@@ -36,40 +36,28 @@ pub fn may_select(caller: &Caller, schema: &str, view: &'static str, column: &'s
     })
 }
 
-/// Whether `caller` may read a view of hftok_owner as Postgres has it, for views that show no value.
-pub fn can_read(caller: &Caller, schema: &str, view: &str) -> bool {
-    let [Ok(schema), Ok(view)] = [schema, view].map(CString::new) else { return false };
-    // SAFETY: catalog look-ups with valid C strings; what is not there is answered by an id of zero.
-    let view = unsafe {
-        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        pg_sys::get_relname_relid(view.as_ptr(), schema)
-    };
-    let Some(relation) = CatalogRow::relation(view) else { return false };
-    let owner = relation.oid(pg_sys::Anum_pg_class_relowner);
-    if owner.is_none() || owner != roles::id("hftok_owner") {
-        return false;
-    }
-    // SAFETY: reads the catalog, of a relation that was found there just now.
-    unsafe {
-        pg_sys::pg_class_aclcheck(view, caller.role(), pg_sys::AclMode::from(pg_sys::ACL_SELECT))
-            == pg_sys::AclResult::ACLCHECK_OK
-    }
+/// Whether `caller` was granted SELECT on a view of hftok_owner, or on any of its columns.
+pub fn may_select_any(caller: &Caller, schema: &str, view: &str) -> bool {
+    is_granted(caller, schema, view, None)
 }
 
-/// Asks the catalog without SQL, for a column of a view.
-fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
-    let [Ok(schema), Ok(view), Ok(column)] = [schema, view, column].map(CString::new) else {
+/// Asks the catalog without SQL, for a column of a view, or for any of them.
+fn is_granted(caller: &Caller, schema: &str, view: &str, column: Option<&str>) -> bool {
+    let [Ok(schema), Ok(view), Ok(column)] = [schema, view, column.unwrap_or_default()].map(CString::new)
+    else {
         return false;
     };
     // SAFETY: catalog look-ups with valid C strings; what is not there is answered by an id or number of zero.
-    let (view, column) = unsafe {
+    let (view, number) = unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let view = pg_sys::get_relname_relid(view.as_ptr(), schema);
         (view, pg_sys::get_attnum(view, column.as_ptr()))
     };
-    if view == pg_sys::InvalidOid || column <= 0 {
+    let any = column.is_empty();
+    if view == pg_sys::InvalidOid || (number <= 0 && !any) {
         return false;
     }
+    let columns = if any { 1..=pg_sys::AttrNumber::MAX } else { number..=number };
     let Some(relation) = CatalogRow::relation(view) else { return false };
     let owner = relation.oid(pg_sys::Anum_pg_class_relowner);
     let kind = relation.letter(pg_sys::Anum_pg_class_relkind);
@@ -82,9 +70,9 @@ fn is_granted(caller: &Caller, schema: &str, view: &str, column: &str) -> bool {
         return true;
     }
     relation.grants(pg_sys::ACL_SELECT, pg_sys::Anum_pg_class_relacl, caller.role(), owner)
-        || CatalogRow::attribute(view, column).is_some_and(|row| {
-            row.grants(pg_sys::ACL_SELECT, pg_sys::Anum_pg_attribute_attacl, caller.role(), owner)
-        })
+        || columns
+            .map_while(|number| CatalogRow::attribute(view, number))
+            .any(|row| row.grants(pg_sys::ACL_SELECT, pg_sys::Anum_pg_attribute_attacl, caller.role(), owner))
 }
 
 /// Whether `caller` was granted EXECUTE on a function of hftok_owner with arguments of these types.

@@ -129,16 +129,39 @@ SET ROLE regress_looker;
 SELECT count(*) > 0 AS some FROM hftok.recent_reveals;
 SELECT count(*) FROM hftok.new_applications;
 RESET ROLE;
-REVOKE ALL ON SCHEMA hftok FROM regress_looker;
 REVOKE ALL ON hftok.recent_reveals FROM regress_looker;
+GRANT SELECT (role_name, reveals) ON hftok.recent_reveals TO regress_looker;
+SET ROLE regress_looker;
+SELECT bool_and(reveals > 0) AS some FROM hftok.recent_reveals;
+RESET ROLE;
+REVOKE ALL ON SCHEMA hftok FROM regress_looker;
+REVOKE ALL (role_name, reveals) ON hftok.recent_reveals FROM regress_looker;
 -- Without any right to the view, the function that it is made of says no by itself.
 GRANT USAGE ON SCHEMA hftok_private TO regress_looker;
 SET ROLE regress_looker;
-SELECT count(*) FROM hftok_private.reveals(NULL, true);
-SELECT count(*) FROM hftok_private.reveals(NULL, false);
+SELECT count(*) FROM hftok_private.reveals(true);
+SELECT count(*) FROM hftok_private.reveals(false);
 RESET ROLE;
 REVOKE ALL ON SCHEMA hftok_private FROM regress_looker;
+-- A right to read everything is none to learn who read what.
+GRANT pg_read_all_data TO regress_looker;
+SET ROLE regress_looker;
+SELECT count(*) FROM hftok_private.reveals(true);
+RESET ROLE;
 DROP ROLE regress_looker;
+-- Bundles that were put aside are added to nothing.
+BEGIN;
+CREATE TEMP TABLE before AS TABLE hftok.recent_reveals;
+INSERT INTO hftok_private.audit_bundles
+SELECT (json_populate_record(b, json_build_object('last_id', -b.last_id))).* FROM hftok_private.audit_bundles b WHERE b.last_id > 0;
+SELECT count(*) AS differing FROM (TABLE hftok.recent_reveals EXCEPT ALL TABLE before) d;
+ROLLBACK;
+-- A search is planned for what is asked: it goes to the index of that, and to no row beside.
+BEGIN;
+SET LOCAL enable_seqscan = off;
+SELECT count(*) FROM hftok.find_audit_events(p_user => 'nobody of this name');
+SELECT idx_scan > 0 AS by_index, idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relid = 'hftok_private.audit'::regclass;
+ROLLBACK;
 
 -- Refusals, by caller.
 SELECT hftok.get_secret('absent 1');
