@@ -9,6 +9,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use hftok_core::binding::Scope;
+use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, Oid, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 use crate::error::Error;
 use crate::pg::rows::absence::LeafFile;
@@ -31,23 +32,23 @@ pub struct Table {
     pub columns: [i16; COLUMNS.len()],
 }
 
-/// The columns that the walk reads.
-pub const COLUMNS: [&CStr; 15] = [
-    c"binding_key",
-    c"id",
-    c"version",
-    c"scope",
-    c"scope_id",
-    c"provider",
-    c"model",
-    c"name",
-    c"allowed_hosts",
-    c"expires_at",
-    c"sealed",
-    c"preview",
-    c"enabled",
-    c"on_unusable",
-    c"verdict",
+/// The columns that the walk reads, and the types that it reads them as.
+pub const COLUMNS: [(&CStr, Oid); 15] = [
+    (c"binding_key", UUIDOID),
+    (c"id", UUIDOID),
+    (c"version", INT4OID),
+    (c"scope", TEXTOID),
+    (c"scope_id", TEXTOID),
+    (c"provider", TEXTOID),
+    (c"model", TEXTOID),
+    (c"name", TEXTOID),
+    (c"allowed_hosts", TEXTARRAYOID),
+    (c"expires_at", TIMESTAMPTZOID),
+    (c"sealed", BYTEAOID),
+    (c"preview", TEXTOID),
+    (c"enabled", BOOLOID),
+    (c"on_unusable", TEXTOID),
+    (c"verdict", TEXTOID),
 ];
 
 /// The owners of levels, in the order in which `FIND_KINDS` asks: for models first, then without one.
@@ -86,16 +87,16 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
     let [table, index, ..] = *relations else {
         return Err(Error::Internal("levels are known by other tables"));
     };
-    let columns =
-        relations::columns(table, COLUMNS).ok_or(Error::Internal("a column of hftok does not exist"))?;
-    let last = columns.into_iter().max().unwrap_or_default();
-    let address = Address { table, index, key: columns[0], last, leaves: LeafFile::of(index) };
     let is_direct: Option<bool> = ASK_DIRECT.read_single(&[], |row| row.next())?;
+    // Where a column is another one, SQL reads it, or says what is wrong.
+    let columns = relations::columns(table, COLUMNS).filter(|_| is_direct == Some(true));
+    let place = |columns: [i16; COLUMNS.len()]| {
+        let last = columns.into_iter().max().unwrap_or_default();
+        let address = Address { table, index, key: columns[0], last, leaves: LeafFile::of(index) };
+        Table { address, columns }
+    };
     let kinds = FIND_KINDS.read(&[], |row| row.next())?;
-    Ok(Levels {
-        table: (is_direct == Some(true)).then_some(Table { address, columns }),
-        kinds: kinds.try_into().unwrap_or([true; 2 * OWNERS.len()]),
-    })
+    Ok(Levels { table: columns.map(place), kinds: kinds.try_into().unwrap_or([true; 2 * OWNERS.len()]) })
 }
 
 /// Notes that there is a secret of this kind, if it may be the first, and has sessions told.

@@ -159,7 +159,8 @@ impl<'a> Candidate<'a> {
         ] {
             let stored = row.bytes(column)?;
             // An empty text of ours has no memory, and a comparison of no bytes there costs a processor with masked loads 0.1 us.
-            let is_same = stored.len() == wanted.len() && (wanted.is_empty() || *stored == *wanted.as_bytes());
+            let is_same =
+                stored.len() == wanted.len() && (wanted.is_empty() || *stored == *wanted.as_bytes());
             if !is_same {
                 return Err(row::damaged(id, version, binding.scope.as_str()));
             }

@@ -87,11 +87,22 @@ pub(in crate::pg) fn function(name: &std::ffi::CStr) -> Option<pg_sys::Oid> {
     (found != pg_sys::InvalidOid).then_some(found)
 }
 
-/// The numbers of columns.
-pub fn columns<const N: usize>(relation: Relation, names: [&std::ffi::CStr; N]) -> Option<[i16; N]> {
-    // SAFETY: look-ups in the catalog with valid C strings; 0 for a column that is not there.
-    let found = names.map(|name| unsafe { pg_sys::get_attnum(relation.0, name.as_ptr()) });
-    found.iter().all(|number| *number > 0).then_some(found)
+/// The numbers of columns, if all of them are there and of these types.
+pub fn columns<const N: usize>(
+    relation: Relation,
+    columns: [(&std::ffi::CStr, pg_sys::Oid); N],
+) -> Option<[i16; N]> {
+    let mut are_found = true;
+    let numbers = columns.map(|(name, kind)| {
+        // SAFETY: look-ups in the catalog with a valid C string; 0 for a column that is not there, which is of type 0.
+        let (number, found) = unsafe {
+            let number = pg_sys::get_attnum(relation.0, name.as_ptr());
+            (number, pg_sys::get_atttype(relation.0, number))
+        };
+        are_found &= number > 0 && found == kind;
+        number
+    });
+    are_found.then_some(numbers)
 }
 
 /// Has every session told that a relation changed, if and when this transaction is committed.
