@@ -229,6 +229,22 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_trouble(p_writer int) RETURNS tex
 $$;
 COMMENT ON FUNCTION hftok_private.audit_trouble IS 'Sessions and indexes that keep the writer from its tables, each with the remedy; NULL when there are none.';
 
+-- A writer passes over rows that are locked, and is not held up by them. A row that was never locked has no xmax: it is not late because of
+-- anybody, and neither are those of the caller's own transaction.
+CREATE OR REPLACE FUNCTION hftok_private.pending_trouble(p_writer int, p_age interval) RETURNS text
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    SELECT string_agg(format('%s has %s hftok_private.audit_pending in a transaction that is open, and keeps events there (%s)', h.holder,
+        CASE h.mode WHEN 'RowShareLock' THEN 'locked rows of' ELSE 'written to' END, h.remedy), '; ')
+    FROM hftok_private.audit_holders(p_writer) h
+    WHERE h.name = 'audit_pending' AND h.mode IN ('RowShareLock', 'RowExclusiveLock')
+    AND EXISTS (
+        SELECT FROM hftok_private.audit_pending p
+        WHERE p.xmax <> '0' AND (p_age IS NULL OR p.at < clock_timestamp() - p_age)
+    )
+$$;
+COMMENT ON FUNCTION hftok_private.pending_trouble IS 'Sessions and prepared transactions that may keep events of some age, or any, from the writer by locks on rows, each with the remedy; NULL when no event is kept.';
+
 -- The last event of each object: in the log, and after it among the events that are still to be written.
 CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
     SELECT a.id, NULL::timestamptz AS at, a.action = 'carried_over' AS is_carried, a.object_id, a.version, a.digest,

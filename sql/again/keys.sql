@@ -93,6 +93,10 @@ BEGIN
             hftok_private.audit_trouble((audit ->> 'process')::int),
             CASE WHEN status.audit_writer IN ('failing', 'blocked') THEN 'the server''s log says what keeps the writer' END);
     END IF;
+    -- Without keys events stay in their table anyway.
+    IF status.audit_trouble IS NULL AND NOT status.sealed AND status.reason IS NULL THEN
+        status.audit_trouble := hftok_private.pending_trouble((audit ->> 'process')::int, '5 seconds');
+    END IF;
     RETURN status;
 END
 $$;

@@ -6,7 +6,7 @@
 //! deletes from `audit_pending` rows that are committed there.
 //!
 //! It leaves when there was nothing to do for a second, because a database with a worker in it can be neither dropped nor
-//! renamed nor copied, and at once when others wait for a place.
+//! renamed nor copied, and at once when others wait for a place. It stays while somebody has locked rows of `audit_pending`.
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use hftok_core::keyring_state::State;
 use super::batch::Batch;
 use super::effects::PendingEffects;
 use super::standbys::Standbys;
+use super::trouble::KeptRows;
 use super::{enqueue, round, tables, trouble};
 use crate::error::{Error, Report};
 use crate::pg::server::worker::{self, worker_main};
@@ -122,6 +123,7 @@ fn main(argument: u64) {
         looked: Instant::now(),
         has_passed: false,
         blocked: None,
+        kept: KeptRows::new(assignment.lane, assignment.database),
     }
     .work();
 }
@@ -206,6 +208,8 @@ struct Writer {
     has_passed: bool,
     /// The time since which somebody holds its tables, and whether that was told.
     blocked: Option<(Instant, bool)>,
+    /// Rows of `audit_pending` that somebody keeps from it.
+    kept: KeptRows,
 }
 
 /// The outcome of a round.
@@ -256,7 +260,7 @@ impl Writer {
             }
             let is_unneeded = idle_since.elapsed() > IDLE_TIME || audit_queue::is_scarce();
             let is_done = self.after.is_done() || idle_since.elapsed() > COUNT_WAIT_MAX;
-            if is_unneeded && is_done {
+            if is_unneeded && is_done && !self.are_rows_kept() {
                 self.after.tidy(true);
                 if audit_queue::leave_if_idle(self.lane) {
                     return;
@@ -266,6 +270,9 @@ impl Writer {
                 self.after.finish();
                 audit_queue::leave(self.lane);
                 return;
+            }
+            if self.kept.is_look_due() {
+                self.are_rows_kept();
             }
             if !self.is_busy() {
                 // Half of the interval, so that an event that comes just after a round is on disk in time.
@@ -286,6 +293,12 @@ impl Writer {
                 self.database
             ));
         }
+    }
+
+    /// Whether rows of `audit_pending` are there that a round passes over. While hftok is sealed none is taken; and where writers take
+    /// turns, none stays.
+    fn are_rows_kept(&mut self) -> bool {
+        !self.has_left && !audit_queue::is_scarce() && self.kept.are_there()
     }
 
     /// Whether to go on without a pause.

@@ -248,6 +248,59 @@ fn a_prepared_transaction_is_named_also_after_a_restart() {
     assert_eq!(rows(&mut client, "actor_user = 'after'"), 1);
 }
 
+/// A change lies in `audit_pending` for a moment, where somebody can lock it before the writer takes it.
+#[test]
+fn who_keeps_changes_out_of_the_log_is_named() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    let mut holder = cluster.client("postgres", "app");
+    let mut open = cluster.client("postgres", "app");
+    let process: i32 = one(&mut holder, "SELECT pg_backend_pid()", &[]);
+    open.batch_execute("BEGIN; LOCK TABLE hftok_private.audit IN SHARE MODE").expect("LOCK");
+    let id = create(&mut client, "kept", "value");
+    holder
+        .batch_execute("BEGIN; SELECT FROM hftok_private.audit_pending FOR UPDATE SKIP LOCKED")
+        .expect("SELECT");
+    open.batch_execute("COMMIT").expect("COMMIT");
+    let named = format!(
+        "process {process} of role postgres has locked rows of hftok_private.audit_pending in a transaction that is open, \
+         and keeps events there (pg_terminate_backend({process}))"
+    );
+    wait_until("status() names who keeps it", 12, || trouble(&mut client).contains(&named));
+    wait_until("the server's log does", 12, || cluster.log().contains(&named));
+    let told = format!("kind = 'change' AND object_id = '{id}'");
+    assert_eq!(rows(&mut client, &told), 0);
+    holder.batch_execute("COMMIT").expect("COMMIT");
+    // By the tables, since status() might make somebody look.
+    wait_until("it is written without a call", 5, || rows(&mut client, &told) == 1);
+    without_writer(&cluster);
+    assert_eq!(trouble(&mut client), "");
+    assert_eq!(cluster.log().matches("are kept out of its audit").count(), 1);
+    verified(&mut client);
+}
+
+/// Neither the caller, who has changes of their own that nobody can take yet, nor another who has some open.
+#[test]
+fn nobody_is_named_for_changes_that_only_wait() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    let mut other = cluster.client("postgres", "app");
+    let mut holder = cluster.client("postgres", "app");
+    holder.batch_execute("BEGIN; LOCK TABLE hftok_private.audit IN SHARE MODE").expect("LOCK");
+    create(&mut client, "waits", "value");
+    other.batch_execute("BEGIN").expect("BEGIN");
+    create(&mut other, "open", "value");
+    client.batch_execute("BEGIN").expect("BEGIN");
+    create(&mut client, "own", "value");
+    let waits = "SELECT count(*) FROM hftok_private.audit_pending";
+    assert_eq!(one::<i64>(&mut client, waits, &[]), 2);
+    let named = "SELECT hftok_private.pending_trouble(0, NULL)";
+    assert_eq!(one::<Option<String>>(&mut client, named, &[]), None);
+    for session in [&mut client, &mut other, &mut holder] {
+        session.batch_execute("COMMIT").expect("COMMIT");
+    }
+    settled(&mut client);
+    assert_eq!(rows(&mut client, "kind = 'change' AND action = 'create_secret'"), 3);
+}
+
 #[test]
 fn an_index_that_refuses_events_is_named() {
     let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
