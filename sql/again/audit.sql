@@ -234,16 +234,24 @@ COMMENT ON FUNCTION hftok_private.audit_trouble IS 'Sessions and indexes that ke
 CREATE OR REPLACE FUNCTION hftok_private.pending_trouble(p_writer int, p_age interval) RETURNS text
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
-    SELECT string_agg(format('%s has %s hftok_private.audit_pending in a transaction that is open, and keeps events there (%s)', h.holder,
-        CASE h.mode WHEN 'RowShareLock' THEN 'locked rows of' ELSE 'written to' END, h.remedy), '; ')
-    FROM hftok_private.audit_holders(p_writer) h
-    WHERE h.name = 'audit_pending' AND h.mode IN ('RowShareLock', 'RowExclusiveLock')
-    AND EXISTS (
+    SELECT string_agg(t.told, '; ') FROM (
+        SELECT format('%s has %s hftok_private.audit_pending in a transaction that is open, and keeps events there (%s)', h.holder,
+            CASE h.mode WHEN 'RowShareLock' THEN 'locked rows of' ELSE 'written to' END, h.remedy) AS told
+        FROM hftok_private.audit_holders(p_writer) h
+        WHERE h.name = 'audit_pending' AND h.mode IN ('RowShareLock', 'RowExclusiveLock')
+        UNION ALL
+        -- A trigger can leave a row where it is. The writer, which asks for any age, does not stay until somebody drops it.
+        SELECT format('trigger %1$I on hftok_private.audit_pending, which hftok did not make, keeps events there '
+            '(DROP TRIGGER %1$I ON hftok_private.audit_pending)', g.tgname)
+        FROM pg_trigger g
+        WHERE g.tgrelid = 'hftok_private.audit_pending'::regclass AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND p_age IS NOT NULL
+    ) t
+    WHERE EXISTS (
         SELECT FROM hftok_private.audit_pending p
         WHERE p.xmax <> '0' AND (p_age IS NULL OR p.at < clock_timestamp() - p_age)
     )
 $$;
-COMMENT ON FUNCTION hftok_private.pending_trouble IS 'Sessions and prepared transactions that may keep events of some age, or any, from the writer by locks on rows, each with the remedy; NULL when no event is kept.';
+COMMENT ON FUNCTION hftok_private.pending_trouble IS 'Sessions, prepared transactions and triggers that may keep events of some age, or any, from the writer, each with the remedy; NULL when no event is kept.';
 
 -- The last event of each object: in the log, and after it among the events that are still to be written.
 CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS

@@ -278,6 +278,28 @@ fn who_keeps_changes_out_of_the_log_is_named() {
     verified(&mut client);
 }
 
+#[test]
+fn a_trigger_that_keeps_changes_out_of_the_log_is_named() {
+    let (cluster, mut client) = with_token("hftok.audit_flush_interval = 100ms");
+    client
+        .batch_execute(
+            "CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER \"Keep\" BEFORE DELETE ON hftok_private.audit_pending
+                FOR EACH ROW EXECUTE FUNCTION public.keep()",
+        )
+        .expect("CREATE TRIGGER");
+    create(&mut client, "kept", "value");
+    let remedy = "DROP TRIGGER \"Keep\" ON hftok_private.audit_pending";
+    wait_until("status() names it", 12, || trouble(&mut client).contains(&format!("({remedy})")));
+    // It does not stay, or nobody could drop the database.
+    without_writer(&cluster);
+    client.batch_execute(remedy).expect("DROP TRIGGER");
+    resolve(&mut client, "after").expect("resolves");
+    settled(&mut client);
+    assert_eq!(trouble(&mut client), "");
+    assert_eq!(rows(&mut client, "kind = 'change' AND action = 'create_secret'"), 1);
+}
+
 /// Neither the caller, who has changes of their own that nobody can take yet, nor another who has some open.
 #[test]
 fn nobody_is_named_for_changes_that_only_wait() {
