@@ -268,7 +268,9 @@ CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
         e.event ->> 'provider', e.event ->> 'level', e.event ->> 'subject', true
     FROM hftok_private.audit_pending p,
         -- OFFSET 0: decoded once a row, not once a field.
-        LATERAL (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
+        LATERAL (SELECT hftok_private.pending_event(
+            CASE WHEN pg_catalog.octet_length(p.event) <= 16384 THEN p.event END,
+            CASE WHEN pg_catalog.octet_length(p.protection) <= 36 THEN p.protection END, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
     WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
 COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be written only what is protected.';
 
@@ -289,7 +291,7 @@ CREATE OR REPLACE VIEW hftok.recent_reveals WITH (security_barrier) AS
 COMMENT ON VIEW hftok.recent_reveals IS 'Values that were read in the last day, and their readers. An unprotected event may have been made up by somebody who can write to the tables.';
 
 CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
-    SELECT a.role_name, a.login_role, a.action, a.outcome, sum(a.count)::bigint AS refusals,
+    SELECT a.role_name, a.login_role, a.action, a.outcome, least(sum(a.count), 9223372036854775807)::bigint AS refusals,
         count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
     FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, 'refusal') a
     WHERE hftok_private.may_hold(b.filter_key, b.filter, 'kind', 'refusal')

@@ -85,7 +85,7 @@ BEGIN
     status.audit_mode := audit ->> 'mode';
     status.audit_writer := audit ->> 'writer';
     SELECT (audit ->> 'waiting')::bigint + count(*),
-        greatest(make_interval(secs => (audit ->> 'oldest_age')::float8 / 1e6), clock_timestamp() - min(p.at), '0')
+        greatest(make_interval(secs => (audit ->> 'oldest_age')::float8 / 1e6), clock_timestamp() - min(p.at) FILTER (WHERE isfinite(p.at)), '0')
     INTO status.audit_waiting, status.audit_lag
     FROM hftok_private.audit_pending p;
     IF (audit ->> 'held_up')::boolean THEN

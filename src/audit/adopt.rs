@@ -95,8 +95,8 @@ impl Adopted {
     fn protect_again(&self, audit: &DataKey) -> Result<(), Error> {
         let mut waiting = Vec::new();
         loop {
-            let taken = pending::take_pending()?;
-            let is_all = taken.len() < pending::PENDING;
+            let taken = pending::take_pending(pending::PENDING)?;
+            let is_all = taken.is_empty();
             waiting.extend(taken);
             if is_all {
                 break;

@@ -6,23 +6,24 @@ use hftok_core::audit::record::Scratch;
 use pgrx::pg_sys::{BYTEAOID, TIMESTAMPTZOID};
 
 use super::action::PURGE;
-use super::tables::{table, time};
+use super::tables::{bounded, table, time};
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
+use crate::pg::rows::cursor::Walk;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::key_pages::run_key;
 use crate::pg::server::transaction;
 use crate::pg::who::session::{self, database};
 
-/// Events that are taken out of `audit_pending` at a time (the statement has the same number).
-pub const PENDING: usize = 2000;
+/// Events that are taken out of `audit_pending` at a time.
+pub const PENDING: i64 = 2000;
 
 /// An event that lay in `audit_pending`.
 pub struct Pending {
-    /// The event, encoded.
+    /// The event, encoded; empty where what lay there is longer than an event can be.
     pub event: Vec<u8>,
     /// The protection, if there is one.
     pub protection: Option<Mac>,
@@ -30,9 +31,9 @@ pub struct Pending {
     pub transaction: u64,
 }
 
-/// Takes events out of `audit_pending`, the oldest first.
-pub fn take_pending() -> Result<Vec<Pending>, Error> {
-    TAKE_PENDING_ROWS.write(&[], Pending::read)
+/// Takes so many events out of `audit_pending`, the oldest first.
+pub fn take_pending(most: i64) -> Result<Vec<Pending>, Error> {
+    TAKE_PENDING_ROWS.write(&[most.into()], Pending::read)
 }
 
 impl Pending {
@@ -82,28 +83,32 @@ pub fn put_pending<'a>(events: impl Iterator<Item = (&'a [u8], Option<Mac>)>) ->
 
 /// Whether an event that waits tells of a purge up to this event.
 pub fn tells_of_purge(last: &str) -> Result<bool, Error> {
-    for pending in READ_PENDING_ROWS.read(&[], Pending::read)? {
+    let mut is_told = false;
+    READ_PENDING_ROWS.walk_latest(&[], |row| {
+        let pending = Pending::read(row)?;
         let mut scratch = Scratch::default();
         let tells = |event: Event<'_>| event.action == PURGE && event.object.owner == Some(last);
-        if Event::decode(&pending.event, &mut scratch).is_some_and(tells) && pending.is_protected()? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+        let is_one = Event::decode(&pending.event, &mut scratch).is_some_and(tells);
+        is_told = is_told || is_one && pending.is_protected()?;
+        Ok(())
+    })?;
+    Ok(is_told)
 }
 
 statement! {
     /// Deletes the rows that it takes in the same step. Rows of others that are not committed yet are not seen, and rows that
     /// somebody has locked are left for later.
-    TAKE_PENDING_ROWS() =
+    TAKE_PENDING_ROWS(INT8) =
         "WITH taken AS (
             DELETE FROM hftok_private.audit_pending p
-            WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT 2000
+            WHERE p.ctid = ANY (ARRAY(SELECT o.ctid FROM hftok_private.audit_pending o ORDER BY o.at LIMIT $1
                 FOR UPDATE SKIP LOCKED))
-            RETURNING p.at, p.event, p.protection, p.xmin::text::bigint AS transaction
+            RETURNING p.at, ", bounded!("p.event", 16384), " AS event, ", bounded!("p.protection", 36), " AS protection,
+                p.xmin::text::bigint AS transaction
         ) SELECT t.event, t.protection, t.transaction FROM taken t ORDER BY t.at";
 
     /// Reads without taking, for a verifier on a standby.
     READ_PENDING_ROWS() =
-        "SELECT p.event, p.protection, p.xmin::text::bigint FROM hftok_private.audit_pending p";
+        "SELECT ", bounded!("p.event", 16384), ", ", bounded!("p.protection", 36), ", p.xmin::text::bigint
+        FROM hftok_private.audit_pending p";
 }

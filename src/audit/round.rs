@@ -4,14 +4,13 @@ use hftok_core::audit::event::{Event, Kind, Who};
 use hftok_core::audit::lane::LogEnd;
 use hftok_core::audit::queue::LeftOut;
 use hftok_core::audit::record::{Record, Scratch};
-use pgrx::datum::TimestampWithTimeZone;
 
 use super::batch::{Batch, Effects};
 use super::log::{Keys, Log};
 use super::own_events::own_event;
 use super::pending::{self, Pending};
 use super::{tables, usage};
-use crate::error::Error;
+use crate::error::{Error, Report};
 use crate::keys::data_keys;
 use crate::pg::server::{transaction, worker_transaction};
 use crate::pg::who::roles;
@@ -38,12 +37,39 @@ pub fn keys() -> Option<Keys> {
     found.ok().flatten()
 }
 
+/// How a round looks into `audit_pending`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The most that it takes there.
+    most: i64,
+    /// Whether it gives up the one that it takes: it is written as damaged.
+    gives_up: bool,
+}
+
+impl Look {
+    /// As many as a round takes.
+    pub const USUAL: Self = Self { most: pending::PENDING, gives_up: false };
+
+    /// The next look after a round that was written.
+    pub fn after_success(self) -> Self {
+        Self { most: pending::PENDING.min(2 * self.most), gives_up: false }
+    }
+
+    /// The next look after a round that failed, if it may have been for something that lay there: first one alone, then that one is
+    /// given up.
+    pub fn after_failure(self, report: &Report) -> Option<Self> {
+        let is_of_all =
+            matches!(&report.sqlstate[..2], b"08" | b"23" | b"40" | b"53" | b"55" | b"57" | b"58");
+        (!is_of_all && !self.gives_up).then_some(Self { most: 1, gives_up: self.most == 1 })
+    }
+}
+
 /// Does a round in its transaction. The result says also whether more is pending than the round took.
 pub fn write(
     keys: Option<Keys>,
     batch: &Batch,
     left_out: &[LeftOut],
-    has_look: bool,
+    look: Option<Look>,
 ) -> Result<(Effects, bool), Error> {
     tables::hold()?;
     let mut later = Effects::default();
@@ -55,8 +81,10 @@ pub fn write(
         pending::put_pending(waiting.map(|event| (event.as_slice(), protected(event))))?;
         return Ok((later, false));
     };
-    let taken = if has_look { pending::take_pending()? } else { Vec::new() };
-    let looked_at = taken.iter().map(as_written).collect::<Result<Vec<_>, _>>()?;
+    let taken = look.map_or(Ok(Vec::new()), |look| pending::take_pending(look.most))?;
+    let gives_up = look.is_some_and(|look| look.gives_up);
+    let looked_at =
+        taken.iter().map(|pending| as_written(pending, gives_up)).collect::<Result<Vec<_>, _>>()?;
     let mut events: Vec<(Order, &[u8])> =
         waiting.chain(&looked_at).map(|bytes| (order(bytes), &bytes[..])).collect();
     if events.is_empty() {
@@ -69,7 +97,8 @@ pub fn write(
         later.note(event);
     }
     later.log_end = Some(LogEnd { generation: log.generation(), size: log.close()? });
-    Ok((later, taken.len() >= pending::PENDING))
+    let is_more = look.is_some_and(|look| i64::try_from(taken.len()).is_ok_and(|taken| taken >= look.most));
+    Ok((later, is_more))
 }
 
 /// The place of an event among those that came together: first what goes into bundles, alike beside alike, and each in the order in
@@ -87,15 +116,14 @@ fn order(bytes: &[u8]) -> Order {
     (group, record.at().unwrap_or_default())
 }
 
-/// An event that waited in the table, as it is written. It can have been damaged there: then it is written all the same, as one that
-/// cannot be read.
-fn as_written(pending: &Pending) -> Result<Vec<u8>, Error> {
+/// An event that waited in the table, as it is written. It can have been damaged there, or somebody has made up what hftok does not
+/// write: then it is written all the same, as one that cannot be read. What hftok has protected is given up by nobody.
+fn as_written(pending: &Pending, gives_up: bool) -> Result<Vec<u8>, Error> {
     let is_protected = pending.is_protected()?;
     let mut scratch = Scratch::default();
-    let event = match Event::decode(&pending.event, &mut scratch) {
-        Some(event) if TimestampWithTimeZone::try_from(event.at).is_ok() => event,
-        _ => own_event("audit_pending", "damaged", 1),
-    };
+    let readable = Event::decode(&pending.event, &mut scratch).filter(Event::is_plausible);
+    let event = readable.filter(|_| is_protected || !gives_up);
+    let event = event.unwrap_or_else(|| own_event("audit_pending", "damaged", 1));
     Ok(Event { is_protected, ..event }.encode())
 }
 

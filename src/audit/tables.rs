@@ -37,6 +37,23 @@ pub fn time(at: i64) -> Result<TimestampWithTimeZone, Error> {
     TimestampWithTimeZone::try_from(at).map_err(|_| Error::Internal("an event has no time"))
 }
 
+/// The SQL that reads a bytea of no more than so many bytes. Of a longer one, which hftok has not written, nothing is read: not even
+/// to learn its length.
+macro_rules! bounded {
+    ($column:literal, $most:expr) => {
+        concat!(
+            "CASE WHEN pg_catalog.octet_length(",
+            $column,
+            ") > ",
+            $most,
+            " THEN '' ELSE ",
+            $column,
+            " END"
+        )
+    };
+}
+pub(super) use bounded;
+
 statement! {
     /// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
     FIND_EXTENSION() = "SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";

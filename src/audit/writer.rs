@@ -19,6 +19,7 @@ use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
 use super::effects::PendingEffects;
+use super::round::Look;
 use super::standbys::Standbys;
 use super::trouble::KeptRows;
 use super::{enqueue, round, tables, trouble};
@@ -122,6 +123,7 @@ fn main(argument: u64) {
         has_left: false,
         looked: Instant::now(),
         has_passed: false,
+        look: Look::USUAL,
         blocked: None,
         kept: KeptRows::new(assignment.lane, assignment.database),
     }
@@ -206,6 +208,8 @@ struct Writer {
     looked: Instant,
     /// Whether it has done a round since then without looking.
     has_passed: bool,
+    /// How it looks there the next time.
+    look: Look,
     /// The time since which somebody holds its tables, and whether that was told.
     blocked: Option<(Instant, bool)>,
     /// Rows of `audit_pending` that somebody keeps from it.
@@ -335,8 +339,10 @@ impl Writer {
         let is_open = matches!(keys::state(), State::Open { .. });
         let keys = is_open.then(round::keys).flatten();
         self.has_left = !is_open;
-        match worker_transaction::run(|| round::write(keys, &batch, &left_out, !self.has_passed)) {
+        let look = (!self.has_passed).then_some(self.look);
+        match worker_transaction::run(|| round::write(keys, &batch, &left_out, look)) {
             Ok((mut later, is_more)) => {
+                self.look = look.map_or(self.look, Look::after_success);
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= records_max;
                 self.standbys.written(end);
                 audit_queue::with(|queue| {
@@ -367,6 +373,12 @@ impl Writer {
                         only_checks_database: false,
                     });
                     return Err(());
+                }
+                if let Some(next) =
+                    look.filter(|_| keys.is_some()).and_then(|look| look.after_failure(&report))
+                {
+                    self.look = next;
+                    return Ok(Progress::Something);
                 }
                 self.complain(&report);
                 Err(())

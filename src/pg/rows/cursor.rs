@@ -5,6 +5,7 @@ use std::thread::LocalKey;
 use pgrx::pg_sys;
 
 use super::columns::Row;
+use super::snapshot::LatestSnapshot;
 use super::sql::{Parameter, Spi, Statement};
 use crate::error::Error;
 
@@ -19,6 +20,17 @@ pub trait Walk {
         parameters: &[Parameter],
         each: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
+
+    /// The same for rows as they are now, whatever the transaction's isolation level.
+    fn walk_latest(
+        &'static self,
+        parameters: &[Parameter],
+        each: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // The portal keeps the snapshot that it is opened with.
+        let _snapshot = LatestSnapshot::push();
+        self.walk(parameters, each)
+    }
 }
 
 impl Walk for LocalKey<Statement> {

@@ -2,15 +2,21 @@
 //!
 //! Must stay true: no field holds a value of a secret, a preview, or an argument in which somebody could have put one.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
-/// The longest text that a field holds; what is longer is cut, at a letter.
-pub const MAX_TEXT: usize = 4096;
+/// The longest text that a field holds; what is longer is cut, at a letter. Identifiers have no more, and an index takes no more than
+/// twice as much.
+pub const MAX_TEXT: usize = 1024;
 /// The longest digest that a field holds.
 pub const MAX_DIGEST: usize = 64;
 
 /// The number of texts in an event.
 const TEXTS: usize = 14;
+/// The times that an event can have, in microseconds since 2000: from 1970 to 9999. Postgres has others, infinite ones among them, but
+/// no server's clock does.
+const TIMES: Range<i64> = -946_684_800_000_000..252_455_616_000_000_000;
 
 /// The thing that was done, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +151,13 @@ impl<'a> Event<'a> {
     pub fn fits(&self) -> bool {
         let are_short = self.texts().into_iter().flatten().all(|text| text.len() <= MAX_TEXT);
         are_short && self.object.digest.is_none_or(|digest| digest.len() <= MAX_DIGEST)
+    }
+
+    /// Whether hftok can have written it. Somebody who can write to a table can make up a time or a text that Postgres itself would not
+    /// take.
+    pub fn is_plausible(&self) -> bool {
+        let is_text = |text: &str| !text.contains('\0');
+        TIMES.contains(&self.at) && self.count > 0 && self.texts().into_iter().flatten().all(is_text)
     }
 
     /// Every text.

@@ -13,13 +13,19 @@
 //! ```
 //! `docs/audit-format.md` has the rest.
 
-use super::event::{Event, Kind, MAX_DIGEST, Object, Who, cut};
+use super::event::{Event, Kind, MAX_DIGEST, MAX_TEXT, Object, Who, cut};
 use super::fields::{Field, Reader, put, put_bytes, put_text, put_varint};
 
 /// The format of shapes.
 const FORMAT: u8 = 1;
 /// Texts of the shape.
 const SHAPE_TEXTS: usize = 10;
+
+/// The parts of a record at their longest: three bytes and the texts of the shape; time, flags, count, id, version and digest; and
+/// four texts of the own part.
+const LONGEST: usize =
+    2 + 3 + SHAPE_TEXTS * (2 + MAX_TEXT) + (8 + 1 + 10 + 16 + 5 + 3 + MAX_DIGEST) + 4 * (3 + MAX_TEXT);
+const _: () = assert!(LONGEST <= Event::MAX, "an event is longer than what is read of one");
 
 /// The byte after the time: which fields follow. One that is not there takes no room.
 mod has {
@@ -127,6 +133,8 @@ impl<'a> Record<'a> {
 impl<'a> Event<'a> {
     /// As many bytes as most have.
     pub const USUAL: usize = 320;
+    /// No event has more bytes.
+    pub const MAX: usize = 16 * 1024;
 
     /// The bytes of the event.
     pub fn encode(&self) -> Vec<u8> {
@@ -158,7 +166,7 @@ impl<'a> Event<'a> {
         for text in texts {
             put(bytes, text.map(|text| cut(text).as_bytes()));
         }
-        // Ten texts of at most 4 kB and three bytes.
+        // Ten texts of at most 1 kB and three bytes.
         let length = u16::try_from(bytes.len() - begin - 2).unwrap_or(u16::MAX);
         bytes[begin..begin + 2].copy_from_slice(&length.to_be_bytes());
         self.encode_own(bytes);
