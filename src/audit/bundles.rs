@@ -9,11 +9,12 @@ use hftok_core::data_key::DataKeyId;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::{BYTEAOID, INT4OID, INT8OID, Oid, TIMESTAMPTZOID};
 
-use super::tables::{table, time};
+use super::tables::{bounded, table, time};
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
+use crate::pg::rows::cursor::Walk;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 
@@ -103,7 +104,7 @@ impl Bundle {
 
 /// Shows the bundles that end between two numbers, in order.
 pub fn read(from: i64, to: i64, mut each: impl FnMut(Bundle) -> Result<(), Error>) -> Result<(), Error> {
-    READ_BUNDLES.read(&[from.into(), to.into()], |row| each(Bundle::read(row)?)).map(|_| ())
+    READ_BUNDLES.walk_latest(&[from.into(), to.into()], |row| each(Bundle::read(row)?))
 }
 
 /// The newest bundle that a condition holds for, without its events. Some are read at a time, however many somebody has forged.
@@ -162,14 +163,32 @@ impl NewBundles {
     }
 }
 
+/// A statement's beginning: the columns of a bundle, with this in the place of its body.
+macro_rules! bundle {
+    ($body:expr) => {
+        concat!(
+            "SELECT b.last_id, b.count, b.first_at, b.last_at, ",
+            bounded!("b.filter_key", 16),
+            ", ",
+            bounded!("b.filter", 8192),
+            ", ",
+            $body,
+            ", ",
+            bounded!("b.body_hash", 32),
+            ", ",
+            bounded!("b.mac", 36)
+        )
+    };
+}
+
 statement! {
     /// Reads the bundles that end between two numbers.
     READ_BUNDLES(INT8, INT8) =
-        "SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, b.body, b.body_hash, b.mac
-        FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
+        bundle!(bounded!("b.body", "16384 * greatest(least(b.count, 256), 0)")),
+        " FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
 
     /// Reads the newest bundles without their events, which no hash over a row needs.
     READ_NEWEST(INT8) =
-        "SELECT b.last_id, b.count, b.first_at, b.last_at, b.filter_key, b.filter, ''::bytea, b.body_hash, b.mac
-        FROM hftok_private.audit_bundles b WHERE b.last_id BETWEEN 1 AND $1 ORDER BY b.last_id DESC LIMIT 1000";
+        bundle!("''::bytea"),
+        " FROM hftok_private.audit_bundles b WHERE b.last_id BETWEEN 1 AND $1 ORDER BY b.last_id DESC LIMIT 1000";
 }

@@ -4,6 +4,7 @@ use hftok_core::audit::checkpoint::{Checkpoint, Signed, VerifierKey};
 use hftok_core::audit::leaf::Hash;
 use hftok_core::data_key::DataKeyId;
 
+use super::tables::bounded;
 use crate::error::Error;
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
@@ -97,20 +98,27 @@ pub fn tidy() -> Result<(), Error> {
     DELETE_OLD.execute(&[]).map(|_| ())
 }
 
+/// The columns of a checkpoint.
+macro_rules! checkpoint {
+    () => {
+        concat!("c.size, ", bounded!("c.root", 32), ", c.key_id, ", bounded!("c.signature", 64))
+    };
+}
+
 statement! {
     /// Finds the newest checkpoint.
     FIND_NEWEST() =
-        "SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+        "SELECT ", checkpoint!(), " FROM hftok_private.audit_checkpoints c
         ORDER BY c.size DESC LIMIT 1";
 
     /// Finds the newest ones.
     FIND_MANY(INT8) =
-        "SELECT c.size, c.root, c.key_id, c.signature FROM hftok_private.audit_checkpoints c
+        "SELECT ", checkpoint!(), " FROM hftok_private.audit_checkpoints c
         WHERE c.size BETWEEN 1 AND $1 ORDER BY c.size DESC LIMIT 1000";
 
     /// Finds both at one moment: a writer that commits between two statements would look like damage.
     FIND_END() =
-        "SELECT c.size, c.root, c.key_id, c.signature, l.last FROM (SELECT greatest(
+        "SELECT ", checkpoint!(), ", l.last FROM (SELECT greatest(
             (SELECT max(a.id) FROM hftok_private.audit a), (SELECT max(b.last_id) FROM hftok_private.audit_bundles b), 0) AS last) l
         LEFT JOIN hftok_private.audit_checkpoints c ON c.size = (SELECT max(n.size) FROM hftok_private.audit_checkpoints n) LIMIT 1";
 

@@ -7,7 +7,7 @@ use pgrx::pg_sys::{BYTEAOID, INT2OID, INT8OID};
 
 use super::bundles::{self, Bundle};
 use super::rows::{self, Stored};
-use super::tables::table;
+use super::tables::{bounded, table};
 use crate::error::Error;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::declared::statement;
@@ -80,7 +80,7 @@ impl Piece {
 }
 
 /// Tiles that are read at a time.
-const STEP: u8 = 32;
+const STEP: u8 = 8;
 
 /// Shows everything that is stored from the tile of one event to the end of that of another, in order.
 pub fn walk(from: i64, to: i64, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
@@ -293,6 +293,6 @@ statement! {
 
     /// Reads nodes of one height.
     READ_NODES(INT2, INT8, INT8) =
-        "SELECT n.number, n.hash FROM hftok_private.audit_nodes n
+        "SELECT n.number, ", bounded!("n.hash", 8192), " FROM hftok_private.audit_nodes n
         WHERE n.height = $1 AND n.number >= $2 AND n.number <= $3 ORDER BY n.number";
 }

@@ -1,6 +1,6 @@
 //! Events that have a row each: changes, and what is done with keys and with the audit itself.
 
-use hftok_core::audit::event::{Event, Kind, Object, Who};
+use hftok_core::audit::event::{Event, Kind, MAX_DIGEST, MAX_TEXT, Object, Who};
 use hftok_core::audit::leaf::{Hash, leaf_data, leaf_hash};
 use hftok_core::audit::record::Record;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -8,7 +8,7 @@ use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT4OID, INT8OID, Oid, TEXTOID, TIMESTAMPT
 
 use super::action::PURGE;
 use super::pending;
-use super::tables::{table, time};
+use super::tables::{bounded, table, time};
 use crate::error::Error;
 use crate::pg::rows::append::Append;
 use crate::pg::rows::columns::Row;
@@ -206,12 +206,35 @@ impl Stored {
     }
 }
 
+/// The SQL that reads a text that an event can have. In the place of a longer one it gives one that no event can have either.
+macro_rules! text {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN pg_catalog.octet_length(",
+            $column,
+            ") > 1024 THEN pg_catalog.repeat('?', 1025) ELSE ",
+            $column,
+            " END"
+        )
+    };
+}
+/// The same for the digest.
+macro_rules! digest {
+    () => {
+        "CASE WHEN pg_catalog.octet_length(a.digest) > 64 THEN pg_catalog.decode(pg_catalog.repeat('00', 65), 'hex')
+            ELSE a.digest END"
+    };
+}
+const _: () = assert!(MAX_TEXT == 1024 && MAX_DIGEST == 64, "the statement has the same numbers");
+
 statement! {
     /// Reads rows between two numbers.
     READ_ROWS(INT8, INT8) =
-        "SELECT a.id, a.at, a.kind, a.action, a.outcome, a.count, a.protected, a.object_id, a.version,
-        a.digest, a.owner_scope, a.owner_id, a.provider, a.level, a.subject, a.role_name, a.outer_role, a.login_role,
-        a.actor_user, a.client_addr, a.application_name, a.request_id, a.chain_hash
+        "SELECT a.id, a.at, ", text!("a.kind"), ", ", text!("a.action"), ", ", text!("a.outcome"), ", a.count, a.protected,
+        a.object_id, a.version, ", digest!(), ", ", text!("a.owner_scope"), ", ", text!("a.owner_id"), ", ",
+        text!("a.provider"), ", ", text!("a.level"), ", ", text!("a.subject"), ", ", text!("a.role_name"), ", ",
+        text!("a.outer_role"), ", ", text!("a.login_role"), ", ", text!("a.actor_user"), ", ", text!("a.client_addr"), ", ",
+        text!("a.application_name"), ", ", text!("a.request_id"), ", ", bounded!("a.chain_hash", 32), "
         FROM hftok_private.audit a WHERE a.id >= $1 AND a.id <= $2 ORDER BY a.id";
 
     /// Finds whether a purge was told, so that its end is believed.
