@@ -237,7 +237,8 @@ fn audit_state() -> Result<String, Error> {
         found.map(|at| {
             let lane = queue.header.lanes[at];
             let writer = match lane.writer {
-                0 if lane.failures > 1 => "failing",
+                // The launcher counts the start of a writer as one until its first round is written.
+                _ if lane.failures > 1 => "failing",
                 0 if lane.has_work() => "starting",
                 0 => "idle",
                 _ if lane.is_blocked => "blocked",
