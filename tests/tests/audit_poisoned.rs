@@ -156,6 +156,17 @@ fn one_event_that_cannot_be_stored_keeps_no_other() {
     verified(&mut client);
 }
 
+/// The most memory that a process has had, without what it shares with others, in kB; 0 when it is gone.
+fn own_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let shared = field("RssFile:").unwrap_or(0) + field("RssShmem:").unwrap_or(0);
+    field("VmHWM:").unwrap_or(0).saturating_sub(shared)
+}
+
 /// The most memory that a writer has of its own while something is done and for some time after it, in kB. Values are read meanwhile.
 fn memory_of_writers(cluster: &Cluster, client: &mut Client, deed: impl FnOnce() + Send) -> u64 {
     let is_over = AtomicBool::new(false);
@@ -163,15 +174,7 @@ fn memory_of_writers(cluster: &Cluster, client: &mut Client, deed: impl FnOnce()
         let most = scope.spawn(|| {
             let mut most = 0;
             while !is_over.load(Ordering::Relaxed) {
-                let status = writer(cluster)
-                    .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
-                let field = |name: &str| {
-                    let line = status.as_ref()?.lines().find_map(|line| line.strip_prefix(name))?;
-                    line.split_whitespace().next()?.parse::<u64>().ok()
-                };
-                // What it shares with others, at its end, is taken off.
-                let shared = field("RssFile:").unwrap_or(0) + field("RssShmem:").unwrap_or(0);
-                most = most.max(field("VmHWM:").unwrap_or(0).saturating_sub(shared));
+                most = most.max(writer(cluster).map_or(0, own_memory));
                 sleep(Duration::from_millis(5));
             }
             most
@@ -219,6 +222,19 @@ fn bytes_without_end_are_not_read() {
         }
         assert!(most < bound, "{most} kB of {bound}: {deed}");
         dba.batch_execute("DROP TABLE large").expect("DROP");
+    }
+    let mut reader = cluster.client("postgres", "bytes");
+    let process = u32::try_from(one::<i32>(&mut reader, "SELECT pg_backend_pid()", &[])).expect("a process");
+    for sql in [
+        "SELECT count(*) FROM hftok.audit_events",
+        "SELECT count(*) FROM hftok.refusals_by_role",
+        "SELECT count(*) FROM hftok.find_audit_events(p_kind => 'reveal')",
+        "SELECT checked FROM hftok.verify_audit()",
+    ] {
+        one::<i64>(&mut reader, sql, &[]);
+        let most = own_memory(process);
+        println!("{most} kB: {sql}");
+        assert!(most < bound, "{most} kB of {bound}: {sql}");
     }
     let ok = "SELECT ok FROM hftok.verify_audit()";
     assert_eq!(one::<Option<bool>>(&mut client, ok, &[]), Some(false));
