@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hftok_tests::answer::one;
 use hftok_tests::audit::{count, global_token, resolve, rows, settled, verified, without_writer, writer};
 use hftok_tests::cluster::Cluster;
+use hftok_tests::wait_until;
 use postgres::Client;
 
 /// A time in 2027, in microseconds since 2000.
@@ -137,7 +138,7 @@ fn one_event_that_cannot_be_stored_keeps_no_other() {
     settled(&mut client);
     without_writer(&cluster);
     client
-        .batch_execute("CREATE INDEX wide ON hftok_private.audit (owner_id, actor_user, subject)")
+        .batch_execute("CREATE INDEX wide ON hftok_private.audit (owner_id, actor_user, subject, owner_id)")
         .expect("CREATE INDEX");
     let mut put_all = dba.transaction().expect("BEGIN");
     let sql = "INSERT INTO hftok_private.audit_pending (event) VALUES ($1)";
@@ -150,9 +151,16 @@ fn one_event_that_cannot_be_stored_keeps_no_other() {
     goes_on(&mut client);
     assert_eq!((rows(&mut client, DAMAGED), rows(&mut client, "action = 'add_member'")), (2, 58));
     // A true one is given up by nobody.
-    let long = noise(1000);
     let add = "SELECT hftok.add_member('a' || $1, 'b' || $1, 'owner')";
-    client.execute(add, &[&long]).expect("a member");
+    client.execute(add, &[&noise(1000)]).expect("a member");
+    let failing = "SELECT audit_writer = 'failing' AND audit_trouble IS NOT NULL FROM hftok.status()";
+    wait_until("it is told", 10, || one::<bool>(&mut client, failing, &[]));
+    client.batch_execute("DROP INDEX hftok_private.wide").expect("DROP INDEX");
+    settled(&mut client);
+    assert_eq!(
+        (rows(&mut client, DAMAGED), rows(&mut client, "action = 'add_member' AND protected")),
+        (2, 1)
+    );
     verified(&mut client);
 }
 
