@@ -74,7 +74,8 @@ fn cells(reveals: &Reveals<'_>) -> [Parameter; 12] {
 }
 
 statement! {
-    /// The bundles that may have events after a time; none of those that were put aside.
+    /// The bundles that may have events after a time; none of those that were put aside, and no body longer than any of hftok's.
     planned_anew READ_BODIES(TIMESTAMPTZ)
-        = "SELECT b.body FROM hftok_private.audit_bundles b WHERE b.last_id > 0 AND ($1 IS NULL OR b.last_at > $1)";
+        = "SELECT CASE WHEN octet_length(b.body) <= 4194304 THEN b.body END
+        FROM hftok_private.audit_bundles b WHERE b.last_id > 0 AND ($1 IS NULL OR b.last_at > $1)";
 }
