@@ -113,7 +113,11 @@ export class HftokError extends Error {
     if (kind === "bad_input" && typeof answer.message === "string") {
       return new HftokError(kind, { status, code, reason: answer.message });
     }
-    const beyond = kind === "unusable" ? stop(answer.details) : kind === "too_often" ? wait(answer.details) : {};
+    const beyond = kind === "unusable"
+      ? stop(answer.details)
+      : kind === "too_often"
+      ? wait(answer.details)
+      : {};
     return new HftokError(kind, { status, code, ...beyond });
   }
 }

@@ -122,7 +122,9 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
     await until(() => guess().then(() => false, () => true));
     const often = await fails("too_often", guess());
     assert.equal(often.status, 429);
-    assert(often.retryAfter! > 0 && often.retryAfter! <= 60 && often.message.includes(`${often.retryAfter} `));
+    assert(
+      often.retryAfter! > 0 && often.retryAfter! <= 60 && often.message.includes(`${often.retryAfter} `),
+    );
   });
 
   await service.save("openai", make.openai(), { userId: alice.name, expiresAt: "2001-01-01T00:00:00Z" });
