@@ -22,9 +22,6 @@ size() { ask "SELECT coalesce(max(size), 0) FROM hftok_private.audit_checkpoints
 
 disk() { ask "SELECT sum(pg_total_relation_size(('hftok_private.' || name)::regclass)) FROM unnest(ARRAY[$tables]) AS name"; }
 
-# Processor time of processes of the server that have ended, in hundredths of a second: backends, and the audit's writer.
-used() { awk '{ print $16 + $17 }' "/proc/$(head -n 1 "$scratch/data/postmaster.pid")/stat"; }
-
 cost() { # CLIENTS: a line of what an audited reveal costs
     local events_before disk_before used_before wal_before
     calm
@@ -92,7 +89,6 @@ mkdir -p "$folder"
     reader 'refusals' "SELECT count(*) FROM hftok.find_audit_events(p_kind => 'refusal')"
     reader 'refusals_by_role' 'SELECT count(*) FROM hftok.refusals_by_role'
     reader 'recent_reveals, all of it of one day' 'SELECT count(*) FROM hftok.recent_reveals'
-    reader 'its sums over the newest thirtieth' "SELECT count(*) FROM hftok_private.reveals('$begin', true)"
     reader 'new_applications' 'SELECT count(*) FROM hftok.new_applications'
     reader 'the newest 100' 'SELECT count(*) FROM hftok.find_audit_events(p_newest => 100)'
     reader 'the newest thirtieth' "SELECT count(*) FROM hftok.find_audit_events(p_from => '$begin')"

@@ -18,9 +18,6 @@ readonly values=${BENCH_VALUES:-100000} rounds=${BENCH_ROUNDS:-9}
 
 has_libsodium() { echo '#include <sodium.h>' | cc -E - >/dev/null 2>&1; }
 
-# Processor time of processes of the server that have ended, in microseconds: backends, and the audit's writer.
-used() { awk '{ print ($16 + $17) * 10000 }' "/proc/$(head -n 1 "$scratch/data/postmaster.pid")/stat"; }
-
 # Reads a column of a view: the seconds that the statement took, those of its backend's processor, and those of all processes.
 measure() { # SCHEMA COLUMN
     local before
@@ -31,7 +28,7 @@ measure() { # SCHEMA COLUMN
         -c 'SET log_statement_stats = on' -c "SELECT count($2) FROM $1.decrypted_secrets" >"$scratch/answer" 2>&1
     calm
     [ "$(grep -cx "$values" "$scratch/answer")" = 1 ] || fail "other values than were stored: $(cat "$scratch/answer")"
-    awk -v all="$(($(used) - before))" '/ s elapsed$/ { print $8, $2 + $5, all / 1e6; exit }' "$scratch/answer"
+    awk -v all="$(($(used) - before))" '/ s elapsed$/ { print $8, $2 + $5, all / 100; exit }' "$scratch/answer"
 }
 
 tools/setup.sh

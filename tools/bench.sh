@@ -57,15 +57,6 @@ check_values() {
     psql -XqtA -c "SELECT count(*) FROM plain WHERE secret IS DISTINCT FROM hftok.resolve_hf_token(user_id)"
 }
 
-# Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
-# of the audit's writer, which ends when it has nothing to do.
-used() {
-    local pidfile
-    for pidfile in "$scratch"/data/postmaster.pid "$scratch"/pgaudit/data/postmaster.pid; do
-        if [ -e "$pidfile" ]; then cat "/proc/$(head -n 1 "$pidfile")/stat"; fi
-    done | awk '{ used += $16 + $17 } END { print used }'
-}
-
 measure() { # NAME: transactions a second
     local options='' setting socket=$PGHOST
     for setting in ${settings[$1]}; do

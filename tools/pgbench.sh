@@ -29,11 +29,22 @@ pgbench_script() { # STATEMENT USERS COUNT
     [ "$3" -eq 1 ] || printf '%s\n' '\endpipeline'
 }
 
-# Waits until the audit's writer has done the work of the measure before, so that the next one does not bear it.
+# Waits until the audit's writer has done the work of the measure before, and pgbench's sessions have ended, so that the next one
+# does not bear it.
 calm() {
-    while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer'")" != 0 ]; do
+    while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer' OR application_name = 'pgbench'")" != 0 ]; do
         sleep 0.2
     done
+}
+
+# Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
+# of the audit's writer, which ends when it has nothing to do.
+used() {
+    local pidfile
+    # shellcheck disable=SC2154 # cluster.sh makes it
+    for pidfile in "$scratch"/data/postmaster.pid "$scratch"/pgaudit/data/postmaster.pid; do
+        if [ -e "$pidfile" ]; then cat "/proc/$(head -n 1 "$pidfile")/stat"; fi
+    done | awk '{ used += $16 + $17 } END { print used }'
 }
 
 # The first line of a table.
