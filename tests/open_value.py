@@ -34,9 +34,10 @@ for row in given["generations"]:
 key, row = given["data_key"], given["row"]
 wrapped, sealed = bytes.fromhex(key["wrapped"][2:]), bytes.fromhex(row["sealed"][2:])
 ids = b"\x01" + wrapped[1:5] + number(key["id"])
-data_key = open_envelope(wrapped, roots[key["root_key_id"]], field("hftok:data-key") + ids + field(key["purpose"]) + identity)
+owned = field(key["purpose"]) + field(key["org_id"]) + identity
+data_key = open_envelope(wrapped, roots[key["root_key_id"]], field("hftok:data-key") + ids + owned)
 secret_id = bytes.fromhex((row.get("id") or row["secret_id"]).replace("-", ""))
-bound = b"".join(field(row[name]) for name in ("scope", "scope_id", "provider", "model", "name"))
+bound = b"".join(field(row[name]) for name in ("scope", "scope_id", "provider", "model", "name", "slot", "kind"))
 hosts, end = row["allowed_hosts"], row["expires_at"]
 bound += b"\xff" * 4 if hosts is None else number(len(hosts)) + b"".join(map(field, hosts))
 since = end and datetime.fromisoformat(end) - datetime(2000, 1, 1, tzinfo=timezone.utc)

@@ -159,7 +159,7 @@ CREATE OR REPLACE FUNCTION hftok_private.mask_faults() RETURNS TABLE (kind text,
             ELSE 'it stands for another key than is stored'
         END
     FROM hftok_private.user_api_keys k
-    FULL JOIN (SELECT * FROM hftok_private.secrets t WHERE t.scope = 'user' AND t.model = '') s
+    FULL JOIN (SELECT * FROM hftok_private.secrets t WHERE t.scope = 'user' AND t.model = '' AND t.slot = '') s
         ON s.scope_id = k.user_id AND s.provider = k.service
     WHERE s.id IS NULL OR k.user_id IS NULL OR (k.id, k.api_key) IS DISTINCT FROM (s.id, s.preview)
 $$;

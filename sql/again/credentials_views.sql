@@ -1,7 +1,7 @@
 -- Credentials as their owners see them: never a value.
 
 CREATE OR REPLACE VIEW hftok_private.credential_rows AS
-    SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.label, s.preview,
+    SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.slot, s.position, s.label, s.preview,
         CASE
             WHEN NOT s.enabled THEN 'disabled'
             WHEN s.expires_at <= pg_catalog.now() THEN 'expired'
@@ -18,8 +18,8 @@ COMMENT ON VIEW hftok_private.credential_rows IS 'Credentials, for who sees all 
 CREATE OR REPLACE FUNCTION hftok_private.credentials_of(p_user text) RETURNS SETOF hftok_private.credential_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
-        SELECT r.secret_id, r.provider, r.scope, r.scope_id, r.model, r.label, r.preview, r.status, r.enabled, r.warnings,
-            r.allowed_hosts, r.on_unusable, r.expires_at, r.last_verified_at, r.last_used_at, r.use_count, r.version,
+        SELECT r.secret_id, r.provider, r.scope, r.scope_id, r.model, r.slot, r.position, r.label, r.preview, r.status, r.enabled,
+            r.warnings, r.allowed_hosts, r.on_unusable, r.expires_at, r.last_verified_at, r.last_used_at, r.use_count, r.version,
             r.created_at, r.updated_at, o.writable, r.verdict_message
         FROM (
             SELECT 'user' AS scope, p_user AS scope_id, true AS writable
@@ -49,8 +49,8 @@ COMMENT ON VIEW hftok.credentials IS
 -- Hosts and expiry are authenticated with the value, so changing them seals it anew: here, and nowhere else, because a row
 -- that is edited in the table must not open.
 CREATE OR REPLACE FUNCTION hftok_private.reseal(
-    p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text, p_sealed bytea,
-    p_old_hosts text[], p_old_expiry timestamptz, p_new_hosts text[], p_new_expiry timestamptz
+    p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text,
+    p_slot text, p_kind text, p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_new_hosts text[], p_new_expiry timestamptz
 ) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_reseal';
 COMMENT ON FUNCTION hftok_private.reseal IS 'A value sealed anew, bound to other hosts and another end.';
@@ -96,7 +96,7 @@ BEGIN
     NEW.expires_at := CASE WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN NEW.expires_at ELSE stored.expires_at END;
     IF NEW.allowed_hosts IS DISTINCT FROM stored.allowed_hosts OR NEW.expires_at IS DISTINCT FROM stored.expires_at THEN
         stored.sealed := hftok_private.reseal(stored.id, stored.version, stored.scope, stored.scope_id, stored.provider,
-            stored.model, stored.name, stored.sealed, stored.allowed_hosts, stored.expires_at, NEW.allowed_hosts,
+            stored.model, stored.name, stored.slot, stored.kind, stored.allowed_hosts, stored.expires_at, stored.sealed, NEW.allowed_hosts,
             NEW.expires_at);
     END IF;
     UPDATE hftok_private.secrets s
@@ -166,7 +166,7 @@ CREATE OR REPLACE VIEW hftok.provider_secrets WITH (security_barrier) AS
         s.created_at, s.updated_at
     FROM (SELECT hftok_private.caller_id() AS id) me
     CROSS JOIN hftok.providers p
-    LEFT JOIN hftok_private.visible_credentials() s ON s.scope = 'user' AND s.provider = p.name AND s.model = '';
+    LEFT JOIN hftok_private.visible_credentials() s ON s.scope = 'user' AND s.provider = p.name AND s.model = '' AND s.slot = '';
 COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';
 
 -- Not to be written, and that is the answer: what Postgres itself says of such a view PostgREST takes for its own fault.

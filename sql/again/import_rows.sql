@@ -135,7 +135,7 @@ BEGIN
     is_same := kept.fingerprints && given;
     PERFORM hftok_private.record_comparison('import_holds', CASE WHEN is_same THEN 'found' ELSE 'not_found' END,
         held.id, kept.version, kept.scope, kept.scope_id, kept.provider, is_same);
-    RETURN is_same AND hftok_private.value_fault(held.id, held.version, held.scope, held.scope_id, held.provider, held.model, held.name,
+    RETURN is_same AND hftok_private.value_fault(held.id, held.version, held.scope, held.scope_id, held.provider, held.model, held.name, held.slot, held.kind,
         held.allowed_hosts, held.expires_at, held.sealed, held.preview, held.fingerprint, held.binding_key) IS NULL;
 END
 $$;

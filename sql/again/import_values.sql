@@ -78,7 +78,8 @@ DECLARE
 BEGIN
     SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
     SELECT s.* INTO held FROM hftok_private.secrets s
-    WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model;
+    WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model
+    AND s.slot = '';
     IF kept.fingerprints IS NOT NULL OR held.id IS NOT NULL THEN
         line.fingerprints := hftok_private.import_fingerprints(p_stored);
     END IF;

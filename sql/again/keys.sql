@@ -74,9 +74,11 @@ BEGIN
             OR i.database_oid <> (SELECT d.oid::bigint FROM pg_database d WHERE d.datname = current_database()));
     END IF;
     status.active_data_key_id := (
-        SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active'
+        SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active' AND k.org_id = ''
     );
-    SELECT count(*), count(*) FILTER (WHERE hftok_private.data_key_id(s.sealed) <> status.active_data_key_id)
+    SELECT count(*), count(*) FILTER (WHERE EXISTS (
+        SELECT FROM hftok_private.data_keys k WHERE k.id = hftok_private.data_key_id(s.sealed) AND k.state <> 'active'
+    ))
     INTO status.secrets, status.secrets_on_old_keys
     FROM hftok_private.secrets s;
     status.gateways := hftok_private.gateways();
@@ -116,14 +118,14 @@ CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
         SELECT ARRAY(SELECT k.id::bigint FROM hftok_private.data_keys k WHERE k.state <> 'destroyed') AS ids
     ), looked_at AS MATERIALIZED (
         SELECT 'data key' AS kind, k.id::text AS id, NULL::int AS version,
-            hftok_private.data_key_fault(k.id, k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped) AS reason
+            hftok_private.data_key_fault(k.id, k.purpose, k.org_id, k.root_key_id, k.root_fingerprint, k.wrapped) AS reason
         FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
         UNION ALL
         SELECT 'secret', s.id::text, s.version,
             coalesce(
                 hftok_private.missing_key(s.sealing, s.marking, (SELECT p.ids FROM present p)::bigint[]),
                 hftok_private.value_fault(s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name,
-                    s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key))
+                    s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed, s.preview, s.fingerprint, s.binding_key))
         FROM (
             SELECT c.*, hftok_private.data_key_id(c.sealed) AS sealing,
                 hftok_private.data_key_id('\x00'::bytea || c.fingerprint) AS marking
@@ -134,7 +136,7 @@ CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
             coalesce(
                 hftok_private.missing_key(v.sealing, v.marking, (SELECT p.ids FROM present p)::bigint[]),
                 hftok_private.value_fault(v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name,
-                    v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL),
+                    v.slot, v.kind, v.allowed_hosts, v.expires_at, v.sealed, v.preview, v.fingerprint, NULL),
                 hftok_private.superseded_fault(v.secret_id, v.version, v.superseded_at, v.superseded_mark))
         FROM (
             SELECT c.*, hftok_private.data_key_id(c.sealed) AS sealing,

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION hftok_private.note_kind() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_note_kind';
 COMMENT ON FUNCTION hftok_private.note_kind IS 'Notes the first secret of its kind, and has sessions told.';
-CREATE OR REPLACE TRIGGER note_kind BEFORE INSERT OR UPDATE OF scope, model ON hftok_private.secrets
+CREATE OR REPLACE TRIGGER note_kind BEFORE INSERT OR UPDATE OF scope, model, slot ON hftok_private.secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.note_kind();
 ALTER TABLE hftok_private.secrets ENABLE ALWAYS TRIGGER note_kind;
 

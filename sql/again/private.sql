@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE FUNCTION hftok_private.open_vault_row(
     p_schema text, p_id uuid, p_version int, p_scope_id text, p_provider text, p_model text, p_name text,
-    p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea
+    p_slot text, p_kind text, p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_open_vault_row';
 COMMENT ON FUNCTION hftok_private.open_vault_row IS
@@ -23,7 +23,7 @@ COMMENT ON FUNCTION hftok_private.record_comparison IS
 
 CREATE OR REPLACE FUNCTION hftok_private.value_fault(
     p_id uuid, p_version int, p_scope text, p_scope_id text, p_provider text, p_model text, p_name text,
-    p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_preview text, p_fingerprint bytea,
+    p_slot text, p_kind text, p_allowed_hosts text[], p_expires_at timestamptz, p_sealed bytea, p_preview text, p_fingerprint bytea,
     p_binding_key uuid
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_value_fault';
@@ -37,12 +37,14 @@ CREATE OR REPLACE FUNCTION hftok_private.superseded_fault(
 COMMENT ON FUNCTION hftok_private.superseded_fault IS 'What is wrong with when a version was replaced, or NULL.';
 
 -- One condition, and without lists of words in it: Postgres reads the text of each anew for every statement that writes.
-CREATE OR REPLACE FUNCTION hftok_private.is_secret(p_scope text, p_on_unusable text, p_verdict text, p_version int) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_private.is_secret(
+    p_scope text, p_slot text, p_kind text, p_on_unusable text, p_verdict text, p_version int
+) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_is_secret';
-COMMENT ON FUNCTION hftok_private.is_secret IS 'Whether a row of secrets says only what hftok writes: kinds of owners, verdicts, versions.';
+COMMENT ON FUNCTION hftok_private.is_secret IS 'Whether a row of secrets says only what hftok writes: kinds of owners and of values, verdicts, versions.';
 
 CREATE OR REPLACE FUNCTION hftok_private.data_key_fault(
-    p_id int, p_purpose text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
+    p_id int, p_purpose text, p_org_id text, p_root_key_id int, p_root_fingerprint bytea, p_wrapped bytea
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_data_key_fault';
 COMMENT ON FUNCTION hftok_private.data_key_fault IS 'What is wrong with a wrapped data key, or NULL.';
@@ -98,6 +100,7 @@ CREATE OR REPLACE FUNCTION hftok_private.state_of(p_secret hftok_private.secrets
     RETURN pg_catalog.sha256(
         pg_catalog.uuid_send(p_secret.binding_key) || pg_catalog.int4send(p_secret.version)
         || pg_catalog.int4send(p_secret.oldest_version)
+        || pg_catalog.int4send(p_secret.position)
         || pg_catalog.boolsend(p_secret.enabled)
         || coalesce(pg_catalog.timestamptz_send(p_secret.expires_at), '\x')
         || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_secret.on_unusable, p_secret.allowed_hosts,

@@ -46,7 +46,7 @@ BEGIN
     -- After the seal, which makes the first keys of a database, and before there is a row.
     PERFORM hftok_private.lock_owner('user', NEW.user_id);
     PERFORM FROM hftok_private.secrets s
-    WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' FOR UPDATE;
+    WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' AND s.slot = '' FOR UPDATE;
     NEW.created_at := now();
     NEW.updated_at := now();
     RETURN NEW;
@@ -96,7 +96,7 @@ BEGIN
         PERFORM hftok_private.save_staged(NEW.user_id, NEW.service);
     ELSIF NOT EXISTS (
         SELECT FROM hftok_private.secrets s
-        WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = ''
+        WHERE s.scope = 'user' AND s.scope_id = NEW.user_id AND s.provider = NEW.service AND s.model = '' AND s.slot = ''
         AND s.preview = NEW.api_key
     ) THEN
         -- Either a mask was inserted, or another statement on this view ran within this one.
@@ -121,7 +121,7 @@ BEGIN
     PERFORM hftok_private.lock_owner('user', OLD.user_id);
     IF TG_OP = 'DELETE' THEN
         DELETE FROM hftok_private.secrets s
-        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = ''
+        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '' AND s.slot = ''
         RETURNING s.* INTO stored;
         IF NOT FOUND THEN
             RETURN NULL;
@@ -177,14 +177,14 @@ COMMENT ON FUNCTION hftok_private.secret_written IS 'Keeps user_api_keys as the 
 -- BEFORE, because an upsert of clients has the row before there is a secret. The row that the trigger waits for is written anew, and
 -- so is a secret that turns out to be there by then.
 CREATE OR REPLACE TRIGGER inserted BEFORE INSERT ON hftok_private.secrets FOR EACH ROW
-    WHEN (NEW.scope = 'user' AND NEW.model = '') EXECUTE FUNCTION hftok_private.secret_written();
+    WHEN (NEW.scope = 'user' AND NEW.model = '' AND NEW.slot = '') EXECUTE FUNCTION hftok_private.secret_written();
 -- Only when the row would change: verdicts of the backend lock nothing else.
 CREATE OR REPLACE TRIGGER updated AFTER UPDATE ON hftok_private.secrets FOR EACH ROW
-    WHEN (NEW.scope = 'user' AND NEW.model = ''
+    WHEN (NEW.scope = 'user' AND NEW.model = '' AND NEW.slot = ''
         AND (NEW.id, NEW.preview, NEW.updated_at) IS DISTINCT FROM (OLD.id, OLD.preview, OLD.updated_at))
     EXECUTE FUNCTION hftok_private.secret_written();
 CREATE OR REPLACE TRIGGER deleted AFTER DELETE ON hftok_private.secrets FOR EACH ROW
-    WHEN (OLD.scope = 'user' AND OLD.model = '') EXECUTE FUNCTION hftok_private.secret_written();
+    WHEN (OLD.scope = 'user' AND OLD.model = '' AND OLD.slot = '') EXECUTE FUNCTION hftok_private.secret_written();
 
 CREATE OR REPLACE TRIGGER a_statement BEFORE INSERT OR UPDATE ON hftok_private.user_api_keys FOR EACH STATEMENT
     WHEN (current_user <> 'hftok_owner') EXECUTE FUNCTION hftok_private.user_api_keys_statement();

@@ -139,7 +139,7 @@ CREATE OR REPLACE FUNCTION hftok_private.delete_vault_row() RETURNS trigger
 COMMENT ON FUNCTION hftok_private.delete_vault_row IS 'Deletes a named secret through a view.';
 
 CREATE OR REPLACE VIEW hftok_private.stored_vault_rows WITH (security_barrier) AS
-    SELECT s.id, s.version, s.scope_id, s.provider, s.model, s.name, s.description, s.preview, s.allowed_hosts, s.expires_at,
+    SELECT s.id, s.version, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.description, s.preview, s.allowed_hosts, s.expires_at,
         s.sealed, s.created_at, s.updated_at
     FROM hftok_private.secrets s
     WHERE s.scope = 'vault';
@@ -169,7 +169,7 @@ CREATE OR REPLACE VIEW hftok.decrypted_secrets WITH (security_barrier) AS
         r.description,
         pg_catalog.encode(r.sealed, 'base64') AS secret,
         hftok_private.open_vault_row('hftok', r.id, r.version, r.scope_id, r.provider, r.model, r.name,
-            r.allowed_hosts, r.expires_at, r.sealed) AS decrypted_secret,
+            r.slot, r.kind, r.allowed_hosts, r.expires_at, r.sealed) AS decrypted_secret,
         NULL::uuid AS key_id,
         pg_catalog.substr(r.sealed, 6, 24) AS nonce,
         r.created_at,

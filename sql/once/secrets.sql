@@ -7,21 +7,31 @@ COMMENT ON SCHEMA hftok_private IS 'Tables and helpers of hftok. Nobody but hfto
 CREATE TABLE hftok_private.data_keys (
     id int PRIMARY KEY CHECK (id > 0),
     purpose text NOT NULL CHECK (purpose IN ('values', 'audit', 'fingerprints', 'checkpoints')),
+    org_id text NOT NULL DEFAULT '',
     state text NOT NULL CHECK (state IN ('active', 'retiring', 'destroyed')),
     root_key_id int NOT NULL CHECK (root_key_id > 0),
+    first_root_key_id int NOT NULL CHECK (first_root_key_id > 0),
     root_fingerprint bytea NOT NULL,
+    by_org boolean NOT NULL DEFAULT false,
     wrapped bytea,
+    shut_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    CHECK ((state = 'destroyed') = (wrapped IS NULL))
+    CONSTRAINT data_keys_destroyed CHECK ((state = 'destroyed') = (wrapped IS NULL)),
+    CONSTRAINT data_keys_of_orgs CHECK (purpose = 'values' OR org_id = ''),
+    CONSTRAINT data_keys_by_orgs CHECK (org_id <> '' OR (NOT by_org AND shut_at IS NULL))
 );
-CREATE UNIQUE INDEX data_keys_one_active ON hftok_private.data_keys (purpose) WHERE state = 'active';
+CREATE UNIQUE INDEX data_keys_one_active ON hftok_private.data_keys (purpose, org_id) WHERE state = 'active';
 COMMENT ON TABLE hftok_private.data_keys IS 'The keys that seal values, each wrapped by a root key that is not in the database.';
 COMMENT ON COLUMN hftok_private.data_keys.id IS 'Random, never used again; each sealed value names its key.';
 COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'The purpose of the key. A key never serves two.';
+COMMENT ON COLUMN hftok_private.data_keys.org_id IS 'The organisation whose values it seals; empty for the key of the installation.';
 COMMENT ON COLUMN hftok_private.data_keys.state IS 'active: seals and opens; retiring: only opens; destroyed: gone, the row keeps the id from being used again.';
 COMMENT ON COLUMN hftok_private.data_keys.root_key_id IS 'The root key that wraps it.';
-COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises that root key without revealing it.';
-COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id, purpose and database.';
+COMMENT ON COLUMN hftok_private.data_keys.first_root_key_id IS 'The root key that wrapped it first: an older backup may hold it so.';
+COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises the root key that wraps it without revealing it.';
+COMMENT ON COLUMN hftok_private.data_keys.by_org IS 'Whether a key that the organisation holds wraps it too, within the wrap of the root key.';
+COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id, purpose, organisation and database.';
+COMMENT ON COLUMN hftok_private.data_keys.shut_at IS 'Since when its organisation keeps it from being used.';
 COMMENT ON COLUMN hftok_private.data_keys.created_at IS 'When it was made.';
 
 -- A row more for each time that a copy was made a database of its own.
@@ -45,33 +55,38 @@ COMMENT ON COLUMN hftok_private.database_identity.continues IS 'The number of ev
 COMMENT ON COLUMN hftok_private.database_identity.root IS 'The root of their tree.';
 COMMENT ON COLUMN hftok_private.database_identity.created_at IS 'When the row was made.';
 
+-- First the columns of fixed width, then the others that the walk reads.
 CREATE TABLE hftok_private.secrets (
     id uuid PRIMARY KEY,
     binding_key uuid NOT NULL UNIQUE,
+    version int NOT NULL,
+    oldest_version int NOT NULL DEFAULT 1,
+    position int NOT NULL DEFAULT 0,
+    refusals int NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    sealed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    enabled boolean NOT NULL DEFAULT true,
     scope text NOT NULL,
     scope_id text NOT NULL DEFAULT '',
     provider text NOT NULL DEFAULT '',
     model text NOT NULL DEFAULT '',
     name text NOT NULL DEFAULT '',
-    description text NOT NULL DEFAULT '',
-    label text NOT NULL DEFAULT '',
-    enabled boolean NOT NULL DEFAULT true,
+    slot text NOT NULL DEFAULT '',
+    kind text NOT NULL DEFAULT 'static',
     on_unusable text NOT NULL DEFAULT 'stop',
+    sealed bytea NOT NULL,
+    preview text NOT NULL,
     allowed_hosts text[],
     expires_at timestamptz,
-    version int NOT NULL,
-    oldest_version int NOT NULL DEFAULT 1,
-    preview text NOT NULL,
-    warnings text[] NOT NULL DEFAULT '{}',
     verdict text,
-    verdict_message text,
-    refusals int NOT NULL DEFAULT 0,
-    last_verified_at timestamptz,
+    rested_until timestamptz,
     fingerprint bytea NOT NULL,
-    sealed bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    sealed_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    label text NOT NULL DEFAULT '',
+    description text NOT NULL DEFAULT '',
+    warnings text[] NOT NULL DEFAULT '{}',
+    verdict_message text,
+    last_verified_at timestamptz
 );
 -- Ciphertext does not compress.
 ALTER TABLE hftok_private.secrets ALTER COLUMN sealed SET STORAGE EXTERNAL;
@@ -79,6 +94,8 @@ CREATE INDEX secrets_fingerprint ON hftok_private.secrets (fingerprint);
 -- Most have no end.
 CREATE INDEX secrets_ends ON hftok_private.secrets (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX secrets_owner ON hftok_private.secrets (scope, scope_id);
+-- Most owners have one key for a use.
+CREATE INDEX secrets_slots ON hftok_private.secrets (scope, scope_id, provider, model) WHERE slot <> '';
 COMMENT ON TABLE hftok_private.secrets IS 'Every secret with its current version. The value is sealed before a row is made.';
 COMMENT ON COLUMN hftok_private.secrets.id IS 'The same for all versions; bound.';
 COMMENT ON COLUMN hftok_private.secrets.binding_key IS 'Hash of owner and use (not an identifier): one secret for each.';
@@ -87,6 +104,10 @@ COMMENT ON COLUMN hftok_private.secrets.scope_id IS 'The owner; bound. Empty whe
 COMMENT ON COLUMN hftok_private.secrets.provider IS 'The provider whose service the secret opens; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.model IS 'The model it is reserved for; bound. Empty for none.';
 COMMENT ON COLUMN hftok_private.secrets.name IS 'The name it is called by; bound. Empty for none.';
+COMMENT ON COLUMN hftok_private.secrets.slot IS 'Which of several keys of one owner for one use it is; bound. Empty for the usual one.';
+COMMENT ON COLUMN hftok_private.secrets.kind IS 'The way in which it comes to its value; bound. static: somebody stores it.';
+COMMENT ON COLUMN hftok_private.secrets.position IS 'Its place among the keys of one owner for one use: the lowest that can be used is used; not bound.';
+COMMENT ON COLUMN hftok_private.secrets.rested_until IS 'The end of the rest that a provider asked for; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.description IS 'Free text; not bound, not sealed.';
 COMMENT ON COLUMN hftok_private.secrets.label IS 'The owner''s name for it; not bound.';
 COMMENT ON COLUMN hftok_private.secrets.enabled IS 'Whether it may be used; not bound.';
@@ -115,6 +136,8 @@ CREATE TABLE hftok_private.secret_versions (
     provider text NOT NULL,
     model text NOT NULL,
     name text NOT NULL,
+    slot text NOT NULL,
+    kind text NOT NULL,
     allowed_hosts text[],
     expires_at timestamptz,
     preview text NOT NULL,
@@ -135,6 +158,8 @@ COMMENT ON COLUMN hftok_private.secret_versions.scope_id IS 'As the secret had i
 COMMENT ON COLUMN hftok_private.secret_versions.provider IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.model IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.name IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.slot IS 'As the secret had it then.';
+COMMENT ON COLUMN hftok_private.secret_versions.kind IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.allowed_hosts IS 'As the secret had them then.';
 COMMENT ON COLUMN hftok_private.secret_versions.expires_at IS 'As the secret had it then.';
 COMMENT ON COLUMN hftok_private.secret_versions.preview IS 'The mask of this version''s value.';

@@ -15,8 +15,9 @@ fn note_kind() -> Result<AsItCame, Error> {
     let trigger = Trigger::current()?;
     let scope = trigger.text(c"scope").and_then(|word| Scope::parse(&word));
     let has_model = trigger.text(c"model").is_some_and(|model| !model.is_empty());
+    let has_slot = trigger.text(c"slot").is_some_and(|slot| !slot.is_empty());
     if let Some(scope) = scope {
-        levels::note(trigger.table(), scope, has_model)?;
+        levels::note(trigger.table(), scope, has_model, has_slot)?;
     }
     Ok(trigger.as_it_came())
 }

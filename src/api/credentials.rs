@@ -7,21 +7,21 @@ use hftok_core::binding::Scope;
 use hftok_core::provider::{Checked, Provider};
 use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 
-use super::input::{admit_plaintext, binding_key, hosts, required, secret, short, texts};
+use super::input::{admit_plaintext, binding_key, hosts, required, secret, short};
 use super::owner::{Actor, Owner};
 use super::remark::said;
+use super::stored_row::StoredRow;
 use crate::audit;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::export;
 use crate::pg::call::json;
-use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::server::server_log;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::session;
 use crate::store::quotas::Counted;
-use crate::store::row::{SealedRow, microseconds};
+use crate::store::row::microseconds;
 use crate::store::secrets::{self, Secret};
 use crate::store::{integrations, owner_lock, providers};
 
@@ -221,34 +221,12 @@ fn delete_credential(
 }
 
 /// A value sealed anew, bound to other hosts and another end.
-#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
 fn reseal(
-    p_id: Option<Uuid>,
-    p_version: Option<i32>,
-    p_scope: Option<&str>,
-    p_scope_id: Option<&str>,
-    p_provider: Option<&str>,
-    p_model: Option<&str>,
-    p_name: Option<&str>,
-    p_sealed: Option<&[u8]>,
-    p_old_hosts: Option<Array<'_, &str>>,
-    p_old_expiry: Option<TimestampWithTimeZone>,
+    row: StoredRow,
     p_new_hosts: Option<Array<'_, &str>>,
     p_new_expiry: Option<TimestampWithTimeZone>,
 ) -> Result<Vec<u8>, Error> {
-    const INCOMPLETE: &str = "a row is incomplete";
-    let mut row = SealedRow {
-        id: required(p_id, INCOMPLETE)?,
-        version: required(p_version, INCOMPLETE)?,
-        scope: copy_of_text(required(p_scope, INCOMPLETE)?)?,
-        scope_id: copy_of_text(required(p_scope_id, INCOMPLETE)?)?,
-        provider: copy_of_text(required(p_provider, INCOMPLETE)?)?,
-        model: copy_of_text(required(p_model, INCOMPLETE)?)?,
-        name: copy_of_text(required(p_name, INCOMPLETE)?)?,
-        allowed_hosts: texts(p_old_hosts)?,
-        expires_at: p_old_expiry,
-        sealed: copy_of_bytes(required(p_sealed, INCOMPLETE)?)?,
-    };
+    let StoredRow(Some(mut row)) = row else { return Err(Error::BadInput("a row is incomplete")) };
     let value = row.open()?;
     let former = row.size();
     row.allowed_hosts = hosts(p_new_hosts)?;

@@ -62,7 +62,8 @@ fn create_integration(
     let _owner = AsOwner::switch(&caller)?;
     let provider = providers::find(kind)?;
     let checked = checked(&provider, given)?;
-    let binding = Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "" };
+    let binding =
+        Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "", slot: "" };
     let mut new = Secret::new(&binding)?;
     new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     let counted = Counted::to_save(Scope::Integration, &user)?;

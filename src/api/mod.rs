@@ -21,6 +21,7 @@ mod resolve;
 mod reveal;
 mod runner;
 mod status;
+mod stored_row;
 mod tallies;
 mod user_api_keys;
 mod vault;

@@ -83,7 +83,7 @@ impl Owner {
 
     /// The binding of this owner's credential for a provider, and for a model if one is named.
     pub fn binding<'a>(&'a self, provider: &'a str, model: &'a str) -> Binding<'a> {
-        Binding { scope: self.scope, scope_id: &self.id, provider, model, name: "" }
+        Binding { scope: self.scope, scope_id: &self.id, provider, model, name: "", slot: "" }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one way out for plaintext, and the function that the views call.
 
 use hftok_core::audit::event::Object;
-use hftok_core::binding::{Binding, Context, Scope};
+use hftok_core::binding::{Binding, Context, Kind, Scope};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::{IntoDatum, pg_sys};
@@ -44,6 +44,8 @@ fn open_vault_row(
     p_provider: Option<StoredText<'_>>,
     p_model: Option<StoredText<'_>>,
     p_name: Option<StoredText<'_>>,
+    p_slot: Option<StoredText<'_>>,
+    p_kind: Option<StoredText<'_>>,
     p_allowed_hosts: Option<Texts>,
     p_expires_at: Option<TimestampWithTimeZone>,
     p_sealed: Option<&[u8]>,
@@ -61,13 +63,15 @@ fn open_vault_row(
     };
     // The row's own scope does not count: only secrets of the operator open through this view.
     let scope = Scope::Vault;
-    let [owner, provider, model, name] =
-        [p_scope_id, p_provider, p_model, p_name].map(|text| text.map_or("", |StoredText(text)| text));
-    let Ok(of_value) = u32::try_from(version) else { return Ok(None) };
+    let [owner, provider, model, name, slot, kind] =
+        [p_scope_id, p_provider, p_model, p_name, p_slot, p_kind]
+            .map(|text| text.map_or("", |StoredText(text)| text));
+    let (Ok(of_value), Some(kind)) = (u32::try_from(version), Kind::parse(kind)) else { return Ok(None) };
     let context = Context {
         secret_id: *id.as_bytes(),
         version: of_value,
-        binding: Binding { scope, scope_id: owner, provider, model, name },
+        binding: Binding { scope, scope_id: owner, provider, model, name, slot },
+        kind,
         allowed_hosts: p_allowed_hosts.as_ref().map(|hosts| hosts.0.as_slice()),
         expires_at: p_expires_at.map(row::microseconds),
     };

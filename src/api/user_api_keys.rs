@@ -42,6 +42,7 @@ fn stage_api_key(
         provider: service,
         model: "",
         name: "",
+        slot: "",
     })?;
     staged.set_value(&secret(checked.value)?)?;
     let mask = staged.preview().to_owned();

@@ -8,7 +8,7 @@ COMMENT ON VIEW vault.secrets IS 'Named secrets of hftok, sealed. Change them by
 
 CREATE VIEW vault.decrypted_secrets WITH (security_barrier) AS
     SELECT r.id, nullif(r.name, '') AS name, r.description, pg_catalog.encode(r.sealed, 'base64') AS secret,
-        hftok_private.open_vault_row('vault', r.id, r.version, r.scope_id, r.provider, r.model, r.name,
+        hftok_private.open_vault_row('vault', r.id, r.version, r.scope_id, r.provider, r.model, r.name, r.slot, r.kind,
             r.allowed_hosts, r.expires_at, r.sealed) AS decrypted_secret,
         NULL::uuid AS key_id, pg_catalog.substr(r.sealed, 6, 24) AS nonce, r.created_at, r.updated_at
     FROM hftok_private.vault_rows r;

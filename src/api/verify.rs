@@ -1,56 +1,30 @@
 //! Whether what is stored is what hftok stored: each function looks at one row and says what is wrong with it, or NULL.
 //! `verify()` in SQL walks the tables with them.
 
-use hftok_core::binding::Scope;
+use hftok_core::binding::{Kind, Scope};
 use hftok_core::data_key::{DataKeyId, Purpose};
 use hftok_core::preview;
 use hftok_core::root_key::RootKeyId;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
+use super::stored_row::StoredRow;
 use crate::error::Error;
 use crate::keys::wrapped_keys::WrappedKey;
 use crate::keys::{data_keys, identity};
 use crate::pg::call::entry::{StoredText, export};
-use crate::pg::rows::texts::Texts;
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
-use crate::store::row::SealedRow;
 use crate::store::versions;
 
 export!(value_fault, superseded_fault, is_secret, data_key_fault);
 
 /// The fault of a sealed value. Without a binding key, the one of the row is not looked at: previous versions have none.
-#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
 fn value_fault(
-    p_id: Option<Uuid>,
-    p_version: Option<i32>,
-    p_scope: Option<StoredText<'_>>,
-    p_scope_id: Option<StoredText<'_>>,
-    p_provider: Option<StoredText<'_>>,
-    p_model: Option<StoredText<'_>>,
-    p_name: Option<StoredText<'_>>,
-    p_allowed_hosts: Option<Texts>,
-    p_expires_at: Option<TimestampWithTimeZone>,
-    p_sealed: Option<&[u8]>,
+    row: StoredRow,
     p_preview: Option<StoredText<'_>>,
     p_fingerprint: Option<&[u8]>,
     p_binding_key: Option<Uuid>,
 ) -> Result<Option<String>, Error> {
-    let (Some(id), Some(version), Some(sealed)) = (p_id, p_version, p_sealed) else {
-        return Ok(Some("incomplete row".into()));
-    };
-    let text = |stored: Option<StoredText<'_>>| copy_of_text(stored.map_or("", |StoredText(text)| text));
-    let row = SealedRow {
-        id,
-        version,
-        scope: text(p_scope)?,
-        scope_id: text(p_scope_id)?,
-        provider: text(p_provider)?,
-        model: text(p_model)?,
-        name: text(p_name)?,
-        allowed_hosts: p_allowed_hosts.map(|hosts| hosts.0),
-        expires_at: p_expires_at,
-        sealed: copy_of_bytes(sealed)?,
-    };
+    let StoredRow(Some(row)) = row else { return Ok(Some("incomplete row".into())) };
     let value = match row.open() {
         Ok(value) => value,
         Err(error) => return fault(error),
@@ -98,11 +72,17 @@ fn superseded_fault(
 /// Whether a row of secrets says only what hftok writes.
 fn is_secret(
     p_scope: Option<&str>,
+    p_slot: Option<&str>,
+    p_kind: Option<&str>,
     p_on_unusable: Option<&str>,
     p_verdict: Option<&str>,
     p_version: Option<i32>,
 ) -> Result<bool, Error> {
-    Ok(p_scope.and_then(Scope::parse).is_some()
+    let scope = p_scope.and_then(Scope::parse);
+    let is_credential = scope.is_some_and(|scope| !matches!(scope, Scope::Vault | Scope::Integration));
+    Ok(scope.is_some()
+        && p_slot.is_some_and(|slot| is_credential || slot.is_empty())
+        && p_kind.and_then(Kind::parse).is_some()
         && matches!(p_on_unusable, Some("stop" | "continue"))
         && matches!(p_verdict, None | Some("verified" | "invalid"))
         && p_version.is_some_and(|version| version > 0))
@@ -112,6 +92,7 @@ fn is_secret(
 fn data_key_fault(
     p_id: Option<i32>,
     p_purpose: Option<&str>,
+    p_org_id: Option<&str>,
     p_root_key_id: Option<i32>,
     p_root_fingerprint: Option<&[u8]>,
     p_wrapped: Option<&[u8]>,
@@ -127,6 +108,7 @@ fn data_key_fault(
     let key = WrappedKey {
         id,
         purpose,
+        org: copy_of_text(p_org_id.unwrap_or_default())?,
         root,
         root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
         wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,

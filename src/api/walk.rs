@@ -282,7 +282,7 @@ impl Request {
     fn binding(&self, level: Level) -> Option<Binding<'_>> {
         let (scope, scope_id) = self.owner(level)?;
         let model = if level.is_for_model() { self.model.as_deref()? } else { "" };
-        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "" })
+        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "", slot: "" })
     }
 
     /// The owner of a level's credential; none when the request does not name one.

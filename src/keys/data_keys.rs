@@ -229,7 +229,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
         wrapped_keys::stored(id)?.unwrap(&home)?;
     }
     home.refuse_copy()?;
-    let id = wrapped_keys::draw(purpose, &home.identity())?;
+    let id = wrapped_keys::draw(purpose, "", &home.identity())?;
     MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)?;
     // Whoever makes one of the audit's keys makes the other: the writer, which needs both, then never makes one on its own.
     if purpose == Purpose::Audit {
@@ -246,14 +246,15 @@ pub fn lock() -> Result<(), Error> {
 statement! {
     /// The key that new values are sealed with.
     FIND_ACTIVE(TEXT) =
-        "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state = 'active'";
+        "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.org_id = '' AND k.state = 'active'";
 
     /// Every key that values may still be sealed with.
     FIND_ALL_OF(TEXT) =
         "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
 
-    /// The active key of each purpose.
-    FIND_ALL_ACTIVE() = "SELECT k.purpose, k.id FROM hftok_private.data_keys k WHERE k.state = 'active'";
+    /// The active key of the installation for each purpose.
+    FIND_ALL_ACTIVE() =
+        "SELECT k.purpose, k.id FROM hftok_private.data_keys k WHERE k.org_id = '' AND k.state = 'active'";
 
     /// One maker at a time; readers are not kept out.
     LOCK_TABLE() = "LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";

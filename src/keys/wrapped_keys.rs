@@ -20,6 +20,8 @@ pub struct WrappedKey {
     pub id: DataKeyId,
     /// Its purpose.
     pub purpose: Purpose,
+    /// The organisation whose key it is, or empty.
+    pub org: String,
     /// The root key that wrapped it.
     pub root: RootKeyId,
     /// The fingerprint of that root key.
@@ -65,7 +67,7 @@ impl WrappedKey {
 
     /// Into a place of the pages, never through a copy.
     fn unwrap_by(&self, root: &RootKey, database: &Identity, place: &mut DataKey) -> Result<(), Error> {
-        root.unwrap(&self.wrapped, self.id, self.purpose, database, place)
+        root.unwrap(&self.wrapped, self.id, self.purpose, &self.org, database, place)
             .map_err(|_| Error::DataKeyDamaged { id: self.id.get() })
     }
 }
@@ -77,6 +79,7 @@ pub fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
         Ok(WrappedKey {
             id,
             purpose: Purpose::parse(&row.next::<String>()?).ok_or_else(damaged)?,
+            org: row.next()?,
             root: RootKeyId::new(row.next()?).ok_or_else(damaged)?,
             root_fingerprint: row.next()?,
             wrapped: row.next()?,
@@ -90,14 +93,15 @@ pub fn ids() -> Result<Vec<DataKeyId>, Error> {
     FIND_KEPT.with_ids(&[])
 }
 
-/// Draws a key, and stores it as the active one.
-pub fn draw(purpose: Purpose, database: &Identity) -> Result<DataKeyId, Error> {
+/// Draws a key of the installation or of an organisation, and stores it as the active one.
+pub fn draw(purpose: Purpose, org: &str, database: &Identity) -> Result<DataKeyId, Error> {
     let id = free_id()?;
     let key = DataKey::random(id, purpose)?;
-    let (root, fingerprint, wrapped) = wrap(&key, database)?;
+    let (root, fingerprint, wrapped) = wrap(&key, org, database)?;
     let new = NewKey {
         id: id.get().into(),
         purpose: purpose.as_str().into(),
+        org: org.into(),
         root: root.get().into(),
         fingerprint: fingerprint.as_bytes().as_slice().into(),
         wrapped: wrapped.as_slice().into(),
@@ -107,10 +111,14 @@ pub fn draw(purpose: Purpose, database: &Identity) -> Result<DataKeyId, Error> {
 }
 
 /// With the primary root key.
-fn wrap(key: &DataKey, database: &Identity) -> Result<(RootKeyId, RootFingerprint, Vec<u8>), Error> {
+fn wrap(
+    key: &DataKey,
+    org: &str,
+    database: &Identity,
+) -> Result<(RootKeyId, RootFingerprint, Vec<u8>), Error> {
     keys::with(|pages| {
         let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;
-        Ok((root.id(), root.fingerprint(), root.wrap(key, database)?))
+        Ok((root.id(), root.fingerprint(), root.wrap(key, org, database)?))
     })
 }
 
@@ -142,7 +150,7 @@ pub fn unwrap_all(identities: &[Identity]) -> Result<Vec<DataKey>, Error> {
 /// those of the original, where what they seal and sign here would be taken for its own.
 pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
     for key in all {
-        let (root, fingerprint, wrapped) = wrap(key, database)?;
+        let (root, fingerprint, wrapped) = wrap(key, &stored(key.id())?.org, database)?;
         let rewrapped = RewrappedKey {
             id: key.id().get().into(),
             root: root.get().into(),
@@ -152,8 +160,13 @@ pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
         REPLACE_KEY.execute(&rewrapped.in_order())?;
     }
     for purpose in [Purpose::Values, Purpose::Audit, Purpose::Checkpoints] {
-        RETIRE_KEYS.execute(&[purpose.as_str().into()])?;
-        draw(purpose, database)?;
+        let mut orgs = RETIRE_KEYS.write(&[purpose.as_str().into()], |row| row.next::<String>())?;
+        if orgs.is_empty() {
+            orgs.push(String::new());
+        }
+        for org in orgs {
+            draw(purpose, &org, database)?;
+        }
     }
     Ok(())
 }
@@ -186,7 +199,7 @@ impl Ids for std::thread::LocalKey<Statement> {
 statement! {
     /// A key, wrapped, with the root key that opens it.
     FIND_WRAPPED(INT4) =
-        "SELECT k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped
+        "SELECT k.purpose, k.org_id, k.root_key_id, k.root_fingerprint, k.wrapped
         FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
 
     /// Every key that could be wrapped anew.
@@ -196,17 +209,18 @@ statement! {
     FIND_TAKEN(INT4) = "SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";
 
     /// A new key is the active one.
-    INSERT_KEY: NewKey { id: INT4, purpose: TEXT, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
+    INSERT_KEY: NewKey { id: INT4, purpose: TEXT, org: TEXT, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
         "INSERT INTO hftok_private.data_keys
-        (id, purpose, state, root_key_id, root_fingerprint, wrapped)
-        VALUES ($id, $purpose, 'active', $root, $fingerprint, $wrapped)";
+        (id, purpose, org_id, state, root_key_id, first_root_key_id, root_fingerprint, wrapped)
+        VALUES ($id, $purpose, $org, 'active', $root, $root, $fingerprint, $wrapped)";
 
     /// Wraps anew in place: number and values stay.
     REPLACE_KEY: RewrappedKey { id: INT4, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
         "UPDATE hftok_private.data_keys k SET root_key_id = $root, root_fingerprint = $fingerprint, wrapped = $wrapped
         WHERE k.id = $id";
 
-    /// The active key steps back; it still opens.
+    /// The active keys step back; they still open.
     RETIRE_KEYS(TEXT) =
-        "UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'";
+        "UPDATE hftok_private.data_keys k SET state = 'retiring' WHERE k.purpose = $1 AND k.state = 'active'
+        RETURNING k.org_id";
 }

@@ -33,6 +33,8 @@ pub struct NewSecret<'a> {
     pub row: &'a SealedRow,
     /// The key of its binding.
     pub binding_key: Uuid,
+    /// Its place among the keys of one owner for one use.
+    pub position: i32,
     /// Free text of a named secret.
     pub description: &'a str,
     /// The name that the owner of a credential gave it.
@@ -71,6 +73,7 @@ impl NewSecret<'_> {
             binding_key: *self.binding_key.as_bytes(),
             version: row.version,
             oldest_version: OLDEST,
+            position: self.position,
             is_enabled: true,
             expires_at: row.expires_at.map(microseconds),
             on_unusable: self.on_unusable(),
@@ -84,38 +87,42 @@ impl NewSecret<'_> {
         let now = TimestampWithTimeZone::try_from(transaction::begun())
             .map_err(|_| Error::Internal("the clock is out of range"))?;
         // A trigger that has to keep the mask fires together with the one that notes the kind.
-        let has_mask = scope == Scope::User && row.model.is_empty();
+        let has_mask = scope == Scope::User && row.model.is_empty() && row.slot.is_empty();
         let fires_before = has_mask && !self.add_mask(now)?;
         if !fires_before {
-            levels::note(secrets, scope, !row.model.is_empty())?;
+            levels::note(secrets, scope, !row.model.is_empty(), !row.slot.is_empty())?;
         }
         let values = [
             row.id.into(),
             self.binding_key.into(),
+            row.version.into(),
+            OLDEST.into(),
+            self.position.into(),
+            0_i32.into(),
+            now.into(),
+            now.into(),
+            now.into(),
+            true.into(),
             row.scope.as_str().into(),
             row.scope_id.as_str().into(),
             row.provider.as_str().into(),
             row.model.as_str().into(),
             row.name.as_str().into(),
-            self.description.into(),
-            self.label.into(),
-            true.into(),
+            row.slot.as_str().into(),
+            row.kind.as_str().into(),
             self.on_unusable().into(),
+            row.sealed.as_slice().into(),
+            self.preview.into(),
             row.allowed_hosts.clone().into(),
             row.expires_at.into(),
-            row.version.into(),
-            OLDEST.into(),
-            self.preview.into(),
-            self.warnings.to_vec().into(),
             None::<&str>.into(),
-            None::<&str>.into(),
-            0_i32.into(),
             None::<TimestampWithTimeZone>.into(),
             self.fingerprint.into(),
-            row.sealed.as_slice().into(),
-            now.into(),
-            now.into(),
-            now.into(),
+            self.label.into(),
+            self.description.into(),
+            self.warnings.to_vec().into(),
+            None::<&str>.into(),
+            None::<TimestampWithTimeZone>.into(),
         ];
         let is_added = table.add(values, &[BINDING_KEY], fires_before)?;
         Ok(Some(is_added.then_some(state)))
@@ -151,6 +158,9 @@ impl NewSecret<'_> {
             provider: row.provider.as_str().into(),
             model: row.model.as_str().into(),
             name: row.name.as_str().into(),
+            slot: row.slot.as_str().into(),
+            kind: row.kind.as_str().into(),
+            position: self.position.into(),
             description: self.description.into(),
             label: self.label.into(),
             on_unusable: self.on_unusable().into(),
@@ -172,15 +182,15 @@ statement! {
     /// Gives the same hash.
     INSERT_ROW: NewRow {
         id: UUID, binding_key: UUID, scope: TEXT, scope_id: TEXT, provider: TEXT, model: TEXT, name: TEXT,
-        description: TEXT, label: TEXT, on_unusable: TEXT, allowed_hosts: TEXTARRAY, expires_at: TIMESTAMPTZ,
+        slot: TEXT, kind: TEXT, position: INT4, description: TEXT, label: TEXT, on_unusable: TEXT, allowed_hosts: TEXTARRAY, expires_at: TIMESTAMPTZ,
         version: INT4, preview: TEXT, warnings: TEXTARRAY, fingerprint: BYTEA, sealed: BYTEA,
     } =
         "INSERT INTO hftok_private.secrets
         (id, binding_key, scope, scope_id, provider, model, name,
-         description, label, on_unusable, allowed_hosts, expires_at,
+         slot, kind, position, description, label, on_unusable, allowed_hosts, expires_at,
          version, preview, warnings, fingerprint, sealed)
         VALUES ($id, $binding_key, $scope, $scope_id, $provider, $model, $name,
-         $description, $label, $on_unusable, $allowed_hosts, $expires_at,
+         $slot, $kind, $position, $description, $label, $on_unusable, $allowed_hosts, $expires_at,
          $version, $preview, $warnings, $fingerprint, $sealed)
         ON CONFLICT (binding_key) DO NOTHING RETURNING hftok_private.state_of(secrets)";
 }

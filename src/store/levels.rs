@@ -33,7 +33,7 @@ pub struct Table {
 }
 
 /// The columns that the walk reads, and the types that it reads them as.
-pub const COLUMNS: [(&CStr, Oid); 15] = [
+pub const COLUMNS: [(&CStr, Oid); 17] = [
     (c"binding_key", UUIDOID),
     (c"id", UUIDOID),
     (c"version", INT4OID),
@@ -42,6 +42,8 @@ pub const COLUMNS: [(&CStr, Oid); 15] = [
     (c"provider", TEXTOID),
     (c"model", TEXTOID),
     (c"name", TEXTOID),
+    (c"slot", TEXTOID),
+    (c"kind", TEXTOID),
     (c"allowed_hosts", TEXTARRAYOID),
     (c"expires_at", TIMESTAMPTZOID),
     (c"sealed", BYTEAOID),
@@ -58,17 +60,34 @@ const OWNERS: [Scope; 3] = [Scope::User, Scope::Org, Scope::Global];
 pub struct Levels {
     /// The table, if it can be read without SQL.
     pub table: Option<Table>,
-    /// Whether there is any credential of each kind, in the order of `FIND_KINDS`.
-    kinds: [bool; 2 * OWNERS.len()],
+    /// The kinds of credentials, in the order of `FIND_KINDS`.
+    kinds: [Known; 2 * OWNERS.len()],
+}
+
+/// A kind of credentials: of a kind of owner, for a model or not.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Whether there is any.
+    is_there: bool,
+    /// Whether any has a slot of its own: only then is an owner's further key looked for.
+    has_slots: bool,
 }
 
 impl Levels {
     /// Whether there may be a secret of this kind of owner, for a model or not.
     pub fn may_have(&self, scope: Scope, has_model: bool) -> bool {
-        let Some(at) = OWNERS.iter().position(|one| *one == scope) else {
-            return true;
-        };
-        self.kinds[if has_model { at } else { at + OWNERS.len() }]
+        self.kind(scope, has_model).is_none_or(|kind| kind.is_there)
+    }
+
+    /// Whether one of them may have a slot of its own.
+    pub fn may_have_slots(&self, scope: Scope, has_model: bool) -> bool {
+        self.kind(scope, has_model).is_some_and(|kind| kind.has_slots)
+    }
+
+    /// The kind, if the owner's scope is one of a level.
+    fn kind(&self, scope: Scope, has_model: bool) -> Option<&Known> {
+        let at = OWNERS.iter().position(|one| *one == scope)?;
+        self.kinds.get(if has_model { at } else { at + OWNERS.len() })
     }
 }
 
@@ -95,14 +114,17 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
         let address = Address { table, index, key: columns[0], last, leaves: LeafFile::of(index) };
         Table { address, columns }
     };
-    let kinds = FIND_KINDS.read(&[], |row| row.next())?;
-    Ok(Levels { table: columns.map(place), kinds: kinds.try_into().unwrap_or([true; 2 * OWNERS.len()]) })
+    let kinds = FIND_KINDS.read(&[], |row| Ok(Known { is_there: row.next()?, has_slots: row.next()? }))?;
+    let all = [Known { is_there: true, has_slots: true }; 2 * OWNERS.len()];
+    Ok(Levels { table: columns.map(place), kinds: kinds.try_into().unwrap_or(all) })
 }
 
 /// Notes that there is a secret of this kind, if it may be the first, and has sessions told.
-pub fn note(table: Relation, scope: Scope, has_model: bool) -> Result<(), Error> {
-    if !known()?.may_have(scope, has_model) {
-        NOTE_KIND.execute(&[scope.as_str().into(), has_model.into()])?;
+pub fn note(table: Relation, scope: Scope, has_model: bool, has_slot: bool) -> Result<(), Error> {
+    let known = known()?;
+    let is_first_slot = has_slot && !known.may_have_slots(scope, has_model);
+    if !known.may_have(scope, has_model) || is_first_slot {
+        NOTE_KIND.execute(&[scope.as_str().into(), has_model.into(), has_slot.into()])?;
         relations::touch(table);
     }
     Ok(())
@@ -117,12 +139,19 @@ statement! {
         ) OR CASE WHEN w.has_model
             THEN EXISTS (SELECT FROM hftok_private.secrets s WHERE s.scope = w.scope AND s.model <> '')
             ELSE (SELECT min(s.scope_id) FROM hftok_private.secrets s WHERE s.scope = w.scope) IS NOT NULL
-        END
+        END,
+        EXISTS (
+            SELECT FROM hftok_private.kinds k
+            WHERE k.scope = w.scope AND k.has_model = w.has_model AND k.has_slot
+        ) OR EXISTS (
+            SELECT FROM hftok_private.secrets s
+            WHERE s.scope = w.scope AND s.slot <> '' AND (s.model <> '') = w.has_model
+        )
         FROM (VALUES (1, 'user', true), (2, 'org', true), (3, 'global', true),
             (4, 'user', false), (5, 'org', false), (6, 'global', false)) AS w (n, scope, has_model) ORDER BY w.n";
 
     /// Notes that a kind exists. Never taken back: a look too many costs little.
-    NOTE_KIND(TEXT, BOOL) = "INSERT INTO hftok_private.kinds (scope, has_model) VALUES ($1, $2)";
+    NOTE_KIND(TEXT, BOOL, BOOL) = "INSERT INTO hftok_private.kinds (scope, has_model, has_slot) VALUES ($1, $2, $3)";
 
     /// A scan without SQL asks no policy. As long as that of hftok_owner lets everything through and no other takes anything away,
     /// it need not.

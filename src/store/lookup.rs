@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use hftok_core::binding::{Binding, Context};
+use hftok_core::binding::{Binding, Context, Kind};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -141,6 +141,8 @@ impl<'a> Candidate<'a> {
             provider,
             model,
             name,
+            slot,
+            kind,
             hosts,
             end,
             sealed,
@@ -156,6 +158,8 @@ impl<'a> Candidate<'a> {
             (provider, binding.provider),
             (model, binding.model),
             (name, binding.name),
+            (slot, binding.slot),
+            (kind, Kind::Static.as_str()),
         ] {
             let stored = row.bytes(column)?;
             // An empty text of ours has no memory, and a comparison of no bytes there costs a processor with masked loads 0.1 us.
@@ -217,6 +221,7 @@ impl<'a> Candidate<'a> {
             secret_id: *self.id.as_bytes(),
             version: u32::try_from(self.version).map_err(|_| row::damaged(self.id, self.version, scope))?,
             binding: self.binding,
+            kind: Kind::Static,
             allowed_hosts: self.allowed_hosts.as_deref(),
             expires_at: self.expires_at.map(row::microseconds),
         };
@@ -227,7 +232,7 @@ impl<'a> Candidate<'a> {
 statement! {
     /// By the unique key of a binding.
     FIND_ROW(UUID) =
-        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
+        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at,
         s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
         FROM hftok_private.secrets s WHERE s.binding_key = $1";
 }

@@ -2,7 +2,7 @@
 //! arguments of a function that a view calls.
 
 use hftok_core::audit::event::Object;
-use hftok_core::binding::{Binding, Context, Scope};
+use hftok_core::binding::{Binding, Context, Kind, Scope};
 use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -28,6 +28,10 @@ pub struct SealedRow {
     pub model: String,
     /// The name.
     pub name: String,
+    /// Which of several keys of one owner for one use it is.
+    pub slot: String,
+    /// The way in which it comes to its value, as stored.
+    pub kind: String,
     /// The hosts it may be sent to.
     pub allowed_hosts: Option<Vec<String>>,
     /// When it ends.
@@ -47,6 +51,8 @@ impl SealedRow {
             provider: row.next()?,
             model: row.next()?,
             name: row.next()?,
+            slot: row.next()?,
+            kind: row.next()?,
             allowed_hosts: row.next::<Option<Texts>>()?.map(|hosts| hosts.0),
             expires_at: row.next()?,
             sealed: row.next()?,
@@ -55,8 +61,10 @@ impl SealedRow {
 
     /// The context that the value is bound to, if the row says something that can be one.
     pub fn context(&self) -> Option<Context<'_>> {
-        // No owner, provider, model or name is nearly as long.
-        if [&self.scope_id, &self.provider, &self.model, &self.name].iter().any(|text| text.len() > 16 * 1024)
+        // No owner, provider, model, name or slot is nearly as long.
+        if [&self.scope_id, &self.provider, &self.model, &self.name, &self.slot]
+            .iter()
+            .any(|text| text.len() > 16 * 1024)
         {
             return None;
         }
@@ -69,7 +77,9 @@ impl SealedRow {
                 provider: &self.provider,
                 model: &self.model,
                 name: &self.name,
+                slot: &self.slot,
             },
+            kind: Kind::parse(&self.kind)?,
             allowed_hosts: self.allowed_hosts.as_deref(),
             expires_at: self.expires_at.map(microseconds),
         })

@@ -1,7 +1,7 @@
 //! The table of all secrets.
 
 use hftok_core::audit::event::Object;
-use hftok_core::binding::{Binding, Scope};
+use hftok_core::binding::{Binding, Kind, Scope};
 use hftok_core::plaintext::{Plaintext, PlaintextRef};
 use hftok_core::preview::preview;
 use pgrx::datum::Uuid;
@@ -24,6 +24,8 @@ use crate::settings;
 pub struct Secret {
     /// The sealed value and what it is bound to.
     pub row: SealedRow,
+    /// Its place among the keys of one owner for one use.
+    pub position: i32,
     /// Free text of a named secret.
     pub description: String,
     /// The name that the owner of a credential gave it.
@@ -51,12 +53,15 @@ impl Secret {
             provider: binding.provider.into(),
             model: binding.model.into(),
             name: binding.name.into(),
+            slot: binding.slot.into(),
+            kind: Kind::Static.as_str().into(),
             allowed_hosts: None,
             expires_at: None,
             sealed: Vec::new(),
         };
         Ok(Self {
             row,
+            position: 0,
             description: String::new(),
             label: String::new(),
             is_enabled: true,
@@ -123,6 +128,7 @@ impl Secret {
         let new = NewSecret {
             row: &self.row,
             binding_key: self.binding_key()?,
+            position: self.position,
             description: &self.description,
             label: &self.label,
             may_continue: self.may_continue,
@@ -155,6 +161,7 @@ impl Secret {
             id: row.id.into(),
             binding_key: self.binding_key()?.into(),
             name: row.name.as_str().into(),
+            position: self.position.into(),
             description: self.description.as_str().into(),
             preview: self.preview.as_str().into(),
             fingerprint: self.fingerprint.as_slice().into(),
@@ -190,6 +197,7 @@ impl Secret {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         Ok(Self {
             row: SealedRow::read(row)?,
+            position: row.next()?,
             description: row.next()?,
             preview: row.next()?,
             fingerprint: row.next()?,
@@ -283,8 +291,8 @@ fn random_id() -> Result<Uuid, Error> {
 /// A statement's beginning: the columns that [`Secret::read`] takes, in its order.
 macro_rules! select {
     () => {
-        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, s.sealed,
-        s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', s.warnings
+        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed,
+        s.position, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', s.warnings
         FROM hftok_private.secrets s WHERE "
     };
 }
@@ -298,12 +306,12 @@ statement! {
 
     /// Another version is another value: what was said of the former one is no longer true.
     UPDATE_ROW: ChangedRow {
-        id: UUID, binding_key: UUID, name: TEXT, description: TEXT, preview: TEXT, fingerprint: BYTEA,
+        id: UUID, binding_key: UUID, name: TEXT, position: INT4, description: TEXT, preview: TEXT, fingerprint: BYTEA,
         sealed: BYTEA, version: INT4, label: TEXT, may_continue: BOOL, allowed_hosts: TEXTARRAY,
         expires_at: TIMESTAMPTZ, warnings: TEXTARRAY, history: INT4,
     } =
         "UPDATE hftok_private.secrets SET
-        binding_key = $binding_key, name = $name, description = $description, preview = $preview,
+        binding_key = $binding_key, name = $name, position = $position, description = $description, preview = $preview,
         fingerprint = $fingerprint, sealed = $sealed,
         sealed_at = CASE WHEN version = $version THEN sealed_at ELSE pg_catalog.now() END,
         verdict = CASE WHEN version = $version THEN verdict END,

@@ -81,9 +81,9 @@ statement! {
     /// The version that is about to be replaced, as it stands.
     KEEP_ROW(UUID, TIMESTAMPTZ, BYTEA) =
         "INSERT INTO hftok_private.secret_versions
-        (secret_id, version, scope, scope_id, provider, model, name, allowed_hosts, expires_at,
+        (secret_id, version, scope, scope_id, provider, model, name, slot, kind, allowed_hosts, expires_at,
          preview, fingerprint, sealed, sealed_at, superseded_at, superseded_mark)
-        SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.allowed_hosts, s.expires_at,
+        SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at,
          s.preview, s.fingerprint, s.sealed, s.sealed_at, $2, $3
         FROM hftok_private.secrets s WHERE s.id = $1";
 
@@ -94,6 +94,6 @@ statement! {
 
     /// A former version, by its number.
     FIND_ROW(UUID, INT4) =
-        "SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.sealed
+        "SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.slot, v.kind, v.allowed_hosts, v.expires_at, v.sealed
         FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 }

@@ -51,7 +51,7 @@ const TRAP: &str = "
         PERFORM mallory.note('get_secret', 'SELECT hftok.get_secret(''target'')');
         PERFORM mallory.note('view', 'SELECT decrypted_secret FROM hftok.decrypted_secrets');
         PERFORM mallory.note('opener', $q$SELECT hftok_private.open_vault_row('hftok', s.id, s.version, s.scope_id,
-            s.provider, s.model, s.name, s.allowed_hosts, s.expires_at, s.sealed) FROM hftok_private.secrets s$q$);
+            s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed) FROM hftok_private.secrets s$q$);
         PERFORM mallory.note('table', 'SELECT encode(sealed, ''hex'') FROM hftok_private.secrets');
         PERFORM mallory.note('owner', 'SELECT set_config(''role'', ''hftok_owner'', false)');
         PERFORM mallory.note('superuser', 'SELECT set_config(''role'', ''postgres'', false)');
@@ -310,7 +310,7 @@ fn a_role_without_privileges_gets_nothing_even_where_it_can_name_it() {
     for schema in ["hftok", "stranger", "pg_temp", "nowhere"] {
         helpers.push(format!(
             "SELECT hftok_private.open_vault_row('{schema}', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
-                s.allowed_hosts, s.expires_at, s.sealed) FROM public.known s"
+                s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed) FROM public.known s"
         ));
     }
     let relations: Vec<String> = column(

@@ -41,6 +41,27 @@ impl Scope {
     }
 }
 
+/// The way in which a credential comes to its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Somebody stored the value, and it stays until somebody stores another.
+    Static,
+}
+
+impl Kind {
+    /// The word that is stored. `renewable` and `minted` are reserved for values that are fetched.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        (word == Self::Static.as_str()).then_some(Self::Static)
+    }
+}
+
 /// Owner and use of a secret. Empty text means "none" in every field but `scope`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding<'a> {
@@ -54,6 +75,8 @@ pub struct Binding<'a> {
     pub model: &'a str,
     /// The name it is called by.
     pub name: &'a str,
+    /// Which of several keys of one owner for one use it is; empty for the usual one.
+    pub slot: &'a str,
 }
 
 /// The hash by which a secret is found, and of which there is only one of each in a database.
@@ -62,7 +85,7 @@ pub type BindingKey = [u8; 16];
 impl<'a> Binding<'a> {
     /// A named secret of the operator; without a name it is reached by its id.
     pub fn vault(name: &'a str) -> Self {
-        Self { scope: Scope::Vault, scope_id: "", provider: "", model: "", name }
+        Self { scope: Scope::Vault, scope_id: "", provider: "", model: "", name, slot: "" }
     }
 
     /// Whether the fields alone say which secret is meant.
@@ -96,6 +119,7 @@ impl<'a> Binding<'a> {
             .field(self.provider)
             .field(self.model)
             .field(self.name)
+            .field(self.slot)
     }
 }
 
@@ -108,6 +132,8 @@ pub struct Context<'a> {
     pub version: u32,
     /// Owner and use.
     pub binding: Binding<'a>,
+    /// The way in which it comes to its value.
+    pub kind: Kind,
     /// The hosts the value may be sent to, when they are restricted.
     pub allowed_hosts: Option<&'a [String]>,
     /// When the value ends, in microseconds since 2000-01-01 UTC (as Postgres counts).
@@ -119,6 +145,11 @@ impl Context<'_> {
     pub(crate) fn associated_data(&self, format: u8, key_id: u32) -> Vec<u8> {
         let bytes =
             Canonical::new("hftok:value").byte(format).u32(key_id).fixed(&self.secret_id).u32(self.version);
-        self.binding.encode(bytes).list(self.allowed_hosts).optional_i64(self.expires_at).finish()
+        self.binding
+            .encode(bytes)
+            .field(self.kind.as_str())
+            .list(self.allowed_hosts)
+            .optional_i64(self.expires_at)
+            .finish()
     }
 }

@@ -82,19 +82,20 @@ impl RootKey {
         RootFingerprint(fingerprint)
     }
 
-    /// Wraps a data key, bound to its id, its purpose and a database.
-    pub fn wrap(&self, key: &DataKey, database: &Identity) -> Result<Vec<u8>, SealError> {
-        let associated = self.associated_data(key.id, key.purpose, database);
+    /// Wraps a data key, bound to its id, its purpose, its owner and a database.
+    pub fn wrap(&self, key: &DataKey, org: &str, database: &Identity) -> Result<Vec<u8>, SealError> {
+        let associated = self.associated_data(key.id, key.purpose, org, database);
         let bytes = PlaintextRef::from_bytes(&key.bytes);
         without_trace(|| envelope::seal(&self.cipher(), self.id.to_u32(), &bytes, &associated))
     }
 
-    /// Unwraps a data key that was wrapped by this key, for this id, purpose and database, into the place where it is to lie.
+    /// Unwraps a data key that was wrapped by this key, for this id, purpose, owner and database, into the place where it is to lie.
     pub fn unwrap(
         &self,
         wrapped: &[u8],
         id: DataKeyId,
         purpose: Purpose,
+        org: &str,
         database: &Identity,
         place: &mut DataKey,
     ) -> Result<(), OpenError> {
@@ -102,7 +103,7 @@ impl RootKey {
         if envelope.key_id() != self.id.to_u32() {
             return Err(OpenError::Refused);
         }
-        let associated = self.associated_data(id, purpose, database);
+        let associated = self.associated_data(id, purpose, org, database);
         let opened = without_trace(|| envelope.open(&self.cipher(), &associated))?;
         if opened.expose().len() != place.bytes.len() {
             return Err(OpenError::Malformed);
@@ -119,13 +120,15 @@ impl RootKey {
         Xaes256Gcm::new((&self.bytes).into())
     }
 
-    /// A wrapped key opens only under its own number, purpose and database: rows cannot be exchanged.
-    fn associated_data(&self, id: DataKeyId, purpose: Purpose, database: &Identity) -> Vec<u8> {
+    /// A wrapped key opens only under its own number, purpose, owner and database: rows cannot be exchanged. The owner is an
+    /// organisation, or empty for the installation.
+    fn associated_data(&self, id: DataKeyId, purpose: Purpose, org: &str, database: &Identity) -> Vec<u8> {
         Canonical::new("hftok:data-key")
             .byte(FORMAT)
             .u32(self.id.to_u32())
             .u32(id.to_u32())
             .field(purpose.as_str())
+            .field(org)
             .fixed(database)
             .finish()
     }

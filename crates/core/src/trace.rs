@@ -53,7 +53,7 @@ mod tests {
     use xaes_256_gcm::aead::KeyInit;
 
     use super::{DEPTH, without_trace};
-    use crate::binding::{Binding, Context, Scope};
+    use crate::binding::{Binding, Context, Kind, Scope};
     use crate::data_key::{DataKey, DataKeyId, Purpose};
     use crate::envelope::{self, Envelope};
     use crate::plaintext::PlaintextRef;
@@ -155,10 +155,22 @@ mod tests {
         let empty = left_by(|| without_trace(|| ()));
         assert!(empty.depth >= DEPTH && !empty.has_schedule, "{empty:?}");
 
-        let binding =
-            Binding { scope: Scope::User, scope_id: "alice", provider: "huggingface", model: "", name: "" };
-        let context =
-            Context { secret_id: [7; 16], version: 1, binding, allowed_hosts: None, expires_at: None };
+        let binding = Binding {
+            scope: Scope::User,
+            scope_id: "alice",
+            provider: "huggingface",
+            model: "",
+            name: "",
+            slot: "",
+        };
+        let context = Context {
+            secret_id: [7; 16],
+            version: 1,
+            binding,
+            kind: Kind::Static,
+            allowed_hosts: None,
+            expires_at: None,
+        };
         let values = key.for_values().expect("a key for values");
         for length in [0, 37, 5000] {
             let value = vec![b'v'; length];

@@ -24,6 +24,7 @@ fn key(id: i32, bytes: [u8; 32], purpose: Purpose) -> Box<DataKey> {
         .u32(1)
         .u32(id.unsigned_abs())
         .field(purpose.as_str())
+        .field("")
         .fixed(&DATABASE)
         .finish();
     let nonce = (*b"ABCDEFGHIJKLMNOPQRSTUVWX").into();
@@ -32,7 +33,7 @@ fn key(id: i32, bytes: [u8; 32], purpose: Purpose) -> Box<DataKey> {
     let wrapped = [&[1, 0, 0, 0, 1][..], &nonce, &sealed].concat();
     let mut place = Box::new(DataKey::EMPTY);
     let id = DataKeyId::new(id).unwrap();
-    ring.primary().unwrap().unwrap(&wrapped, id, purpose, &DATABASE, &mut place).unwrap();
+    ring.primary().unwrap().unwrap(&wrapped, id, purpose, "", &DATABASE, &mut place).unwrap();
     place
 }
 

@@ -7,6 +7,7 @@ const PLAIN: SecretState<'_> = SecretState {
     binding_key: [7; 16],
     version: 1,
     oldest_version: 1,
+    position: 0,
     is_enabled: true,
     expires_at: None,
     on_unusable: "stop",
@@ -23,11 +24,12 @@ fn hex(state: &SecretState<'_>) -> String {
 
 #[test]
 fn the_hash_is_that_of_sql() {
-    assert_eq!(hex(&PLAIN), "72f6c494391a32f8256ad1f8ed19b0c232a4b7c5f94292b6ca8139528b690a42");
+    assert_eq!(hex(&PLAIN), "383300fe451828c0949ee9ec08f8d72f628d4ac5a4368e24a1dfe7e88c40643c");
     let hosts = ["api.openai.com".to_owned(), "a\"b".to_owned()];
     let full = SecretState {
         version: 258,
         oldest_version: 3,
+        position: -2,
         is_enabled: false,
         expires_at: Some(-1),
         on_unusable: "continue",
@@ -37,7 +39,7 @@ fn the_hash_is_that_of_sql() {
         description: "quote\" back\\ line\n return\r </b>",
         ..PLAIN
     };
-    assert_eq!(hex(&full), "164bf74cbc0a4230127ceeffb530c5bf8de59cf12ff8a7af23d636bf97eeb50e");
+    assert_eq!(hex(&full), "3587cb4d35d20b91c231e84892310651b6e3ca39222ec520ccac09473d96fa48");
     let empty = SecretState { allowed_hosts: Some(&[]), ..PLAIN };
-    assert_eq!(hex(&empty), "96d3d441b6292c08affd33d8686ff26694fcfbfe904223fc3fdd0da1f844c9c8");
+    assert_eq!(hex(&empty), "07e057182f5a2932c008083295220d75e8f263acbd9bac497b578853a390c99b");
 }

@@ -2,7 +2,7 @@
 //! what it is bound to makes opening fail, and no byte string makes parsing panic.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use hftok_core::binding::{Binding, Context, Scope};
+use hftok_core::binding::{Binding, Context, Kind, Scope};
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::envelope::{Envelope, OpenError};
 use hftok_core::identity::{Identity, NOBODY};
@@ -19,18 +19,19 @@ const HERE: Identity = [3; 32];
 struct Fields {
     secret_id: [u8; 16],
     version: u32,
-    texts: [String; 4],
+    texts: [String; 5],
     hosts: Option<Vec<String>>,
     expires_at: Option<i64>,
 }
 
 impl Fields {
     fn context(&self) -> Context<'_> {
-        let [scope_id, provider, model, name] = &self.texts;
+        let [scope_id, provider, model, name, slot] = &self.texts;
         Context {
             secret_id: self.secret_id,
             version: self.version,
-            binding: Binding { scope: Scope::Vault, scope_id, provider, model, name },
+            binding: Binding { scope: Scope::Vault, scope_id, provider, model, name, slot },
+            kind: Kind::Static,
             allowed_hosts: self.hosts.as_deref(),
             expires_at: self.expires_at,
         }
@@ -41,7 +42,7 @@ prop_compose! {
     fn fields()(
         secret_id in any::<[u8; 16]>(),
         version in 1..u32::MAX,
-        texts in any::<[String; 4]>(),
+        texts in any::<[String; 5]>(),
         hosts in proptest::option::of(proptest::collection::vec("[a-z.]{0,12}", 0..4)),
         expires_at in any::<Option<i64>>(),
     ) -> Fields {
@@ -95,7 +96,7 @@ proptest! {
     fn any_changed_field_shuts_it(value: String, fields in fields(), other in fields(), bit in 0..128usize) {
         let key = value_key(9);
         let sealed = seal(&key, &value, &fields);
-        let mut changed = vec![fields.clone(); 11];
+        let mut changed = vec![fields.clone(); 12];
         changed[0].secret_id[bit / 8] ^= 1 << (bit % 8);
         changed[1].version = changed[1].version.wrapping_add(1);
         changed[2].texts[0].push('x');
@@ -107,6 +108,7 @@ proptest! {
         changed[8].expires_at = fields.expires_at.map_or(Some(0), |_| None);
         changed[9].expires_at = Some(fields.expires_at.unwrap_or(0) ^ 1);
         changed[10] = other;
+        changed[11].texts[4].push('x');
         for (which, changed) in changed.iter().enumerate() {
             if *changed != fields {
                 prop_assert!(open(&key, &sealed, changed).is_err(), "field {}", which);
@@ -142,21 +144,22 @@ proptest! {
 }
 
 #[test]
-fn a_wrapped_key_opens_only_for_its_id_purpose_root_and_database() {
+fn a_wrapped_key_opens_only_for_its_id_purpose_owner_root_and_database() {
     let ring = |digits: &str| Keyring::parse(format!("1:{}", digits.repeat(32)).as_bytes()).unwrap();
     let (ours, theirs) = (ring("a1"), ring("b2"));
     let (ours, theirs) = (ours.primary().unwrap(), theirs.primary().unwrap());
     let id = |id| DataKeyId::new(id).unwrap();
-    let wrapped = ours.wrap(&value_key(5), &HERE).unwrap();
+    let wrapped = ours.wrap(&value_key(5), "", &HERE).unwrap();
     let mut place = DataKey::EMPTY;
-    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values, &HERE, &mut place).is_err());
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints, &HERE, &mut place).is_err());
-    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values, &HERE, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(6), Purpose::Values, "", &HERE, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Fingerprints, "", &HERE, &mut place).is_err());
+    assert!(theirs.unwrap(&wrapped, id(5), Purpose::Values, "", &HERE, &mut place).is_err());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, "acme", &HERE, &mut place).is_err());
     for other in [NOBODY, [7; 32]] {
-        assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &other, &mut place).is_err());
+        assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, "", &other, &mut place).is_err());
     }
     assert!(!theirs.fingerprint().fits(ours.fingerprint().as_bytes()));
-    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, &HERE, &mut place).is_ok());
+    assert!(ours.unwrap(&wrapped, id(5), Purpose::Values, "", &HERE, &mut place).is_ok());
     assert_eq!(place.id(), id(5));
     assert_eq!(place.identity(), &HERE);
 }
@@ -169,7 +172,8 @@ fn a_key_comes_out_as_it_went_in() {
     let sealed = seal(&key, "hf_value", &fields);
     let mut place = DataKey::EMPTY;
     let root = ring.primary().unwrap();
-    root.unwrap(&root.wrap(&key, &HERE).unwrap(), key.id(), Purpose::Values, &HERE, &mut place).unwrap();
+    root.unwrap(&root.wrap(&key, "", &HERE).unwrap(), key.id(), Purpose::Values, "", &HERE, &mut place)
+        .unwrap();
     assert_eq!(open(&place, &sealed, &fields).unwrap(), b"hf_value");
 }
 

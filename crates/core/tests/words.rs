@@ -29,7 +29,8 @@ fn scopes_and_purposes_are_known_by_their_words() {
 /// A vault row with a name and a credential are found by what they are for; a nameless one and an integration's by their id.
 #[test]
 fn a_binding_that_is_no_address_is_told_apart_by_the_id() {
-    let of = |scope, name| Binding { scope, scope_id: "alice", provider: "openai", model: "", name };
+    let of =
+        |scope, name| Binding { scope, scope_id: "alice", provider: "openai", model: "", name, slot: "" };
     let bindings =
         [of(Scope::Vault, "stripe"), of(Scope::User, ""), of(Scope::Org, ""), of(Scope::Global, "")];
     for binding in bindings {
@@ -38,6 +39,9 @@ fn a_binding_that_is_no_address_is_told_apart_by_the_id() {
     for binding in [of(Scope::Vault, ""), of(Scope::Integration, ""), Binding::vault("")] {
         assert_ne!(binding.key(&[1; 16]), binding.key(&[2; 16]), "{binding:?}");
     }
+    let spare = Binding { slot: "spare", ..of(Scope::User, "") };
+    assert_eq!(spare.key(&[1; 16]), spare.key(&[2; 16]));
+    assert_ne!(spare.key(&[1; 16]), of(Scope::User, "").key(&[1; 16]));
     let keys: BTreeSet<_> = bindings.iter().map(|binding| binding.key(&[1; 16])).collect();
     assert_eq!(keys.len(), bindings.len());
 }

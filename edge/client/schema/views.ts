@@ -50,6 +50,8 @@ export type Views = {
       scope: string | null;
       scope_id: string | null;
       model: string | null;
+      slot: string | null;
+      position: number | null;
       label: string | null;
       preview: string | null;
       status: string | null;
@@ -94,6 +96,8 @@ export type Views = {
       scope: string | null;
       scope_id: string | null;
       model: string | null;
+      slot: string | null;
+      position: number | null;
       label: string | null;
       preview: string | null;
       status: string | null;

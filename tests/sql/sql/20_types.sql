@@ -20,9 +20,9 @@ INSERT INTO calls (call) VALUES
     ('hftok.delete_secret(p_secret_id => :id)'),
     ('hftok.unseal(p_replace => false::boolean)'),
     ('hftok_private.open_vault_row(p_schema => ''hftok''::text, p_id => :id, p_version => 1::int, p_scope_id => ''''::text,
-        p_provider => ''''::text, p_model => ''''::text, p_name => ''types''::text, p_allowed_hosts => NULL::text[],
+        p_provider => ''''::text, p_model => ''''::text, p_name => ''types''::text, p_slot => ''''::text, p_kind => ''static''::text, p_allowed_hosts => NULL::text[],
         p_expires_at => NULL::timestamptz, p_sealed => :sealed)'),
-    ('hftok_private.data_key_fault(p_id => 1::int, p_purpose => ''values''::text, p_root_key_id => 1::int,
+    ('hftok_private.data_key_fault(p_id => 1::int, p_purpose => ''values''::text, p_org_id => ''''::text, p_root_key_id => 1::int,
         p_root_fingerprint => ''''::bytea, p_wrapped => ''''::bytea)'),
     ('hftok_private.missing_key(p_sealing => 7::bigint, p_marking => 2::bigint, p_present => ''{1,2}''::bigint[])'),
     ('hftok.save_credential(p_provider => ''openai''::text, p_secret => :key, p_model => ''gpt''::text, p_user_id => ''alice''::text,
@@ -62,8 +62,8 @@ INSERT INTO calls (call) VALUES
     ('hftok_private.identifier(p_id => ''6F9619FF-8B86-D011-B42D-00C04FC964FF''::text)'),
     ('hftok_private.lock_owner(p_scope => ''user''::text, p_id => ''bob''::text)'),
     ('hftok_private.reseal(p_id => :credential, p_version => 2::int, p_scope => ''user''::text, p_scope_id => ''alice''::text,
-        p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_sealed => :stored, p_old_hosts => NULL::text[],
-        p_old_expiry => NULL::timestamptz, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
+        p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_slot => ''''::text, p_kind => ''static''::text, p_allowed_hosts => NULL::text[],
+        p_expires_at => NULL::timestamptz, p_sealed => :stored, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
     ('hftok.audit_tiles(p_from => 1::bigint)'),
     ('hftok.verify_audit(p_from => 1::bigint, p_to => 1::bigint, p_head => NULL::text)'),
     ('hftok_private.mask_faults()'),
@@ -188,20 +188,20 @@ SELECT secret_id = :'id' AS same, version, is_current FROM hftok.find_secret(p_v
 -- The helpers: everything bound counts, arrays and times too.
 CREATE TEMP TABLE sample AS SELECT * FROM hftok_private.secrets WHERE id = :'id';
 SELECT hosts, expires AT TIME ZONE 'UTC' AS expires,
-    hftok_private.open_vault_row('hftok', id, version, scope_id, provider, model, r.name, hosts, expires, sealed) AS opens,
-    hftok_private.value_fault(id, version, scope, scope_id, provider, model, r.name, hosts, expires, sealed,
+    hftok_private.open_vault_row('hftok', id, version, scope_id, provider, model, r.name, slot, kind, hosts, expires, sealed) AS opens,
+    hftok_private.value_fault(id, version, scope, scope_id, provider, model, r.name, slot, kind, hosts, expires, sealed,
         preview, fingerprint, binding_key) AS fault
 FROM sample r, (VALUES (NULL::text[], NULL::timestamptz), ('{}', NULL), ('{api.example}', NULL), (NULL, '2030-01-01 UTC'),
     (NULL, 'infinity')) v (hosts, expires)
 ORDER BY hosts NULLS FIRST, expires NULLS FIRST;
-SELECT what, hftok_private.value_fault(id, version, scope, scope_id, provider, model, name, NULL, NULL, sealed, p, f, b) AS fault
+SELECT what, hftok_private.value_fault(id, version, scope, scope_id, provider, model, name, slot, kind, NULL, NULL, sealed, p, f, b) AS fault
 FROM sample r, LATERAL (VALUES
     ('nothing', r.preview, r.fingerprint, r.binding_key), ('no binding', r.preview, r.fingerprint, NULL),
     ('preview', '', r.fingerprint, r.binding_key), ('preview', NULL, r.fingerprint, r.binding_key),
     ('fingerprint', r.preview, '\x00', r.binding_key), ('fingerprint', r.preview, NULL, r.binding_key),
     ('fingerprint', r.preview, set_byte(r.fingerprint, 10, (get_byte(r.fingerprint, 10) + 1) % 256), r.binding_key),
     ('binding', r.preview, r.fingerprint, r.id)) v (what, p, f, b);
-SELECT k.purpose, changed, hftok_private.data_key_fault(id, p, root, f, w) IS NULL AS sound
+SELECT k.purpose, changed, hftok_private.data_key_fault(id, p, org, root, f, w) IS NULL AS sound
 FROM hftok_private.data_keys k, LATERAL (VALUES
     ('nothing', k.purpose, k.root_key_id, k.root_fingerprint, k.wrapped),
     ('purpose', CASE k.purpose WHEN 'values' THEN 'fingerprints' ELSE 'values' END, k.root_key_id, k.root_fingerprint, k.wrapped),
@@ -210,7 +210,8 @@ FROM hftok_private.data_keys k, LATERAL (VALUES
     ('root fingerprint', k.purpose, k.root_key_id, '\x00', k.wrapped),
     ('root fingerprint', k.purpose, k.root_key_id, NULL, k.wrapped),
     ('wrapped', k.purpose, k.root_key_id, k.root_fingerprint, '\x00'),
-    ('wrapped', k.purpose, k.root_key_id, k.root_fingerprint, NULL)) v (changed, p, root, f, w)
+    ('wrapped', k.purpose, k.root_key_id, k.root_fingerprint, NULL)) v (changed, p, root, f, w),
+    LATERAL (VALUES (k.org_id)) o (org)
 ORDER BY k.purpose, changed, sound;
 SELECT hftok_private.data_key_id(sealed) = (hftok.status()).active_data_key_id AS active_key FROM sample;
 SELECT r.fingerprint = ANY (hftok_private.fingerprints('value')) AS fits, r.fingerprint = ANY (hftok_private.fingerprints('x')) AS unfit

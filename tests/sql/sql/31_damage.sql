@@ -151,7 +151,8 @@ ROLLBACK;
 \set VERBOSITY terse
 -- An id that was used stays taken, and one key of a purpose is active.
 INSERT INTO hftok_private.data_keys SELECT * FROM hftok_private.data_keys WHERE purpose = 'values';
-INSERT INTO hftok_private.data_keys SELECT id % 2147483647 + 1, purpose, state, root_key_id, root_fingerprint, wrapped
+INSERT INTO hftok_private.data_keys (id, purpose, state, root_key_id, first_root_key_id, root_fingerprint, wrapped)
+SELECT id % 2147483647 + 1, purpose, state, root_key_id, first_root_key_id, root_fingerprint, wrapped
 FROM hftok_private.data_keys WHERE purpose = 'values';
 UPDATE hftok_private.data_keys SET state = 'destroyed';
 -- A row of secrets says only what hftok writes.

@@ -16,7 +16,7 @@ CREATE ROLE regress_reader;
 GRANT USAGE ON SCHEMA hftok TO regress_reader;
 GRANT SELECT ON hftok.decrypted_secrets TO regress_reader;
 CREATE VIEW stolen AS SELECT hftok_private.open_vault_row('hftok', s.id, s.version, s.scope_id, s.provider, s.model, s.name,
-    s.allowed_hosts, s.expires_at, s.sealed) FROM hftok_private.secrets s;
+    s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed) FROM hftok_private.secrets s;
 GRANT SELECT ON stolen TO regress_nobody, regress_reader;
 SELECT role, pg_temp.attempt(role, 'SELECT * FROM stolen') FROM unnest('{regress_nobody,regress_reader}'::name[]) role;
 DROP VIEW stolen;
@@ -136,9 +136,9 @@ UPDATE hftok_private.secrets SET version = 7;
 DELETE FROM hftok_private.secrets;
 -- A view of their own under the name of ours opens nothing, whatever it hands over.
 CREATE VIEW regress_own.decrypted_secrets AS SELECT ''::text AS decrypted_secret;
-SELECT hftok_private.open_vault_row('regress_own', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
+SELECT hftok_private.open_vault_row('regress_own', s.id, s.version, '', '', '', s.name, '', 'static', NULL, NULL, decode(d.secret, 'base64'))
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
-SELECT hftok_private.open_vault_row('hftok', s.id, s.version, '', '', '', s.name, NULL, NULL, decode(d.secret, 'base64'))
+SELECT hftok_private.open_vault_row('hftok', s.id, s.version, '', '', '', s.name, '', 'static', NULL, NULL, decode(d.secret, 'base64'))
 FROM hftok.secrets s JOIN hftok.decrypted_secrets d USING (id) WHERE s.name = 'kept';
 -- Roles that read and write all see and write of credentials, organisations and the rest as anybody does who is nobody:
 -- nothing.

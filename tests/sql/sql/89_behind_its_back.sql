@@ -69,7 +69,7 @@ INSERT INTO acts (what, act) VALUES
         UPDATE hftok_private.secrets SET oldest_version = 2 WHERE id = $S$$),
     ('a version in the place of another', $$UPDATE hftok_private.secret_versions SET version = 3 WHERE secret_id = $S AND version = 1$$),
     ('all history deleted', $$DELETE FROM hftok_private.secret_versions$$),
-    ('a version twice', $$INSERT INTO hftok_private.secret_versions SELECT v.secret_id, 7, v.scope, v.scope_id, v.provider, v.model, v.name, v.allowed_hosts, v.expires_at, v.preview,
+    ('a version twice', $$INSERT INTO hftok_private.secret_versions SELECT v.secret_id, 7, v.scope, v.scope_id, v.provider, v.model, v.name, v.slot, v.kind, v.allowed_hosts, v.expires_at, v.preview,
         v.fingerprint, v.sealed, v.sealed_at, v.superseded_at, v.superseded_mark FROM hftok_private.secret_versions v WHERE v.secret_id = $S AND v.version = 1$$),
     ('an integration switched on, with an address', $$UPDATE hftok_private.integrations SET enabled = true, config = '{"base_url": "https://evil.example"}' WHERE id = $I$$),
     ('its address alone', $$UPDATE hftok_private.integrations SET config = '{"base_url": "https://evil.example"}' WHERE id = $I$$),

@@ -17,6 +17,8 @@ pub struct SecretState<'a> {
     pub version: i32,
     /// The first version that is kept.
     pub oldest_version: i32,
+    /// Its place among the keys of one owner for one use.
+    pub position: i32,
     /// Whether it may be used.
     pub is_enabled: bool,
     /// When it ends, in microseconds since 2000-01-01 UTC.
@@ -57,6 +59,7 @@ impl SecretState<'_> {
             .chain_update(self.binding_key)
             .chain_update(self.version.to_be_bytes())
             .chain_update(self.oldest_version.to_be_bytes())
+            .chain_update(self.position.to_be_bytes())
             .chain_update([u8::from(self.is_enabled)])
             .chain_update(end.as_ref().map_or(&[][..], |end| &end[..]))
             .chain_update(b"[")
