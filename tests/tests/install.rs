@@ -176,7 +176,7 @@ fn loading_the_library_without_preload_defines_nothing_and_harms_nobody() {
 #[test]
 fn it_is_installed_under_a_prefix() {
     const CONTROL: &str =
-        "comment = 'under a prefix'\ndefault_version = '0.1.0'\nschema = 'hftok'\nrelocatable = false\n";
+        "comment = 'under a prefix'\ndefault_version = '0.2.0'\nschema = 'hftok'\nrelocatable = false\n";
     let cluster = Setup::default().without_preload().make();
     let prefix = cluster.folder().join("prefix");
     let extension = prefix.join("extension");
@@ -187,7 +187,7 @@ fn it_is_installed_under_a_prefix() {
     let control = std::fs::read_to_string(shipped.join("hftok.control")).expect("a control file");
     let module = control.lines().find(|line| line.starts_with("module_pathname")).expect("a library");
     std::fs::write(extension.join("hftok.control"), format!("{CONTROL}{module}\n")).expect("a control file");
-    std::fs::copy(shipped.join("hftok--0.1.0.sql"), extension.join("hftok--0.1.0.sql")).expect("a script");
+    std::fs::copy(shipped.join("hftok--0.2.0.sql"), extension.join("hftok--0.2.0.sql")).expect("a script");
     cluster.configure(&format!("dynamic_library_path = '{}'", prefix.display()));
     cluster.configure("shared_preload_libraries = 'hftok'");
     cluster.start();

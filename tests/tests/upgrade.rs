@@ -71,7 +71,7 @@ const STEPS: [(&str, &str); 2] = [
          COMMENT ON COLUMN hftok_private.import_sources.at IS 'Since when.';",
     ),
     (
-        "hftok--0.0.9--0.1.0.sql",
+        "hftok--0.0.9--0.2.0.sql",
         "DROP FUNCTION hftok.gone(); REVOKE EXECUTE ON FUNCTION hftok.verify FROM hftok_user;",
     ),
 ];
@@ -89,7 +89,7 @@ fn compose(cluster: &Cluster) {
     // A make that runs the tests would hand its own variables on.
     run(make.env_remove("MAKEFLAGS").env_remove("MAKEOVERRIDES"));
     let scripts = built.join("extension");
-    let install = std::fs::read_to_string(scripts.join("hftok--0.1.0.sql")).expect("the install script");
+    let install = std::fs::read_to_string(scripts.join("hftok--0.2.0.sql")).expect("the install script");
     std::fs::write(scripts.join("hftok--0.0.8.sql"), install + OLDER).expect("an older version");
     for script in std::fs::read_dir(scripts).expect("a folder").flatten() {
         let path = cluster.extensions().join(script.file_name());
@@ -142,7 +142,7 @@ fn an_upgrade_makes_of_a_database_in_use_what_an_install_makes() {
     for granted in ["reporter", "authenticator", "authenticated"] {
         assert!(wanted.iter().any(|line| line.contains(granted)), "{granted}");
     }
-    client.batch_execute("ALTER EXTENSION hftok UPDATE TO '0.1.0'").expect("an upgrade");
+    client.batch_execute("ALTER EXTENSION hftok UPDATE TO '0.2.0'").expect("an upgrade");
     let mut client = cluster.client("postgres", "app");
     // On 15 the roles of PostgREST have each object by itself: docs/how-to.md.
     client.batch_execute("SELECT hftok.disable_rpc(), hftok.enable_rpc()").expect("once more");

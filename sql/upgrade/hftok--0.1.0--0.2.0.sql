@@ -1,0 +1,1 @@
+-- What 0.2.0 has in sql/once that 0.1.0 had not. The Makefile puts all of sql/again behind it.
