@@ -118,8 +118,9 @@ mod tests {
             // Parts overlap by a schedule.
             for at in (start..end).step_by(part.len() - 256).filter(|_| rights.starts_with("rw")) {
                 let length = part.len().min(end - at);
+                // The guard of a stack may lie in the stack's own range (glibc 2.42), and cannot be read.
                 if memory.read_exact_at(&mut part[..length], at as u64).is_err() {
-                    break;
+                    continue;
                 }
                 if part == zeroes {
                     continue;
