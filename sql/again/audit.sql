@@ -25,7 +25,7 @@ CREATE OR REPLACE VIEW hftok_private.audit_rows WITH (security_barrier) AS
     SELECT a.* FROM hftok_private.audit_of_rows a
     WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true)
     UNION ALL
-    SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END) e
+    SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body) e
     WHERE hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok_private.audit_rows IS 'The audit, for who sees all of it.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.audit_rows
@@ -45,12 +45,12 @@ CREATE OR REPLACE FUNCTION hftok_private.events_found(
         AND (p_role IS NULL OR p_role IN (a.role_name, a.outer_role, a.login_role))
         UNION ALL
         SELECT e.* FROM hftok_private.audit_bundles b,
-            LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END, p_kind, p_who, p_object_id, p_role) e
+            LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, p_kind, p_who, p_object_id, p_role) e
         WHERE (p_from IS NULL OR b.last_at >= p_from) AND (p_to IS NULL OR b.first_at < p_to)
-        AND (p_kind IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'kind', p_kind))
-        AND (p_who IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'who', p_who))
-        AND (p_object_id IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'object', p_object_id::text))
-        AND (p_role IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'role', p_role))
+        AND (p_kind IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'kind', p_kind))
+        AND (p_who IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'who', p_who))
+        AND (p_object_id IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'object', p_object_id::text))
+        AND (p_role IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'role', p_role))
         AND (p_from IS NULL OR e.at >= p_from) AND (p_to IS NULL OR e.at < p_to);
     END;
 COMMENT ON FUNCTION hftok_private.events_found IS 'The events between two times, of somebody, about an object, by a role, of a kind.';
@@ -73,12 +73,12 @@ CREATE OR REPLACE FUNCTION hftok_private.newest_events_found(
             ORDER BY a.id DESC LIMIT p_newest)
             UNION ALL
             (SELECT e.* FROM hftok_private.audit_bundles b,
-                LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END, p_kind, p_who, p_object_id, p_role) e
+                LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, p_kind, p_who, p_object_id, p_role) e
             WHERE (p_from IS NULL OR b.last_at >= p_from) AND (p_to IS NULL OR b.first_at < p_to)
-            AND (p_kind IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'kind', p_kind))
-            AND (p_who IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'who', p_who))
-            AND (p_object_id IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'object', p_object_id::text))
-            AND (p_role IS NULL OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'role', p_role))
+            AND (p_kind IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'kind', p_kind))
+            AND (p_who IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'who', p_who))
+            AND (p_object_id IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'object', p_object_id::text))
+            AND (p_role IS NULL OR hftok_private.may_hold(b.filter_key, b.filter, 'role', p_role))
             AND (p_from IS NULL OR e.at >= p_from) AND (p_to IS NULL OR e.at < p_to)
             ORDER BY b.last_id DESC, e.id DESC LIMIT p_newest)
         ) f ORDER BY f.id DESC LIMIT p_newest;
@@ -101,8 +101,8 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SE
                 SELECT r.* FROM hftok_private.audit_of_rows r
                 WHERE r.actor_user = p_user OR r.subject = p_user OR r.owner_id = p_user
                 UNION ALL
-                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END, NULL, p_user) e
-                WHERE hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'who', p_user)
+                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, p_user) e
+                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', p_user)
             ) a,
             LATERAL (SELECT coalesce(a.actor_user = p_user, false) AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
         WHERE a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user;
@@ -268,9 +268,7 @@ CREATE OR REPLACE VIEW hftok_private.changes WITH (security_barrier) AS
         e.event ->> 'provider', e.event ->> 'level', e.event ->> 'subject', true
     FROM hftok_private.audit_pending p,
         -- OFFSET 0: decoded once a row, not once a field.
-        LATERAL (SELECT hftok_private.pending_event(
-            CASE WHEN pg_catalog.octet_length(p.event) <= 16384 THEN p.event END,
-            CASE WHEN pg_catalog.octet_length(p.protection) <= 36 THEN p.protection END, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
+        LATERAL (SELECT hftok_private.pending_event(p.event, p.protection, p.xmin::text::bigint)::jsonb -> 'hftok_audit' AS event OFFSET 0) e
     WHERE e.event ->> 'kind' = 'change' AND e.event ->> 'outcome' = 'committed';
 COMMENT ON VIEW hftok_private.changes IS 'Every committed change that the audit tells of. Of what is still to be written only what is protected.';
 
@@ -293,8 +291,8 @@ COMMENT ON VIEW hftok.recent_reveals IS 'Values that were read in the last day, 
 CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     SELECT a.role_name, a.login_role, a.action, a.outcome, least(sum(a.count), 9223372036854775807)::bigint AS refusals,
         count(DISTINCT a.actor_user) AS users, min(a.at) AS first_at, max(a.at) AS last_at, a.protected
-    FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END, 'refusal') a
-    WHERE hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'kind', 'refusal')
+    FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, 'refusal') a
+    WHERE hftok_private.may_hold(b.filter_key, b.filter, 'kind', 'refusal')
     GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
 COMMENT ON VIEW hftok.refusals_by_role IS 'Refusals by role, with the reason of each. An unprotected event may have been made up by somebody who can write to the tables.';
 

@@ -2,6 +2,7 @@
 
 use hftok_core::audit::checkpoint::Note;
 use hftok_core::audit::event::{Event, Kind, Object};
+use hftok_core::audit::mac::Mac;
 use hftok_core::audit::record::Scratch;
 use hftok_core::audit::usage::Usage;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -13,7 +14,7 @@ use crate::audit::pending::Pending;
 use crate::audit::{self, changes, export, proofs, purge, usage, verifier};
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
-use crate::pg::call::entry::export;
+use crate::pg::call::entry::{Bounded, export};
 use crate::pg::rows::row_set::{Filling, RowSet};
 use crate::pg::server::audit_queue;
 use crate::pg::server::memory::{self, copy_of_bytes};
@@ -217,12 +218,12 @@ fn record_verify() -> Result<bool, Error> {
 
 /// An event that is not written yet, as JSON; NULL unless it is protected for the transaction that put it there.
 fn pending_event(
-    p_event: Option<&[u8]>,
-    p_protection: Option<&[u8]>,
+    p_event: Option<Bounded<'_, { Event::MAX }>>,
+    p_protection: Option<Bounded<'_, { size_of::<Mac>() }>>,
     p_transaction: Option<i64>,
 ) -> Result<Option<String>, Error> {
-    let (Some(event), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
-    let pending = Pending::new(copy_of_bytes(event)?, p_protection, transaction);
+    let (Some(Bounded(event)), Some(transaction)) = (p_event, p_transaction) else { return Ok(None) };
+    let pending = Pending::new(copy_of_bytes(event)?, p_protection.map(|Bounded(bytes)| bytes), transaction);
     if !pending.is_protected()? {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
 //! Bundles of the audit, for SQL that reads them.
 
-use hftok_core::audit::bundle::Events;
+use hftok_core::audit::bundle::{self, Events};
 use hftok_core::audit::event::Event;
-use hftok_core::audit::filter::{FilterKey, Key, may_hold as filter_may_hold};
+use hftok_core::audit::filter::{self, FilterKey, Key};
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::record::Scratch;
 use hftok_core::audit::wanted::{Sieve, Wanted};
@@ -11,7 +11,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::audit::audit_reader;
 use crate::error::Error;
-use crate::pg::call::entry::export;
+use crate::pg::call::entry::{Bounded, export};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
 use crate::pg::server::memory;
@@ -47,15 +47,14 @@ fn find_audit_events(
 
 /// Whether a bundle may hold what is looked for.
 fn may_hold(
-    p_filter_key: Option<&[u8]>,
-    p_filter: Option<&[u8]>,
+    p_filter_key: Option<Bounded<'_, { size_of::<FilterKey>() }>>,
+    p_filter: Option<Bounded<'_, { filter::LENGTH_MAX }>>,
     p_sort: Option<&str>,
     p_value: Option<&str>,
 ) -> Result<Option<bool>, Error> {
-    let (Some(key), Some(filter), Some(sort), Some(value)) = (p_filter_key, p_filter, p_sort, p_value) else {
-        return Ok(None);
-    };
+    let (Some(sort), Some(value)) = (p_sort, p_value) else { return Ok(None) };
     // A filter that is none says nothing, so the bundle is read.
+    let (Some(Bounded(key)), Some(Bounded(filter))) = (p_filter_key, p_filter) else { return Ok(Some(true)) };
     let Ok(filter_key) = <&FilterKey>::try_from(key) else { return Ok(Some(true)) };
     let id = hftok_core::uuid(value);
     let key = match (sort, &id) {
@@ -65,21 +64,23 @@ fn may_hold(
         ("object", Some(id)) => Key::Object(id),
         _ => return Err(Error::Internal("a filter was asked for what it does not know")),
     };
-    Ok(Some(filter_may_hold(filter, key.hash(filter_key))))
+    Ok(Some(filter::may_hold(filter, key.hash(filter_key))))
 }
 
 /// The events of a bundle that are wanted.
 fn unpacked(
     p_last_id: Option<i64>,
     p_count: Option<i32>,
-    p_body: Option<&[u8]>,
+    p_body: Option<Bounded<'_, { bundle::BODY_MAX }>>,
     p_kind: Option<&str>,
     p_who: Option<&str>,
     p_object_id: Option<Uuid>,
     p_role: Option<&str>,
 ) -> Result<RowSet, Error> {
     let rows = Filling::begin()?;
-    let (Some(last), Some(count), Some(body)) = (p_last_id, p_count, p_body) else { return Ok(rows.done()) };
+    let (Some(last), Some(count), Some(Bounded(body))) = (p_last_id, p_count, p_body) else {
+        return Ok(rows.done());
+    };
     let wanted =
         Wanted { kind: p_kind, who: p_who, object: p_object_id.map(|id| *id.as_bytes()), role: p_role };
     // What is damaged cannot be shown; verify_audit() names it.

@@ -126,10 +126,10 @@ statement! {
     /// the identity do.
     FIND_OWN(INT8, TEXT, TEXT, TEXT) =
         "SELECT 1 FROM hftok_private.audit_bundles b,
-        LATERAL hftok_private.unpacked(b.last_id, b.count, CASE WHEN pg_catalog.octet_length(b.body) <= 4194304 THEN b.body END) e
+        LATERAL hftok_private.unpacked(b.last_id, b.count, b.body) e
         WHERE b.last_id <= $1 AND b.last_at > pg_catalog.clock_timestamp() - interval '90 days'
-        AND (hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'role', $2) OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'who', $3)
-            OR hftok_private.may_hold(CASE WHEN pg_catalog.octet_length(b.filter_key) <= 16 THEN b.filter_key ELSE '' END, b.filter, 'role', $4))
+        AND (hftok_private.may_hold(b.filter_key, b.filter, 'role', $2) OR hftok_private.may_hold(b.filter_key, b.filter, 'who', $3)
+            OR hftok_private.may_hold(b.filter_key, b.filter, 'role', $4))
         AND e.kind = 'reveal' AND e.at > pg_catalog.clock_timestamp() - interval '90 days'
         AND (e.role_name = $2 OR e.actor_user = $3 OR e.login_role = $4) LIMIT 1";
 

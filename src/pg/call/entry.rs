@@ -184,12 +184,17 @@ impl Arguments {
         // memory of an argument outlives the call.
         unsafe {
             let Some(given) = pgrx::fcinfo::pg_getarg_datum(self.fcinfo, at) else { return Ok(None) };
-            // Types of any length are all of variable length.
+            // Types of any length, and bounded ones, are all of variable length.
             if T::HAS_ANY_LENGTH {
                 let length = length(given);
                 if length > BESIDE_VALUE {
                     admit_long(length)?;
                 }
+            }
+            if let Some(most) = T::MOST
+                && length(given) > most + pg_sys::VARHDRSZ
+            {
+                return Ok(None);
             }
             Ok(T::lying(given).or_else(|| pgrx::fcinfo::pg_getarg(self.fcinfo, at)))
         }
@@ -210,6 +215,8 @@ const BESIDE_VALUE: usize = 64 * 1024;
 pub trait Argument: FromDatum {
     /// Whether the caller chooses how long it is.
     const HAS_ANY_LENGTH: bool;
+    /// The bytes beyond which a value counts as NULL; `None` for a type that has no such bound.
+    const MOST: Option<usize> = None;
 
     /// The value, if it lies there as it is; any other way to it goes through Postgres.
     ///
@@ -260,6 +267,29 @@ impl Argument for StoredText<'_> {
     unsafe fn lying(value: pg_sys::Datum) -> Option<Self> {
         // SAFETY: the caller gives a text that is no NULL, and whose memory outlives the call.
         unsafe { <&str>::lying(value) }.map(Self)
+    }
+}
+
+impl<const MOST: usize> Argument for Bounded<'_, MOST> {
+    const HAS_ANY_LENGTH: bool = false;
+    const MOST: Option<usize> = Some(MOST);
+
+    #[inline]
+    unsafe fn lying(value: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: the caller gives a bytea that is no NULL, and whose memory outlives the call.
+        unsafe { bytes(value) }.map(Self)
+    }
+}
+
+/// Bytes out of a row of ours that are no longer than any that hftok writes. Longer ones are somebody else's: they are taken for
+/// NULL, and not even put together.
+pub struct Bounded<'a, const MOST: usize>(pub &'a [u8]);
+
+impl<const MOST: usize> FromDatum for Bounded<'_, MOST> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, kind: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller keeps to `FromDatum`: unless `is_null` says so, this is a value of type bytea, in memory that outlives
+        // the answer.
+        unsafe { <&[u8]>::from_polymorphic_datum(datum, is_null, kind) }.map(Self)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::event::Kind;
+use super::event::{Event, Kind};
 use super::fields::{Field, Reader, put_varint};
 use super::filter::{self, FilterKey, Key, hash_of_field};
 use super::leaf::{Hash, ShapeState};
@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 
 /// The most events of a bundle. A bundle lies within one tile: the events between two multiples of this.
 pub const MAX: usize = 256;
+/// No body has more bytes: those of its events, whose shapes are shared.
+pub const BODY_MAX: usize = MAX * Event::MAX;
 /// The format of bodies.
 const FORMAT: u8 = 1;
 

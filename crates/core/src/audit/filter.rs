@@ -69,6 +69,9 @@ fn hash(key: &FilterKey, sort: u8, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// No filter has more bytes: an event has a dozen entries at most.
+pub const LENGTH_MAX: usize = super::bundle::MAX * 12 * BITS / 8;
+
 /// A filter that holds the entries with these hashes.
 pub fn build(hashes: &mut Vec<u64>) -> Vec<u8> {
     hashes.sort_unstable();
