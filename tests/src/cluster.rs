@@ -46,18 +46,20 @@ pub enum Stop {
     Immediate,
 }
 
-/// Waits for the end of its input, then ends the server, and whatever else sits in its data directory, and removes
-/// the folder. Whoever sits there was started by the server. A folder to be kept was not given up by a first line.
+/// Waits for the end of its input, then ends the server, those that a drill made beside it, and whatever else sits in the
+/// folder, and removes it. Whoever sits there was started by the test. A folder to be kept was not given up by a first line.
 const KEEPER: &str = r#"
-    sits_here() { [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$folder/data" ]; }
+    sits_here() { case "$(readlink "/proc/$1/cwd" 2>/dev/null)" in "$folder"/*) ;; *) false ;; esac; }
     folder=$1
     read -r given_up
-    server=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null)
-    tries=50
-    while [ -n "$server" ] && sits_here "$server" && [ $tries -gt 0 ]; do
-        [ $tries -lt 50 ] || kill -s QUIT "$server" 2>/dev/null
-        tries=$((tries - 1))
-        sleep 0.1
+    for file in "$folder"/data/postmaster.pid "$folder"/drill/*/postmaster.pid; do
+        server=$(head -n 1 "$file" 2>/dev/null)
+        tries=50
+        while [ -n "$server" ] && sits_here "$server" && [ $tries -gt 0 ]; do
+            [ $tries -lt 50 ] || kill -s QUIT "$server" 2>/dev/null
+            tries=$((tries - 1))
+            sleep 0.1
+        done
     done
     for process in /proc/[0-9]*; do
         sits_here "${process#/proc/}" && kill -s KILL "${process#/proc/}" 2>/dev/null
@@ -126,6 +128,11 @@ impl Cluster {
         self.folder().join("keyring")
     }
 
+    /// The folder with the programs of this Postgres.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// The folder of its extensions: `Setup::own_extensions()` makes it one that a test may write to.
     pub fn extensions(&self) -> &Path {
         &self.extensions
@@ -162,6 +169,15 @@ impl Cluster {
         let _ = fs::remove_file(&path);
         fs::write(&path, content).expect("write");
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("chmod");
+        self.account.give(&path);
+        path
+    }
+
+    /// Makes a folder in the folder, owned by the server's account, and gives its path.
+    pub fn make_folder(&self, name: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        fs::create_dir(&path).expect("a folder");
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("chmod");
         self.account.give(&path);
         path
     }

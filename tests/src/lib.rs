@@ -14,6 +14,7 @@
 //! | [`audit`] | the audit of a database, and its writer |
 //! | [`verifier`] | the audit as somebody verifies it who has no hftok |
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
+//! | [`drill`] | the commands of a document, run as they stand there |
 //! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
 //! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
@@ -24,6 +25,7 @@ pub mod answer;
 pub mod audit;
 pub mod cluster;
 pub mod copies;
+pub mod drill;
 pub mod files;
 mod prefix;
 pub mod process;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -11,6 +11,7 @@ const DOCUMENTS: [&str; 15] = [
     "docs/audit.md",
     "docs/audit-format.md",
     "docs/catalogue.md",
+    "docs/drills.md",
     "docs/edge-functions.md",
     "docs/glossary.md",
     "docs/how-to.md",
