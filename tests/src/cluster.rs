@@ -173,10 +173,10 @@ impl Cluster {
         path
     }
 
-    /// Makes a folder in the folder, owned by the server's account, and gives its path.
+    /// Makes a folder in the folder unless it is there, owned by the server's account, and gives its path.
     pub fn make_folder(&self, name: &str) -> PathBuf {
         let path = self.folder().join(name);
-        fs::create_dir(&path).expect("a folder");
+        fs::create_dir_all(&path).expect("a folder");
         fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("chmod");
         self.account.give(&path);
         path

@@ -1,0 +1,103 @@
+//! docs/drills.md: recovery to a moment, a logical subscriber, and the root keys that a dump needs.
+
+use hftok_tests::answer::{create, get, one, put, refused};
+use hftok_tests::audit::{TOKEN, global_token, settled, verified};
+use hftok_tests::cluster::Cluster;
+use hftok_tests::drill::{Drill, blocks};
+use hftok_tests::files::files_with;
+use hftok_tests::root_key::RootKey;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+
+#[test]
+fn a_recovery_to_a_moment_opens_what_there_was_then() {
+    let cluster = Setup::default().make();
+    let lines = blocks("drills.md", "Point in time", "conf").concat();
+    let folder = cluster.make_folder("drill");
+    cluster.make_folder("drill/archive");
+    cluster.configure(&lines.replace("$DRILL", &folder.display().to_string()));
+    cluster.start();
+    let mut client = cluster.database("app");
+    create(&mut client, "name", "the former value");
+    global_token(&mut client);
+    let mut drill = Drill::of(&cluster, "drills.md", "Point in time");
+    drill.step();
+    drill.step();
+    put(&mut client, "name", "the later value");
+    settled(&mut client);
+    drill.step();
+    create(&mut client, "too late", "for both");
+    let answer = drill.step();
+    assert_eq!(answer.matches("|      0\n").count(), 2, "nothing fails: {answer}");
+    for (port, value) in [(5433, "the former value"), (5434, "the later value")] {
+        let mut recovered = drill.client(port, "postgres");
+        assert_eq!(get(&mut recovered, "name").expect("opens"), value);
+        refused(get(&mut recovered, "too late"), "PT404");
+        put(&mut recovered, "name", "goes on");
+        verified(&mut recovered);
+    }
+    drill.end();
+}
+
+const TOKENS: &str = "SELECT hftok.save_hf_token('hf_aliceAliceAliceAliceAliceAlice' || lpad(n::text, 4, '0'), p_user_id => 'user ' || n)
+    FROM generate_series(1, 20) n";
+const SEALED: &str = "SELECT md5(string_agg(sealed, '' ORDER BY id)) FROM hftok_private.secrets";
+
+#[test]
+fn a_logical_subscriber_gets_ciphertext_and_opens_nothing() {
+    let publisher = Setup::default().setting("wal_level = logical").start();
+    let mut client = publisher.database("app");
+    create(&mut client, "name", "a value of the publisher");
+    client.batch_execute(TOKENS).expect("saved");
+    let subscriber = Setup::default().keys(&[RootKey::random(1)]).start();
+    let mut beyond = subscriber.empty_database("app");
+    let mut drill = Drill::of(&publisher, "drills.md", "Logical subscriber");
+    let address = format!("host={} port=5432 dbname=app user=postgres", subscriber.folder().display());
+    drill.set("SUBSCRIBER", &address);
+    drill.step();
+    drill.step();
+    wait_until("the rows are there", 30, || {
+        one::<i64>(&mut beyond, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", &[]) == 0
+    });
+    put(&mut client, "name", "a later value of the publisher");
+    let sealed: String = one(&mut client, SEALED, &[]);
+    wait_until("the change is there", 20, || one::<String>(&mut beyond, SEALED, &[]) == sealed);
+    let answer = drill.step();
+    assert!(answer.contains(&sealed), "the same ciphertext: {answer}");
+    assert!(answer.contains("root key 1 with fingerprint"), "{answer}");
+    refused(get(&mut beyond, "name"), "53HF1");
+    refused(beyond.query("SELECT hftok.resolve_hf_token('user 7')", &[]), "53HF1");
+    assert!(one::<bool>(
+        &mut beyond,
+        "SELECT failed >= checked FROM hftok.verify() WHERE kind = 'total'",
+        &[]
+    ));
+    beyond.batch_execute("CHECKPOINT; ALTER SUBSCRIPTION hftok DISABLE").expect("disabled");
+    let values = ["of the publisher", "hf_aliceAlice"];
+    assert_eq!(files_with(subscriber.folder(), &values), Vec::<std::path::PathBuf>::new());
+    drill.end();
+}
+
+#[test]
+fn a_dump_says_which_root_keys_it_needs() {
+    let keys = [RootKey::random(7), RootKey::random(12)];
+    let cluster = Setup::default().keys(&keys).start();
+    let mut client = cluster.database("app");
+    create(&mut client, "name", TOKEN);
+    let mut drill = Drill::of(&cluster, "drills.md", "Which root keys a dump needs");
+    let needed: String = one(
+        &mut client,
+        "SELECT format('%s root key %s, fingerprint %s', count(*), root_key_id, encode(root_fingerprint, 'hex'))
+         FROM hftok_private.data_keys GROUP BY root_key_id, root_fingerprint",
+        &[],
+    );
+    let answer = drill.step();
+    let lines: Vec<&str> = answer.lines().map(str::trim).collect();
+    assert_eq!(lines, [&needed, &needed], "in plain text, and in another format");
+    let keyring = drill.step();
+    let (_, key) = needed.split_once(' ').expect("a count");
+    assert!(keyring.lines().any(|line| line == key), "{key} is one of {keyring}");
+    assert_eq!(keyring.lines().count(), 2);
+    assert!(keys.iter().all(|key| !keyring.contains(&key.hex())), "no key is shown");
+    drill.end();
+}
