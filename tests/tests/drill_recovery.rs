@@ -2,7 +2,6 @@
 
 use hftok_tests::answer::{create, get, one, put, refused};
 use hftok_tests::audit::{TOKEN, global_token, settled, verified};
-use hftok_tests::cluster::Cluster;
 use hftok_tests::drill::{Drill, blocks};
 use hftok_tests::files::files_with;
 use hftok_tests::root_key::RootKey;
