@@ -21,24 +21,34 @@ pub fn clear_registers_by(clear: fn()) {
     let _ = REGISTERS.set(clear);
 }
 
-/// Runs what works with a key, and then clears the registers and overwrites the part of the stack that it used.
+/// Runs what works with a key, and then clears the registers and overwrites the part of the stack that it used, also when it
+/// unwinds.
 #[inline(never)]
 pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
-    #[inline(never)]
-    fn overwrite() {
-        std::hint::black_box(&mut [0_u8; DEPTH]);
-    }
     #[inline(never)]
     fn apart<R>(work: impl FnOnce() -> R) -> R {
         work()
     }
-    let result = apart(work);
-    // First of all: a signal that comes before writes them where the stack is overwritten.
-    if let Some(clear) = REGISTERS.get() {
-        clear();
+    let _clearing = Clearing;
+    apart(work)
+}
+
+/// Clears the registers and overwrites the stack below the frame that it is dropped in.
+struct Clearing;
+
+impl Drop for Clearing {
+    #[inline(always)]
+    fn drop(&mut self) {
+        #[inline(never)]
+        fn overwrite() {
+            std::hint::black_box(&mut [0_u8; DEPTH]);
+        }
+        // First of all: a signal that comes before writes them where the stack is overwritten.
+        if let Some(clear) = REGISTERS.get() {
+            clear();
+        }
+        overwrite();
     }
-    overwrite();
-    result
 }
 
 #[cfg(test)]
@@ -46,6 +56,7 @@ pub(crate) fn without_trace<R>(work: impl FnOnce() -> R) -> R {
 mod tests {
     use std::fs::{File, read_to_string};
     use std::os::unix::fs::FileExt;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
     use std::thread;
 
@@ -155,6 +166,16 @@ mod tests {
         assert!(left.has_schedule || !has_aes(), "if none is found here, finding none proves nothing");
         let empty = left_by(|| without_trace(|| ()));
         assert!(empty.depth >= DEPTH && !empty.has_schedule, "{empty:?}");
+        let fails = || {
+            drop(std::hint::black_box(cipher()));
+            resume_unwind(Box::new(()))
+        };
+        let without = || catch_unwind(AssertUnwindSafe(fails)).expect_err("it unwinds");
+        let left = left_by(|| drop(without()));
+        assert!(left.has_schedule || !has_aes(), "if none is found here, finding none proves nothing");
+        let within = || catch_unwind(AssertUnwindSafe(|| without_trace(fails))).expect_err("it unwinds");
+        let left = left_by(|| drop(within()));
+        assert!(!left.has_schedule, "work that unwinds");
 
         let binding = Binding {
             scope: Scope::User,
