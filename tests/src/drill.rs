@@ -33,7 +33,7 @@ impl<'a> Drill<'a> {
         assert!(!drill.steps.is_empty(), "{heading} has no commands");
         let path = std::env::var("PATH").unwrap_or_default();
         for (name, value) in [
-            ("PATH", format!("{}:{path}", cluster.programs().display())),
+            ("PATH", format!("{}:{path}:/usr/sbin", cluster.programs().display())),
             ("PGHOST", cluster.folder().display().to_string()),
             ("PGPORT", "5432".into()),
             ("PGUSER", "postgres".into()),

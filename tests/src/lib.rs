@@ -15,6 +15,7 @@
 //! | [`verifier`] | the audit as somebody verifies it who has no hftok |
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
 //! | [`drill`] | the commands of a document, run as they stand there |
+//! | [`packages`] | packages of the distribution, unpacked and not installed |
 //! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
 //! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
@@ -27,6 +28,7 @@ pub mod cluster;
 pub mod copies;
 pub mod drill;
 pub mod files;
+pub mod packages;
 mod prefix;
 pub mod process;
 pub mod question;
