@@ -27,6 +27,7 @@ pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
     extensions: PathBuf,
+    libraries: PathBuf,
     account: Account,
     environment: Vec<(String, String)>,
     /// In kB.
@@ -102,6 +103,7 @@ impl Cluster {
             folder,
             programs: programs(),
             extensions: installed("--sharedir").join("extension"),
+            libraries: installed("--pkglibdir"),
             account,
             environment: environment.to_vec(),
             // The whole suite under a limit: CONTRIBUTING.md.
@@ -138,8 +140,13 @@ impl Cluster {
         &self.extensions
     }
 
+    /// The folder of its libraries, likewise.
+    pub fn libraries(&self) -> &Path {
+        &self.libraries
+    }
+
     pub(crate) fn copy_installation(&mut self) {
-        (self.programs, self.extensions) = prefix::make(self.folder.path());
+        [self.programs, self.extensions, self.libraries] = prefix::make(self.folder.path());
     }
 
     /// Everything that the server logged since it was made.

@@ -1,7 +1,7 @@
 //! A copy of the installed Postgres in the folder of one server, for tests that add extensions or versions of them.
 //!
-//! What must stay true: only the program of the server and the folder of extensions are copies, and everything else is a link:
-//! Postgres looks for its files from where its program lies, and the installed ones stay as they are.
+//! What must stay true: only the program of the server and the folders of extensions and libraries are copies, and
+//! everything else is a link: Postgres looks for its files from where its program lies, and the installed ones stay as they are.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::setup::installed;
 
-/// Makes the copy, and gives the folder of its programs and that of its extensions.
-pub(crate) fn make(folder: &Path) -> (PathBuf, PathBuf) {
+/// Makes the copy, and gives the folders of its programs, of its extensions and of its libraries.
+pub(crate) fn make(folder: &Path) -> [PathBuf; 3] {
     let folders = ["--bindir", "--sharedir", "--pkglibdir"].map(installed);
     let [programs, shared, libraries] = &folders;
     let is_above = |above: &&Path| folders.iter().all(|it| it.starts_with(above));
@@ -22,10 +22,10 @@ pub(crate) fn make(folder: &Path) -> (PathBuf, PathBuf) {
     link_all(programs, &own(programs), "postgres");
     link_all(shared, &own(shared), "extension");
     link_all(&shared.join("extension"), &extensions, "");
-    fs::create_dir_all(own(libraries).parent().expect("a parent")).expect("folders");
-    symlink(libraries, own(libraries)).expect("a link");
+    fs::create_dir_all(own(libraries)).expect("folders");
+    link_all(libraries, &own(libraries), "");
     fs::copy(programs.join("postgres"), own(programs).join("postgres")).expect("a copy");
-    (own(programs), extensions)
+    [own(programs), extensions, own(libraries)]
 }
 
 /// Links everything in a folder into another one, but for one name.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 16] = [
     "docs/how-to.md",
     "docs/moving-in.md",
     "docs/performance.md",
+    "docs/scale.md",
     "docs/sealed-format.md",
     "docs/style.md",
     "docs/the-walk.md",
