@@ -50,6 +50,20 @@ BEGIN
             SELECT FROM hftok_private.data_keys k WHERE k.root_key_id = root.id AND k.state <> 'destroyed'
         )
     );
+    -- A key that was destroyed may be in older backups, wrapped by the root keys that it had there: from its first to its last one.
+    status.destroyed_keys_open_with := (
+        SELECT r.id FROM hftok_private.root_keys r
+        JOIN jsonb_to_recordset(keyring -> 'keys') AS loaded (id int, fingerprint text)
+            ON loaded.id = r.id AND loaded.fingerprint = encode(r.fingerprint, 'hex')
+        WHERE EXISTS (
+            SELECT FROM hftok_private.data_keys k
+            WHERE k.state = 'destroyed'
+            AND r.first_at >= (SELECT min(f.first_at) FROM hftok_private.root_keys f WHERE f.id = k.first_root_key_id)
+            AND r.first_at <= (SELECT max(l.first_at) FROM hftok_private.root_keys l
+                WHERE l.id = k.root_key_id AND l.fingerprint = k.root_fingerprint)
+        )
+        ORDER BY r.first_at, r.id LIMIT 1
+    );
     -- The keyring may be there and not be the one of this database.
     IF NOT status.sealed AND status.reason IS NULL THEN
         SELECT format('root key %s with fingerprint %s, which this database needs, is not in the keyring',
@@ -108,7 +122,7 @@ COMMENT ON FUNCTION hftok_private.look_at_server IS 'The state of the server, fo
 CREATE OR REPLACE FUNCTION hftok.status() RETURNS hftok.server_status
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_status';
 COMMENT ON FUNCTION hftok.status IS
-    'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may.';
+    'Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may, see root_keys. destroyed_keys_open_with: the oldest root key of the keyring that opens a destroyed data key in an older backup.';
 
 CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)

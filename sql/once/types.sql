@@ -52,7 +52,8 @@ CREATE TYPE hftok.server_status AS (
     audit_waiting bigint,
     audit_lag interval,
     audit_trouble text,
-    installation text
+    installation text,
+    destroyed_keys_open_with int
 );
 COMMENT ON TYPE hftok.server_status IS 'The state of the server, as status() shows it.';
 

@@ -19,6 +19,7 @@ mod owner;
 mod remark;
 mod resolve;
 mod reveal;
+mod rotation;
 mod runner;
 mod status;
 mod stored_row;

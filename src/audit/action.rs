@@ -32,6 +32,7 @@ pub fn name(function: &'static str) -> &'static str {
         | "user_api_keys_change" => "user_api_keys",
         "reseal" => "credentials",
         "catalogue_rows" => "providers",
+        "loaded_root_keys" => "root_keys",
         "value_fault" | "data_key_fault" | "provider_fault" | "superseded_fault" | "record_verify" => {
             "verify"
         }

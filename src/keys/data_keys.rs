@@ -14,7 +14,7 @@ use hftok_core::keyring_state::Reason;
 
 use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
-use crate::keys::{self, identity};
+use crate::keys::{self, identity, roots};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::{Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
@@ -192,10 +192,14 @@ fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
             (Ok(installation), Some(lineage)) => Some(lineage.here(database(), &installation)),
             _ => None,
         };
-        key_pages::change(|_, pages| {
+        let needed = roots::needed()?;
+        key_pages::change(|header, pages| {
             pages.retain(database(), |key| {
                 ids.contains(&key.id()) && identity.as_ref() == Some(key.identity())
             });
+            if !roots::are_open() {
+                header.in_use.keep(database(), &needed);
+            }
         });
         Ok(())
     };

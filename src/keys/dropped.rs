@@ -1,5 +1,6 @@
-//! Keys of databases that were dropped. No session comes into such a database again to have them forgotten, so the worker
-//! does it. It is connected to no database and so cannot ask the catalog: a database that was dropped has no folder.
+//! Keys of databases that were dropped, and the root keys that those needed. No session comes into such a database again to have
+//! them forgotten, so the worker does it. It is connected to no database and so cannot ask the catalog: a database that was dropped
+//! has no folder.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,9 +29,13 @@ impl Sweep {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             let databases: BTreeSet<u32> =
-                key_pages::look(|_, pages| pages.databases().collect()).unwrap_or_default();
+                key_pages::look(|header, pages| pages.databases().chain(header.in_use.databases()).collect())
+                    .unwrap_or_default();
             for database in databases.iter().filter(|database| !has_folder(**database)) {
-                key_pages::change(|_, pages| pages.retain(*database, |_| false));
+                key_pages::change(|header, pages| {
+                    pages.retain(*database, |_| false);
+                    header.in_use.keep(*database, &[]);
+                });
             }
         }
         LOOK.saturating_sub(self.looked.elapsed())

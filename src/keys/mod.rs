@@ -8,6 +8,8 @@ pub mod data_keys;
 pub mod dropped;
 pub mod identity;
 pub mod marker;
+pub mod roots;
+pub mod rotation;
 pub mod source;
 pub mod worker;
 pub mod wrapped_keys;

@@ -3,12 +3,12 @@
 use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
 use hftok_core::identity::Identity;
 use hftok_core::keyring::Keyring;
-use hftok_core::keyring_state::{Reason, State};
+use hftok_core::keyring_state::{Reason, Root, State};
 use hftok_core::root_key::{RootFingerprint, RootKey, RootKeyId};
 
 use crate::error::Error;
-use crate::keys;
 use crate::keys::identity::Home;
+use crate::keys::{self, roots};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::{Parameter, Run, Statement};
 use crate::pg::server::key_pages;
@@ -45,7 +45,7 @@ impl WrappedKey {
                         return Err(Error::Sealed(Reason::Loading));
                     }
                     self.unwrap_by(root, &identity, place)?;
-                    in_use.note(root.id(), root.fingerprint(), ring.installation());
+                    in_use.note(database(), (root.id(), root.fingerprint()), ring.installation());
                     Ok(())
                 })
             }
@@ -107,8 +107,20 @@ pub fn draw(purpose: Purpose, org: &str, database: &Identity) -> Result<DataKeyI
         wrapped: wrapped.as_slice().into(),
     };
     INSERT_KEY.execute(&new.in_order())?;
+    roots::note()?;
     Ok(id)
 }
+
+/// The root key that wraps from now on.
+pub fn primary() -> Result<Root, Error> {
+    keys::with(|pages| {
+        let root = pages.keyring.primary().ok_or(NO_KEY)?;
+        Ok((root.id(), root.fingerprint()))
+    })
+}
+
+/// A fault of this program: a keyring without keys is not loaded.
+const NO_KEY: Error = Error::Internal("a keyring without keys was loaded");
 
 /// With the primary root key.
 fn wrap(
@@ -117,7 +129,7 @@ fn wrap(
     database: &Identity,
 ) -> Result<(RootKeyId, RootFingerprint, Vec<u8>), Error> {
     keys::with(|pages| {
-        let root = pages.keyring.primary().ok_or(Error::Internal("a keyring without keys was loaded"))?;
+        let root = pages.keyring.primary().ok_or(NO_KEY)?;
         Ok((root.id(), root.fingerprint(), root.wrap(key, org, database)?))
     })
 }
@@ -146,18 +158,23 @@ pub fn unwrap_all(identities: &[Identity]) -> Result<Vec<DataKey>, Error> {
     Ok(keys)
 }
 
+/// Wraps a key anew where it is stored: by the primary root key, for this identity.
+pub fn wrap_anew(key: &DataKey, database: &Identity) -> Result<(), Error> {
+    let (root, fingerprint, wrapped) = wrap(key, &stored(key.id())?.org, database)?;
+    let rewrapped = RewrappedKey {
+        id: key.id().get().into(),
+        root: root.get().into(),
+        fingerprint: fingerprint.as_bytes().as_slice().into(),
+        wrapped: wrapped.as_slice().into(),
+    };
+    REPLACE_KEY.execute(&rewrapped.in_order()).map(|_| ())
+}
+
 /// Wraps keys anew, for another identity. Values are sealed and the audit is signed by new keys from now on: the former are also
 /// those of the original, where what they seal and sign here would be taken for its own.
 pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
     for key in all {
-        let (root, fingerprint, wrapped) = wrap(key, &stored(key.id())?.org, database)?;
-        let rewrapped = RewrappedKey {
-            id: key.id().get().into(),
-            root: root.get().into(),
-            fingerprint: fingerprint.as_bytes().as_slice().into(),
-            wrapped: wrapped.as_slice().into(),
-        };
-        REPLACE_KEY.execute(&rewrapped.in_order())?;
+        wrap_anew(key, database)?;
     }
     for purpose in [Purpose::Values, Purpose::Audit, Purpose::Checkpoints] {
         let mut orgs = RETIRE_KEYS.write(&[purpose.as_str().into()], |row| row.next::<String>())?;

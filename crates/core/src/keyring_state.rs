@@ -166,35 +166,90 @@ impl CommandError {
 /// Plain memory: it lies in shared memory.
 #[derive(Clone, Copy)]
 pub struct InUse {
-    /// One for each root key that a loaded keyring had.
-    roots: [Option<(RootKeyId, RootFingerprint)>; MAX_ROOT_KEYS],
+    /// Without gaps.
+    uses: [Option<Use>; USES_MAX],
     /// The name that the keyring gave this installation; None before one was loaded.
     installation: Option<Installation>,
 }
 
+/// As many uses as are told apart by their databases.
+const USES_MAX: usize = 4 * MAX_ROOT_KEYS;
+/// The number of no database: the use is of one that is not known.
+const SOME_DATABASE: u32 = 0;
+
+/// A root key that has unwrapped something in a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Use {
+    /// The database, or [`SOME_DATABASE`].
+    database: u32,
+    /// The root key.
+    root: Root,
+}
+
+/// A root key, by its number and what it is recognised by: a keyring may give another key the same number.
+pub type Root = (RootKeyId, RootFingerprint);
+
 impl InUse {
     /// Nothing was used.
-    pub const NOTHING: Self = Self { roots: [None; MAX_ROOT_KEYS], installation: None };
+    pub const NOTHING: Self = Self { uses: [None; USES_MAX], installation: None };
 
-    /// Notes that a root key unwrapped something, in a database of this installation.
-    pub fn note(&mut self, id: RootKeyId, fingerprint: RootFingerprint, installation: &Installation) {
+    /// Notes that a root key unwrapped something in a database of this installation.
+    pub fn note(&mut self, database: u32, root: Root, installation: &Installation) {
         self.installation = Some(*installation);
-        let noted = Some((id, fingerprint));
-        // As many as a keyring can hold: another keyring replaces the one in use only where all of them go on or are forgotten.
-        let place = self.roots.iter_mut().find(|place| place.is_none() || **place == noted);
-        if let Some(place) = place {
-            *place = noted;
+        if !self.add(Use { database, root }) {
+            // There are no more root keys than a keyring can hold, so that there is room now.
+            self.forget_databases();
+            self.add(Use { database: SOME_DATABASE, root });
+        }
+    }
+
+    /// Forgets root keys that a database no longer needs: those that are not named.
+    pub fn keep(&mut self, database: u32, roots: &[Root]) {
+        self.retain(|used| used.database != database || roots.contains(&used.root));
+    }
+
+    /// The databases in which root keys were used, each as often as it has some.
+    pub fn databases(&self) -> impl Iterator<Item = u32> {
+        self.uses.iter().flatten().map(|used| used.database).filter(|database| *database != SOME_DATABASE)
+    }
+
+    /// Adds a use, unless it is known; `false` when there is no room.
+    fn add(&mut self, new: Use) -> bool {
+        let known =
+            |used: &Use| used.root == new.root && [new.database, SOME_DATABASE].contains(&used.database);
+        if self.uses.iter().flatten().any(known) {
+            return true;
+        }
+        let free = self.uses.iter_mut().find(|place| place.is_none());
+        free.is_some_and(|place| {
+            *place = Some(new);
+            true
+        })
+    }
+
+    /// Keeps the root keys alone.
+    fn forget_databases(&mut self) {
+        for used in std::mem::replace(&mut self.uses, [None; USES_MAX]).into_iter().flatten() {
+            self.add(Use { database: SOME_DATABASE, ..used });
+        }
+    }
+
+    /// Keeps some uses.
+    fn retain(&mut self, is_kept: impl Fn(&Use) -> bool) {
+        let uses = std::mem::replace(&mut self.uses, [None; USES_MAX]);
+        for (place, used) in self.uses.iter_mut().zip(uses.into_iter().flatten().filter(is_kept)) {
+            *place = Some(used);
         }
     }
 
     /// The reason why this keyring may not replace the one in use.
     pub fn objection(&self, keyring: &Keyring) -> Option<Reason> {
-        let is_lost = |(id, fingerprint): &(RootKeyId, RootFingerprint)| {
-            keyring.find(*id).is_none_or(|key| key.fingerprint() != *fingerprint)
-        };
-        if let Some((id, fingerprint)) = self.roots.iter().flatten().find(|root| is_lost(root)) {
-            let is_changed = keyring.find(*id).is_some();
-            return Some(Reason::RootInUse { id: *id, fingerprint: *fingerprint, is_changed });
+        let mut roots = self.uses.iter().flatten().map(|used| used.root);
+        let is_lost =
+            |(id, fingerprint): &Root| keyring.find(*id).is_none_or(|key| key.fingerprint() != *fingerprint);
+        if let Some((id, fingerprint)) = roots.find(is_lost) {
+            let is_changed = keyring.find(id).is_some();
+            return Some(Reason::RootInUse { id, fingerprint, is_changed });
         }
         self.installation.filter(|name| name != keyring.installation()).map(Reason::NameInUse)
     }

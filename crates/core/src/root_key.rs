@@ -45,6 +45,11 @@ impl RootFingerprint {
         &self.0
     }
 
+    /// Reads a stored fingerprint.
+    pub fn of_stored(stored: &[u8]) -> Option<Self> {
+        stored.try_into().ok().map(Self)
+    }
+
     /// Whether this is the key that a stored fingerprint means.
     pub fn fits(&self, stored: &[u8]) -> bool {
         self.0.as_slice().ct_eq(stored).into()

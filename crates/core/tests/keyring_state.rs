@@ -3,8 +3,11 @@
 
 use hftok_core::identity::Installation;
 use hftok_core::keyring::{Keyring, KeyringError, MAX_ROOT_KEYS};
-use hftok_core::keyring_state::{CommandError, InUse, Reason};
+use hftok_core::keyring_state::{CommandError, InUse, Reason, Root};
 use hftok_core::root_key::RootKeyId;
+
+/// The database that uses keys, where there is one.
+const DATABASE: u32 = 7;
 
 fn keyring(text: &str) -> Box<Keyring> {
     Keyring::parse(text.as_bytes()).unwrap()
@@ -17,7 +20,7 @@ fn key(id: i32, digit: char) -> String {
 fn used(keyring: &Keyring) -> InUse {
     let mut in_use = InUse::NOTHING;
     for root in keyring.iter() {
-        in_use.note(root.id(), root.fingerprint(), keyring.installation());
+        in_use.note(DATABASE, (root.id(), root.fingerprint()), keyring.installation());
     }
     in_use
 }
@@ -125,7 +128,7 @@ fn a_key_that_is_used_again_takes_no_second_place() {
     let full = keyring(&keys.concat());
     let mut in_use = used(&full);
     for root in full.iter() {
-        in_use.note(root.id(), root.fingerprint(), full.installation());
+        in_use.note(DATABASE, (root.id(), root.fingerprint()), full.installation());
     }
     assert_eq!(in_use.objection(&full), None);
 }
@@ -138,11 +141,41 @@ fn each_key_that_was_used_is_missed() {
     let all = keyring(&ids.iter().map(line).collect::<String>());
     let mut in_use = used(&all);
     for root in all.iter().chain(all.iter()) {
-        in_use.note(root.id(), root.fingerprint(), all.installation());
+        in_use.note(DATABASE, (root.id(), root.fingerprint()), all.installation());
     }
     for lacking in ids {
         let rest: String = ids.iter().filter(|id| **id != lacking).map(line).collect();
         let objection = in_use.objection(&keyring(&rest));
         assert!(matches!(objection, Some(Reason::RootInUse { id, .. }) if id.get() == lacking), "{lacking}");
     }
+}
+
+#[test]
+fn a_root_key_may_go_when_no_database_needs_it_any_more() {
+    let (both, new) = (keyring(&(key(1, 'a') + &key(2, 'b'))), keyring(&key(2, 'b')));
+    let roots: Vec<Root> = both.iter().map(|key| (key.id(), key.fingerprint())).collect();
+    let mut in_use = used(&both);
+    in_use.note(8, roots[0], both.installation());
+    in_use.keep(DATABASE, &roots[1..]);
+    assert!(matches!(in_use.objection(&new), Some(Reason::RootInUse { id, .. }) if id.get() == 1));
+    in_use.keep(8, &roots[1..]);
+    assert_eq!(in_use.objection(&new), None);
+    assert_eq!(in_use.databases().collect::<Vec<_>>(), [DATABASE]);
+}
+
+/// There is no room for the uses of all of them.
+#[test]
+fn however_many_databases_use_a_root_key_it_is_missed() {
+    let (both, new) = (keyring(&(key(1, 'a') + &key(2, 'b'))), keyring(&key(2, 'b')));
+    let mut in_use = InUse::NOTHING;
+    for database in 1..1000 {
+        for root in both.iter() {
+            in_use.note(database, (root.id(), root.fingerprint()), both.installation());
+        }
+    }
+    for database in 1..1000 {
+        in_use.keep(database, &[]);
+    }
+    assert!(matches!(in_use.objection(&new), Some(Reason::RootInUse { id, .. }) if id.get() == 1));
+    assert_eq!(in_use.objection(&both), None);
 }

@@ -59,6 +59,7 @@ export type CompositeTypes = {
     audit_lag: string | null;
     audit_trouble: string | null;
     installation: string | null;
+    destroyed_keys_open_with: number | null;
   };
   /** The result of verifying the audit: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit. */
   verified_audit: {

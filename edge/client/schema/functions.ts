@@ -201,6 +201,11 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: boolean;
   };
+  /** Wraps every data key of this database by the primary root key of the keyring, in one transaction. Returns how many another one wrapped. */
+  rotate_root_key: {
+    Args: Record<PropertyKey, never>;
+    Returns: number;
+  };
   /** Environment variables for a process that calls providers; null for one to unset. Providers that are named must be usable; without names those that are not are left out. */
   runner_env: {
     Args: { p_providers?: string[] | null; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_levels?: string[] | null };
@@ -236,7 +241,7 @@ export type Functions = {
     Args: { p_integration_id: string; p_org_id: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may. */
+  /** Version, state of the keyring, counts, and how the audit is doing. removable_root_key_ids: no row of this database needs them; older backups may, see root_keys. destroyed_keys_open_with: the oldest root key of the keyring that opens a destroyed data key in an older backup. */
   status: {
     Args: Record<PropertyKey, never>;
     Returns: CompositeTypes["server_status"];

@@ -240,6 +240,19 @@ export type Views = {
     };
     Relationships: [];
   };
+  /** The root keys of the keyring, and those that this database needed earlier: how many of its data keys each wraps, and from when to when its backups need it. */
+  root_keys: {
+    Row: {
+      id: number | null;
+      fingerprint: string | null;
+      in_keyring: boolean | null;
+      is_primary: boolean | null;
+      data_keys: number | null;
+      needed_by_backups_from: string | null;
+      needed_by_backups_before: string | null;
+    };
+    Relationships: [];
+  };
   /** Named secrets without their values. */
   secrets: {
     Row: {

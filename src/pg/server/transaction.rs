@@ -30,13 +30,15 @@ pub enum Listener {
     Calls,
     /// Changes are recorded as they ended.
     Changes,
+    /// Root keys that no data key is wrapped by any more are no longer in use.
+    Roots,
 }
 
 /// A function for each of them, once it has asked.
-type Told = [Option<fn(End)>; 3];
+type Told = [Option<fn(End)>; 4];
 
 thread_local! {
-    static TOLD: Cell<Told> = const { Cell::new([None; 3]) };
+    static TOLD: Cell<Told> = const { Cell::new([None; 4]) };
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 

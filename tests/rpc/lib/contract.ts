@@ -196,6 +196,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     who: everybody,
   },
   usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
+  root_keys: {
+    columns: "id fingerprint in_keyring is_primary data_keys needed_by_backups_from needed_by_backups_before",
+    who: ["admin", "auditor"],
+  },
   rotation_progress: { columns: "total done failed", who: ["admin", "auditor"] },
   audit_events: {
     columns:
