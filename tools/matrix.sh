@@ -62,11 +62,29 @@ chroot_mount() { # FOLDER
     cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"
 }
 
+# The machine's own Postgres, with the hftok that was just tested, beside a newer one: an upgrade takes both.
+chroot_older() { # FOLDER
+    local folder library programs
+    programs=$("$PG_CONFIG" --bindir)
+    for folder in "$programs" "$("$PG_CONFIG" --pkglibdir)" "$("$PG_CONFIG" --sharedir)"; do
+        mkdir -p "$1$folder"
+        mount --bind "$folder" "$1$folder"
+        mount -o remount,bind,ro "$1$folder"
+    done
+    # Libraries that the other release does not have, or has under another number.
+    mkdir -p "$1/opt/older"
+    mount -t tmpfs none "$1/opt/older"
+    ldd "$programs"/{postgres,psql,pg_dump} | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | sort -u | while read -r library; do
+        [ -e "$1$library" ] || cp -L "$library" "$1/opt/older/"
+    done
+}
+
 # Runs what `make test` runs in there, the set-up included.
 chroot_test() { # FOLDER
     unshare --pid --fork --kill-child --mount-proc="$1/proc" \
         chroot "$1" /usr/bin/env -i HOME=/root PATH=/opt/cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         CARGO_HOME=/opt/cargo RUSTUP_HOME=/opt/rustup CARGO_TARGET_DIR=/var/cache/hftok \
+        HFTOK_OLDER_POSTGRES="$("$PG_CONFIG" --bindir)" LD_LIBRARY_PATH=/opt/older \
         GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=/hftok \
         /hftok/tools/test.sh </dev/null
 }
@@ -90,6 +108,7 @@ for entry in "${releases[@]}"; do
         continue
     fi
     chroot_mount "$folder"
+    [ "$here" -gt "$version" ] || chroot_older "$folder"
     echo "matrix: Postgres $version"
     chroot_test "$folder" 2>&1 | tee "$matrix/logs/$version.log" || true
     result "$version" "$release" "$matrix/logs/$version.log"

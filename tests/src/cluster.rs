@@ -145,6 +145,10 @@ impl Cluster {
         &self.libraries
     }
 
+    pub(crate) fn take_programs(&mut self, folder: PathBuf) {
+        self.programs = folder;
+    }
+
     pub(crate) fn copy_installation(&mut self) {
         [self.programs, self.extensions, self.libraries] = prefix::make(self.folder.path());
     }

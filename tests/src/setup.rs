@@ -1,6 +1,6 @@
 //! The choices that a cluster is made from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::account::Account;
@@ -15,6 +15,7 @@ pub struct Setup {
     pub(crate) preload: bool,
     pub(crate) durable: bool,
     pub(crate) own_extensions: bool,
+    pub(crate) programs: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) address_space: Option<u32>,
 }
@@ -28,6 +29,7 @@ impl Default for Setup {
             preload: true,
             durable: false,
             own_extensions: false,
+            programs: None,
             environment: Vec::new(),
             address_space: None,
         }
@@ -65,6 +67,12 @@ impl Setup {
         self
     }
 
+    /// A server of another Postgres than the one under test, by the folder of its programs.
+    pub fn programs(mut self, folder: &Path) -> Self {
+        self.programs = Some(folder.into());
+        self
+    }
+
     /// A variable of the server's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -92,6 +100,9 @@ impl Setup {
         let mut cluster = Cluster::in_new_folder(&self.environment, self.address_space);
         if self.own_extensions {
             cluster.copy_installation();
+        }
+        if let Some(programs) = self.programs {
+            cluster.take_programs(programs);
         }
         let mut initdb = cluster.program("initdb");
         initdb.args([
