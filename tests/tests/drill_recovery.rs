@@ -10,7 +10,8 @@ use hftok_tests::wait_until;
 
 #[test]
 fn a_recovery_to_a_moment_opens_what_there_was_then() {
-    let cluster = Setup::default().make();
+    let keys = [RootKey::random(1), RootKey::random(2)];
+    let cluster = Setup::default().keys(&keys[..1]).make();
     let lines = blocks("drills.md", "Point in time", "conf").concat();
     let folder = cluster.make_folder("drill");
     cluster.make_folder("drill/archive");
@@ -23,6 +24,9 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     drill.step();
     drill.step();
     put(&mut client, "name", "the later value");
+    cluster.write_keyring(&keys);
+    client.batch_execute("SELECT hftok.unseal()").expect("unsealed");
+    client.batch_execute("SELECT hftok.rotate_root_key()").expect("rotated");
     settled(&mut client);
     drill.step();
     create(&mut client, "too late", "for both");
@@ -34,6 +38,20 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
         refused(get(&mut recovered, "too late"), "PT404");
         put(&mut recovered, "name", "goes on");
         verified(&mut recovered);
+    }
+    // The keyring of some later day, without the former root key.
+    let keyring = drill.folder().join("keyring");
+    std::fs::write(keyring, RootKey::keyring(&keys[1..])).expect("the keyring of both servers");
+    for (port, missing) in [(5433, Some("root key 1 with fingerprint")), (5434, None)] {
+        let mut recovered = drill.client(port, "postgres");
+        recovered.batch_execute("SELECT hftok.unseal(p_replace => true)").expect("unsealed");
+        match missing {
+            None => assert_eq!(get(&mut recovered, "name").expect("opens"), "goes on"),
+            Some(key) => {
+                let error = refused(get(&mut recovered, "name"), "53HF1");
+                assert!(error.detail().is_some_and(|detail| detail.contains(key)), "{error:?}");
+            }
+        }
     }
     drill.end();
 }

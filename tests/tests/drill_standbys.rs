@@ -59,5 +59,11 @@ fn a_standby_resolves_and_takes_over() {
     assert_eq!(count(&mut promoted, "action = 'delete_secret' AND outcome = 'committed'"), 1);
     assert!(verified(&mut promoted) > events, "the same chain goes on");
     assert_eq!(get(&mut promoted, "name").expect("opens"), VALUE);
+    let answer = drill.step();
+    assert!(answer.contains("|      0\n"), "nothing fails: {answer}");
+    let roots = "SELECT DISTINCT root_key_id FROM hftok_private.data_keys";
+    assert_eq!(one::<i32>(&mut promoted, roots, &[]), 9999);
+    assert_eq!(one::<String>(&mut standby, RESOLVE, &[]), TOKEN, "a session from before");
+    assert_eq!(get(&mut promoted, "name").expect("opens"), VALUE);
     drill.end();
 }
