@@ -4,12 +4,16 @@ use hftok_tests::answer::{create, get, one, put, refused, sealed_reason};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
+use postgres::error::SqlState;
 
 #[test]
 fn a_standby_reads_and_does_not_write() {
     let primary = Cluster::start_default();
     let mut writer = primary.database("app");
     let id = create(&mut writer, "name", "before");
+    let others = "SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGI', p_user_id => 'alice');
+        SELECT hftok.add_member('acme', 'alice', 'owner')";
+    writer.batch_execute(others).expect("a user and an organisation");
     let standby = Setup::standby_of(&primary);
 
     let mut reader = standby.client("postgres", "app");
@@ -26,7 +30,7 @@ fn a_standby_reads_and_does_not_write() {
         one::<String>(&mut reader, "SELECT decrypted_secret FROM hftok.decrypted_secrets", &[]),
         "after"
     );
-    assert_eq!(one::<i64>(&mut reader, "SELECT secrets FROM hftok.status()", &[]), 1);
+    assert_eq!(one::<i64>(&mut reader, "SELECT secrets FROM hftok.status()", &[]), 2);
     assert_eq!(one::<Option<i64>>(&mut reader, "SELECT failed FROM hftok.verify()", &[]), Some(0));
     assert_eq!(one::<uuid::Uuid>(&mut reader, "SELECT secret_id FROM hftok.find_secret('after')", &[]), id);
     // PostgREST asks like this.
@@ -40,8 +44,26 @@ fn a_standby_reads_and_does_not_write() {
         "SELECT hftok.put_secret('name', 'x')",
         "SELECT hftok.update_secret((SELECT id FROM hftok.secrets), 'x')",
         "SELECT hftok.delete_secret((SELECT id FROM hftok.secrets))",
+        "SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_user_id => 'alice')",
+        "SELECT hftok.save_credential('openai', 'sk-proj-abcdefghijklmnopqrstuvwxyz', p_org_id => 'acme')",
+        "SELECT hftok.save_credential('openai', 'sk-proj-abcdefghijklmnopqrstuvwxyz', p_global => true)",
+        r#"SELECT hftok.save_credentials('[{"provider": "openai", "secret": "sk-proj-abcdefghijklmnopqrstuvwxyz", "user_id": "alice"}]')"#,
+        "SELECT hftok.delete_credential('huggingface', p_user_id => 'alice')",
+        "SELECT hftok.report_credential((SELECT secret_id FROM hftok.credentials), 'invalid')",
+        "SELECT hftok.add_member('acme', 'bob')",
+        "SELECT hftok.remove_member('acme', 'alice')",
+        "SELECT hftok.forget_user('alice')",
+        "SELECT hftok.forget_org('acme')",
+        "SELECT hftok.create_integration_with_vault('ours', 'openai', 'sk-proj-abcdefghijklmnopqrst', p_user_id => 'alice')",
+        "INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('alice', 'openai', 'sk-proj-abcdefghijklmnopqrst')",
+        "UPDATE hftok.credentials SET enabled = false",
+        "DELETE FROM hftok.credentials",
+        "SELECT hftok.rotate_root_key()",
+        "SELECT hftok.purge_audit(now() - interval '91 days')",
+        "SELECT hftok.grant_administrator('alice')",
     ] {
-        refused(reader.query(write, &[]), "25006");
+        let error = reader.query(write, &[]).expect_err(write);
+        assert_eq!(error.code().map(SqlState::code), Some("25006"), "{write}: {error:?}");
     }
     // A database without keys: the first creation must not be tried here either.
     primary.database("fresh");

@@ -72,6 +72,9 @@ pub fn is_keyed() -> bool {
 /// Beyond [`NAMES_MAX`] names it is held until the transaction comes to the next name. For one that it has passed through it does
 /// not wait again: who holds it now may wait for a row that was written when it came through.
 pub fn hold(relation: Relation, kind: &str, name: &str) -> Result<(), Error> {
+    // SAFETY: asks shared memory, and fails on a standby: with what any write fails with there, and not as the lock would, with an
+    // error of class 55.
+    unsafe { pg_sys::PreventCommandDuringRecovery(c"a change of what somebody owns".as_ptr()) };
     let Some(digest) = digest(kind, name) else {
         // Without the key of the run nothing can be saved, so few write: all names are one.
         Tag::ANY.lock(relation);
