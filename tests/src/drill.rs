@@ -52,6 +52,12 @@ impl<'a> Drill<'a> {
         self.variables.push((name.into(), value.into()));
     }
 
+    /// The value that a variable of the document has.
+    pub fn variable(&self, name: &str) -> &str {
+        let last = self.variables.iter().rev().find(|(known, _)| known == name);
+        last.map_or("", |(_, value)| value)
+    }
+
     /// The folder in which the drill puts what it makes.
     pub fn folder(&self) -> &Path {
         &self.folder

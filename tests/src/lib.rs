@@ -16,6 +16,7 @@
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
 //! | [`drill`] | the commands of a document, run as they stand there |
 //! | [`packages`] | packages of the distribution, unpacked and not installed |
+//! | [`pooler`] | PgBouncer, wherever it is |
 //! | [`traffic`] | clients that go on asking for a token, and know what they were answered |
 //!
 //! What must stay true: a server is reachable over a Unix socket in a folder of mode 0700 and in no other way, and
@@ -29,6 +30,7 @@ pub mod copies;
 pub mod drill;
 pub mod files;
 pub mod packages;
+pub mod pooler;
 mod prefix;
 pub mod process;
 pub mod question;

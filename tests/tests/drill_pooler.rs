@@ -1,7 +1,6 @@
 //! docs/drills.md: PgBouncer in transaction mode hands one session to many clients, and their claims not to each other.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::scope;
 
@@ -9,7 +8,7 @@ use hftok_tests::answer::{one, refused};
 use hftok_tests::audit::{TOKEN, global_token};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::drill::Drill;
-use hftok_tests::packages::unpack;
+use hftok_tests::pooler::{MISSING, Pooler};
 use postgres::types::Type;
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -23,31 +22,6 @@ const ROLES: &str = "
 /// Clients at once, and requests of each.
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 30;
-
-/// A folder for PATH and its version, if there is a PgBouncer: that of HFTOK_PGBOUNCER, the installed one, or that of the
-/// distribution.
-fn pgbouncer(folder: &Path) -> Option<(PathBuf, (u32, u32))> {
-    let named = std::env::var_os("HFTOK_PGBOUNCER").map(PathBuf::from);
-    let unpacked = folder.join("packages/usr/sbin");
-    let usual = named.into_iter().chain(["/usr/sbin".into(), "/usr/bin".into()]);
-    usual.chain([unpacked]).find_map(|programs| {
-        if programs.starts_with(folder) {
-            let names = ["pgbouncer", "libc-ares2", "libcares2", "libevent-2.1-7", "libevent-2.1-7t64"];
-            unpack(&names, Path::new(env!("CARGO_TARGET_TMPDIR")), &folder.join("packages"));
-        }
-        let mut version = Command::new(programs.join("pgbouncer"));
-        let output = version.arg("--version").env("LD_LIBRARY_PATH", libraries(folder)).output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (major, rest) = text.split_whitespace().nth(1)?.split_once('.')?;
-        Some((programs, (major.parse().ok()?, rest.split('.').next()?.parse().ok()?)))
-    })
-}
-
-/// Where libraries of unpacked packages lie.
-fn libraries(folder: &Path) -> String {
-    let below = format!("{}-linux-gnu", std::env::consts::ARCH);
-    folder.join("packages/usr/lib").join(below).display().to_string()
-}
 
 /// A login's session with the pooler.
 fn through(folder: &Path, login: &str) -> Client {
@@ -107,15 +81,11 @@ fn claims_of_one_client_never_reach_the_next() {
     global_token(&mut superuser);
     let mut drill = Drill::of(&cluster, "drills.md", "Pooler");
     let folder = drill.folder().to_owned();
-    let Some((programs, version)) = pgbouncer(&folder) else {
-        return eprintln!(
-            "skipped: there is no PgBouncer here: set HFTOK_PGBOUNCER to the folder that it is in"
-        );
+    let Some(pooler) = Pooler::found(&folder, Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
+        return eprintln!("skipped: {MISSING}");
     };
-    drill.set("LD_LIBRARY_PATH", &libraries(&folder));
-    let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{}:{path}", programs.display(), cluster.programs().display());
-    drill.set("PATH", &path);
+    drill.set("LD_LIBRARY_PATH", &pooler.libraries);
+    drill.set("PATH", &format!("{}:{}", pooler.programs.display(), drill.variable("PATH")));
     drill.step();
     let answer = drill.step();
     assert!(answer.contains("during: alice\n") && answer.contains("after: authenticator\n"), "{answer}");
@@ -139,10 +109,10 @@ fn claims_of_one_client_never_reach_the_next() {
     let resolve = "SELECT hftok.resolve_hf_token('bob')";
     assert_eq!(plainly(&mut through(&folder, "backend"), resolve).as_deref(), Some(TOKEN));
 
-    if version >= (1, 21) {
+    if pooler.version >= (1, 21) {
         prepared(&cluster, &folder);
     } else {
-        eprintln!("PgBouncer {version:?} carries no prepared statements: left out");
+        eprintln!("PgBouncer {:?} carries no prepared statements: left out", pooler.version);
     }
     drill.step();
     drill.end();
