@@ -188,7 +188,7 @@ fn it_is_installed_under_a_prefix() {
     let module = control.lines().find(|line| line.starts_with("module_pathname")).expect("a library");
     std::fs::write(extension.join("hftok.control"), format!("{CONTROL}{module}\n")).expect("a control file");
     std::fs::copy(shipped.join("hftok--0.2.0.sql"), extension.join("hftok--0.2.0.sql")).expect("a script");
-    cluster.configure(&format!("dynamic_library_path = '{}'", prefix.display()));
+    cluster.configure(&format!("dynamic_library_path = '{}:$libdir'", prefix.display()));
     cluster.configure("shared_preload_libraries = 'hftok'");
     cluster.start();
     let mut client = cluster.empty_database("app");
