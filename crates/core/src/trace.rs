@@ -92,13 +92,16 @@ mod tests {
         depth: usize,
     }
 
+    /// The size of the stack that work is done on.
+    const STACK: usize = 64 << 20;
+
     /// Has work done by a thread whose stack nobody used before, and looks at the memory of the process before the thread goes on.
     fn left_by(work: impl FnOnce() + Send) -> Left {
         let (from, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             let (from, is_over) = (&from, &is_over);
             // Larger than what the system keeps for later threads, so it is fresh and goes with its thread.
-            let thread = thread::Builder::new().stack_size(64 << 20);
+            let thread = thread::Builder::new().stack_size(STACK);
             let working = thread.spawn_scoped(scope, move || {
                 let here = 0_u8;
                 work();
@@ -137,8 +140,9 @@ mod tests {
                     continue;
                 }
                 left.has_schedule |= has_schedule(&part[..length]);
-                // A stack grows downwards.
-                if (start..end).contains(&stack) && left.depth == 0 {
+                // A stack grows downwards. Below it, another thread's may lie in the same range.
+                let is_its_own = at >= stack.saturating_sub(STACK / 2);
+                if (start..end).contains(&stack) && is_its_own && left.depth == 0 {
                     let deepest = part[..length].iter().position(|byte| *byte != 0).unwrap_or(length);
                     left.depth = stack.saturating_sub(at + deepest);
                 }
