@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hftok_tests::answer::{column, one, refused};
+use hftok_tests::answer::{adopt, column, one, refused};
 use hftok_tests::audit::{count, settled, verified};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::drill::blocks;
@@ -36,9 +36,21 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
+/// Runs statements of the document, with the addresses of these shards.
+fn execute(client: &mut Client, blocks_of: &str, shards: &[&Cluster]) {
+    for mut block in blocks("scale.md", "Shards by owner", blocks_of) {
+        for (at, shard) in shards.iter().enumerate() {
+            let address = format!("host={} port=5432", shard.folder().display());
+            block = block.replace(&format!("host=shard{at}.internal"), &address);
+        }
+        client.batch_execute(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}
+
 /// The shard that a user belongs to, as the proxy says.
 fn shard_of(proxy: &mut Client, user: &str) -> usize {
-    usize::try_from(one::<i32>(proxy, "SELECT hftok.shard_of($1) & 1", &[&user])).expect("a number")
+    let sql = "SELECT hftok.shard_of($1) & hftok.shards() - 1";
+    usize::try_from(one::<i32>(proxy, sql, &[&user])).expect("a number")
 }
 
 fn token(number: usize) -> String {
@@ -64,19 +76,11 @@ fn two_shards_behind_a_proxy_are_one_vault() {
     let shards = [Cluster::start_default(), Cluster::start_default()];
     let mut beyond = shards.each_ref().map(|shard| {
         let mut client = shard.empty_database("app");
-        blocks("scale.md", "Shards by owner", "sql shard")
-            .iter()
-            .for_each(|it| client.batch_execute(it).expect(it));
+        execute(&mut client, "sql shard", &[]);
         client
     });
     let mut superuser = cluster.empty_database("app");
-    for block in blocks("scale.md", "Shards by owner", "sql proxy") {
-        let named = |text: String, at: usize| {
-            let socket = shards[at].folder().display().to_string();
-            text.replace(&format!("host=shard{at}.internal"), &format!("host={socket} port=5432"))
-        };
-        superuser.batch_execute(&named(named(block, 0), 1)).expect("the proxy's functions");
-    }
+    execute(&mut superuser, "sql proxy", &shards.each_ref());
     let mut proxy = cluster.client("backend", "app");
 
     let users: Vec<String> = (0..40).map(|number| format!("user {number}")).collect();
@@ -86,7 +90,7 @@ fn two_shards_behind_a_proxy_are_one_vault() {
     let places = users.iter().map(|user| shard_of(&mut proxy, user)).collect::<Vec<_>>();
     assert!(places.contains(&0) && places.contains(&1), "{places:?}");
     for (at, shard) in beyond.iter_mut().enumerate() {
-        let here: Vec<String> = column(shard, "SELECT scope_id FROM hftok.credentials ORDER BY secret_id");
+        let here: Vec<String> = column(shard, "SELECT scope_id FROM hftok.credentials");
         let expected = places.iter().filter(|place| **place == at).count();
         assert_eq!(here.len(), expected);
         assert!(here.iter().all(|user| shard_of(&mut proxy, user) == at), "{here:?}");
@@ -105,6 +109,7 @@ fn two_shards_behind_a_proxy_are_one_vault() {
         assert!(count(shard, &condition) > 0, "{condition}");
         verified(shard);
     }
+    doubled(&mut superuser, &mut proxy, &shards, &users);
     refused(
         cluster
             .client("postgres", "app")
@@ -157,4 +162,40 @@ fn a_uuid_is_one_user(proxy: &mut Client) {
         save(proxy, "p_user_id", &lower.to_uppercase(), &token(3000 + number));
         assert_eq!(resolved(proxy, &lower, None), (Some(token(3000 + number)), "user".into()));
     }
+}
+
+/// Two more shards, each a copy of one that there is: nobody's key is lost, and nobody's lies twice.
+fn doubled(superuser: &mut Client, proxy: &mut Client, shards: &[Cluster; 2], users: &[String]) {
+    save(proxy, "p_org_id", "acme", &token(1002));
+    let copies = shards.each_ref().map(|shard| {
+        let keyring = fs::read_to_string(shard.keyring()).expect("a keyring");
+        let copy = Setup::clone_of(shard, &format!("installation: second\n{keyring}"));
+        adopt(&mut copy.client("postgres", "app"));
+        copy
+    });
+    let all = [&shards[0], &shards[1], &copies[0], &copies[1]];
+    execute(superuser, "sql doubling", &all);
+    assert_eq!(one::<i32>(proxy, "SELECT hftok.shards()", &[]), 4);
+    let mut left = 0;
+    for (at, shard) in all.iter().enumerate() {
+        let mut client = shard.client("postgres", "app");
+        for block in blocks("scale.md", "Shards by owner", "sql leaving") {
+            let block = block.replace("& 3 <> 2", &format!("& 3 <> {at}"));
+            client.batch_execute(&block).expect("forgotten");
+        }
+        let here: Vec<String> =
+            column(&mut client, "SELECT scope_id FROM hftok.credentials WHERE scope = 'user'");
+        assert!(here.iter().all(|user| shard_of(proxy, user) == at), "{here:?}");
+        left += here.iter().filter(|user| user.starts_with("user ")).count();
+        assert_eq!(column::<Option<i64>>(&mut client, "SELECT failed FROM hftok.verify()"), [Some(0)]);
+        verified(&mut client);
+    }
+    assert_eq!(left, users.len());
+    for (number, user) in users.iter().enumerate().skip(1) {
+        assert_eq!(resolved(proxy, user, None), (Some(token(number)), "user".into()));
+    }
+    assert_eq!(resolved(proxy, "newcomer 4", Some("acme")), (Some(token(1002)), "org".into()));
+    assert_eq!(save(proxy, "p_org_id", "acme", &token(1003)), 4, "on each shard");
+    assert_eq!(save(proxy, "p_user_id", "somebody new", &token(4000)), 1);
+    assert_eq!(resolved(proxy, "somebody new", None), (Some(token(4000)), "user".into()));
 }
