@@ -2,6 +2,7 @@
 
 use hftok_tests::answer::{adopt, column, create, get, one, put, refused};
 use hftok_tests::question::ask;
+use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
@@ -20,6 +21,25 @@ fn save(client: &mut Client, user: &str, token: &str) {
     one::<i32>(client, sql, &[&token, &user]);
 }
 
+/// Sends the tables from one database of a server to another one.
+fn replicate(here: &mut Client, there: &mut Client) {
+    here.batch_execute(&format!("CREATE PUBLICATION hftok FOR TABLE {TABLES}")).expect("publication");
+    here.batch_execute("SELECT pg_create_logical_replication_slot('hftok', 'pgoutput')").expect("slot");
+    let version: i32 = one(here, "SELECT current_setting('server_version_num')::int", &[]);
+    let as_owner = if version >= 160_000 { ", run_as_owner = true" } else { "" };
+    let socket: String = one(here, "SELECT current_setting('unix_socket_directories')", &[]);
+    let port: String = one(here, "SELECT current_setting('port')", &[]);
+    there
+        .batch_execute(&format!(
+            "CREATE SUBSCRIPTION hftok CONNECTION 'host={socket} port={port} dbname=here user=postgres'
+             PUBLICATION hftok WITH (create_slot = false, slot_name = 'hftok' {as_owner})"
+        ))
+        .expect("subscription");
+    wait_until("the copy is there", 60, || {
+        column::<i64>(there, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == [0]
+    });
+}
+
 #[test]
 fn a_logical_replica_opens_what_it_was_sent() {
     let cluster =
@@ -32,21 +52,7 @@ fn a_logical_replica_opens_what_it_was_sent() {
     // The session there now remembers that no level has a row.
     assert_eq!(resolved(&mut there, "alice"), None);
 
-    here.batch_execute(&format!("CREATE PUBLICATION hftok FOR TABLE {TABLES}")).expect("publication");
-    here.batch_execute("SELECT pg_create_logical_replication_slot('hftok', 'pgoutput')").expect("slot");
-    let version: i32 = one(&mut here, "SELECT current_setting('server_version_num')::int", &[]);
-    let as_owner = if version >= 160_000 { ", run_as_owner = true" } else { "" };
-    let socket: String = one(&mut here, "SELECT current_setting('unix_socket_directories')", &[]);
-    let port: String = one(&mut here, "SELECT current_setting('port')", &[]);
-    there
-        .batch_execute(&format!(
-            "CREATE SUBSCRIPTION hftok CONNECTION 'host={socket} port={port} dbname=here user=postgres'
-             PUBLICATION hftok WITH (create_slot = false, slot_name = 'hftok' {as_owner})"
-        ))
-        .expect("subscription");
-    wait_until("the copy is there", 60, || {
-        column::<i64>(&mut there, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") == [0]
-    });
+    replicate(&mut here, &mut there);
     assert_eq!(refused(get(&mut there, "name"), "53HF1").message(), "this is a copy");
     adopt(&mut there);
     assert_eq!(get(&mut there, "name").expect("opens there"), "before");
@@ -92,4 +98,32 @@ fn a_session_is_told_of_providers(here: &mut Client, there: &mut Client) {
     // An edit of the subscriber's own, told to others there by the trigger for TRUNCATE.
     there.batch_execute("TRUNCATE hftok_private.providers").expect("emptied");
     assert_eq!(ask(there, old), "22023");
+}
+
+/// A key that is wrapped anew comes as the publisher wrapped it: for its own database.
+#[test]
+fn a_rotation_here_makes_the_replica_a_copy_until_it_is_adopted_again() {
+    let keys = [RootKey::random(1), RootKey::random(2)];
+    let setup = Setup::default().keys(&keys[..1]).setting("wal_level = logical");
+    let cluster = setup.setting("max_worker_processes = 16").start();
+    let (mut here, mut there) = (cluster.database("here"), cluster.database("there"));
+    create(&mut here, "name", "value");
+    replicate(&mut here, &mut there);
+    adopt(&mut there);
+    assert_eq!(get(&mut there, "name").expect("opens there"), "value");
+
+    cluster.write_keyring(&keys);
+    here.batch_execute("SELECT hftok.unseal()").expect("unsealed");
+    here.batch_execute("SELECT hftok.rotate_root_key()").expect("rotated");
+    let wrapped = "SELECT 2 IN (SELECT root_key_id FROM hftok_private.data_keys)";
+    wait_until("the wraps are there", 30, || one::<bool>(&mut there, wrapped, &[]));
+    put(&mut here, "name", "a later value");
+    let sealed = "SELECT md5(sealed) FROM hftok_private.secrets";
+    let wanted: String = one(&mut here, sealed, &[]);
+    wait_until("the value is there", 30, || one::<String>(&mut there, sealed, &[]) == wanted);
+    let error = refused(get(&mut there, "name"), "53HF1");
+    assert!(error.hint().is_some_and(|hint| hint.contains("adopt_database()")), "{error:?}");
+    adopt(&mut there);
+    assert_eq!(get(&mut there, "name").expect("opens there"), "a later value");
+    assert_eq!(get(&mut here, "name").expect("opens here"), "a later value");
 }

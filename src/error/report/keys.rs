@@ -46,8 +46,8 @@ pub fn wrong_root(id: i32, fingerprint: &str, id_taken: bool) -> Report {
 /// A data key that its root key does not open.
 pub fn data_key_damaged(id: i32) -> Report {
     report(b"53HF1", "a data key of this database does not unwrap")
-        .detail(format!("Data key {id} was changed outside hftok."))
-        .hint(RESTORE_KEY)
+        .detail(format!("Data key {id} was changed outside hftok, or came by logical replication."))
+        .hint(RESTORE_OR_ADOPT)
 }
 
 /// A data key that a value names, and no row has.
@@ -56,6 +56,9 @@ pub fn data_key_missing(id: i32) -> Report {
         .detail(format!("There is no data key {id}."))
         .hint(RESTORE_KEY)
 }
+
+/// The remedy for a data key that somebody has changed, or a publisher has wrapped anew.
+const RESTORE_OR_ADOPT: &str = "Restore its row in hftok_private.data_keys from a backup; if its publisher has rotated keys, a superuser calls hftok.adopt_database() once more.";
 
 /// The remedy for a data key.
 const RESTORE_KEY: &str = "Restore its row in hftok_private.data_keys from a backup.";
