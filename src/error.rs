@@ -188,6 +188,18 @@ pub enum Error {
         /// The data key.
         id: i32,
     },
+    /// An organisation has sealed what is its own.
+    #[error("organisation sealed")]
+    OrgSealed {
+        /// The organisation.
+        org: String,
+    },
+    /// An organisation has a data key of its own already.
+    #[error("organisation has a key")]
+    OrgHasKey {
+        /// The organisation.
+        org: String,
+    },
     /// The database was copied from another one, and is not yet one of its own.
     #[error("copy")]
     Copy {

@@ -62,6 +62,7 @@ const OUTCOMES: Record<string, string> = {
   decrypt_failed: "it was changed outside the vault",
   not_member: "the user does not belong to the organisation",
   host_refused: "it may not be sent to this host",
+  sealed: "its organisation has sealed it",
   not_vouched_for: "what the catalogue says of its provider was changed outside the vault",
 };
 

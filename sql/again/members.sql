@@ -198,6 +198,8 @@ BEGIN
                 p_provider => share.type, p_subject => share.user_id);
         END LOOP;
         DELETE FROM hftok_private.usage_daily u WHERE u.scope = 'org' AND u.scope_id = owner;
+        -- Standbys and subscribers lose what they still have of its values.
+        PERFORM hftok_private.destroy_org_key(owner);
     END IF;
     RETURN NEXT;
 END

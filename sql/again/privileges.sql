@@ -122,7 +122,8 @@ GRANT SELECT (id, user_id, service, api_key, created_at, updated_at), INSERT (id
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
-GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key, hftok.give_org_key TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.seal_org, hftok.unseal_org TO hftok_admin, hftok_user;
 GRANT SELECT ON hftok.root_keys TO hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.

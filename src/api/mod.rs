@@ -15,6 +15,7 @@ mod input;
 mod integrations;
 mod keyring;
 mod members;
+mod org_keys;
 mod owner;
 mod remark;
 mod resolve;

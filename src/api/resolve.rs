@@ -196,6 +196,7 @@ fn detail(step: &LevelResult) -> Option<&'static str> {
     Some(match step.outcome {
         Outcome::Used | Outcome::Absent | Outcome::NotReached => return None,
         Outcome::DecryptFailed => "it, or what it is bound to, was changed outside hftok",
+        Outcome::Sealed => "its organisation has sealed its key: the walk stops here",
         _ if goes_on => "its owner allows going on",
         Outcome::Expired => "its time is over: the walk stops here",
         Outcome::Disabled => "it is switched off: the walk stops here",

@@ -109,11 +109,12 @@ fn data_key_fault(
         id,
         purpose,
         org: copy_of_text(p_org_id.unwrap_or_default())?,
+        is_shut: false,
         root,
         root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
         wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
     };
-    identity::home().and_then(|home| key.unwrap(&home)).map_or_else(fault, |()| Ok(None))
+    identity::home().and_then(|home| key.check(&home)).map_or_else(fault, |()| Ok(None))
 }
 
 /// A fault of a row is an answer. A sealed hftok is an error.
@@ -125,6 +126,7 @@ pub(super) fn fault(error: Error) -> Result<Option<String>, Error> {
         Error::WrongRoot { id, fingerprint, .. } => {
             Ok(Some(format!("root key {id} with fingerprint {fingerprint} is missing from the keyring")))
         }
+        Error::OrgSealed { org } => Ok(Some(format!("organisation {org} has sealed it"))),
         Error::IdentityMissing => Ok(Some("nothing says which database it is for".into())),
         error => Err(error),
     }

@@ -272,6 +272,7 @@ impl Request {
             None => match secret.open() {
                 Ok(value) => (Outcome::Used, Some(value)),
                 Err(error) if error.is_damage() => (Outcome::DecryptFailed, None),
+                Err(Error::OrgSealed { .. }) => (Outcome::Sealed, None),
                 Err(error) => return Err(error),
             },
         };

@@ -55,7 +55,7 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
         Error::Damaged { .. } => "decrypt_failed",
         Error::Disabled { .. } => "disabled",
         Error::ProviderUnusable { .. } => "not_vouched_for",
-        Error::Sealed(_) | Error::Operator(_) => "sealed",
+        Error::Sealed(_) | Error::Operator(_) | Error::OrgSealed { .. } => "sealed",
         Error::WrongRoot { .. } | Error::DataKeyDamaged { .. } | Error::DataKeyMissing { .. } => "no_key",
         Error::Copy { .. } | Error::NotYetAdopted => "copy",
         Error::IdentityMissing => "no_key",

@@ -84,6 +84,8 @@ impl Error {
             Error::WrongRoot { id, fingerprint, id_taken } => keys::wrong_root(id, &fingerprint, id_taken),
             Error::DataKeyDamaged { id } => keys::data_key_damaged(id),
             Error::DataKeyMissing { id } => keys::data_key_missing(id),
+            Error::OrgSealed { org } => keys::org_sealed(&org),
+            Error::OrgHasKey { org } => keys::org_has_key(&org),
             Error::Copy { original, here } => keys::copy(&original, &here),
             Error::NotYetAdopted => keys::not_yet_adopted(),
             Error::IdentityMissing => keys::identity_missing(),

@@ -50,9 +50,22 @@ pub fn make_for_values() -> Result<(), Error> {
     active(Purpose::Fingerprints).map(|_| ())
 }
 
-/// Seals with the active key for values, which is made if there is none.
+/// Records that a key was made, with the function that does so.
+pub fn made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
+    MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)
+}
+
+/// Seals with the installation's active key for values, which is made if there is none.
 pub fn sealing<R>(seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>) -> Result<R, Error> {
-    using(active(Purpose::Values)?, |key| seal(key.for_values().ok_or(WRONG_PURPOSE)?))
+    sealing_with(active(Purpose::Values)?, seal)
+}
+
+/// Seals with a certain key.
+pub fn sealing_with<R>(
+    id: DataKeyId,
+    seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    using(id, |key| seal(key.for_values().ok_or(WRONG_PURPOSE)?))
 }
 
 /// Opens with the key that an envelope names. `before` is what must be while its table is asked, which most often it need not be.
@@ -168,7 +181,7 @@ fn using_after<R, G>(
             Ok(Some(done)) => return done,
             Ok(None) => {
                 let _guard = before()?;
-                wrapped_keys::stored(id)?.unwrap(&identity::home()?)?;
+                wrapped_keys::usable(id)?.unwrap(&identity::home()?)?;
             }
             Err(Error::Sealed(Reason::Loading)) => keys::ready()?,
             Err(error) => return Err(error),
@@ -187,7 +200,8 @@ fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
     }
     let look = |_: &[Relation]| {
         let _guard = before()?;
-        let ids = wrapped_keys::ids()?;
+        let kept = key_pages::look(|_, pages| pages.ids(database())).unwrap_or_default();
+        let ids = wrapped_keys::still_usable(&kept)?;
         let identity = match (keys::installation(), identity::stored()?) {
             (Ok(installation), Some(lineage)) => Some(lineage.here(database(), &installation)),
             _ => None,
@@ -234,7 +248,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     }
     home.refuse_copy()?;
     let id = wrapped_keys::draw(purpose, "", &home.identity())?;
-    MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)?;
+    made(purpose, id)?;
     // Whoever makes one of the audit's keys makes the other: the writer, which needs both, then never makes one on its own.
     if purpose == Purpose::Audit {
         active(Purpose::Checkpoints)?;

@@ -8,6 +8,7 @@ pub mod data_keys;
 pub mod dropped;
 pub mod identity;
 pub mod marker;
+pub mod org_keys;
 pub mod roots;
 pub mod rotation;
 pub mod source;

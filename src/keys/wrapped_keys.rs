@@ -22,6 +22,8 @@ pub struct WrappedKey {
     pub purpose: Purpose,
     /// The organisation whose key it is, or empty.
     pub org: String,
+    /// Whether the organisation keeps it from being used.
+    pub is_shut: bool,
     /// The root key that wrapped it.
     pub root: RootKeyId,
     /// The fingerprint of that root key.
@@ -37,7 +39,7 @@ impl WrappedKey {
         let unwrapped = key_pages::change(|header, pages| match header.state {
             State::Open { .. } => {
                 let in_use = &mut header.in_use;
-                pages.keep(database(), self.id, |ring, place| {
+                pages.keep(database(), self.id, !self.org.is_empty(), |ring, place| {
                     let root = self.root_in(ring)?;
                     home.refuse_copy()?;
                     // The keyring was replaced while the identity was looked up.
@@ -65,6 +67,12 @@ impl WrappedKey {
         })
     }
 
+    /// Whether the key unwraps, for nobody to use it.
+    pub fn check(&self, home: &Home) -> Result<(), Error> {
+        let mut place = Box::new(DataKey::EMPTY);
+        keys::with(|pages| self.unwrap_by(self.root_in(&pages.keyring)?, &home.identity(), &mut place))
+    }
+
     /// Into a place of the pages, never through a copy.
     fn unwrap_by(&self, root: &RootKey, database: &Identity, place: &mut DataKey) -> Result<(), Error> {
         root.unwrap(&self.wrapped, self.id, self.purpose, &self.org, database, place)
@@ -80,12 +88,25 @@ pub fn stored(id: DataKeyId) -> Result<WrappedKey, Error> {
             id,
             purpose: Purpose::parse(&row.next::<String>()?).ok_or_else(damaged)?,
             org: row.next()?,
+            is_shut: row.next()?,
             root: RootKeyId::new(row.next()?).ok_or_else(damaged)?,
             root_fingerprint: row.next()?,
             wrapped: row.next()?,
         })
     })?;
     found.ok_or(Error::DataKeyMissing { id: id.get() })
+}
+
+/// A key, if its row is there, and its organisation has not shut it.
+pub fn usable(id: DataKeyId) -> Result<WrappedKey, Error> {
+    let key = stored(id)?;
+    if key.is_shut { Err(Error::OrgSealed { org: key.org }) } else { Ok(key) }
+}
+
+/// Those of some keys that are there, and not shut.
+pub fn still_usable(ids: &[DataKeyId]) -> Result<Vec<DataKeyId>, Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.get().into()).collect();
+    FIND_USABLE.with_ids(&[ids.into()])
 }
 
 /// Every key that is not destroyed.
@@ -216,11 +237,16 @@ impl Ids for std::thread::LocalKey<Statement> {
 statement! {
     /// A key, wrapped, with the root key that opens it.
     FIND_WRAPPED(INT4) =
-        "SELECT k.purpose, k.org_id, k.root_key_id, k.root_fingerprint, k.wrapped
+        "SELECT k.purpose, k.org_id, k.shut_at IS NOT NULL, k.root_key_id, k.root_fingerprint, k.wrapped
         FROM hftok_private.data_keys k WHERE k.id = $1 AND k.state <> 'destroyed'";
 
     /// Every key that could be wrapped anew.
     FIND_KEPT() = "SELECT k.id FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
+
+    /// Those of some that a session may use.
+    FIND_USABLE(INT8ARRAY) =
+        "SELECT k.id FROM hftok_private.data_keys k
+        WHERE k.id = ANY ($1) AND k.state <> 'destroyed' AND k.shut_at IS NULL";
 
     /// Whether a number was ever given.
     FIND_TAKEN(INT4) = "SELECT k.id FROM hftok_private.data_keys k WHERE k.id = $1";

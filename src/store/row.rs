@@ -8,7 +8,7 @@ use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use crate::error::Error;
-use crate::keys::data_keys;
+use crate::keys::{data_keys, org_keys};
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::texts::Texts;
 
@@ -116,10 +116,11 @@ impl SealedRow {
         damaged(self.id, self.version, &self.scope)
     }
 
-    /// Seals a value into this row, with everything else that it says, and the active key.
+    /// Seals a value into this row, with everything else that it says, and the active key of its owner.
     pub fn seal(&mut self, value: &hftok_core::plaintext::PlaintextRef<'_>) -> Result<(), Error> {
         let context = self.context().ok_or(Error::Internal("a row cannot be sealed to what it says"))?;
-        self.sealed = data_keys::sealing(|key| key.seal(value, &context).map_err(Error::from))?;
+        let org = (context.binding.scope == Scope::Org).then_some(self.scope_id.as_str());
+        self.sealed = org_keys::sealing(org, |key| key.seal(value, &context).map_err(Error::from))?;
         Ok(())
     }
 }

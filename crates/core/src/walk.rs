@@ -44,6 +44,8 @@ pub enum Outcome {
     NotMember,
     /// It may not be sent to this host.
     HostRefused,
+    /// Its organisation has sealed it.
+    Sealed,
     /// The walk was over before.
     NotReached,
 }
@@ -124,6 +126,7 @@ impl Outcome {
             Self::DecryptFailed => "decrypt_failed",
             Self::NotMember => "not_member",
             Self::HostRefused => "host_refused",
+            Self::Sealed => "sealed",
             Self::NotReached => "not_reached",
         }
     }
@@ -132,7 +135,7 @@ impl Outcome {
     pub fn goes_on(self, may_continue: bool) -> bool {
         match self {
             Self::Absent => true,
-            Self::Used | Self::DecryptFailed | Self::NotReached => false,
+            Self::Used | Self::DecryptFailed | Self::Sealed | Self::NotReached => false,
             Self::Expired | Self::Disabled | Self::Invalid | Self::NotMember | Self::HostRefused => {
                 may_continue
             }
@@ -323,7 +326,7 @@ mod tests {
     #[test]
     fn only_the_absent_and_the_allowed_go_on() {
         assert!(Outcome::Absent.goes_on(false));
-        assert!(!Outcome::DecryptFailed.goes_on(true));
+        assert!(!Outcome::DecryptFailed.goes_on(true) && !Outcome::Sealed.goes_on(true));
         assert!(Outcome::Expired.goes_on(true) && !Outcome::Expired.goes_on(false));
     }
 }

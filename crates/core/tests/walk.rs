@@ -59,6 +59,7 @@ fn outcomes_have_these_words() {
         (Outcome::DecryptFailed, "decrypt_failed"),
         (Outcome::NotMember, "not_member"),
         (Outcome::HostRefused, "host_refused"),
+        (Outcome::Sealed, "sealed"),
         (Outcome::NotReached, "not_reached"),
     ];
     for (outcome, word) in words {

@@ -121,6 +121,11 @@ export type Functions = {
     Args: { p_name: string; p_version?: number | null; p_recipient?: string | null };
     Returns: string;
   };
+  /** Gives an organisation a data key of its own, and seals all its credentials with it. forget_org() destroys it. Returns the id of the key. */
+  give_org_key: {
+    Args: { p_org_id: string };
+    Returns: number;
+  };
   /** Makes a user of the application an administrator. */
   grant_administrator: {
     Args: { p_user_id: string };
@@ -231,6 +236,11 @@ export type Functions = {
     Args: Record<PropertyKey, never>;
     Returns: undefined;
   };
+  /** Keeps the credentials of an organisation that has a data key of its own from being opened and saved, until unseal_org(). For its owners, and for operators. */
+  seal_org: {
+    Args: { p_org_id: string };
+    Returns: undefined;
+  };
   /** The versions of a named secret, newest first, without values. */
   secret_history: {
     Args: { p_secret_id: string };
@@ -260,6 +270,11 @@ export type Functions = {
   unseal: {
     Args: { p_replace?: boolean };
     Returns: CompositeTypes["keyring"];
+  };
+  /** Lets the credentials of an organisation be opened again. For its owners, and for operators. */
+  unseal_org: {
+    Args: { p_org_id: string };
+    Returns: undefined;
   };
   /** No longer lets them. */
   unshare_integration: {

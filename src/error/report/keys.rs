@@ -60,6 +60,19 @@ pub fn data_key_missing(id: i32) -> Report {
 /// The remedy for a data key that somebody has changed, or a publisher has wrapped anew.
 const RESTORE_OR_ADOPT: &str = "Restore its row in hftok_private.data_keys from a backup; if its publisher has rotated keys, a superuser calls hftok.adopt_database() once more.";
 
+/// An organisation keeps its own values from being opened, and from being saved.
+pub fn org_sealed(org: &str) -> Report {
+    report(b"53HF1", "an organisation has sealed its credentials")
+        .detail(format!("The data key of organisation \"{org}\" is not used until one of its owners, or an operator, calls hftok.unseal_org()."))
+}
+
+/// There is only one.
+pub fn org_has_key(org: &str) -> Report {
+    report(b"23505", "the organisation has a data key of its own already")
+        .detail(format!("Organisation \"{org}\" was given one before."))
+        .hint("hftok.rotate_data_key() replaces it.")
+}
+
 /// The remedy for a data key.
 const RESTORE_KEY: &str = "Restore its row in hftok_private.data_keys from a backup.";
 

@@ -21,12 +21,14 @@ pub enum Matter {
     Providers,
     /// The ids of the active data keys.
     ActiveKeys,
+    /// The data keys of organisations.
+    OrgKeys,
     /// Whether the data keys that are kept unwrapped are still those of the tables.
     KeptKeys,
 }
 
 /// The number of matters.
-const MATTERS: usize = 6;
+const MATTERS: usize = 7;
 
 thread_local! {
     static GENERATIONS: [Cell<u64>; MATTERS] = const { [const { Cell::new(0) }; MATTERS] };

@@ -71,6 +71,8 @@ struct Pages {
 struct KeySlot {
     /// The database of the key; zero in an empty slot.
     database: u32,
+    /// Whether it is the key of an organisation.
+    is_of_org: bool,
     /// The key, unwrapped.
     key: DataKey,
 }
@@ -192,28 +194,36 @@ impl KeyPages {
         self.data.iter().map(|slot| slot.database).filter(|database| *database != 0)
     }
 
-    /// Has an unwrapped data key filled in, in place of another if there is no room. `fill` is given the root keys.
+    /// The ids of the data keys that are kept of a database.
+    pub fn ids(&self, database: u32) -> Vec<DataKeyId> {
+        self.data.iter().filter(|slot| slot.database == database).map(|slot| slot.key.id()).collect()
+    }
+
+    /// Has an unwrapped data key filled in, in place of another if there is no room: an organisation's rather than one that all
+    /// depend on. `fill` is given the root keys.
     pub fn keep<E>(
         &mut self,
         database: u32,
         id: DataKeyId,
+        is_of_org: bool,
         fill: impl FnOnce(&Keyring, &mut DataKey) -> Result<(), E>,
     ) -> Result<(), E> {
         let at = places(id)
             .find(|at| self.data[*at].holds(database, id))
             .or_else(|| places(id).find(|at| self.data[*at].database == 0))
+            .or_else(|| places(id).find(|at| self.data[*at].is_of_org))
             .unwrap_or(id.place(SLOTS));
         let slot = &mut self.data[at];
         slot.database = 0;
         fill(&self.keyring, &mut slot.key)?;
-        slot.database = database;
+        (slot.database, slot.is_of_org) = (database, is_of_org);
         Ok(())
     }
 }
 
 impl KeySlot {
     /// No key.
-    const EMPTY: Self = Self { database: 0, key: DataKey::EMPTY };
+    const EMPTY: Self = Self { database: 0, is_of_org: false, key: DataKey::EMPTY };
 
     /// A number alone is not enough: two databases may have the same.
     fn holds(&self, database: u32, id: DataKeyId) -> bool {

@@ -32,13 +32,15 @@ pub enum Listener {
     Changes,
     /// Root keys that no data key is wrapped by any more are no longer in use.
     Roots,
+    /// Keys of organisations that were shut or destroyed are wiped.
+    OrgKeys,
 }
 
 /// A function for each of them, once it has asked.
-type Told = [Option<fn(End)>; 4];
+type Told = [Option<fn(End)>; 5];
 
 thread_local! {
-    static TOLD: Cell<Told> = const { Cell::new([None; 4]) };
+    static TOLD: Cell<Told> = const { Cell::new([None; 5]) };
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
