@@ -38,6 +38,7 @@ fn init(preloading: bool) {
         pg::server::audit_queue::init(settings::audit_queue_size());
         pg::server::audit_wait::init();
         pg::server::guesses::init();
+        pg::server::visits::init();
         pg::rows::buckets::init(settings::shortcut_memory());
         pg::rows::absence::init(settings::check_absence);
         pg::server::server_log::tell_denials(audit::denied);

@@ -12,6 +12,10 @@ use crate::pg::server::guc::{AuditMode, RequireUser};
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// `hftok.key_command`
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// `hftok.reseal_rate`
+static RESEAL_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
+/// `hftok.data_key_max_age`
+static DATA_KEY_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(365 * 24 * 60 * 60);
 /// `hftok.gateways`
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// `hftok.version_history`
@@ -56,6 +60,7 @@ static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 /// Defines the settings; from `_PG_init`, while preloading.
 pub fn init() {
     init_keys();
+    init_rotation();
     init_callers();
     init_values();
     init_walk();
@@ -81,6 +86,30 @@ fn init_keys() {
         &KEY_COMMAND,
         GucContext::Sighup,
         GucFlags::SUPERUSER_ONLY,
+    );
+}
+
+/// The rotation of data keys.
+fn init_rotation() {
+    GucRegistry::define_int_guc(
+        c"hftok.reseal_rate",
+        c"Most values a second that are sealed anew after a rotation, in each database.",
+        c"0 for as many as can be.",
+        &RESEAL_RATE,
+        0,
+        1_000_000,
+        GucContext::Sighup,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.data_key_max_age",
+        c"Age at which data keys are rotated by themselves.",
+        c"0 leaves it to rotate_data_key().",
+        &DATA_KEY_MAX_AGE,
+        0,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
     );
 }
 
@@ -259,6 +288,16 @@ fn init_audit() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
+}
+
+/// Values a second that are sealed anew; `None` for as many as can be.
+pub fn reseal_rate() -> Option<u32> {
+    Some(RESEAL_RATE.get().unsigned_abs()).filter(|rate| *rate > 0)
+}
+
+/// The age in seconds at which data keys are rotated by themselves; `None` for none.
+pub fn data_key_max_age() -> Option<i32> {
+    Some(DATA_KEY_MAX_AGE.get()).filter(|age| *age > 0)
 }
 
 /// The user or owner that the backend must name.

@@ -55,7 +55,7 @@ GRANT EXECUTE ON FUNCTION
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
     hftok_private.visible_usage, hftok_private.visible_audit_events, hftok_private.unpacked, hftok_private.may_hold, hftok_private.reveals,
-    hftok_private.loaded_root_keys,
+    hftok_private.loaded_root_keys, hftok_private.resealing_state,
     hftok_private.vault_create_secret, hftok_private.vault_update_secret
     TO PUBLIC;
 
@@ -122,9 +122,9 @@ GRANT SELECT (id, user_id, service, api_key, created_at, updated_at), INSERT (id
 GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
 GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
 
-GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key, hftok.give_org_key TO hftok_admin;
+GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key, hftok.rotate_data_key, hftok.give_org_key TO hftok_admin;
 GRANT EXECUTE ON FUNCTION hftok.seal_org, hftok.unseal_org TO hftok_admin, hftok_user;
-GRANT SELECT ON hftok.root_keys TO hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok.root_keys, hftok.rotation_progress TO hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.
 

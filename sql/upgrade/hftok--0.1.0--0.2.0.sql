@@ -17,4 +17,47 @@ INSERT INTO hftok_private.root_keys (id, fingerprint, first_at)
 SELECT k.root_key_id, k.root_fingerprint, min(k.created_at) FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
 GROUP BY k.root_key_id, k.root_fingerprint;
 
+CREATE TABLE hftok_private.rotations (
+    key_id int PRIMARY KEY,
+    purpose text NOT NULL,
+    org_id text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    total bigint,
+    done bigint NOT NULL DEFAULT 0,
+    first_at timestamptz,
+    last_at timestamptz,
+    finished_at timestamptz,
+    holders text[],
+    horizon bigint,
+    waits_for text
+);
+COMMENT ON TABLE hftok_private.rotations IS 'Data keys that were retired: what they sealed is sealed anew in the background.';
+COMMENT ON COLUMN hftok_private.rotations.key_id IS 'The key that was retired.';
+COMMENT ON COLUMN hftok_private.rotations.purpose IS 'Its purpose: values or fingerprints.';
+COMMENT ON COLUMN hftok_private.rotations.org_id IS 'The organisation whose key it is; empty for that of the installation.';
+COMMENT ON COLUMN hftok_private.rotations.started_at IS 'When it was retired.';
+COMMENT ON COLUMN hftok_private.rotations.total IS 'Rows that had it when the work began, and, once it is over, that were sealed anew or could not be.';
+COMMENT ON COLUMN hftok_private.rotations.done IS 'Rows that were sealed anew in the background. Those that clients write meanwhile are not counted.';
+COMMENT ON COLUMN hftok_private.rotations.first_at IS 'When the work began.';
+COMMENT ON COLUMN hftok_private.rotations.last_at IS 'When the last rows were sealed anew.';
+COMMENT ON COLUMN hftok_private.rotations.finished_at IS 'When the key was destroyed, or nothing was left but rows that cannot be sealed anew.';
+COMMENT ON COLUMN hftok_private.rotations.holders IS 'Transactions that may still seal with the key, since no row has it any more; NULL as long as some have.';
+COMMENT ON COLUMN hftok_private.rotations.horizon IS 'Snapshots from before this transaction show rows that have the key.';
+COMMENT ON COLUMN hftok_private.rotations.waits_for IS 'What keeps the work from going on, or the key from being destroyed.';
+
+CREATE TABLE hftok_private.reseal_failures (
+    secret_id uuid NOT NULL,
+    version int NOT NULL,
+    key_id int NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (secret_id, version)
+);
+COMMENT ON TABLE hftok_private.reseal_failures IS 'Rows that could not be sealed anew because they do not open. Their keys stay.';
+COMMENT ON COLUMN hftok_private.reseal_failures.secret_id IS 'The secret.';
+COMMENT ON COLUMN hftok_private.reseal_failures.version IS 'Its version.';
+COMMENT ON COLUMN hftok_private.reseal_failures.key_id IS 'The key that it is sealed with.';
+COMMENT ON COLUMN hftok_private.reseal_failures.found_at IS 'When it was found.';
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.rotations', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.reseal_failures', '');
+
 ALTER TYPE hftok.server_status ADD ATTRIBUTE destroyed_keys_open_with int;

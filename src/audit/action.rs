@@ -33,6 +33,7 @@ pub fn name(function: &'static str) -> &'static str {
         "reseal" => "credentials",
         "catalogue_rows" => "providers",
         "loaded_root_keys" => "root_keys",
+        "resealing_state" => "rotation_progress",
         "value_fault" | "data_key_fault" | "provider_fault" | "superseded_fault" | "record_verify" => {
             "verify"
         }

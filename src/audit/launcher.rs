@@ -1,4 +1,4 @@
-//! Starts writers: the one process of the audit that is always there. It reads no key, so that a keyring that cannot be read, or
+//! Starts writers, and resealers ([`crate::keys::resealers`]): the one process of the audit that is always there. It reads no key, so that a keyring that cannot be read, or
 //! lies on a file system that hangs, stops no audit.
 
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use hftok_core::audit::lane::Lane;
 use hftok_core::audit::queue::LANES;
 
 use super::writer::{self, Assignment};
+use crate::keys::resealers::Resealers;
 use crate::pg::server::worker::{self, worker_main};
 use crate::pg::server::{audit_queue, server_log};
 use crate::pg::who::session;
@@ -27,10 +28,17 @@ pub fn init() {
 
 worker_main!(hftok_audit_launcher, main);
 
-/// Starts a writer wherever events wait, until the server stops.
+/// Starts a writer wherever events wait, and a resealer wherever a key was rotated, until the server stops.
 fn main() {
     audit_queue::serve();
-    while worker::wait(serve()).is_some() {}
+    let mut resealers = Resealers::new();
+    loop {
+        let rest = [serve(), resealers.serve()].into_iter().flatten().min();
+        let Some(wakeup) = worker::wait(rest) else { break };
+        if wakeup.reloaded {
+            resealers.look_everywhere();
+        }
+    }
     end();
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
 use crate::keys::{self, identity, roots};
 use crate::pg::rows::declared::statement;
-use crate::pg::rows::relations::{Matter, Relation};
+use crate::pg::rows::relations::{self, Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::key_pages;
@@ -43,6 +43,11 @@ pub fn tell_made(listener: Listener) {
     let _ = MADE.set(listener);
 }
 
+/// Records that a key was made, with the function that does so.
+pub fn made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
+    MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)
+}
+
 /// Makes the keys that a value is saved with, if there are none. Whoever does it keeps others from it until the transaction ends,
 /// so it comes before all that somebody may wait for.
 pub fn make_for_values() -> Result<(), Error> {
@@ -50,13 +55,9 @@ pub fn make_for_values() -> Result<(), Error> {
     active(Purpose::Fingerprints).map(|_| ())
 }
 
-/// Records that a key was made, with the function that does so.
-pub fn made(purpose: Purpose, id: DataKeyId) -> Result<(), Error> {
-    MADE.get().ok_or(Error::Internal("nobody records that a data key is made"))?(purpose, id)
-}
-
 /// Seals with the installation's active key for values, which is made if there is none.
 pub fn sealing<R>(seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>) -> Result<R, Error> {
+    hold()?;
     sealing_with(active(Purpose::Values)?, seal)
 }
 
@@ -81,7 +82,16 @@ pub fn opening<R, G>(
 
 /// Fingerprints with the active key, which is made if there is none.
 pub fn fingerprinting<R>(make: impl FnOnce(FingerprintKey<'_>) -> R) -> Result<R, Error> {
+    hold()?;
     fingerprinting_with(active(Purpose::Fingerprints)?, make)
+}
+
+/// Keeps the key that is about to be used from being destroyed before this transaction has ended: it may be retired by then. Comes
+/// before the look for the active key, so that whoever holds it after a rotation knows of it.
+pub fn hold() -> Result<(), Error> {
+    let keys = relations::named(c"data_keys").ok_or(Error::Internal("a table of hftok does not exist"))?;
+    relations::hold(keys);
+    Ok(())
 }
 
 /// Fingerprints with a certain key.

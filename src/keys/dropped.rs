@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::pg::server::key_pages;
@@ -40,6 +40,27 @@ impl Sweep {
         }
         LOOK.saturating_sub(self.looked.elapsed())
     }
+}
+
+/// Every database that has a folder.
+pub fn databases() -> BTreeSet<u32> {
+    let ids = |folder: &Path| {
+        let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| name.to_str()?.parse().ok()).collect::<Vec<u32>>()
+    };
+    folders().into_iter().flat_map(|folder| ids(&folder)).collect()
+}
+
+/// The folders that have those of databases: of the data directory, which is the current one, and of each tablespace, which has one for
+/// each version of the server.
+fn folders() -> Vec<PathBuf> {
+    let inside =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let tablespaces = inside(Path::new("pg_tblspc"));
+    tablespaces
+        .flat_map(|tablespace| inside(&tablespace).collect::<Vec<_>>())
+        .chain([PathBuf::from("base")])
+        .collect()
 }
 
 /// Whether the data directory, which is the current one, has a folder of this database; what cannot be looked for counts as there.

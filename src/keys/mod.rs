@@ -9,6 +9,7 @@ pub mod dropped;
 pub mod identity;
 pub mod marker;
 pub mod org_keys;
+pub mod resealers;
 pub mod roots;
 pub mod rotation;
 pub mod source;

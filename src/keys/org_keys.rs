@@ -41,6 +41,7 @@ pub fn sealing<R>(
     org: Option<&str>,
     seal: impl FnOnce(ValueKey<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
+    data_keys::hold()?;
     match org.map(active).transpose()?.flatten() {
         Some(own) => data_keys::sealing_with(own, seal),
         None => data_keys::sealing(seal),

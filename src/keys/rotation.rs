@@ -2,13 +2,22 @@
 //!
 //! What must stay true: a data key never leaves this process but wrapped, and what a rotation leaves behind is wiped.
 
-use hftok_core::data_key::{DataKey, DataKeyId};
+use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
+
+use std::cell::Cell;
 
 use crate::error::Error;
 use crate::keys::{self, data_keys, identity, roots, wrapped_keys};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
-use crate::pg::server::server_log;
+use crate::pg::server::transaction::{self, End, Listener};
+use crate::pg::server::{audit_queue, server_log, visits};
+use crate::pg::who::session::database;
+
+thread_local! {
+    // Depth of the subtransaction that has rotated data keys; 0 when none has.
+    static ROTATING: Cell<i32> = const { Cell::new(0) };
+}
 
 /// The outcome of a rotation of the root key.
 pub struct Rewrapped {
@@ -52,6 +61,55 @@ pub fn rewrap_all() -> Result<Rewrapped, Error> {
     Ok(rewrapped)
 }
 
+/// Draws new data keys for what is sealed from now on: of the installation, with one for fingerprints, or of an organisation that has
+/// one of its own. Whatever the former ones sealed is sealed anew in the background, once the transaction is committed. Gives the id of
+/// the new key for values.
+pub fn renew(org: &str) -> Result<DataKeyId, Error> {
+    keys::ready()?;
+    data_keys::lock()?;
+    let purposes: &[Purpose] =
+        if org.is_empty() { &[Purpose::Values, Purpose::Fingerprints] } else { &[Purpose::Values] };
+    if org.is_empty() {
+        // A database without keys has them now, which is as good.
+        data_keys::make_for_values()?;
+    }
+    let home = identity::home()?;
+    home.refuse_copy()?;
+    let mut renewed = None;
+    for purpose in purposes {
+        let retired = RETIRE.write_one(&[purpose.as_str().into(), org.into()], |row| {
+            DataKeyId::new(row.next()?).ok_or(NO_ID)
+        })?;
+        let retired = retired.ok_or(Error::BadInput("this organisation has no data key of its own"))?;
+        // A keyring that is not this database's must be noticed before a key is drawn, not after.
+        wrapped_keys::usable(retired)?.check(&home)?;
+        let id = wrapped_keys::draw(*purpose, org, &home.identity())?;
+        data_keys::made(*purpose, id)?;
+        renewed = renewed.or(Some(id));
+    }
+    NOTE_RETIRED.execute(&[])?;
+    ROTATING.set(transaction::depth());
+    transaction::tell(Listener::Rotations, ended);
+    renewed.ok_or(Error::Internal("a rotation made no key"))
+}
+
+/// Told at the end of every transaction, and of every part of one. A rotation that was prepared is found by the launcher, which looks
+/// everywhere from time to time.
+fn ended(end: End) {
+    let depth = ROTATING.get();
+    let left = match end {
+        End::Committed | End::Prepared | End::RolledBack => 0,
+        End::PartRolledBack(part) if depth >= part => 0,
+        End::PartKept(part) => depth.min(part - 1),
+        End::PartRolledBack(_) => depth,
+    };
+    ROTATING.set(left);
+    if depth > 0 && end == End::Committed {
+        visits::ask(database());
+        audit_queue::call_launcher();
+    }
+}
+
 /// A fault of the table.
 const NO_ID: Error = Error::Internal("a data key has an id that none can have");
 
@@ -60,4 +118,16 @@ statement! {
     FIND_OTHERS(INT4, BYTEA) =
         "SELECT k.id, k.state = 'active' FROM hftok_private.data_keys k
         WHERE k.state <> 'destroyed' AND (k.root_key_id <> $1 OR k.root_fingerprint <> $2) ORDER BY k.id";
+
+    /// The active key steps back; it still opens.
+    RETIRE(TEXT, TEXT) =
+        "UPDATE hftok_private.data_keys k SET state = 'retiring'
+        WHERE k.purpose = $1 AND k.org_id = $2 AND k.state = 'active' RETURNING k.id";
+
+    /// Those too that stepped back when the database was adopted.
+    NOTE_RETIRED() =
+        "INSERT INTO hftok_private.rotations (key_id, purpose, org_id)
+        SELECT k.id, k.purpose, k.org_id FROM hftok_private.data_keys k
+        WHERE k.state = 'retiring' AND k.purpose IN ('values', 'fingerprints')
+        ON CONFLICT (key_id) DO NOTHING";
 }

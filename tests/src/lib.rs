@@ -6,6 +6,7 @@
 //! | [`cluster`] | a throw-away Postgres: made, started, stopped, killed, removed |
 //! | [`setup`] | what a cluster is made from |
 //! | [`root_key`] | keys for keyring files |
+//! | [`rotation`] | rotations of data keys, and the worker that seals anew |
 //! | [`answer`] | what a server answered: errors by SQLSTATE, counts, single values |
 //! | [`files`] | what lies in files |
 //! | [`process`] | processes of a server, and their memory |
@@ -36,6 +37,7 @@ pub mod process;
 pub mod question;
 pub mod race;
 pub mod root_key;
+pub mod rotation;
 pub mod setup;
 pub mod traffic;
 pub mod verifier;

@@ -21,6 +21,7 @@
 //! | [`pace`] | how often something may be done |
 //! | [`spread`] | how keys share a table that many processes look into |
 //! | [`trace`] | work with keys, and what is cleared after it |
+//! | [`visits`] | which database a worker is to visit, and when |
 //! | [`remark`] | what others say of a credential, without it |
 //!
 //! The byte formats are written down in `docs/sealed-format.md`, exactly enough to open a value in another language.
@@ -42,6 +43,7 @@ pub mod remark;
 pub mod root_key;
 pub mod spread;
 pub mod trace;
+pub mod visits;
 pub mod walk;
 
 use rand::TryRng;

@@ -206,6 +206,11 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: boolean;
   };
+  /** Draws new data keys for what is sealed from now on: of the installation, or of an organisation that has one of its own. What the former ones sealed is sealed anew in the background, then they are destroyed: see rotation_progress. Returns the id of the new key. */
+  rotate_data_key: {
+    Args: { p_org_id?: string | null };
+    Returns: number;
+  };
   /** Wraps every data key of this database by the primary root key of the keyring, in one transaction. Returns how many another one wrapped. */
   rotate_root_key: {
     Args: Record<PropertyKey, never>;

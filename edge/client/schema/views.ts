@@ -253,6 +253,23 @@ export type Views = {
     };
     Relationships: [];
   };
+  /** Data keys that were retired, the newest first: the rows that were to be sealed anew (total), are (done) and cannot be because they do not open (failed); rows a second, and when all will be. state: running, waiting (waits_for says what for), sealed, standby; finished: the key is destroyed; kept: it stays, for what waits_for says. */
+  rotation_progress: {
+    Row: {
+      key_id: number | null;
+      org_id: string | null;
+      total: number | null;
+      done: number | null;
+      failed: number | null;
+      started_at: string | null;
+      finished_at: string | null;
+      rate: number | null;
+      eta: string | null;
+      state: string | null;
+      waits_for: string | null;
+    };
+    Relationships: [];
+  };
   /** Named secrets without their values. */
   secrets: {
     Row: {

@@ -107,6 +107,14 @@ pub fn columns<const N: usize>(
     are_found.then_some(numbers)
 }
 
+/// Locks a relation as SELECT … FOR UPDATE does, until the transaction ends; others may write to it all the same. The session then has
+/// taken in all that it was told of it.
+pub fn hold(relation: Relation) {
+    let lock = pg_sys::LOCKMODE::try_from(pg_sys::RowShareLock).unwrap_or_default();
+    // SAFETY: inside a transaction; the relation exists, or the lock is on nothing.
+    unsafe { pg_sys::LockRelationOid(relation.0, lock) };
+}
+
 /// Has every session told that a relation changed, if and when this transaction is committed.
 pub fn touch(relation: Relation) {
     // SAFETY: inside a transaction; the relation exists, or it is an error.

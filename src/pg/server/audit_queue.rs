@@ -201,9 +201,7 @@ pub fn call_all() {
             lane.call();
         }
     });
-    if exists() {
-        call_launcher();
-    }
+    call_launcher();
 }
 
 #[pg_guard]
@@ -230,8 +228,11 @@ unsafe extern "C-unwind" fn leave_on_exit(_code: i32, _argument: pg_sys::Datum) 
     }
 }
 
-/// Tells the launcher to look for lanes without a writer.
-fn call_launcher() {
+/// Tells the launcher to look what is to be started.
+pub fn call_launcher() {
+    if !exists() {
+        return;
+    }
     let latch = LOCK.share().launcher;
     if !latch.is_null() {
         // SAFETY: the launcher's latch in Postgres' shared memory, valid as long as the server runs. If the launcher has ended, another

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod server_log;
 pub mod standby;
 pub mod transaction;
+pub mod visits;
 pub mod wait;
 pub mod worker;
 pub mod worker_transaction;

@@ -30,6 +30,8 @@ pub enum Listener {
     Calls,
     /// Changes are recorded as they ended.
     Changes,
+    /// A rotation is asked to go on.
+    Rotations,
     /// Root keys that no data key is wrapped by any more are no longer in use.
     Roots,
     /// Keys of organisations that were shut or destroyed are wiped.
@@ -37,10 +39,10 @@ pub enum Listener {
 }
 
 /// A function for each of them, once it has asked.
-type Told = [Option<fn(End)>; 5];
+type Told = [Option<fn(End)>; Listener::OrgKeys as usize + 1];
 
 thread_local! {
-    static TOLD: Cell<Told> = const { Cell::new([None; 5]) };
+    static TOLD: Cell<Told> = const { Cell::new([None; Listener::OrgKeys as usize + 1]) };
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -203,7 +203,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     columns: "id fingerprint in_keyring is_primary data_keys needed_by_backups_from needed_by_backups_before",
     who: ["admin", "auditor"],
   },
-  rotation_progress: { columns: "total done failed", who: ["admin", "auditor"] },
+  rotation_progress: {
+    columns: "key_id org_id total done failed started_at finished_at rate eta state waits_for",
+    who: ["admin", "auditor"],
+  },
   audit_events: {
     columns:
       "id at role_name outer_role login_role actor_user kind action object_id version owner_scope owner_id provider level " +

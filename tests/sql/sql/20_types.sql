@@ -19,6 +19,7 @@ INSERT INTO calls (call) VALUES
     ('hftok.find_secret(p_value => ''value''::text)'),
     ('hftok.delete_secret(p_secret_id => :id)'),
     ('hftok.unseal(p_replace => false::boolean)'),
+    ('hftok.rotate_data_key(p_org_id => NULL::text)'),
     ('hftok_private.open_vault_row(p_schema => ''hftok''::text, p_id => :id, p_version => 1::int, p_scope_id => ''''::text,
         p_provider => ''''::text, p_model => ''''::text, p_name => ''types''::text, p_slot => ''''::text, p_kind => ''static''::text, p_allowed_hosts => NULL::text[],
         p_expires_at => NULL::timestamptz, p_sealed => :sealed)'),

@@ -32,3 +32,22 @@ UPDATE hftok_private.data_keys SET root_key_id = 7, first_root_key_id = 7, root_
 SELECT destroyed_keys_open_with FROM hftok.status();
 ROLLBACK;
 SELECT hftok.delete_secret(id) FROM hftok.secrets WHERE name = 'rotated';
+-- Data keys: users, services and auditors rotate none.
+SELECT r.role, has_function_privilege(r.role, 'hftok.rotate_data_key(text)', 'EXECUTE') AS rotates,
+    has_table_privilege(r.role, 'hftok.rotation_progress', 'SELECT') AS looks
+FROM unnest('{hftok_user,hftok_service,hftok_admin,hftok_auditor}'::text[]) r (role);
+SET ROLE hftok_admin;
+SELECT hftok.rotate_data_key('no organisation');
+SELECT hftok.rotate_data_key(' ');
+-- Rolled back: what it makes is not for the tests after this one.
+BEGIN;
+SELECT hftok.rotate_data_key() > 0 AS rotated;
+SELECT org_id, total, done, failed, finished_at, rate, eta, state, waits_for FROM hftok.rotation_progress;
+ROLLBACK;
+SELECT count(*) FROM hftok.rotation_progress;
+DELETE FROM hftok.rotation_progress;
+RESET ROLE;
+SHOW hftok.reseal_rate;
+SHOW hftok.data_key_max_age;
+SET hftok.reseal_rate = 1;
+SET hftok.data_key_max_age = 0;
