@@ -4,6 +4,7 @@ use hftok_tests::answer::{create, get, one, put, refused, sealed_reason};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
+use postgres::Client;
 use postgres::error::SqlState;
 
 #[test]
@@ -76,4 +77,35 @@ fn a_standby_reads_and_does_not_write() {
     reader.batch_execute("SELECT hftok.seal()").expect("seal");
     refused(get(&mut reader, "name"), "53HF1");
     assert_eq!(get(&mut writer, "name").expect("the primary is open"), "after");
+}
+
+/// docs/scale.md says how a revocation waits for those who read elsewhere.
+#[test]
+fn what_is_revoked_with_remote_apply_is_answered_by_no_standby() {
+    let primary = Cluster::start_default();
+    let mut writer = primary.database("app");
+    let standbys = [Setup::standby_of(&primary), Setup::standby_of(&primary)];
+    primary.configure("synchronous_standby_names = '2 (*)'");
+    primary.reload();
+    wait_until("both are waited for", 20, || {
+        one::<i64>(&mut writer, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", &[])
+            == 2
+    });
+    let mut readers = standbys.each_ref().map(|standby| standby.client("postgres", "app"));
+    let in_time = |writer: &mut Client, change: &str| {
+        let sql = format!("BEGIN; SET LOCAL synchronous_commit = remote_apply; {change}; COMMIT");
+        writer.batch_execute(&sql).expect(change);
+    };
+    let resolve = "SELECT hftok.resolve_hf_token('alice')";
+    for number in 0..20 {
+        let token = format!("hf_abcdefghijklmnopqrstuvwxyzABCD{number:04}");
+        in_time(&mut writer, &format!("SELECT hftok.save_hf_token('{token}', p_user_id => 'alice')"));
+        for reader in &mut readers {
+            assert_eq!(one::<Option<String>>(reader, resolve, &[]), Some(token.clone()));
+        }
+        in_time(&mut writer, "SELECT hftok.delete_credential('huggingface', p_user_id => 'alice')");
+        for reader in &mut readers {
+            assert_eq!(one::<Option<String>>(reader, resolve, &[]), None, "revoked, and answered");
+        }
+    }
 }
