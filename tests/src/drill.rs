@@ -66,8 +66,14 @@ impl<'a> Drill<'a> {
     /// Runs the next block, and gives what it printed.
     #[track_caller]
     pub fn step(&mut self) -> String {
+        self.step_and("")
+    }
+
+    /// The same, with commands of the test's own behind those of the block.
+    #[track_caller]
+    pub fn step_and(&mut self, more: &str) -> String {
         let step = self.steps.pop_front().expect("the document has one more step");
-        run(&mut self.command(&step))
+        run(&mut self.command(&format!("{step}\n{more}")))
     }
 
     /// Leaves the next block out.

@@ -7,6 +7,7 @@ use hftok_tests::files::files_with;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
+use postgres::Client;
 
 #[test]
 fn a_recovery_to_a_moment_opens_what_there_was_then() {
@@ -27,12 +28,21 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     cluster.write_keyring(&keys);
     client.batch_execute("SELECT hftok.unseal()").expect("unsealed");
     client.batch_execute("SELECT hftok.rotate_root_key()").expect("rotated");
+    // Nothing is sealed anew for as long as somebody may still seal with the former key.
+    let mut holder = cluster.client("postgres", "app");
+    holder.batch_execute("BEGIN").expect("begin");
+    create(&mut holder, "held", "until it commits");
+    client.batch_execute("SELECT hftok.rotate_data_key()").expect("rotated");
+    client.batch_execute("SELECT pg_create_restore_point('meanwhile')").expect("a moment");
+    holder.batch_execute("COMMIT").expect("commit");
+    finished(&mut client);
     settled(&mut client);
     drill.step();
-    create(&mut client, "too late", "for both");
-    let answer = drill.step();
-    assert_eq!(answer.matches("|      0\n").count(), 2, "nothing fails: {answer}");
-    for (port, value) in [(5433, "the former value"), (5434, "the later value")] {
+    create(&mut client, "too late", "for all");
+    let answer = drill.step_and("recover meanwhile 5435");
+    assert_eq!(answer.matches("|      0\n").count(), 3, "nothing fails: {answer}");
+    finished(&mut drill.client(5435, "postgres"));
+    for (port, value) in [(5433, "the former value"), (5434, "the later value"), (5435, "the later value")] {
         let mut recovered = drill.client(port, "postgres");
         assert_eq!(get(&mut recovered, "name").expect("opens"), value);
         refused(get(&mut recovered, "too late"), "PT404");
@@ -42,7 +52,7 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     // The keyring of some later day, without the former root key.
     let keyring = drill.folder().join("keyring");
     std::fs::write(keyring, RootKey::keyring(&keys[1..])).expect("the keyring of both servers");
-    for (port, missing) in [(5433, Some("root key 1 with fingerprint")), (5434, None)] {
+    for (port, missing) in [(5433, Some("root key 1 with fingerprint")), (5434, None), (5435, None)] {
         let mut recovered = drill.client(port, "postgres");
         recovered.batch_execute("SELECT hftok.unseal(p_replace => true)").expect("unsealed");
         match missing {
@@ -54,6 +64,13 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
         }
     }
     drill.end();
+}
+
+/// Waits until what was retired is destroyed.
+#[track_caller]
+fn finished(client: &mut Client) {
+    let sql = "SELECT count(*) FROM hftok.rotation_progress WHERE state = 'finished'";
+    wait_until("the rotation is finished", 60, || one::<i64>(client, sql, &[]) == 1);
 }
 
 const TOKENS: &str = "SELECT hftok.save_hf_token('hf_aliceAliceAliceAliceAliceAlice' || lpad(n::text, 4, '0'), p_user_id => 'user ' || n)
@@ -90,7 +107,7 @@ fn a_logical_subscriber_gets_ciphertext_and_opens_nothing() {
         &[]
     ));
     beyond.batch_execute("CHECKPOINT; ALTER SUBSCRIPTION hftok DISABLE").expect("disabled");
-    let values = ["of the publisher", "hf_aliceAlice"];
+    let values = ["a value of the publisher", "a later value", "hf_aliceAlice"];
     assert_eq!(files_with(subscriber.folder(), &values), Vec::<std::path::PathBuf>::new());
     drill.end();
 }
