@@ -118,7 +118,9 @@ fn restore(cluster: &Cluster, file: &std::path::Path, database: &str) -> Client 
 fn carried(client: &mut Client) -> BTreeMap<String, i64> {
     let mut counts = row_counts(client);
     counts.retain(|table, _| {
-        ![".data_keys", ".database_identity", ".usage_daily"].iter().any(|name| table.ends_with(name))
+        ![".data_keys", ".root_keys", ".database_identity", ".usage_daily"]
+            .iter()
+            .any(|name| table.ends_with(name))
     });
     counts
 }
