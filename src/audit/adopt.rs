@@ -14,7 +14,7 @@ use super::bundles::Bundle;
 use super::checkpoints::StoredCheckpoint;
 use super::damage::{self, Damage};
 use super::log::{self, Keys, Log};
-use super::{changes, pending};
+use super::{changes, pending, tables};
 use crate::error::Error;
 use crate::keys::identity::{self, Home};
 use crate::keys::{self, data_keys, wrapped_keys};
@@ -27,6 +27,8 @@ pub const ADOPT: &str = "adopt_database";
 /// Adopts the database, if it is a copy. It also is one if keys came from the original afterwards, by logical replication.
 pub fn adopt() -> Result<(), Error> {
     keys::ready()?;
+    // In a database that was adopted before, and is given keys by its publisher, the writer has keys. It locks in this order.
+    tables::hold_alone()?;
     data_keys::lock()?;
     let lineage = identity::stored()?
         .ok_or(Error::BadInput("there is nothing to adopt: no key was ever made in this database"))?;

@@ -27,6 +27,11 @@ pub fn hold() -> Result<(), Error> {
     Ok(())
 }
 
+/// Keeps the writer out until the transaction ends, and waits for the round that it is in.
+pub fn hold_alone() -> Result<(), Error> {
+    LOCK_CHECKPOINTS.execute(&[]).map(|_| ())
+}
+
 /// The id of a table that exists for as long as the extension does.
 pub fn table(name: &CStr) -> Result<Relation, Error> {
     relations::named(name).ok_or(Error::Internal("a table of the audit does not exist"))
@@ -55,6 +60,9 @@ macro_rules! bounded {
 pub(super) use bounded;
 
 statement! {
+    /// Only who adds to the log or removes from it writes there.
+    LOCK_CHECKPOINTS() = "LOCK TABLE hftok_private.audit_checkpoints IN SHARE ROW EXCLUSIVE MODE";
+
     /// Asks for the extension: a database may have been created from one that had hftok, or have dropped it.
     FIND_EXTENSION() = "SELECT 1 FROM pg_catalog.pg_extension e WHERE e.extname = 'hftok'";
 }
