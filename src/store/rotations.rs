@@ -16,6 +16,11 @@ use crate::pg::server::transaction;
 
 /// Rotates the data keys of the installation, or of an organisation. `why` is told where nobody asked for it.
 pub fn rotate(org: &str, why: Option<&str>) -> Result<DataKeyId, Error> {
+    if IS_SUBSCRIBED.read_single(&[], |row| row.next())? {
+        return Err(Error::BadInput(
+            "this database gets its data keys by logical replication: they are rotated where they come from",
+        ));
+    }
     let key = rotation::renew(org)?;
     let object = Object { version: Some(key.get()), level: why, ..Object::default() };
     let owned = Object { scope: Some("org"), owner: Some(org), ..object };
@@ -140,7 +145,13 @@ statement! {
         "SELECT k.org_id FROM hftok_private.data_keys k
         WHERE k.purpose = 'values' AND k.state = 'active' AND k.shut_at IS NULL
         AND k.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $1)
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = k.tableoid)
         ORDER BY k.created_at, k.id LIMIT 100";
+
+    /// Whether keys come from a publisher, with values that they sealed. One that was destroyed here would be missing for the next ones.
+    IS_SUBSCRIBED() =
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s
+            WHERE s.srrelid = 'hftok_private.data_keys'::pg_catalog.regclass)";
 
     /// In an order that does not change.
     FIND_RETIRED() =

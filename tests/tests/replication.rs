@@ -126,4 +126,20 @@ fn a_rotation_here_makes_the_replica_a_copy_until_it_is_adopted_again() {
     adopt(&mut there);
     assert_eq!(get(&mut there, "name").expect("opens there"), "a later value");
     assert_eq!(get(&mut here, "name").expect("opens here"), "a later value");
+    // The data keys of a replica are not its own to be destroyed.
+    let error = refused(there.query("SELECT hftok.rotate_data_key()", &[]), "22023");
+    assert!(error.message().contains("logical replication"), "{error:?}");
+    here.batch_execute("SELECT hftok.rotate_data_key()").expect("rotated");
+    let destroyed = "SELECT count(*) FROM hftok_private.data_keys WHERE state = 'destroyed'";
+    wait_until("the former keys are destroyed there too", 60, || one::<i64>(&mut there, destroyed, &[]) == 2);
+    refused(get(&mut there, "name"), "53HF1");
+    adopt(&mut there);
+    assert_eq!(get(&mut there, "name").expect("opens there"), "a later value");
+    put(&mut here, "name", "the last value");
+    wait_until("the value is there", 30, || {
+        get(&mut there, "name").is_ok_and(|value| value == "the last value")
+    });
+    there.batch_execute("DROP SUBSCRIPTION hftok").expect("dropped");
+    there.batch_execute("SELECT hftok.rotate_data_key()").expect("a database of its own");
+    assert_eq!(get(&mut there, "name").expect("opens there"), "the last value");
 }
