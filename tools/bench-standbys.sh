@@ -35,13 +35,29 @@ standby_start() { # NAME
 # Processor time of a server's processes that have ended, in hundredths of a second.
 used_by() { awk '{ sub(/\(.*\)/, "name"); print $16 + $17 }' "/proc/$(head -n 1 "$(data "$1")/postmaster.pid")/stat"; }
 
+# Waits until a server has nothing to do, and its sessions have ended: a process is counted when it is gone, which is after it has left
+# pg_stat_activity.
+settle() { # SERVER
+    PGHOST=$(socket "$1") calm
+    while has_session "$(data "$1")"; do sleep 0.1; done
+}
+
+# Not that of a standby, which is a walsender's.
+has_session() { # DATA
+    local process
+    for process in /proc/[0-9]*; do
+        if sits_in "${process#/proc/}" "$1" 2>/dev/null && grep -qs '^postgres: postgres ' "$process/cmdline"; then return; fi
+    done
+    return 1
+}
+
 calls() { sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$scratch/$1.calls"; }
 
 # Calls of all, and the processor time that they took.
 measure() { # SERVER...
     local server before=0 after=0 total=0 running_here=()
     for server in "$@"; do
-        PGHOST=$(socket "$server") calm
+        settle "$server"
         before=$((before + $(used_by "$server")))
     done
     for server in "$@"; do
@@ -50,7 +66,7 @@ measure() { # SERVER...
     done
     wait "${running_here[@]}" || fail "pgbench: $(tail -n 3 "$scratch/pgbench.log")"
     for server in "$@"; do
-        PGHOST=$(socket "$server") calm
+        settle "$server"
         after=$((after + $(used_by "$server")))
         total=$((total + $(calls "$server") * batch))
         # The lines of a standby's uses, as a rotation of logs takes them away.
