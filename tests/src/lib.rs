@@ -14,6 +14,7 @@
 //! | [`question`] | a question that is asked again and again, while what is true changes |
 //! | [`audit`] | the audit of a database, and its writer |
 //! | [`verifier`] | the audit as somebody verifies it who has no hftok |
+//! | [`catalog`] | what hftok is made of in a database, and the scripts that make it |
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
 //! | [`drill`] | the commands of a document, run as they stand there |
 //! | [`packages`] | packages of the distribution, unpacked and not installed |
@@ -26,6 +27,7 @@
 pub mod account;
 pub mod answer;
 pub mod audit;
+pub mod catalog;
 pub mod cluster;
 pub mod copies;
 pub mod drill;

@@ -1,13 +1,12 @@
 //! An upgrade runs its own steps and then all of sql/again: over a database in use that gives what a fresh install gives.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use hftok_tests::answer::{create, get, one};
 use hftok_tests::audit::settled;
+use hftok_tests::catalog;
 use hftok_tests::cluster::Cluster;
-use hftok_tests::setup::{Setup, run};
+use hftok_tests::setup::Setup;
 use postgres::Client;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -16,36 +15,6 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 fn order() -> Vec<String> {
     let text = std::fs::read_to_string(Path::new(SOURCES).join("sql/order")).expect("sql/order");
     text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-}
-
-/// Every object with its owner, privileges, comment and definition, as the regression test pins them.
-fn catalog(cluster: &Cluster, client: &mut Client, database: &str) -> BTreeSet<String> {
-    let pin =
-        std::fs::read_to_string(Path::new(SOURCES).join("tests/sql/sql/10_objects.sql")).expect("the pin");
-    // Its rules take ten seconds, and say nothing that the list before them does not.
-    let (list, _) = pin.split_once("\n-- The rules.").expect("rules behind the list");
-    let list = cluster.write_file("list.sql", list, 0o644);
-    let objects = cluster.psql(database, &["-f", list.to_str().expect("a path")]);
-    let bodies: String = one(
-        client,
-        "SELECT string_agg(concat_ws(' ', p.oid::regprocedure, md5(pg_get_functiondef(p.oid))), E'\n')
-         FROM pg_proc p WHERE p.pronamespace::regnamespace::text ~ '^hftok'",
-        &[],
-    );
-    let views: String = one(
-        client,
-        "SELECT string_agg(concat_ws(' ', c.oid::regclass, md5(pg_get_viewdef(c.oid))), E'\n')
-         FROM pg_class c WHERE c.relnamespace::regnamespace::text ~ '^hftok' AND c.relkind = 'v'",
-        &[],
-    );
-    let comments: String = one(
-        client,
-        "SELECT string_agg(concat_ws(' ', o.type, o.identity, d.description), E'\n')
-         FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) o
-         WHERE concat_ws(' ', o.schema, o.identity) ~ 'hftok'",
-        &[],
-    );
-    [objects, bodies, views, comments].iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
 /// Makes of a fresh install the database of an older version. The first two lines are for sql/again, as those below the function
@@ -76,26 +45,17 @@ const STEPS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Composes the scripts by the Makefile, and puts them and an older version where the server looks for extensions.
+/// Puts the scripts with these steps, and an older version, where the server looks for extensions.
 fn compose(cluster: &Cluster) {
-    let (steps, built) = (cluster.folder().join("steps"), cluster.folder().join("built"));
+    let steps = cluster.folder().join("steps");
     std::fs::create_dir(&steps).expect("a folder");
     for (name, text) in STEPS {
         std::fs::write(steps.join(name), format!("{text}\n")).expect("a step");
     }
-    let mut make = Command::new("make");
-    make.args(["--no-print-directory", "-C", SOURCES, "scripts"]);
-    make.arg(format!("UPGRADES={}", steps.display())).arg(format!("CARGO_TARGET_DIR={}", built.display()));
-    // A make that runs the tests would hand its own variables on.
-    run(make.env_remove("MAKEFLAGS").env_remove("MAKEOVERRIDES"));
-    let scripts = built.join("extension");
+    catalog::compose(cluster, Some(&steps));
+    let scripts = cluster.extensions();
     let install = std::fs::read_to_string(scripts.join("hftok--0.2.0.sql")).expect("the install script");
     std::fs::write(scripts.join("hftok--0.0.8.sql"), install + OLDER).expect("an older version");
-    for script in std::fs::read_dir(scripts).expect("a folder").flatten() {
-        let path = cluster.extensions().join(script.file_name());
-        let _ = std::fs::remove_file(&path);
-        std::fs::copy(script.path(), path).expect("a script");
-    }
 }
 
 /// An application that uses hftok, and has granted things itself.
@@ -133,8 +93,8 @@ fn an_upgrade_makes_of_a_database_in_use_what_an_install_makes() {
     client.batch_execute("CREATE EXTENSION hftok VERSION '0.0.8'").expect("an older version");
     let integration = use_it(&mut client);
 
-    let wanted = catalog(&cluster, &mut fresh, "fresh");
-    let before = catalog(&cluster, &mut client, "app");
+    let wanted = catalog::of(&cluster, &mut fresh, "fresh");
+    let before = catalog::of(&cluster, &mut client, "app");
     for word in ["gone", "import_rows_address", "import_report", "Other words."] {
         let differs = |line: &&String| line.contains(word);
         assert!(before.symmetric_difference(&wanted).any(|line| differs(&line)), "{word}");
@@ -146,11 +106,8 @@ fn an_upgrade_makes_of_a_database_in_use_what_an_install_makes() {
     let mut client = cluster.client("postgres", "app");
     // On 15 the roles of PostgREST have each object by itself: docs/how-to.md.
     client.batch_execute("SELECT hftok.disable_rpc(), hftok.enable_rpc()").expect("once more");
-    let after = catalog(&cluster, &mut client, "app");
-    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
-        one.difference(other).cloned().collect()
-    };
-    assert_eq!((only(&wanted, &after), only(&after, &wanted)), (Vec::new(), Vec::new()));
+    let after = catalog::of(&cluster, &mut client, "app");
+    catalog::assert_same(&after, &wanted);
     still_works(&mut client, integration);
 }
 
