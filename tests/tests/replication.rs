@@ -1,6 +1,7 @@
 //! Logical replication into another database with hftok and the same keyring, as for an upgrade to another major version.
 
 use hftok_tests::answer::{adopt, column, create, get, one, put, refused};
+use hftok_tests::copies::{rows, transplant};
 use hftok_tests::question::ask;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
@@ -142,4 +143,45 @@ fn a_rotation_here_makes_the_replica_a_copy_until_it_is_adopted_again() {
     there.batch_execute("DROP SUBSCRIPTION hftok").expect("dropped");
     there.batch_execute("SELECT hftok.rotate_data_key()").expect("a database of its own");
     assert_eq!(get(&mut there, "name").expect("opens there"), "the last value");
+}
+
+/// An organisation's key of its own goes to the subscriber with its values, and is destroyed there with them.
+#[test]
+fn what_an_organisation_has_forgotten_opens_at_no_subscriber() {
+    let cluster =
+        Setup::default().setting("wal_level = logical").setting("max_worker_processes = 16").start();
+    let (mut here, mut there) = (cluster.database("here"), cluster.database("there"));
+    here.batch_execute("SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.give_org_key('acme')")
+        .expect("an organisation");
+    let saved = "SELECT hftok.save_hf_token('hf_acmeAcmeAcmeAcmeAcmeAcmeAcmeAcme01', p_org_id => 'acme')";
+    here.batch_execute(saved).expect("saved");
+    replicate(&mut here, &mut there);
+    adopt(&mut there);
+    let resolve = "SELECT hftok.resolve_hf_token('alice', 'acme')";
+    let token: Option<String> = one(&mut there, resolve, &[]);
+    assert_eq!(token.as_deref(), Some("hf_acmeAcmeAcmeAcmeAcmeAcmeAcmeAcme01"));
+    let row = rows(&mut there, "secrets", "scope = 'org'");
+    let key: i32 = one(&mut here, "SELECT id FROM hftok_private.data_keys WHERE org_id = 'acme'", &[]);
+
+    here.batch_execute("SELECT hftok.seal_org('acme')").expect("sealed");
+    wait_until("it is sealed there", 20, || {
+        column::<bool>(
+            &mut there,
+            "SELECT shut_at IS NOT NULL FROM hftok_private.data_keys WHERE org_id <> ''",
+        )
+        .contains(&true)
+    });
+    refused(there.query(resolve, &[]), "PT422");
+    here.batch_execute("SELECT hftok.unseal_org('acme'); SELECT hftok.forget_org('acme')")
+        .expect("forgotten");
+    let destroyed =
+        "SELECT state = 'destroyed' AND wrapped IS NULL FROM hftok_private.data_keys WHERE id = $1";
+    wait_until("the key is destroyed there", 20, || one::<bool>(&mut there, destroyed, &[&key]));
+    assert_eq!(one::<Option<String>>(&mut there, resolve, &[]), None);
+    // From a backup of the table, say.
+    there.batch_execute("SET session_replication_role = replica").expect("set");
+    transplant(&mut there, "secrets", &row);
+    transplant(&mut there, "members", &["(acme,alice,member,now)".into()]);
+    let error = refused(there.query(resolve, &[]), "PT422");
+    assert!(error.detail().is_some_and(|detail| detail.contains("decrypt_failed")), "{error:?}");
 }
