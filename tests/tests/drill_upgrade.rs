@@ -9,6 +9,7 @@ use hftok_tests::cluster::{Cluster, Stop};
 use hftok_tests::drill::Drill;
 use hftok_tests::process::contains;
 use hftok_tests::setup::{Setup, installed};
+use hftok_tests::wait_until;
 use postgres::Client;
 
 /// The programs of an older Postgres that has hftok too: HFTOK_OLDER_POSTGRES, or what the distribution has beside ours.
@@ -65,6 +66,8 @@ const GRANTS: &str = "SELECT concat_ws(' ', o.name, a.grantee::regrole, a.privil
         FROM pg_class WHERE relnamespace::regnamespace::text ~ '^(hftok|vault)') o, aclexplode(o.acl) a
     WHERE a.privilege_type <> 'MAINTAIN' ORDER BY 1";
 
+const FINISHED: &str = "SELECT count(*) FROM hftok.rotation_progress WHERE state = 'finished'";
+
 #[test]
 fn an_upgrade_to_another_major_version_keeps_values_grants_and_audit() {
     let Some(older) = older() else {
@@ -78,7 +81,8 @@ fn an_upgrade_to_another_major_version_keeps_values_grants_and_audit() {
     if knows_marks(&older) && !knows_marks(&installed("--bindir")) {
         return eprintln!("skipped: this minor release is too old for what the older Postgres writes");
     }
-    let cluster = Setup::default().programs(&older).start();
+    // So slow that it goes on after the upgrade.
+    let cluster = Setup::default().programs(&older).setting("hftok.reseal_rate = 1").start();
     let mut client = cluster.database("app");
     client.batch_execute(FILL).expect("filled");
     create(&mut client, "name", "the former value");
@@ -86,7 +90,9 @@ fn an_upgrade_to_another_major_version_keeps_values_grants_and_audit() {
     global_token(&mut client);
     let wanted: Vec<String> = column(&mut client, RESOLVED);
     assert_eq!(wanted.len(), 6);
+    client.batch_execute("SELECT hftok.rotate_data_key()").expect("rotated");
     settled(&mut client);
+    assert_eq!(one::<i64>(&mut client, FINISHED, &[]), 0, "the rotation is under way");
     let (rows, grants) = (row_counts(&mut client), column::<String>(&mut client, GRANTS));
     let (events, chain) =
         (verified(&mut client), one::<String>(&mut client, "SELECT hftok.audit_head()", &[]));
@@ -132,6 +138,7 @@ fn goes_on(drill: &Drill<'_>, upgraded: &mut Client, events: i64) {
     is_served_over_rpc(drill);
     upgraded.batch_execute("SELECT hftok.disable_rpc(), hftok.enable_rpc()").expect("once more");
     is_served_over_rpc(drill);
+    wait_until("the rotation is finished", 60, || one::<i64>(upgraded, FINISHED, &[]) == 1);
     put(upgraded, "name", "the next value");
     assert_eq!(get(upgraded, "name").expect("opens"), "the next value");
     assert_eq!(one::<String>(upgraded, "SELECT hftok.get_secret('name', 1)", &[]), "the former value");
