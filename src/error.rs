@@ -128,6 +128,8 @@ pub enum Error {
         secret_id: Option<Uuid>,
         /// Whether it has hosts of its own, which its owner decides on.
         has_own_hosts: bool,
+        /// The seconds until the rest is over that its provider asked for.
+        retry_after: Option<i64>,
     },
     /// There, but it does not open.
     #[error("does not open")]

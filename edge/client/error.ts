@@ -62,6 +62,7 @@ const OUTCOMES: Record<string, string> = {
   decrypt_failed: "it was changed outside the vault",
   not_member: "the user does not belong to the organisation",
   host_refused: "it may not be sent to this host",
+  rate_limited: "its provider asked for a rest",
   sealed: "its organisation has sealed it",
   not_vouched_for: "what the catalogue says of its provider was changed outside the vault",
 };
@@ -91,7 +92,7 @@ export class HftokError extends Error {
   readonly level: string | null;
   readonly outcome: string | null;
   readonly secretId: string | null;
-  /** For too_often: the seconds until the next time. */
+  /** The seconds until the next time: for too_often, and for unusable with the outcome rate_limited. */
   readonly retryAfter: number | null;
 
   constructor(kind: Kind, facts: Facts = {}) {
@@ -136,7 +137,8 @@ function stop(details: unknown): Facts {
     const told: unknown = JSON.parse(details);
     if (!isObject(told)) return {};
     const text = (name: string) => typeof told[name] === "string" ? told[name] : undefined;
-    return { level: text("level"), outcome: text("outcome"), secretId: text("secret_id") };
+    const retryAfter = typeof told.retry_after === "number" ? told.retry_after : undefined;
+    return { level: text("level"), outcome: text("outcome"), secretId: text("secret_id"), retryAfter };
   } catch {
     return {};
   }

@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION hftok_private.secret_faults() RETURNS TABLE (kind tex
             WHEN n.digest IS NULL THEN 'it was deleted, and put back outside hftok'
             WHEN s.version <> n.version THEN format('the audit tells of version %s', n.version)
             WHEN n.digest <> hftok_private.state_of(s)
-                THEN 'what is said of it (switched on, hosts, end, verdict, label, history) was changed outside hftok'
+                THEN 'what is said of it (switched on, position, hosts, end, verdict, label, history) was changed outside hftok'
             ELSE 'previous versions were deleted or put back outside hftok'
         END
     FROM hftok_private.secrets s FULL JOIN newest n ON n.object_id = s.id LEFT JOIN kept k ON k.secret_id = s.id

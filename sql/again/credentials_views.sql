@@ -5,6 +5,7 @@ CREATE OR REPLACE VIEW hftok_private.credential_rows AS
         CASE
             WHEN NOT s.enabled THEN 'disabled'
             WHEN s.expires_at <= pg_catalog.now() THEN 'expired'
+            WHEN s.verdict IS DISTINCT FROM 'invalid' AND s.rested_until > pg_catalog.now() THEN 'rate_limited'
             ELSE coalesce(s.verdict, 'unverified')
         END AS status,
         s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at,
@@ -44,7 +45,7 @@ CREATE OR REPLACE VIEW hftok.credentials WITH (security_barrier) AS
     SELECT r.* FROM hftok_private.visible_credentials() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok.credentials IS
-    'Credentials that the reader may see, without values. Of those that are writable, label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted.';
+    'Credentials that the reader may see, without values. Of those that are writable, label, position, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted.';
 
 -- Hosts and expiry are authenticated with the value, so changing them seals it anew: here, and nowhere else, because a row
 -- that is edited in the table must not open.
@@ -77,8 +78,8 @@ BEGIN
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
     IF NEW.label IS NULL OR octet_length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
-        OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'label (1024 bytes at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null' USING ERRCODE = '22023';
+        OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL OR NEW.position IS NULL OR NEW.position NOT BETWEEN 0 AND 1000000 THEN
+        RAISE EXCEPTION 'label (1024 bytes at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null, position must be between 0 and 1000000' USING ERRCODE = '22023';
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;
     IF FOUND THEN
@@ -90,6 +91,7 @@ BEGIN
     END IF;
     -- A column that the caller did not change stays as it is now, not as they saw it: somebody may have changed it since.
     NEW.label := CASE WHEN NEW.label IS DISTINCT FROM OLD.label THEN NEW.label ELSE stored.label END;
+    NEW.position := CASE WHEN NEW.position IS DISTINCT FROM OLD.position THEN NEW.position ELSE stored.position END;
     NEW.enabled := CASE WHEN NEW.enabled IS DISTINCT FROM OLD.enabled THEN NEW.enabled ELSE stored.enabled END;
     NEW.on_unusable := CASE WHEN NEW.on_unusable IS DISTINCT FROM OLD.on_unusable THEN NEW.on_unusable ELSE stored.on_unusable END;
     NEW.allowed_hosts := CASE WHEN NEW.allowed_hosts IS DISTINCT FROM OLD.allowed_hosts THEN NEW.allowed_hosts ELSE stored.allowed_hosts END;
@@ -100,7 +102,7 @@ BEGIN
             NEW.expires_at);
     END IF;
     UPDATE hftok_private.secrets s
-    SET label = NEW.label, enabled = NEW.enabled, on_unusable = NEW.on_unusable, allowed_hosts = NEW.allowed_hosts,
+    SET label = NEW.label, position = NEW.position, enabled = NEW.enabled, on_unusable = NEW.on_unusable, allowed_hosts = NEW.allowed_hosts,
         expires_at = NEW.expires_at, sealed = stored.sealed, updated_at = now()
     WHERE s.id = stored.id RETURNING s.* INTO stored;
     PERFORM hftok_private.record_change('credentials', stored.id, stored.version, hftok_private.state_of(stored), stored.scope,
@@ -108,6 +110,7 @@ BEGIN
     NEW.updated_at := now();
     NEW.status := CASE
         WHEN NOT NEW.enabled THEN 'disabled' WHEN NEW.expires_at <= now() THEN 'expired'
+        WHEN stored.verdict IS DISTINCT FROM 'invalid' AND stored.rested_until > now() THEN 'rate_limited'
         ELSE coalesce(stored.verdict, 'unverified')
     END;
     RETURN NEW;

@@ -89,14 +89,15 @@ GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;
 GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
 
 GRANT EXECUTE ON FUNCTION
-    hftok.save_credential, hftok.save_hf_token, hftok.delete_credential, hftok.explain_token, hftok.token_provided,
+    hftok.save_credential, hftok.save_hf_token, hftok.delete_credential, hftok.credential_history,
+    hftok.restore_credential, hftok.explain_token, hftok.token_provided,
     hftok.add_member, hftok.remove_member
     TO hftok_user, hftok_service, hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok.create_integration_with_vault, hftok.update_integration, hftok.update_integration_credentials,
     hftok.delete_integration_with_vault, hftok.share_integration, hftok.unshare_integration
     TO hftok_user, hftok_service;
-GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided TO hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided, hftok.credential_history TO hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION
     hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator
@@ -113,7 +114,7 @@ GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hf
 GRANT SELECT ON hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications
     TO hftok_admin, hftok_auditor;
-GRANT UPDATE (label, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
+GRANT UPDATE (label, position, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
 -- The one view that runs with its reader's privileges: row security decides on the rows. By column, because a role that may write a
 -- whole table may lock it. The view's triggers do the changes and deletes that come through it.

@@ -4,7 +4,7 @@ CREATE TYPE hftok.saved_credential AS (secret_id uuid, version int, preview text
 COMMENT ON TYPE hftok.saved_credential IS 'The result of saving a credential.';
 CREATE TYPE hftok.checked_credential AS (ok boolean, warnings text[]);
 COMMENT ON TYPE hftok.checked_credential IS 'The result of checking a credential.';
-CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz);
+CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz, slot text);
 COMMENT ON TYPE hftok.resolved_token IS 'The credential to use and where it comes from.';
 
 CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);

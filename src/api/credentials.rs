@@ -3,11 +3,12 @@
 
 use std::ops::Deref;
 
-use hftok_core::binding::Scope;
+use hftok_core::binding::{Binding, Scope};
 use hftok_core::provider::{Checked, Provider};
+use hftok_core::walk::Outcome;
 use pgrx::datum::{Array, TimestampWithTimeZone, Uuid};
 
-use super::input::{admit_plaintext, binding_key, hosts, required, secret, short};
+use super::input::{admit_plaintext, binding_key, hosts, position, required, secret, short, slot};
 use super::owner::{Actor, Owner};
 use super::remark::said;
 use super::stored_row::StoredRow;
@@ -35,6 +36,10 @@ pub struct Saving<'a> {
     pub secret: &'a str,
     /// The model it is reserved for, or empty.
     pub model: &'a str,
+    /// Which of several keys for this use it is; empty for the usual one.
+    pub slot: &'a str,
+    /// Its place among them; as before when not given, and the last for one that is new.
+    pub position: Option<i32>,
     /// The owner's name for it; the former name stays when none is given.
     pub label: Option<&'a str>,
     /// When it ends.
@@ -58,7 +63,7 @@ impl Saving<'_> {
         if provider.has_several_fields() {
             json::parse(checked.value)?;
         }
-        let binding = owner.binding(self.provider, self.model);
+        let binding = Binding { slot: self.slot, ..owner.binding(self.provider, self.model) };
         let counted = Counted::to_save(owner.scope, &owner.id)?;
         let expect = |current| match self.expected {
             Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
@@ -74,6 +79,9 @@ impl Saving<'_> {
                     counted.admit_secret()?;
                     let mut new = Secret::new(&binding)?;
                     new.row.id = self.id.unwrap_or(new.row.id);
+                    if !self.slot.is_empty() && self.position.is_none() {
+                        new.position = secrets::next_position(&binding)?;
+                    }
                     new
                 }
             };
@@ -95,6 +103,7 @@ impl Saving<'_> {
     fn describe(&self, saved: &mut Secret, checked: &Checked<'_>) {
         saved.warnings = checked.warnings.iter().map(ToString::to_string).collect();
         saved.row.expires_at = self.expires_at;
+        saved.position = self.position.unwrap_or(saved.position);
         if let Some(label) = self.label {
             label.clone_into(&mut saved.label);
         }
@@ -150,6 +159,8 @@ fn save_credential(
     p_allowed_hosts: Option<Array<'_, &str>>,
     p_on_unusable: Option<&str>,
     p_expected_version: Option<i32>,
+    p_slot: Option<&str>,
+    p_position: Option<i32>,
 ) -> Result<Composite, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
@@ -161,6 +172,8 @@ fn save_credential(
         provider: required(p_provider, "p_provider must not be null")?,
         secret: required(p_secret, "p_secret must not be null")?,
         model: short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default(),
+        slot: slot(p_slot)?,
+        position: position(p_position)?,
         label: short(p_label, "p_label may have 1024 bytes at most")?,
         expires_at: p_expires_at,
         allowed_hosts: hosts(p_allowed_hosts)?,
@@ -201,6 +214,7 @@ fn delete_credential(
     p_user_id: Option<&str>,
     p_org_id: Option<&str>,
     p_global: Option<bool>,
+    p_slot: Option<&str>,
 ) -> Result<bool, Error> {
     let caller = Caller::current();
     let actor = Actor::of(&caller)?;
@@ -217,7 +231,7 @@ fn delete_credential(
     let provider = required(p_provider, "p_provider must not be null")?;
     owner_lock::lock(owner.scope, &owner.id)?;
     let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
-    secrets::delete(binding_key(&owner.binding(provider, model)))
+    secrets::delete(binding_key(&Binding { slot: slot(p_slot)?, ..owner.binding(provider, model) }))
 }
 
 /// A value sealed anew, bound to other hosts and another end.
@@ -239,24 +253,41 @@ fn reseal(
     Ok(row.sealed)
 }
 
+/// The verdict of a provider that asks for a rest.
+const RATE_LIMITED: &str = Outcome::RateLimited.as_str();
+/// The rest in seconds where the provider did not say how long it is to be.
+const REST_USUAL: i32 = 60;
+/// The longest rest in seconds: a day.
+const REST_MAX: i32 = 24 * 60 * 60;
+
 /// Keeps what the provider says of a credential, unless it is about a version that is no longer current.
 fn report_credential(
     p_secret_id: Option<Uuid>,
     p_verdict: Option<&str>,
     p_message: Option<&str>,
     p_version: Option<i32>,
+    p_retry_after: Option<i32>,
 ) -> Result<(), Error> {
     let Some(id) = p_secret_id else { return Ok(()) };
     let verdict = required(p_verdict, "p_verdict must not be null")?;
-    if !["verified", "invalid", "indeterminate"].contains(&verdict) {
-        return Err(Error::BadInput("p_verdict must be verified, invalid or indeterminate"));
+    if !["verified", "invalid", "indeterminate", RATE_LIMITED].contains(&verdict) {
+        return Err(Error::BadInput("p_verdict must be verified, invalid, indeterminate or rate_limited"));
     }
+    let rest = match (verdict == RATE_LIMITED, p_retry_after) {
+        (true, after) => Some(after.unwrap_or(REST_USUAL)),
+        (false, None) => None,
+        (false, Some(_)) => return Err(Error::BadInput("p_retry_after is for the verdict rate_limited")),
+    };
+    if rest.is_some_and(|seconds| seconds < 1) {
+        return Err(Error::BadInput("p_retry_after must be a number of seconds, 1 at least"));
+    }
+    let rest = rest.map(|seconds| seconds.min(REST_MAX));
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     // Kept of a refusal only.
     let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
     let message = message.as_deref();
-    match secrets::report(id, verdict, message, p_version)? {
+    match secrets::report(id, verdict, message, p_version, rest)? {
         // The first refusal of a credential that worked leaves its verdict as it was, and so the integration's status too.
         Some(kept) if kept == verdict => integrations::report(id, verdict, message),
         _ => Ok(()),

@@ -41,6 +41,30 @@ pub fn short<'a>(text: Option<&'a str>, complaint: &'static str) -> Result<Optio
     text.map(|text| limited(Some(text), 1024, complaint)).transpose()
 }
 
+/// The name of one of several keys that an owner has for a use; empty for the usual one.
+pub fn slot(text: Option<&str>) -> Result<&str, Error> {
+    let slot = limited(text.or(Some("")), 64, "p_slot may have 64 bytes at most")?;
+    if slot.trim() != slot || slot.chars().any(char::is_control) {
+        return Err(Error::BadInput(
+            "p_slot must not begin or end with white space, nor have control characters",
+        ));
+    }
+    Ok(slot)
+}
+
+/// The place of a key among those that its owner has for a use.
+pub fn position(given: Option<i32>) -> Result<Option<i32>, Error> {
+    match given {
+        Some(place) if !(0..=POSITION_MAX).contains(&place) => {
+            Err(Error::BadInput("p_position must be between 0 and 1000000"))
+        }
+        given => Ok(given),
+    }
+}
+
+/// The last place that can be given.
+const POSITION_MAX: i32 = 1_000_000;
+
 /// JSON of 65536 bytes at most. `what` begins the sentence that says so.
 pub fn short_json(given: Option<Jsonb>, what: &'static str) -> Result<Option<Jsonb>, Error> {
     const MOST: usize = 64 * 1024;

@@ -25,6 +25,7 @@ mod runner;
 mod status;
 mod stored_row;
 mod tallies;
+mod undo;
 mod user_api_keys;
 mod vault;
 mod vault_schema;

@@ -26,14 +26,15 @@ fn resolve_token(
     arguments: WalkArguments<'_>,
     p_version: Option<i32>,
     p_recipient: Option<&str>,
+    p_slot: Option<&str>,
 ) -> Result<Composite, Error> {
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
-    let request = Request::new(p_provider, arguments)?.on_behalf()?;
+    let request = Request::new(p_provider, arguments)?.only(p_slot)?.on_behalf()?;
     let taken = request.walk(|_| ())?;
-    let Some(Resolved { level, value, stored }) = taken else {
+    let Some(Resolved { level, value, stored, slot }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
     };
     let (value, stored) = match (stored, p_version) {
@@ -52,7 +53,8 @@ fn resolve_token(
         Some(stored) => answer
             .set("secret_id", stored.id)?
             .set("version", stored.version)?
-            .set("expires_at", stored.expires_at)?,
+            .set("expires_at", stored.expires_at)?
+            .set("slot", slot)?,
     };
     // Last, because each field that is set copies the row.
     answer.set("token", Revealed(value))
@@ -64,7 +66,7 @@ fn resolve_hf_token(arguments: WalkArguments<'_>) -> Result<Option<Revealed>, Er
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let request = Request::new(Some("huggingface"), arguments)?.on_behalf()?;
-    let Some(Resolved { level, value, stored }) = request.walk(|_| ())? else { return Ok(None) };
+    let Some(Resolved { level, value, stored, .. }) = request.walk(|_| ())? else { return Ok(None) };
     request.record(level, stored)?;
     Ok(Some(Revealed(value)))
 }
@@ -177,6 +179,7 @@ impl Viewer {
             "secret_id": secret.map(|secret| secret.stored.id.to_string()),
             "preview": secret.map(|secret| String::from_utf8_lossy(&secret.preview)),
             "detail": detail(step),
+            "slot": secret.map(|secret| secret.slot.as_str()),
         }))
     }
 }
@@ -201,6 +204,7 @@ fn detail(step: &LevelResult) -> Option<&'static str> {
         Outcome::Expired => "its time is over: the walk stops here",
         Outcome::Disabled => "it is switched off: the walk stops here",
         Outcome::Invalid => "the provider refused it: the walk stops here",
+        Outcome::RateLimited => "the provider asked for a rest: the walk stops here",
         Outcome::NotMember => "the user does not belong to the organisation: the walk stops here",
         Outcome::HostRefused => "it may not be sent to this host: the walk stops here",
     })

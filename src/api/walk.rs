@@ -6,13 +6,14 @@ use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Found, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::input::{short, texts};
+use super::input::{self, short, texts};
 use super::owner::identifier;
 use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
+use crate::pg::who::session;
 use crate::settings;
 use crate::store::lookup::{Candidate, Lookup, Sought};
 use crate::store::members;
@@ -62,6 +63,8 @@ pub struct Request {
     host: Option<String>,
     /// All when none are named.
     levels: Option<Vec<Level>>,
+    /// The one key that is wanted of those that an owner has for the use; the first that can be used when empty.
+    slot: String,
 }
 
 /// A level and its outcome.
@@ -84,6 +87,10 @@ pub struct Seen {
     pub may_continue: bool,
     /// Whether its owner restricts it to hosts.
     pub has_own_hosts: bool,
+    /// Which of several keys it is.
+    pub slot: String,
+    /// The end of the rest that its provider asked for.
+    pub rested_until: Option<TimestampWithTimeZone>,
 }
 
 /// The credential that a walk ended with.
@@ -94,6 +101,8 @@ pub struct Resolved {
     pub value: Plaintext,
     /// Its id, version and end, when it is a stored one.
     pub stored: Option<CredentialVersion>,
+    /// Which of several keys it is.
+    pub slot: String,
 }
 
 /// The credential and version that a value came from.
@@ -107,15 +116,23 @@ pub struct CredentialVersion {
     pub expires_at: Option<TimestampWithTimeZone>,
 }
 
+/// The seconds until then, rounded up; one at least.
+fn seconds_to(end: TimestampWithTimeZone) -> i64 {
+    let left = end.into_inner().saturating_sub(session::now());
+    (left.saturating_add(999_999) / 1_000_000).max(1)
+}
+
 impl From<&Candidate<'_>> for Seen {
     fn from(secret: &Candidate<'_>) -> Self {
-        let Candidate { id, version, expires_at, may_continue, .. } = *secret;
+        let Candidate { id, version, expires_at, may_continue, rested_until, .. } = *secret;
         let has_own_hosts = secret.allowed_hosts.is_some();
         Self {
             stored: CredentialVersion { id, version, expires_at },
             preview: secret.preview(),
             may_continue,
             has_own_hosts,
+            slot: secret.slot().to_owned(),
+            rested_until: rested_until.filter(|_| secret.is_resting()),
         }
     }
 }
@@ -136,7 +153,13 @@ impl Request {
                 .map(str::to_owned),
             host: short(host, "p_host may have 1024 bytes at most")?.map(str::to_owned),
             levels: levels.map(|words| words.iter().map(parse).collect()).transpose()?,
+            slot: String::new(),
         })
+    }
+
+    /// The same, for one of the keys that an owner has for the use.
+    pub fn only(self, slot: Option<&str>) -> Result<Self, Error> {
+        Ok(Self { slot: input::slot(slot)?.to_owned(), ..self })
     }
 
     /// The same, made by somebody who may ask for anybody: what follows is done for the user named.
@@ -181,11 +204,16 @@ impl Request {
             let stored = step.secret.as_ref().map(|secret| secret.stored);
             let may_continue = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
             if let (Outcome::Used, Some(value)) = (step.outcome, value) {
-                end = Some(Ok(Resolved { level, value, stored }));
+                let slot = step.secret.as_ref().map(|secret| secret.slot.clone()).unwrap_or_default();
+                end = Some(Ok(Resolved { level, value, stored, slot }));
             } else if !step.outcome.goes_on(may_continue) {
                 let secret_id = stored.map(|stored| stored.id);
                 let has_own_hosts = step.secret.as_ref().is_some_and(|secret| secret.has_own_hosts);
-                end = Some(Err(Error::Unusable { level, outcome: step.outcome, secret_id, has_own_hosts }));
+                let rested_until = step.secret.as_ref().and_then(|secret| secret.rested_until);
+                let retry_after =
+                    rested_until.filter(|_| step.outcome == Outcome::RateLimited).map(seconds_to);
+                let outcome = step.outcome;
+                end = Some(Err(Error::Unusable { level, outcome, secret_id, has_own_hosts, retry_after }));
             }
             visit(step);
         }
@@ -225,13 +253,14 @@ impl Request {
             is_enabled: true,
             is_expired: previous.is_expired,
             is_invalid: false,
+            is_resting: false,
             host_allowed: own_hosts.is_none() || host_allowed(host, own_hosts, &[]),
         };
         match found.objection() {
             None => Ok(()),
             Some(outcome) => {
                 let (secret_id, has_own_hosts) = (Some(previous.row.id), own_hosts.is_some());
-                Err(Error::Unusable { level, outcome, secret_id, has_own_hosts })
+                Err(Error::Unusable { level, outcome, secret_id, has_own_hosts, retry_after: None })
             }
         }
     }
@@ -256,6 +285,9 @@ impl Request {
             });
         }
         let Some(binding) = self.binding(level) else { return Ok((without(Outcome::Absent), None)) };
+        if self.slot.is_empty() && lookup.may_have_slots(&binding) {
+            return self.ask_slots(lookup, level, &binding);
+        }
         let other = Sought::perhaps(binding);
         let sought = likely.filter(|_| level == Level::User).unwrap_or(&other);
         match lookup.find(sought, |secret| self.judge(level, secret)) {
@@ -263,6 +295,40 @@ impl Request {
             Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks a level whose owner may have several keys: for the first of them that can be used. When none can be, the first one's
+    /// outcome is the level's, and the walk goes on only if all of them allow that.
+    fn ask_slots(
+        &self,
+        lookup: &mut Lookup,
+        level: Level,
+        binding: &Binding<'_>,
+    ) -> Result<(LevelResult, Option<Plaintext>), Error> {
+        let damaged = LevelResult { level, outcome: Outcome::DecryptFailed, secret: None };
+        let mut first: Option<(LevelResult, Option<Plaintext>)> = None;
+        for slot in lookup.slots(binding)? {
+            let one = Binding { slot: &slot, ..*binding };
+            // One that was changed behind hftok's back, and so is not found under what it says, is not passed over: whoever did it
+            // would choose which key is used.
+            let found = match lookup.find(&Sought::perhaps(one), |secret| self.judge(level, secret)) {
+                Ok(None) | Err(Error::Damaged { .. }) => return Ok((damaged, None)),
+                Ok(Some(found)) => found,
+                Err(error) => return Err(error),
+            };
+            if !found.0.outcome.goes_on(true) {
+                return Ok(found);
+            }
+            match (&mut first, found.0.secret) {
+                (Some((LevelResult { secret: Some(first), .. }, _)), Some(other)) => {
+                    first.may_continue &= other.may_continue;
+                    let ends = [first.rested_until, other.rested_until];
+                    first.rested_until = ends.into_iter().flatten().min();
+                }
+                (_, secret) => first = Some((LevelResult { secret, ..found.0 }, found.1)),
+            }
+        }
+        Ok(first.unwrap_or((LevelResult { level, outcome: Outcome::Absent, secret: None }, None)))
     }
 
     /// Whether a secret may be used, and its value if so.
@@ -283,7 +349,7 @@ impl Request {
     fn binding(&self, level: Level) -> Option<Binding<'_>> {
         let (scope, scope_id) = self.owner(level)?;
         let model = if level.is_for_model() { self.model.as_deref()? } else { "" };
-        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "", slot: "" })
+        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "", slot: &self.slot })
     }
 
     /// The owner of a level's credential; none when the request does not name one.
@@ -307,6 +373,7 @@ impl Request {
             is_enabled: secret.is_enabled,
             is_expired: secret.is_expired(),
             is_invalid: secret.is_invalid,
+            is_resting: secret.is_resting(),
             host_allowed: host_allowed(
                 self.host.as_deref(),
                 secret.allowed_hosts.as_deref(),

@@ -68,8 +68,8 @@ impl Error {
 
             // A credential that is there, and cannot be used.
             Error::ProviderUnusable { provider, reason } => credentials::not_vouched_for(&provider, &reason),
-            Error::Unusable { level, outcome, secret_id, has_own_hosts } => {
-                credentials::unusable(level, outcome, secret_id, has_own_hosts)
+            Error::Unusable { level, outcome, secret_id, has_own_hosts, retry_after } => {
+                credentials::unusable(level, outcome, secret_id, has_own_hosts, retry_after)
             }
             Error::Disabled { secret_id, level, by_backend, .. } => {
                 credentials::disabled(secret_id, level, by_backend)

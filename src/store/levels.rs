@@ -33,7 +33,7 @@ pub struct Table {
 }
 
 /// The columns that the walk reads, and the types that it reads them as.
-pub const COLUMNS: [(&CStr, Oid); 17] = [
+pub const COLUMNS: [(&CStr, Oid); 18] = [
     (c"binding_key", UUIDOID),
     (c"id", UUIDOID),
     (c"version", INT4OID),
@@ -51,6 +51,7 @@ pub const COLUMNS: [(&CStr, Oid); 17] = [
     (c"enabled", BOOLOID),
     (c"on_unusable", TEXTOID),
     (c"verdict", TEXTOID),
+    (c"rested_until", TIMESTAMPTZOID),
 ];
 
 /// The owners of levels, in the order in which `FIND_KINDS` asks: for models first, then without one.

@@ -36,6 +36,8 @@ pub struct Candidate<'a> {
     pub may_continue: bool,
     /// The provider refused it.
     pub is_invalid: bool,
+    /// The end of the rest that the provider asked for.
+    pub rested_until: Option<TimestampWithTimeZone>,
     /// The binding that was asked for, under which alone the value opens.
     binding: Binding<'a>,
     /// Copied out of the buffer only when it outlives the scan.
@@ -112,6 +114,24 @@ impl Lookup {
 }
 
 impl Lookup {
+    /// Whether there may be keys of this kind that have a slot of their own.
+    pub fn may_have_slots(&self, binding: &Binding<'_>) -> bool {
+        self.levels.may_have_slots(binding.scope, !binding.model.is_empty())
+    }
+
+    /// The slots of the keys that an owner has for a use, in the order in which they are to be used.
+    pub fn slots(&self, binding: &Binding<'_>) -> Result<Vec<String>, Error> {
+        let usual = expected(&Binding { slot: "", ..*binding }).lead().key();
+        let address = [
+            usual.into(),
+            binding.scope.as_str().into(),
+            binding.scope_id.into(),
+            binding.provider.into(),
+            binding.model.into(),
+        ];
+        FIND_SLOTS.read(&address, |row| row.next())
+    }
+
     /// Opens the table, unless it is open. Its lock keeps whoever replaces the index (REINDEX CONCURRENTLY) from dropping the former
     /// one; so only what is known of the index once the lock is held is to be used.
     fn open_table(&mut self) -> Result<(), Error> {
@@ -150,6 +170,7 @@ impl<'a> Candidate<'a> {
             enabled,
             unusable,
             verdict,
+            rest,
         ] = table.columns;
         let (id, version) = (row.must(id)?, row.must(version)?);
         for (column, wanted) in [
@@ -177,6 +198,7 @@ impl<'a> Candidate<'a> {
             is_enabled: row.must(enabled)?,
             may_continue: *row.bytes(unusable)? == *b"continue",
             is_invalid: row.get(verdict) == Some("invalid"),
+            rested_until: row.get(rest),
             binding: *binding,
             sealed: row.bytes(sealed)?,
             preview: row.bytes(preview)?,
@@ -199,6 +221,7 @@ impl<'a> Candidate<'a> {
             is_enabled: row.next()?,
             may_continue: row.next::<String>()? == "continue",
             is_invalid: row.next::<Option<String>>()?.as_deref() == Some("invalid"),
+            rested_until: row.next()?,
             binding: *binding,
             sealed: Cow::Owned(sealed.sealed),
         })
@@ -207,6 +230,16 @@ impl<'a> Candidate<'a> {
     /// Whether it has expired.
     pub fn is_expired(&self) -> bool {
         self.expires_at.is_some_and(|end| end.into_inner() <= session::now())
+    }
+
+    /// Whether its provider asked for a rest that is not over.
+    pub fn is_resting(&self) -> bool {
+        self.rested_until.is_some_and(|end| end.into_inner() > session::now())
+    }
+
+    /// Which of several keys of its owner for one use it is.
+    pub fn slot(&self) -> &'a str {
+        self.binding.slot
     }
 
     /// The part of the value that may be shown.
@@ -230,9 +263,18 @@ impl<'a> Candidate<'a> {
 }
 
 statement! {
+    /// The usual one by its key, the others by what they are for.
+    FIND_SLOTS(UUID, TEXT, TEXT, TEXT, TEXT) =
+        "SELECT f.slot FROM (
+            SELECT s.slot, s.position FROM hftok_private.secrets s WHERE s.binding_key = $1
+            UNION ALL
+            SELECT s.slot, s.position FROM hftok_private.secrets s
+            WHERE s.scope = $2 AND s.scope_id = $3 AND s.provider = $4 AND s.model = $5 AND s.slot <> ''
+        ) f ORDER BY f.position, f.slot COLLATE \"C\"";
+
     /// By the unique key of a binding.
     FIND_ROW(UUID) =
         "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at,
-        s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict
+        s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict, s.rested_until
         FROM hftok_private.secrets s WHERE s.binding_key = $1";
 }

@@ -221,16 +221,33 @@ pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
     Ok(!DELETE_BOUND_ROW.write(&[binding_key.into()], |row| Changed::read(row)?.record(None))?.is_empty())
 }
 
+/// The place behind all keys that the owner has for the same use.
+pub fn next_position(binding: &Binding<'_>) -> Result<i32, Error> {
+    let address = [
+        binding.scope.as_str().into(),
+        binding.scope_id.into(),
+        binding.provider.into(),
+        binding.model.into(),
+    ];
+    FIND_NEXT_POSITION.read_single(&address, |row| row.next())
+}
+
 /// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
-/// Answers the verdict that credentials of an integration have now.
+/// `rest` is for so many seconds. Answers the verdict that credentials of an integration have now.
 pub fn report(
     id: Uuid,
     verdict: &str,
     message: Option<&str>,
     version: Option<i32>,
+    rest: Option<i32>,
 ) -> Result<Option<String>, Error> {
-    let told =
-        Verdict { id: id.into(), verdict: verdict.into(), message: message.into(), version: version.into() };
+    let told = Verdict {
+        id: id.into(),
+        verdict: verdict.into(),
+        message: message.into(),
+        version: version.into(),
+        rest: rest.into(),
+    };
     let tell = |row: &Row<'_>| {
         let changed = Changed::read(row)?;
         let (state, is_news): (Vec<u8>, bool) = (row.next()?, row.next()?);
@@ -318,6 +335,7 @@ statement! {
         verdict_message = CASE WHEN version = $version THEN verdict_message END,
         refusals = CASE WHEN version = $version THEN refusals ELSE 0 END,
         last_verified_at = CASE WHEN version = $version THEN last_verified_at END,
+        rested_until = CASE WHEN version = $version THEN rested_until END,
         oldest_version = CASE WHEN version = $version THEN oldest_version ELSE greatest(oldest_version, $version - $history) END,
         version = $version, updated_at = pg_catalog.now(),
         label = $label, on_unusable = CASE WHEN $may_continue THEN 'continue' ELSE 'stop' END,
@@ -343,7 +361,7 @@ statement! {
         RETURNING id, scope, scope_id, provider, version";
 
     /// A report that changes nothing but the time of the last look is no event.
-    REPORT_ROW: Verdict { id: UUID, verdict: TEXT, message: TEXT, version: INT4 } =
+    REPORT_ROW: Verdict { id: UUID, verdict: TEXT, message: TEXT, version: INT4, rest: INT4 } =
         "WITH former AS (
             SELECT s.id, s.verdict FROM hftok_private.secrets s
             WHERE s.id = $id AND s.scope <> 'vault' AND ($version IS NULL OR s.version = $version) FOR UPDATE
@@ -356,10 +374,18 @@ statement! {
             ELSE s.verdict END,
         verdict_message = CASE $verdict WHEN 'verified' THEN NULL WHEN 'invalid' THEN pg_catalog.left($message, 1000)
             ELSE s.verdict_message END,
-        last_verified_at = CASE WHEN $verdict = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END
+        last_verified_at = CASE WHEN $verdict = 'verified' THEN pg_catalog.now() ELSE s.last_verified_at END,
+        rested_until = CASE WHEN $verdict = 'verified' THEN NULL
+            WHEN $rest IS NULL THEN s.rested_until
+            ELSE greatest(s.rested_until, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $rest)) END
         FROM former WHERE s.id = former.id
         RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
         s.verdict IS DISTINCT FROM former.verdict, s.verdict";
+
+    /// The usual key comes before the others, so the first of those has the place after it. There is no place behind the last one.
+    FIND_NEXT_POSITION(TEXT, TEXT, TEXT, TEXT) =
+        "SELECT least(coalesce(max(s.position), 0) + 1, 1000000) FROM hftok_private.secrets s
+        WHERE s.scope = $1 AND s.scope_id = $2 AND s.provider = $3 AND s.model = $4";
 
     /// By id, for reading.
     FIND_ID(UUID) = select!(), "s.id = $1";

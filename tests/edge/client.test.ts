@@ -133,6 +133,16 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
   assert.match(stopped.secretId!, /^[0-9a-f-]{36}$/);
   assert.match(stopped.message, /level user.*expired/);
 
+  await service.save("openai", make.openai(), { userId: alice.name });
+  await service.call("report_credential", {
+    p_secret_id: stopped.secretId,
+    p_verdict: "rate_limited",
+    p_retry_after: 30,
+  });
+  const resting = await fails("unusable", service.resolve("openai", { userId: alice.name }));
+  assert.deepEqual([resting.status, resting.outcome], [422, "rate_limited"]);
+  assert(resting.retryAfter! > 0 && resting.retryAfter! <= 30);
+
   await operator.call("seal");
   try {
     assert.equal((await fails("sealed", user.save("huggingface", value), value)).status, 503);

@@ -38,6 +38,8 @@ pub enum Outcome {
     Disabled,
     /// The provider refused it.
     Invalid,
+    /// The provider asked for a rest, which is not over.
+    RateLimited,
     /// It does not open.
     DecryptFailed,
     /// The user named does not belong to the organisation.
@@ -61,6 +63,8 @@ pub struct Found {
     pub is_expired: bool,
     /// The provider refused it.
     pub is_invalid: bool,
+    /// The provider asked for a rest, which is not over.
+    pub is_resting: bool,
     /// It may be sent where the request wants to send it.
     pub host_allowed: bool,
 }
@@ -116,13 +120,14 @@ impl Level {
 
 impl Outcome {
     /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Used => "used",
             Self::Absent => "absent",
             Self::Expired => "expired",
             Self::Disabled => "disabled",
             Self::Invalid => "invalid",
+            Self::RateLimited => "rate_limited",
             Self::DecryptFailed => "decrypt_failed",
             Self::NotMember => "not_member",
             Self::HostRefused => "host_refused",
@@ -136,9 +141,12 @@ impl Outcome {
         match self {
             Self::Absent => true,
             Self::Used | Self::DecryptFailed | Self::Sealed | Self::NotReached => false,
-            Self::Expired | Self::Disabled | Self::Invalid | Self::NotMember | Self::HostRefused => {
-                may_continue
-            }
+            Self::Expired
+            | Self::Disabled
+            | Self::Invalid
+            | Self::RateLimited
+            | Self::NotMember
+            | Self::HostRefused => may_continue,
         }
     }
 }
@@ -152,6 +160,7 @@ impl Found {
             (!self.is_enabled, Outcome::Disabled),
             (self.is_expired, Outcome::Expired),
             (self.is_invalid, Outcome::Invalid),
+            (self.is_resting, Outcome::RateLimited),
             (!self.host_allowed, Outcome::HostRefused),
         ]
         .into_iter()

@@ -4,8 +4,14 @@
 use hftok_core::binding::Scope;
 use hftok_core::walk::{Found, Level, Outcome};
 
-const USABLE: Found =
-    Found { is_member: true, is_enabled: true, is_expired: false, is_invalid: false, host_allowed: true };
+const USABLE: Found = Found {
+    is_member: true,
+    is_enabled: true,
+    is_expired: false,
+    is_invalid: false,
+    is_resting: false,
+    host_allowed: true,
+};
 
 /// Gives a credential one reason not to be used.
 type Spoil = fn(&mut Found);
@@ -13,11 +19,12 @@ type Spoil = fn(&mut Found);
 /// Each objection holds alone, and goes before all that follow it.
 #[test]
 fn the_first_objection_is_the_one_that_is_told() {
-    let spoil: [(Outcome, Spoil); 5] = [
+    let spoil: [(Outcome, Spoil); 6] = [
         (Outcome::NotMember, |found| found.is_member = false),
         (Outcome::Disabled, |found| found.is_enabled = false),
         (Outcome::Expired, |found| found.is_expired = true),
         (Outcome::Invalid, |found| found.is_invalid = true),
+        (Outcome::RateLimited, |found| found.is_resting = true),
         (Outcome::HostRefused, |found| found.host_allowed = false),
     ];
     assert_eq!(USABLE.objection(), None);
@@ -56,6 +63,7 @@ fn outcomes_have_these_words() {
         (Outcome::Expired, "expired"),
         (Outcome::Disabled, "disabled"),
         (Outcome::Invalid, "invalid"),
+        (Outcome::RateLimited, "rate_limited"),
         (Outcome::DecryptFailed, "decrypt_failed"),
         (Outcome::NotMember, "not_member"),
         (Outcome::HostRefused, "host_refused"),

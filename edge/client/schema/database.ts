@@ -33,6 +33,7 @@ export type CompositeTypes = {
     secret_id: string | null;
     version: number | null;
     expires_at: string | null;
+    slot: string | null;
   };
   /** The result of saving a credential. */
   saved_credential: {

@@ -61,9 +61,14 @@ export type Functions = {
     Args: { new_secret: string; new_name?: string | null; new_description?: string; new_key_id?: string | null };
     Returns: string;
   };
+  /** The versions of a credential, newest first, without values: for who may save it, operators and auditors. */
+  credential_history: {
+    Args: { p_secret_id: string };
+    Returns: { version: number | null; is_current: boolean | null; preview: string | null; expires_at: string | null; created_at: string | null; superseded_at: string | null }[];
+  };
   /** Deletes a credential and its history; false when there is none that the caller may delete. */
   delete_credential: {
-    Args: { p_provider: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean };
+    Args: { p_provider: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_slot?: string };
     Returns: boolean;
   };
   /** Deletes an integration with its credentials; false when there is none that the caller may delete. */
@@ -89,7 +94,7 @@ export type Functions = {
   /** The whole walk, a row a level, without a value. */
   explain_token: {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
-    Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null }[];
+    Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null; slot: string | null }[];
   };
   /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. p_newest: no more than so many, the newest first. */
   find_audit_events: {
@@ -181,9 +186,9 @@ export type Functions = {
     Args: { p_org_id: string; p_user_id: string };
     Returns: boolean;
   };
-  /** Keeps what a provider says of a credential: verified, invalid or indeterminate. Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration's credentials its status is kept too. */
+  /** Keeps what a provider says of a credential: verified, invalid, indeterminate, or rate_limited: then it is not used for p_retry_after seconds (60; a day at most). Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration's credentials its status is kept too. */
   report_credential: {
-    Args: { p_secret_id: string; p_verdict: string; p_message?: string | null; p_version?: number | null };
+    Args: { p_secret_id: string; p_verdict: string; p_message?: string | null; p_version?: number | null; p_retry_after?: number | null };
     Returns: undefined;
   };
   /** The Hugging Face token to use; NULL when no level has one. */
@@ -191,10 +196,15 @@ export type Functions = {
     Args: { p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: string;
   };
-  /** The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). */
+  /** The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). Of several that an owner has for the use the first that can be used; p_slot asks for one of them. */
   resolve_token: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_version?: number | null; p_recipient?: string | null };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_version?: number | null; p_recipient?: string | null; p_slot?: string };
     Returns: CompositeTypes["resolved_token"];
+  };
+  /** Makes a previous version of a credential the next one, with the end that it had, and returns its new number. */
+  restore_credential: {
+    Args: { p_secret_id: string; p_version: number };
+    Returns: number;
   };
   /** Makes a previous version the next one, and returns its new number. */
   restore_secret: {
@@ -221,9 +231,9 @@ export type Functions = {
     Args: { p_providers?: string[] | null; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_levels?: string[] | null };
     Returns: Json;
   };
-  /** Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts and on_unusable unless given. */
+  /** Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position. */
   save_credential: {
-    Args: { p_provider: string; p_secret: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_label?: string | null; p_expires_at?: string | null; p_allowed_hosts?: string[] | null; p_on_unusable?: string | null; p_expected_version?: number | null };
+    Args: { p_provider: string; p_secret: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_label?: string | null; p_expires_at?: string | null; p_allowed_hosts?: string[] | null; p_on_unusable?: string | null; p_expected_version?: number | null; p_slot?: string; p_position?: number | null };
     Returns: CompositeTypes["saved_credential"];
   };
   /** Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered. */

@@ -42,7 +42,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Credentials that the reader may see, without values. Of those that are writable, label, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted. */
+  /** Credentials that the reader may see, without values. Of those that are writable, label, position, enabled, expires_at, allowed_hosts and on_unusable can be updated, and rows deleted. */
   credentials: {
     Row: {
       secret_id: string | null;
@@ -70,7 +70,7 @@ export type Views = {
       verdict_message: string | null;
     };
     Insert: Record<PropertyKey, never>;
-    Update: { label?: string | null; enabled?: boolean | null; allowed_hosts?: string[] | null; on_unusable?: string | null; expires_at?: string | null };
+    Update: { position?: number | null; label?: string | null; enabled?: boolean | null; allowed_hosts?: string[] | null; on_unusable?: string | null; expires_at?: string | null };
     Relationships: [];
   };
   /** Named secrets with their values, as Supabase Vault shows them. A value is opened when its column is read; one that does not open is NULL. */

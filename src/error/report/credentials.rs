@@ -19,13 +19,22 @@ pub fn not_vouched_for(provider: &str, reason: &str) -> Report {
 }
 
 /// A credential that a level of the walk has.
-pub fn unusable(level: Level, outcome: Outcome, secret_id: Option<Uuid>, has_own_hosts: bool) -> Report {
-    unprocessable(&json!({
+pub fn unusable(
+    level: Level,
+    outcome: Outcome,
+    secret_id: Option<Uuid>,
+    has_own_hosts: bool,
+    retry_after: Option<i64>,
+) -> Report {
+    let mut detail = json!({
         "level": level.as_str(),
         "outcome": outcome.as_str(),
         "secret_id": secret_id.map(|id| id.to_string()),
-    }))
-    .hint(way_out(outcome, has_own_hosts))
+    });
+    if let Some(seconds) = retry_after {
+        detail["retry_after"] = seconds.into();
+    }
+    unprocessable(&detail).hint(way_out(outcome, has_own_hosts))
 }
 
 /// A credential that was switched off.
@@ -67,6 +76,12 @@ fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
         }
         Outcome::HostRefused if !has_own_hosts => {
             "The catalogue (view providers) does not name this host. The owner of a credential can allow it others. explain_token() shows the whole walk."
+        }
+        Outcome::RateLimited => {
+            "Its provider asked for a rest of so many seconds (retry_after). Its owner can save a further key for the same use under another p_slot. explain_token() shows the whole walk."
+        }
+        Outcome::Sealed => {
+            "One of the organisation's owners, or an operator, calls unseal_org(). explain_token() shows the whole walk."
         }
         _ => {
             "Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."

@@ -134,6 +134,8 @@ export const operation: Record<string, Group[]> = {
   unseal: ["admin"],
   rotate_root_key: ["admin"],
   rotate_data_key: ["admin"],
+  credential_history: ["user", "service", "admin", "auditor"],
+  restore_credential: ["user", "service", "admin"],
   give_org_key: ["admin"],
   seal_org: ["admin", "user"],
   unseal_org: ["admin", "user"],

@@ -126,7 +126,7 @@ JOIN pg_available_extension_versions v ON v.name = e.extname AND v.version = e.e
 WHERE e.extname = 'hftok';
 
 -- The script makes no row: those of a dump would collide with them.
-SELECT (SELECT count(*) FROM hftok_private.data_keys) AS data_keys, (SELECT count(*) FROM hftok_private.secrets) AS secrets,
+SELECT (SELECT count(*) FROM hftok_private.data_keys WHERE state <> 'destroyed') AS data_keys, (SELECT count(*) FROM hftok_private.secrets) AS secrets,
     (SELECT count(*) FROM hftok_private.secret_versions) AS versions;
 
 -- The files that follow need a server with hftok preloaded, and a keyring.

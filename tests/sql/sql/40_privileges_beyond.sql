@@ -148,7 +148,7 @@ SELECT count(hftok.save_credential('openai', 'sk-proj-first000000000000000', p_u
 SELECT hftok.grant_administrator('alice'), hftok.record_usage(secret_id) FROM hftok.credentials;
 SET ROLE regress_backup;
 SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*) FROM hftok_private.secret_versions) AS versions,
-    (SELECT count(*) FROM hftok_private.data_keys) AS keys, (SELECT count(*) FROM hftok_private.members) AS members,
+    (SELECT count(*) FROM hftok_private.data_keys WHERE state <> 'destroyed') AS keys, (SELECT count(*) FROM hftok_private.members) AS members,
     (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
     (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
 SELECT (SELECT count(*) FROM hftok_private.audit WHERE actor_user IS DISTINCT FROM 'role:regress_backup') AS audit, (SELECT count(*) FROM hftok_private.audit_pending) AS pending,
