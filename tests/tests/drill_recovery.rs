@@ -21,6 +21,7 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     let mut client = cluster.database("app");
     create(&mut client, "name", "the former value");
     global_token(&mut client);
+    client.batch_execute(ORGANISATION).expect("an organisation");
     let mut drill = Drill::of(&cluster, "drills.md", "Point in time");
     drill.step();
     drill.step();
@@ -28,6 +29,7 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     cluster.write_keyring(&keys);
     client.batch_execute("SELECT hftok.unseal()").expect("unsealed");
     client.batch_execute("SELECT hftok.rotate_root_key()").expect("rotated");
+    client.batch_execute("SELECT hftok.give_org_key('acme')").expect("a key of its own");
     // Nothing is sealed anew for as long as somebody may still seal with the former key.
     let mut holder = cluster.client("postgres", "app");
     holder.batch_execute("BEGIN").expect("begin");
@@ -39,6 +41,7 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     settled(&mut client);
     drill.step();
     create(&mut client, "too late", "for all");
+    client.batch_execute("SELECT hftok.forget_org('acme')").expect("forgotten");
     let answer = drill.step_and("recover meanwhile 5435");
     assert_eq!(answer.matches("|      0\n").count(), 3, "nothing fails: {answer}");
     finished(&mut drill.client(5435, "postgres"));
@@ -46,6 +49,9 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
         let mut recovered = drill.client(port, "postgres");
         assert_eq!(get(&mut recovered, "name").expect("opens"), value);
         refused(get(&mut recovered, "too late"), "PT404");
+        // docs/keys.md says so: what was destroyed today opens from the backup of yesterday.
+        let resolve = "SELECT (hftok.resolve_token('openai', 'alice', 'acme')).token";
+        assert_eq!(one::<String>(&mut recovered, resolve, &[]), "sk-proj-ofacme000000000000000000");
         put(&mut recovered, "name", "goes on");
         verified(&mut recovered);
     }
@@ -65,6 +71,9 @@ fn a_recovery_to_a_moment_opens_what_there_was_then() {
     }
     drill.end();
 }
+
+const ORGANISATION: &str = "SELECT hftok.add_member('acme', 'alice', 'owner');
+    SELECT hftok.save_credential('openai', 'sk-proj-ofacme000000000000000000', p_org_id => 'acme')";
 
 /// Waits until what was retired is destroyed.
 #[track_caller]
