@@ -135,7 +135,7 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
 
   await service.save("openai", make.openai(), { userId: alice.name });
   await service.call("report_credential", {
-    p_secret_id: stopped.secretId,
+    p_secret_id: stopped.secretId!,
     p_verdict: "rate_limited",
     p_retry_after: 30,
   });
