@@ -102,6 +102,7 @@ fn two_shards_behind_a_proxy_are_one_vault() {
     organisations(&mut proxy, &users);
     errors(&mut proxy, &users[0]);
     a_uuid_is_one_user(&mut proxy);
+    slots(&mut proxy);
     for (at, shard) in beyond.iter_mut().enumerate() {
         settled(shard);
         let place = places.iter().position(|place| *place == at).expect("somebody");
@@ -153,6 +154,24 @@ fn errors(proxy: &mut Client, user: &str) {
     assert_eq!(one::<String>(proxy, env, &[]), token(2));
     let both = "SELECT * FROM hftok.save_credential('openai', 'x', p_user_id => 'alice', p_org_id => 'acme')";
     refused(proxy.query(both, &[]), "22023");
+}
+
+/// Several keys of one user, in their order, of which one rests.
+fn slots(proxy: &mut Client) {
+    for slot in ["", "second"] {
+        let save =
+            "SELECT * FROM hftok.save_credential('huggingface', $1, p_user_id => 'many', p_slot => $2)";
+        proxy.query(save, &[&token(5000 + slot.len()), &slot]).expect("saved");
+    }
+    let ask = "SELECT slot FROM hftok.resolve_token('huggingface', 'many')";
+    assert_eq!(one::<String>(proxy, ask, &[]), "");
+    let report = "SELECT hftok.report_credential('many', r.secret_id, 'rate_limited', p_retry_after => 600)
+        FROM hftok.resolve_token('huggingface', 'many') r";
+    assert!(one::<bool>(proxy, report, &[]));
+    assert_eq!(one::<String>(proxy, ask, &[]), "second");
+    let gone =
+        "SELECT * FROM hftok.delete_credential('huggingface', p_user_id => 'many', p_slot => 'second')";
+    assert_eq!(column::<bool>(proxy, gone), [true]);
 }
 
 /// A UUID is one user in either case, so it has one shard.
