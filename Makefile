@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-standbys soak test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -116,6 +116,9 @@ bench-bulk: ## opening many values in one statement, beside Supabase Vault's met
 
 bench-standbys: ## whether reading adds up: a primary and two standbys, each by itself and all at once
 	@tools/bench-standbys.sh
+
+bench-rotation: ## sealing a million values anew after a rotation, alone and beside readers
+	@tools/bench-rotation.sh
 
 soak: install ## hundreds of kills at any moment, and each test that waits ten times in a row (SEED, ROUNDS, TIMES, ONLY)
 	@tools/soak.sh
