@@ -63,8 +63,8 @@ SELECT pg_catalog.pg_extension_config_dump('hftok_private.reseal_failures', '');
 ALTER TYPE hftok.server_status ADD ATTRIBUTE destroyed_keys_open_with int;
 
 ALTER TYPE hftok.resolved_token ADD ATTRIBUTE slot text;
--- They have further parameters, or answer another column: sql/again makes them again, and grants them to the group roles.
-DROP FUNCTION hftok.save_hf_token;
+-- They have further parameters, or answer another column, or call one that has: sql/again makes them again, and grants them to the group roles.
+DROP FUNCTION hftok.save_hf_token, hftok_import.import_value;
 DROP FUNCTION hftok.save_credential;
 DROP FUNCTION hftok.delete_credential;
 DROP FUNCTION hftok.report_credential;
