@@ -148,7 +148,9 @@ fn errors(proxy: &mut Client, user: &str) {
     let report = "SELECT hftok.report_credential($1, (SELECT secret_id FROM hftok.resolve_token('huggingface', $1)), 'invalid', 'not mine')";
     assert!(one::<bool>(proxy, report, &[&user]));
     let error = refused(proxy.query("SELECT hftok.resolve_hf_token($1)", &[&user]), "PT422");
-    assert!(error.detail().is_some_and(|detail| detail.contains("\"invalid\"")), "{error:?}");
+    let detail = error.detail().and_then(|detail| detail.strip_prefix("Remote detail: {"));
+    assert!(detail.is_some_and(|detail| detail.contains("\"invalid\"")), "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.starts_with("Remote hint: ")), "{error:?}");
     assert!(!one::<bool>(proxy, "SELECT hftok.token_provided('huggingface', $1)", &[&user]));
     let env = "SELECT hftok.runner_env('{huggingface}', 'user 2') ->> 'HF_TOKEN'";
     assert_eq!(one::<String>(proxy, env, &[]), token(2));
