@@ -40,6 +40,9 @@ impl Resealers {
 
     /// Starts what is due, and says when something will be; `None` when somebody will call.
     pub fn serve(&mut self) -> Option<Duration> {
+        if worker::is_upgrading() {
+            return None;
+        }
         if session::is_standby() {
             self.looked = None;
             return Some(PROMOTION);

@@ -83,6 +83,12 @@ pub fn database_exists(database: u32) -> bool {
     }
 }
 
+/// Whether pg_upgrade runs this server, and moves its files: nothing is to be written by itself.
+pub fn is_upgrading() -> bool {
+    // SAFETY: a variable that the postmaster sets before it starts any process.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
 /// The number of sessions of clients in a database.
 pub fn sessions(database: u32) -> i32 {
     // SAFETY: asks shared memory.
