@@ -60,23 +60,27 @@ fn main(argument: u64) {
     }
     worker::connect(database, SETTINGS);
     worker::show(c"hftok: sealing anew");
-    let outcome = visit().unwrap_or_else(|report| {
-        // While hftok is sealed nobody comes again.
-        if is_open() {
-            server_log::write(&format!(
-                "hftok: the rotation of keys in database {database} is held up and tried again: {}{}",
-                report.message,
-                // Ours: one of Postgres' may show a row.
-                report
-                    .detail
-                    .filter(|_| report.sqlstate.starts_with(b"53HF"))
-                    .map(|detail| format!(": {detail}"))
-                    .unwrap_or_default()
-            ));
-        }
-        Outcome::Later
-    });
+    let outcome = visit().unwrap_or_else(|report| held_up(database, report));
     visits::leave(outcome);
+}
+
+/// Tells why a visit came to nothing, and when there is to be another.
+fn held_up(database: u32, report: Report) -> Outcome {
+    // While hftok is sealed nobody comes again.
+    if !is_open() {
+        return Outcome::Later;
+    }
+    // Ours: the detail of an error of Postgres' may show a row.
+    let is_ours = report.sqlstate.starts_with(b"53HF");
+    let detail = report.detail.filter(|_| is_ours).map(|detail| format!(": {detail}")).unwrap_or_default();
+    server_log::write(&format!(
+        "hftok: the rotation of keys in database {database} is held up and tried again: {}{detail}",
+        report.message
+    ));
+    // Best effort: what was in the way may be so still.
+    let _ = worker_transaction::run(|| rotations::note_trouble(&report.message));
+    // A copy, or a keyring that is another database's, stays what it is until somebody does something about it.
+    if report.sqlstate == *b"53HF1" { Outcome::Done } else { Outcome::Later }
 }
 
 /// Whether there are root keys.

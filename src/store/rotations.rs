@@ -79,6 +79,11 @@ pub fn note_wait(keys: &[i32], what: &str) -> Result<(), Error> {
     NOTE_WAIT.execute(&[keys.to_vec().into(), what.into()]).map(|_| ())
 }
 
+/// Writes down what keeps all of them from going on.
+pub fn note_trouble(what: &str) -> Result<(), Error> {
+    NOTE_TROUBLE.execute(&[what.into()]).map(|_| ())
+}
+
 /// Ends rotations whose keys stay, because some rows do not open or imports need them.
 pub fn end(keys: &[i32], why: &str) -> Result<(), Error> {
     END.execute(&[keys.to_vec().into(), why.into()]).map(|_| ())
@@ -187,6 +192,11 @@ statement! {
     /// For whoever looks at the view.
     NOTE_WAIT(INT4ARRAY, TEXT) =
         "UPDATE hftok_private.rotations r SET waits_for = $2 WHERE r.key_id = ANY ($1) AND r.waits_for IS DISTINCT FROM $2";
+
+    /// For whoever looks at the view.
+    NOTE_TROUBLE(TEXT) =
+        "UPDATE hftok_private.rotations r SET waits_for = $1 FROM hftok_private.data_keys k
+        WHERE k.id = r.key_id AND k.state = 'retiring' AND r.waits_for IS DISTINCT FROM $1";
 
     /// By then it is known how many there were: clients have sealed some of them themselves.
     END(INT4ARRAY, TEXT) =

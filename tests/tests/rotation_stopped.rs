@@ -168,3 +168,36 @@ fn a_database_with_a_resealer_in_it_can_be_dropped_by_force() {
     destroyed(other, former);
     assert_eq!(get(other, "s7").expect("opens"), "v7");
 }
+
+/// A copy has the rotations of its original, and no keys before it is adopted.
+#[test]
+fn a_copy_waits_to_be_adopted() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    client
+        .batch_execute(
+            "SELECT hftok.create_secret('v7', 's7'), hftok.create_secret('v8', 's8');
+             UPDATE hftok_private.secrets SET sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) WHERE name = 's8'",
+        )
+        .expect("saved");
+    let former = rotate(&mut client);
+    wait_until("the rotation comes to its end", 30, || state(&mut client, former) == "kept");
+    drop(client);
+    wait_until("nobody is in the database", 30, || {
+        cluster.client("postgres", "postgres").batch_execute("CREATE DATABASE copy TEMPLATE app").is_ok()
+    });
+    let mut copy = cluster.client("postgres", "copy");
+    cluster.reload();
+    let waits = "SELECT waits_for = 'this is a copy' FROM hftok.rotation_progress";
+    wait_until("it says so", 30, || one::<bool>(&mut copy, waits, &[]));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(cluster.log().matches("held up and tried again: this is a copy").count(), 1);
+    hftok_tests::answer::adopt(&mut copy);
+    copy.batch_execute("UPDATE hftok_private.secrets SET sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) WHERE name = 's8'")
+        .expect("mended");
+    cluster.reload();
+    destroyed(&mut copy, former);
+    for (name, value) in [("s7", "v7"), ("s8", "v8")] {
+        assert_eq!(get(&mut copy, name).expect("opens"), value);
+    }
+}
