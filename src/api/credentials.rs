@@ -24,7 +24,7 @@ use crate::pg::who::session;
 use crate::store::quotas::Counted;
 use crate::store::row::microseconds;
 use crate::store::secrets::{self, Secret};
-use crate::store::{integrations, owner_lock, providers};
+use crate::store::{integrations, owner_lock, providers, slots};
 
 export!(save_credential, check_credential, delete_credential, reseal, report_credential);
 
@@ -79,8 +79,8 @@ impl Saving<'_> {
                     counted.admit_secret()?;
                     let mut new = Secret::new(&binding)?;
                     new.row.id = self.id.unwrap_or(new.row.id);
-                    if !self.slot.is_empty() && self.position.is_none() {
-                        new.position = secrets::next_position(&binding)?;
+                    if !self.slot.is_empty() {
+                        new.position = slots::place_behind(&binding)?;
                     }
                     new
                 }

@@ -3,7 +3,7 @@
 use hftok_core::audit::event::Object;
 use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
-use hftok_core::walk::{Found, Level, Outcome, host_allowed};
+use hftok_core::walk::{Found, Keys, Level, Outcome, host_allowed};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::input::{self, short, texts};
@@ -297,38 +297,46 @@ impl Request {
         }
     }
 
-    /// Asks a level whose owner may have several keys: for the first of them that can be used. When none can be, the first one's
-    /// outcome is the level's, and the walk goes on only if all of them allow that.
+    /// Asks a level whose owner may have several keys, in their order, until one ends it.
     fn ask_slots(
         &self,
         lookup: &mut Lookup,
         level: Level,
         binding: &Binding<'_>,
     ) -> Result<(LevelResult, Option<Plaintext>), Error> {
-        let damaged = LevelResult { level, outcome: Outcome::DecryptFailed, secret: None };
-        let mut first: Option<(LevelResult, Option<Plaintext>)> = None;
+        let without = |outcome| (LevelResult { level, outcome, secret: None }, None);
+        let mut keys: Option<Keys<(LevelResult, Option<Plaintext>)>> = None;
+        let mut rested_until = None;
         for slot in lookup.slots(binding)? {
             let one = Binding { slot: &slot, ..*binding };
             // One that was changed behind hftok's back, and so is not found under what it says, is not passed over: whoever did it
             // would choose which key is used.
             let found = match lookup.find(&Sought::perhaps(one), |secret| self.judge(level, secret)) {
-                Ok(None) | Err(Error::Damaged { .. }) => return Ok((damaged, None)),
                 Ok(Some(found)) => found,
+                Ok(None) | Err(Error::Damaged { .. }) => without(Outcome::DecryptFailed),
                 Err(error) => return Err(error),
             };
-            if !found.0.outcome.goes_on(true) {
-                return Ok(found);
-            }
-            match (&mut first, found.0.secret) {
-                (Some((LevelResult { secret: Some(first), .. }, _)), Some(other)) => {
-                    first.may_continue &= other.may_continue;
-                    let ends = [first.rested_until, other.rested_until];
-                    first.rested_until = ends.into_iter().flatten().min();
-                }
-                (_, secret) => first = Some((LevelResult { secret, ..found.0 }, found.1)),
+            let (outcome, secret) = (found.0.outcome, found.0.secret.as_ref());
+            let may_continue = secret.is_some_and(|secret| secret.may_continue);
+            let ends = [rested_until, secret.and_then(|secret| secret.rested_until)];
+            rested_until = ends.into_iter().flatten().min();
+            let asked = match keys {
+                None => Keys::first(found, outcome, may_continue),
+                Some(keys) => keys.then(found, outcome, may_continue),
+            };
+            let is_over = !asked.outcome.passes_on();
+            keys = Some(asked);
+            if is_over {
+                break;
             }
         }
-        Ok(first.unwrap_or((LevelResult { level, outcome: Outcome::Absent, secret: None }, None)))
+        let Some(Keys { told: (mut step, value), may_continue, .. }) = keys else {
+            return Ok(without(Outcome::Absent));
+        };
+        if let Some(secret) = &mut step.secret {
+            (secret.may_continue, secret.rested_until) = (may_continue, rested_until);
+        }
+        Ok((step, value))
     }
 
     /// Whether a secret may be used, and its value if so.

@@ -10,6 +10,7 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::levels::{self, Levels, Table};
 use super::row::{self, SealedRow};
+use super::slots;
 use crate::error::Error;
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
@@ -119,17 +120,9 @@ impl Lookup {
         self.levels.may_have_slots(binding.scope, !binding.model.is_empty())
     }
 
-    /// The slots of the keys that an owner has for a use, in the order in which they are to be used.
+    /// The slots of the keys that an owner has for a use, at the same moment, in the order in which they are asked.
     pub fn slots(&self, binding: &Binding<'_>) -> Result<Vec<String>, Error> {
-        let usual = expected(&Binding { slot: "", ..*binding }).lead().key();
-        let address = [
-            usual.into(),
-            binding.scope.as_str().into(),
-            binding.scope_id.into(),
-            binding.provider.into(),
-            binding.model.into(),
-        ];
-        FIND_SLOTS.read(&address, |row| row.next())
+        slots::of(binding)
     }
 
     /// Opens the table, unless it is open. Its lock keeps whoever replaces the index (REINDEX CONCURRENTLY) from dropping the former
@@ -263,15 +256,6 @@ impl<'a> Candidate<'a> {
 }
 
 statement! {
-    /// The usual one by its key, the others by what they are for.
-    FIND_SLOTS(UUID, TEXT, TEXT, TEXT, TEXT) =
-        "SELECT f.slot FROM (
-            SELECT s.slot, s.position FROM hftok_private.secrets s WHERE s.binding_key = $1
-            UNION ALL
-            SELECT s.slot, s.position FROM hftok_private.secrets s
-            WHERE s.scope = $2 AND s.scope_id = $3 AND s.provider = $4 AND s.model = $5 AND s.slot <> ''
-        ) f ORDER BY f.position, f.slot COLLATE \"C\"";
-
     /// By the unique key of a binding.
     FIND_ROW(UUID) =
         "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at,

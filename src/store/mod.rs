@@ -16,4 +16,5 @@ pub mod rotations;
 pub mod row;
 pub mod secrets;
 pub mod shape;
+pub mod slots;
 pub mod versions;

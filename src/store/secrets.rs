@@ -221,17 +221,6 @@ pub fn delete(binding_key: Uuid) -> Result<bool, Error> {
     Ok(!DELETE_BOUND_ROW.write(&[binding_key.into()], |row| Changed::read(row)?.record(None))?.is_empty())
 }
 
-/// The place behind all keys that the owner has for the same use.
-pub fn next_position(binding: &Binding<'_>) -> Result<i32, Error> {
-    let address = [
-        binding.scope.as_str().into(),
-        binding.scope_id.into(),
-        binding.provider.into(),
-        binding.model.into(),
-    ];
-    FIND_NEXT_POSITION.read_single(&address, |row| row.next())
-}
-
 /// Keeps what a provider said of a credential. One that was verified becomes invalid only by the second refusal.
 /// `rest` is for so many seconds. Answers the verdict that credentials of an integration have now.
 pub fn report(
@@ -381,11 +370,6 @@ statement! {
         FROM former WHERE s.id = former.id
         RETURNING s.id, s.scope, s.scope_id, s.provider, s.version, hftok_private.state_of(s),
         s.verdict IS DISTINCT FROM former.verdict, s.verdict";
-
-    /// The usual key comes before the others, so the first of those has the place after it. There is no place behind the last one.
-    FIND_NEXT_POSITION(TEXT, TEXT, TEXT, TEXT) =
-        "SELECT least(coalesce(max(s.position), 0) + 1, 1000000) FROM hftok_private.secrets s
-        WHERE s.scope = $1 AND s.scope_id = $2 AND s.provider = $3 AND s.model = $4";
 
     /// By id, for reading.
     FIND_ID(UUID) = select!(), "s.id = $1";

@@ -2,7 +2,8 @@
 //!
 //! Levels are asked in a fixed order. One that is *absent* is passed over. One that is there but cannot be used stops
 //! the walk, unless its owner allowed going on; one that does not open always stops it. So nobody pays with somebody
-//! else's key without knowing. `docs/the-walk.md` has the table that a test checks cell by cell.
+//! else's key without knowing. Of several keys of one owner the first that can be used is used. `docs/the-walk.md` has the
+//! table that a test checks cell by cell.
 
 use crate::binding::Scope;
 
@@ -149,6 +150,12 @@ impl Outcome {
             | Self::HostRefused => may_continue,
         }
     }
+
+    /// Whether the owner's next key for the same use is asked. It is the owner's own, so nobody's leave is needed; but one that
+    /// does not open is no reason to take another.
+    pub fn passes_on(self) -> bool {
+        self.goes_on(true)
+    }
 }
 
 impl Found {
@@ -165,6 +172,33 @@ impl Found {
         ]
         .into_iter()
         .find_map(|(holds, outcome)| holds.then_some(outcome))
+    }
+}
+
+/// The keys of one owner for one use, as far as they have been asked: in their order, until one ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys<T> {
+    /// The key that speaks for the level: the one that is used or does not open, else the first.
+    pub told: T,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Whether the owner lets the walk go on to another owner: only if each of the keys says so.
+    pub may_continue: bool,
+}
+
+impl<T> Keys<T> {
+    /// After the first key.
+    pub fn first(told: T, outcome: Outcome, may_continue: bool) -> Self {
+        Self { told, outcome, may_continue }
+    }
+
+    /// After one key more, which is asked only if those before it pass on.
+    pub fn then(self, told: T, outcome: Outcome, may_continue: bool) -> Self {
+        if outcome.passes_on() {
+            Self { may_continue: self.may_continue && may_continue, ..self }
+        } else {
+            Self { told, outcome, may_continue }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use hftok_core::binding::Scope;
-use hftok_core::walk::{Found, Level, Outcome};
+use hftok_core::walk::{Found, Keys, Level, Outcome};
 
 const USABLE: Found = Found {
     is_member: true,
@@ -72,5 +72,42 @@ fn outcomes_have_these_words() {
     ];
     for (outcome, word) in words {
         assert_eq!(outcome.as_str(), word);
+    }
+}
+
+/// What can be found of a key, and whether it gives way to the owner's next one.
+const KEYS: [(Outcome, bool); 9] = [
+    (Outcome::Used, false),
+    (Outcome::Expired, true),
+    (Outcome::Disabled, true),
+    (Outcome::Invalid, true),
+    (Outcome::RateLimited, true),
+    (Outcome::NotMember, true),
+    (Outcome::HostRefused, true),
+    (Outcome::DecryptFailed, false),
+    (Outcome::Sealed, false),
+];
+
+/// Every three keys of one owner, whatever each of them comes to and says: the level comes to what docs/the-walk.md says.
+#[test]
+fn of_several_keys_the_first_usable_one_is_used() {
+    let cells = || KEYS.into_iter().flat_map(|(outcome, _)| [(outcome, false), (outcome, true)]);
+    for first in cells() {
+        for second in cells() {
+            for third in cells() {
+                let all = [first, second, third];
+                let mut level = Keys::first(0, first.0, first.1);
+                for (at, (outcome, may_continue)) in all.into_iter().enumerate().skip(1) {
+                    if level.outcome.passes_on() {
+                        level = level.then(at, outcome, may_continue);
+                    }
+                }
+                let ends = |(outcome, _): &(Outcome, bool)| !KEYS.contains(&(*outcome, true));
+                let told = all.iter().position(ends).unwrap_or(0);
+                assert_eq!((level.told, level.outcome), (told, all[told].0), "{all:?}");
+                let goes_on = all.iter().all(|key| !ends(key) && key.1);
+                assert_eq!(level.outcome.goes_on(level.may_continue), goes_on, "{all:?}");
+            }
+        }
     }
 }

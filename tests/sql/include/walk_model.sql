@@ -40,7 +40,8 @@ BEGIN
             WHEN name LIKE 'org%' AND s.person = 'nobody' AND broken = 'without a user the organisation serves nobody' THEN 'not_member'
             WHEN c.disabled AND broken <> 'disabled is used' AND (broken <> 'expired before disabled' OR c.expires <> 'past') THEN 'disabled'
             WHEN c.expires = 'past' AND broken <> 'expired is used' THEN 'expired'
-            WHEN c.verdict = 'invalid' AND broken <> 'invalid is used' THEN 'invalid'
+            WHEN c.verdict = 'invalid' AND broken <> 'invalid is used' AND (broken <> 'resting before invalid' OR NOT c.resting) THEN 'invalid'
+            WHEN c.resting AND broken <> 'resting is used' THEN 'rate_limited'
             WHEN c.damaged AND broken = 'damage before hosts' THEN 'decrypt_failed'
             WHEN c.hosts IS NOT NULL AND s.host IS NULL AND broken <> 'without a host everything is released' THEN 'host_refused'
             WHEN c.hosts IS NOT NULL AND s.host IS NOT NULL AND broken <> 'its own hosts are ignored' AND NOT pg_temp.on_list(s.host, c.hosts, broken)

@@ -16,7 +16,7 @@ SELECT hftok.register_provider('{"id": "walk", "label": "Walk", "fields": [{"nam
 SELECT current_setting('hftok.environment') ~ '(^|;) *walk *=' AS walk_has_a_variable;
 
 CREATE TYPE pg_temp.cell AS (
-    stored boolean, disabled boolean, expires text, verdict text, hosts text[], damaged boolean, on_unusable text
+    stored boolean, disabled boolean, expires text, verdict text, hosts text[], damaged boolean, on_unusable text, resting boolean
 );
 CREATE TEMP TABLE scenarios (
     n int PRIMARY KEY,
@@ -33,14 +33,14 @@ CREATE TEMP TABLE scenarios (
 CREATE FUNCTION pg_temp.cell(state text, on_unusable text) RETURNS cell LANGUAGE sql AS $$
     SELECT (state <> 'absent', state = 'disabled', CASE state WHEN 'expired' THEN 'past' ELSE 'never' END,
         CASE state WHEN 'invalid' THEN 'invalid' ELSE 'none' END, CASE state WHEN 'restricted' THEN '{own.example}'::text[] END,
-        state = 'damaged', on_unusable)::cell
+        state = 'damaged', on_unusable, state = 'resting')::cell
 $$;
 
 -- Every state of every level, by on_unusable, by who is named, by host: the levels before it have nothing, those behind it would do.
 CREATE TEMP TABLE single AS
 SELECT row_number() OVER (ORDER BY level, state, on_unusable, person, host)::int AS n, level, state, on_unusable, person, host
 FROM generate_series(1, 6) level,
-    unnest('{absent,usable,expired,disabled,invalid,restricted,damaged}'::text[]) state,
+    unnest('{absent,usable,expired,disabled,invalid,resting,restricted,damaged}'::text[]) state,
     unnest('{stop,continue}'::text[]) on_unusable,
     unnest('{member,stranger,nobody}'::text[]) person,
     unnest('{NULL,api.walk.example,evil.example,own.example}'::text[]) host;
@@ -73,7 +73,7 @@ SELECT n,
                 WHEN pg_temp.chance(n, 'hosts ' || l) < 22 THEN '{*.own.example}'
                 WHEN pg_temp.chance(n, 'hosts ' || l) < 25 THEN '{}' END,
             pg_temp.chance(n, 'damaged ' || l) < 8,
-            CASE WHEN pg_temp.chance(n, 'on_unusable ' || l) < 70 THEN 'continue' ELSE 'stop' END)::cell
+            CASE WHEN pg_temp.chance(n, 'on_unusable ' || l) < 70 THEN 'continue' ELSE 'stop' END, pg_temp.chance(n, 'resting ' || l) < 12)::cell
         FROM generate_series(1, 6) l ORDER BY l)
 FROM generate_series(10001, 12000) n, LATERAL (SELECT pg_temp.chance(n, 'person') AS person) chance,
     (SELECT '{api.walk.example,api.walk.example,API.Walk.Example,api.walk.example.,api.walk.example:443,api.walk.example.:443,api.walk.example:8443,
@@ -119,6 +119,9 @@ BEGIN
         END IF;
         IF c.verdict <> 'none' THEN
             PERFORM hftok.report_credential(id, c.verdict);
+        END IF;
+        IF c.resting THEN
+            PERFORM hftok.report_credential(id, 'rate_limited', p_retry_after => 3600);
         END IF;
         -- In one of three ways.
         IF c.damaged THEN
@@ -222,7 +225,7 @@ CREATE FUNCTION pg_temp.differences(broken text) RETURNS TABLE (n int, what text
     ) d (what, expected, answered)
     WHERE d.expected IS DISTINCT FROM d.answered
 $$;
-SELECT count(*) AS scenarios, count(*) FILTER (WHERE n <= 1008) AS one_cell, count(DISTINCT (s.person, s.org, s.model, s.host, s.levels, s.cells)) AS distinct
+SELECT count(*) AS scenarios, count(*) FILTER (WHERE n <= 1152) AS one_cell, count(DISTINCT (s.person, s.org, s.model, s.host, s.levels, s.cells)) AS distinct
 FROM scenarios s JOIN answers a USING (n);
 SELECT * FROM pg_temp.differences('') ORDER BY n, what LIMIT 50;
 
@@ -242,6 +245,7 @@ GROUP BY state, on_unusable, single.host ORDER BY state, on_unusable, single.hos
 SELECT named[l] AS level, count(*) FILTER (WHERE outcomes[l] = 'used') AS used, count(*) FILTER (WHERE outcomes[l] = 'absent') AS absent,
     count(*) FILTER (WHERE outcomes[l] = 'not_member') AS not_member, count(*) FILTER (WHERE outcomes[l] = 'disabled') AS disabled,
     count(*) FILTER (WHERE outcomes[l] = 'expired') AS expired, count(*) FILTER (WHERE outcomes[l] = 'invalid') AS invalid,
+    count(*) FILTER (WHERE outcomes[l] = 'rate_limited') AS rate_limited,
     count(*) FILTER (WHERE outcomes[l] = 'host_refused') AS host_refused, count(*) FILTER (WHERE outcomes[l] = 'decrypt_failed') AS decrypt_failed,
     count(*) FILTER (WHERE outcomes[l] = 'not_reached') AS not_reached
 FROM answers, generate_series(1, 7) l GROUP BY l, named[l] ORDER BY l;
@@ -252,7 +256,7 @@ FROM answers;
 -- A model with one rule wrong is another model.
 SELECT broken, count(*) > 0 AS noticed, count(*) FILTER (WHERE what = 'outcomes') AS outcomes
 FROM unnest('{user before user_model,p_levels is ignored,strangers are served,without a user the organisation serves nobody,
-    disabled is used,expired before disabled,expired is used,invalid is used,damage before hosts,without a host everything is released,
+    disabled is used,expired before disabled,expired is used,invalid is used,resting is used,resting before invalid,damage before hosts,without a host everything is released,
     its own hosts are ignored,upper case is another,any port will do,a list with entries allows all,the catalogue is ignored,damage goes on,nothing goes on,everything goes on}'::text[]) broken
 LEFT JOIN LATERAL pg_temp.differences(broken) ON true GROUP BY broken ORDER BY broken COLLATE "C";
 

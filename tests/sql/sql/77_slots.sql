@@ -105,6 +105,19 @@ BEGIN;
 UPDATE hftok_private.secrets SET position = 9 WHERE id = :'first';
 SELECT kind, id = :'first' AS is_it, reason FROM hftok.verify() WHERE reason IS NOT NULL;
 ROLLBACK;
+-- One use has so many slots and no more, wherever they are; and the last place has none behind it.
+DO $$
+BEGIN
+    FOR n IN 1 .. 101 LOOP
+        PERFORM hftok.save_credential('openai', 'sk-proj-slots0000000000000d1', p_user_id => 'mila', p_model => 'many', p_slot => n::text, p_position => 1000000);
+    END LOOP;
+EXCEPTION WHEN SQLSTATE 'PT413' THEN
+    RAISE WARNING '%', SQLERRM;
+END
+$$;
+SELECT hftok.save_credential('openai', 'sk-proj-slots0000000000000l1', p_org_id => 'slotted', p_slot => 'last', p_position => 1000000) IS NOT NULL AS saved;
+SELECT hftok.save_credential('openai', 'sk-proj-slots0000000000000l2', p_org_id => 'slotted', p_slot => 'behind') IS NOT NULL AS saved;
+UPDATE hftok.credentials SET label = 'changed' WHERE scope_id = 'slotted' AND slot = 'behind' RETURNING position, label;
 DROP FUNCTION pg_temp.refused, pg_temp.used;
 SELECT f.* FROM unnest('{sam,mila}'::text[]) id, hftok.forget_user(id) f;
 SELECT * FROM hftok.forget_org('slotted');
