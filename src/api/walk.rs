@@ -274,6 +274,10 @@ impl Request {
     ) -> Result<(LevelResult, Option<Plaintext>), Error> {
         let without = |outcome| LevelResult { level, outcome, secret: None };
         if level == Level::Environment {
+            // A variable is in no slot: whoever names one wants that key, and not the installation's.
+            if !self.slot.is_empty() {
+                return Ok((without(Outcome::Absent), None));
+            }
             let variables = settings::environment(&self.provider.id);
             let Some(value) = variables.iter().find_map(|name| Plaintext::of_environment(name)) else {
                 return Ok((without(Outcome::Absent), None));
