@@ -50,13 +50,14 @@ fn resolve_token(
     let answer = Composite::new("hftok.resolved_token")?.set("source", level.as_str())?;
     let answer = match stored {
         None => answer,
-        Some(stored) => answer
-            .set("secret_id", stored.id)?
-            .set("version", stored.version)?
-            .set("expires_at", stored.expires_at)?
-            .set("slot", slot)?,
+        Some(stored) => {
+            let answer = answer.set("secret_id", stored.id)?.set("version", stored.version)?;
+            let answer = answer.set("slot", slot)?;
+            // NULL already where there is no end; and each field that is set copies the row.
+            if stored.expires_at.is_some() { answer.set("expires_at", stored.expires_at)? } else { answer }
+        }
     };
-    // Last, because each field that is set copies the row.
+    // Last, so that it is copied least.
     answer.set("token", Revealed(value))
 }
 
