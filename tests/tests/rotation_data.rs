@@ -217,3 +217,37 @@ fn the_key_of_an_organisation_is_rotated_by_itself_and_not_while_it_is_sealed() 
     assert_eq!(one::<String>(&mut client, token, &[]), "sk-proj-2a7Bc9Dd2Ee4Ff6Gg8Hh");
     assert_eq!(faults(&mut client), 0);
 }
+
+/// What a column held is recognised by its fingerprint, which cannot be made anew: that key stays, and opens nothing.
+#[test]
+fn an_import_recognises_after_a_rotation_what_it_has_moved_in() {
+    let cluster = Cluster::start_default();
+    let mut client = filled(&cluster);
+    client
+        .batch_execute(
+            "CREATE TABLE keys (id int PRIMARY KEY, owner text, key text);
+             INSERT INTO keys VALUES (1, 'bob', 'sk-proj-4a7Bc9Dd2Ee4Ff6Gg8Hh'), (2, 'carol', 'sk-proj-5a7Bc9Dd2Ee4Ff6Gg8Hh')",
+        )
+        .expect("a table");
+    let import = "CALL hftok.import_column('keys', 'key', 'id', 'openai', p_owner_column => 'owner')";
+    client.batch_execute(import).expect("imported");
+    let former = rotate(&mut client);
+    destroyed(&mut client, former);
+    let waits = "SELECT waits_for FROM hftok_private.rotations WHERE purpose = 'fingerprints'";
+    wait_until("the key for fingerprints stays", 30, || {
+        one::<Option<String>>(&mut client, waits, &[]).is_some_and(|waits| waits.starts_with("imports"))
+    });
+    client.batch_execute(import).expect("imported again");
+    let unchanged = "SELECT count(*) FROM hftok.import_report WHERE outcome = 'unchanged'";
+    assert_eq!(one::<i64>(&mut client, unchanged, &[]), 2);
+    client.batch_execute("CALL hftok.blank_column('keys', 'key', 'id')").expect("emptied");
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM keys WHERE key IS NOT NULL AND key <> ''", &[]),
+        0
+    );
+    // Nothing is recognised by it any more.
+    cluster.reload();
+    let retiring = "SELECT count(*) FROM hftok_private.data_keys WHERE state = 'retiring'";
+    wait_until("it goes", 30, || one::<i64>(&mut client, retiring, &[]) == 0);
+    assert_eq!(faults(&mut client), 0);
+}
