@@ -21,6 +21,8 @@ CREATE TABLE hftok_private.data_keys (
     CONSTRAINT data_keys_by_orgs CHECK (org_id <> '' OR (NOT by_org AND shut_at IS NULL))
 );
 CREATE UNIQUE INDEX data_keys_one_active ON hftok_private.data_keys (purpose, org_id) WHERE state = 'active';
+CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
+CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';
 COMMENT ON TABLE hftok_private.data_keys IS 'The keys that seal values, each wrapped by a root key that is not in the database.';
 COMMENT ON COLUMN hftok_private.data_keys.id IS 'Random, never used again; each sealed value names its key.';
 COMMENT ON COLUMN hftok_private.data_keys.purpose IS 'The purpose of the key. A key never serves two.';

@@ -280,9 +280,10 @@ statement! {
     FIND_ALL_OF(TEXT) =
         "SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = $1 AND k.state <> 'destroyed'";
 
-    /// The active key of the installation for each purpose.
+    /// The active key of the installation for each purpose. By the index, as there may be as many others as organisations.
     FIND_ALL_ACTIVE() =
-        "SELECT k.purpose, k.id FROM hftok_private.data_keys k WHERE k.org_id = '' AND k.state = 'active'";
+        "SELECT k.purpose, k.id FROM hftok_private.data_keys k
+        WHERE k.purpose = ANY ('{values,audit,fingerprints,checkpoints}') AND k.org_id = '' AND k.state = 'active'";
 
     /// One maker at a time; readers are not kept out.
     LOCK_TABLE() = "LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";

@@ -94,6 +94,7 @@ pub fn set_shut(org: &str, is_shut: bool) -> Result<bool, Error> {
 pub fn destroy(org: &str) -> Result<bool, Error> {
     let had = end_with(DESTROY.write(&[org.into()], |row| row.next::<i32>())?)?;
     if had {
+        END_ROTATIONS.execute(&[org.into()])?;
         roots::note()?;
     }
     Ok(had)
@@ -140,4 +141,9 @@ statement! {
     DESTROY(TEXT) =
         "UPDATE hftok_private.data_keys k SET state = 'destroyed', wrapped = NULL, shut_at = NULL
         WHERE k.purpose = 'values' AND k.org_id = $1 AND k.org_id <> '' AND k.state <> 'destroyed' RETURNING k.id";
+
+    /// Nothing is left that could be sealed anew.
+    END_ROTATIONS(TEXT) =
+        "UPDATE hftok_private.rotations r SET finished_at = pg_catalog.clock_timestamp(), waits_for = NULL, holders = NULL, horizon = NULL
+        WHERE r.org_id = $1 AND r.org_id <> '' AND r.finished_at IS NULL";
 }

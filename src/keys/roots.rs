@@ -62,17 +62,34 @@ fn ended(end: End) {
     });
 }
 
+/// A statement's beginning: the root keys that wrap data keys. From one to the next by the index, as every session asks after each
+/// change of data keys, and each organisation may have one.
+macro_rules! needed {
+    ($($then:literal)*) => {
+        concat!(
+            "WITH RECURSIVE needed AS (
+            (SELECT k.root_key_id, k.root_fingerprint FROM hftok_private.data_keys k
+             WHERE k.state <> 'destroyed' ORDER BY k.root_key_id, k.root_fingerprint LIMIT 1)
+            UNION ALL
+            SELECT next.root_key_id, next.root_fingerprint FROM needed n CROSS JOIN LATERAL
+            (SELECT k.root_key_id, k.root_fingerprint FROM hftok_private.data_keys k
+             WHERE k.state <> 'destroyed' AND (k.root_key_id, k.root_fingerprint) > (n.root_key_id, n.root_fingerprint)
+             ORDER BY k.root_key_id, k.root_fingerprint LIMIT 1) next
+            ) ",
+            $($then)*
+        )
+    };
+}
+
 statement! {
     /// A destroyed key is wrapped by none.
-    FIND_NEEDED() =
-        "SELECT DISTINCT k.root_key_id, k.root_fingerprint FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'";
+    FIND_NEEDED() = needed!("SELECT n.root_key_id, n.root_fingerprint FROM needed n");
 
     /// The clock, since a transaction may have begun long before.
-    ADD_ROOTS() =
+    ADD_ROOTS() = needed!(
         "INSERT INTO hftok_private.root_keys AS r (id, fingerprint, first_at)
-        SELECT DISTINCT k.root_key_id, k.root_fingerprint, pg_catalog.statement_timestamp()
-        FROM hftok_private.data_keys k WHERE k.state <> 'destroyed'
-        ON CONFLICT (id, fingerprint) DO UPDATE SET last_at = NULL WHERE r.last_at IS NOT NULL";
+        SELECT n.root_key_id, n.root_fingerprint, pg_catalog.statement_timestamp() FROM needed n
+        ON CONFLICT (id, fingerprint) DO UPDATE SET last_at = NULL WHERE r.last_at IS NOT NULL");
 
     /// A backup that is taken before this transaction is committed still has the former wraps.
     END_ROOTS() =

@@ -203,7 +203,8 @@ pub fn rewrap(all: &[DataKey], database: &Identity) -> Result<(), Error> {
             orgs.push(String::new());
         }
         for org in orgs {
-            draw(purpose, &org, database)?;
+            let id = draw(purpose, &org, database)?;
+            KEEP_SHUT.execute(&[id.get().into()])?;
         }
     }
     Ok(())
@@ -261,6 +262,11 @@ statement! {
     REPLACE_KEY: RewrappedKey { id: INT4, root: INT4, fingerprint: BYTEA, wrapped: BYTEA } =
         "UPDATE hftok_private.data_keys k SET root_key_id = $root, root_fingerprint = $fingerprint, wrapped = $wrapped
         WHERE k.id = $id";
+
+    /// What an organisation has sealed stays so under another key.
+    KEEP_SHUT(INT4) =
+        "UPDATE hftok_private.data_keys k SET shut_at = f.shut_at FROM hftok_private.data_keys f
+        WHERE k.id = $1 AND k.org_id <> '' AND f.org_id = k.org_id AND f.state <> 'destroyed' AND f.shut_at IS NOT NULL";
 
     /// The active keys step back; they still open.
     RETIRE_KEYS(TEXT) =

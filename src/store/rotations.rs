@@ -68,6 +68,7 @@ pub fn retired() -> Result<Vec<Retired>, Error> {
 
 /// Writes down how much there is to do, where that is not known yet; a rotation that had come to its end has not, if there is something.
 pub fn note_total(retired: &[Retired]) -> Result<(), Error> {
+    END_DESTROYED.execute(&[])?;
     for Retired { key, rows, left, .. } in retired {
         NOTE_TOTAL.execute(&[(*key).into(), (*rows).into(), (*left > 0).into()])?;
     }
@@ -182,6 +183,11 @@ statement! {
         "SELECT DISTINCT u.key::int FROM hftok_private.import_rows r, pg_catalog.unnest(r.fingerprints || r.seen) AS f (fingerprint),
         LATERAL (VALUES (hftok_private.data_key_id('\\x00'::pg_catalog.bytea || f.fingerprint))) AS u (key)
         WHERE u.key = ANY ($1)";
+
+    /// An organisation may be forgotten, and its key destroyed, between the look at its rows and the note of their number.
+    END_DESTROYED() =
+        "UPDATE hftok_private.rotations r SET finished_at = pg_catalog.clock_timestamp() FROM hftok_private.data_keys k
+        WHERE k.id = r.key_id AND k.state = 'destroyed' AND r.finished_at IS NULL";
 
     /// Once.
     NOTE_TOTAL(INT4, INT8, BOOL) =
