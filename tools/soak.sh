@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills` or `tools/soak.sh waits` runs one part of it,
+# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills`, `smith` or `waits` runs one part of it,
 # against the hftok that is installed.
 #
 #   kills   processes of a server with clients at work are killed, ROUNDS times, with a new server for each piece of twenty
+#   smith   sqlsmith sends COUNT statements as a user, as the service and as an auditor: no crash, no internal error, no value in the log
 #   waits   each file of black-box tests that waits for time, TIMES times in a row, with all processors busy
 #
 # Must stay true:
@@ -11,13 +12,13 @@
 #   nothing failed.
 # - Nothing that was started here outlives it.
 #
-#   SEED=7 ROUNDS=200 TIMES=10 ONLY=audit_sync make soak
+#   SEED=7 ROUNDS=200 COUNT=100000 TIMES=10 ONLY=audit_sync make soak
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 # shellcheck source=tools/cluster.sh
 source tools/cluster.sh
 
-readonly rounds=${ROUNDS:-200} piece=20 times=${TIMES:-10} only=${ONLY:-.}
+readonly rounds=${ROUNDS:-200} piece=20 times=${TIMES:-10} only=${ONLY:-.} count=${COUNT:-100000}
 readonly kills=whatever_is_killed_at_any_moment_the_chain_holds
 # A test that waits has one of these in its file: for a condition, for a time, or for the audit's writer.
 readonly waits='wait_until|sleep|elapsed|settled|without_writer'
@@ -64,6 +65,48 @@ soak_kills() {
     unset HFTOK_SEED HFTOK_ROUNDS
 }
 
+# A value that is in every place where one can lie, and so must be found in the log of no server.
+readonly planted=hf_SMITHabcdefghijklmnopqrstuvwxyzABCD
+
+smith_start() {
+    cluster_start "log_line_prefix = '%e '" "autovacuum = off" "max_locks_per_transaction = 256"
+    psql -Xq -v ON_ERROR_STOP=1 -v value="$planted" <<'END'
+CREATE EXTENSION hftok;
+SELECT hftok.put_secret('named', :'value'), hftok.put_secret('named', :'value' || '1') \g /dev/null
+SELECT hftok.save_hf_token(:'value', p_user_id => u) FROM unnest('{role:smith_user,alice}'::text[]) u \g /dev/null
+SELECT hftok.save_hf_token(:'value', p_org_id => 'acme'), hftok.save_hf_token(:'value', p_global => true), hftok.give_org_key('acme') \g /dev/null
+SELECT hftok.create_integration_with_vault('ours', 'huggingface', :'value', p_user_id => 'alice') \g /dev/null
+CREATE ROLE smith_user LOGIN IN ROLE hftok_user;
+CREATE ROLE smith_service LOGIN IN ROLE hftok_service;
+CREATE ROLE smith_auditor LOGIN IN ROLE hftok_auditor;
+ALTER ROLE smith_user SET statement_timeout = '1s';
+ALTER ROLE smith_service SET statement_timeout = '1s';
+ALTER ROLE smith_auditor SET statement_timeout = '1s';
+END
+}
+
+# What sqlsmith has found so far, if anything.
+smith_found() {
+    grep -aE "$planted|PANIC:|terminated by signal|internal error in hftok" "$scratch/server.log" | head -n 5
+    grep -aE '^XX000 ' "$scratch/server.log" | head -n 5
+    psql -XqtA -c "SELECT 'verify: ' || count(*) FROM hftok.verify() WHERE reason IS NOT NULL HAVING count(*) > 0" \
+        -c "SELECT 'verify_audit: ' || coalesce(reason, 'nothing was checked') FROM hftok.verify_audit() WHERE ok IS DISTINCT FROM true"
+}
+
+soak_smith() {
+    local seed=${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')} role found title
+    command -v sqlsmith >/dev/null || as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y sqlsmith >/dev/null || fail "sqlsmith could not be installed"
+    smith_start
+    for role in user service auditor; do
+        title="SEED=$seed COUNT=$count tools/soak.sh smith: $role"
+        sqlsmith --target="host=$PGHOST port=$PGPORT user=smith_$role dbname=postgres" --seed="$seed" --exclude-catalog --max-queries="$count" \
+            >"$scratch/smith.log" 2>&1 || tail -n 3 "$scratch/smith.log"
+        found=$(smith_found)
+        if [ -z "$found" ]; then passed=$((passed + 1)); else failed=$((failed + 1)) failures+=("$title"); fi
+        echo "$title: ${found:-passed}, $(grep -ac '^[0-9A-Z]\{5\} ERROR:' "$scratch/server.log") errors so far"
+    done
+}
+
 soak_waits() {
     local file name n processor
     for ((processor = 0; processor < $(nproc); processor++)); do
@@ -81,7 +124,7 @@ soak_waits() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(kills waits)
+[ $# -gt 0 ] || parts=(kills smith waits)
 scratch_make
 trap soak_stop EXIT
 # The servers of the tests live in $scratch, so that none survives an interruption.
@@ -89,8 +132,8 @@ as_server mkdir -m 777 "$scratch/tests"
 cargo test --quiet -p hftok-tests --locked --no-run
 for part in "${parts[@]}"; do
     case "$part" in
-    kills | waits) "soak_$part" ;;
-    *) fail "there is no part '$part': kills, waits" ;;
+    kills | smith | waits) "soak_$part" ;;
+    *) fail "there is no part '$part': kills, smith, waits" ;;
     esac
 done
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
