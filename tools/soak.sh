@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills`, `smith` or `waits` runs one part of it,
+# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills`, `disasters`, `smith` or `waits` runs one part of it,
 # against the hftok that is installed.
 #
 #   kills   processes of a server with clients at work are killed, ROUNDS times, with a new server for each piece of twenty
+#   disasters   the same while keys of all kinds are rotated, with clients that know what they were told
 #   smith   sqlsmith sends COUNT statements as a user, as the service and as an auditor: no crash, no internal error, no value in the log
 #   waits   each file of black-box tests that waits for time, TIMES times in a row, with all processors busy
 #
@@ -19,7 +20,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 source tools/cluster.sh
 
 readonly rounds=${ROUNDS:-200} piece=20 times=${TIMES:-10} only=${ONLY:-.} count=${COUNT:-100000}
-readonly kills=whatever_is_killed_at_any_moment_the_chain_holds
 # A test that waits has one of these in its file: for a condition, for a time, or for the audit's writer.
 readonly waits='wait_until|sleep|elapsed|settled|without_writer'
 passed=0 failed=0
@@ -54,16 +54,21 @@ once() { # TITLE ARG_OF_CARGO_TEST...
     echo "$1: $([ "$status" -eq 0 ] && echo passed || echo FAILED) after $((SECONDS - begin)) s"
 }
 
-soak_kills() {
+# A test in pieces, each with a server and a seed of its own.
+rounds_of() { # PART FILE TEST
     local seed=${SEED:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')} left=$rounds part
     while [ "$left" -gt 0 ]; do
         part=$((left < piece ? left : piece))
         export HFTOK_SEED=$seed HFTOK_ROUNDS=$part
-        once "SEED=$seed ROUNDS=$part tools/soak.sh kills" audit_crashes -- --exact --nocapture "$kills"
+        once "SEED=$seed ROUNDS=$part tools/soak.sh $1" "$2" -- --exact --nocapture "$3"
         seed=$((seed + 1)) left=$((left - part))
     done
     unset HFTOK_SEED HFTOK_ROUNDS
 }
+
+soak_kills() { rounds_of kills audit_crashes whatever_is_killed_at_any_moment_the_chain_holds; }
+
+soak_disasters() { rounds_of disasters disasters whatever_is_killed_while_keys_rotate_nothing_is_lost_and_nothing_comes_back; }
 
 # A value that is in every place where one can lie, and so must be found in the log of no server.
 readonly planted=hf_SMITHabcdefghijklmnopqrstuvwxyzABCD
@@ -124,7 +129,7 @@ soak_waits() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(kills smith waits)
+[ $# -gt 0 ] || parts=(kills disasters smith waits)
 scratch_make
 trap soak_stop EXIT
 # The servers of the tests live in $scratch, so that none survives an interruption.
@@ -132,8 +137,8 @@ as_server mkdir -m 777 "$scratch/tests"
 cargo test --quiet -p hftok-tests --locked --no-run
 for part in "${parts[@]}"; do
     case "$part" in
-    kills | smith | waits) "soak_$part" ;;
-    *) fail "there is no part '$part': kills, smith, waits" ;;
+    kills | disasters | smith | waits) "soak_$part" ;;
+    *) fail "there is no part '$part': kills, disasters, smith, waits" ;;
     esac
 done
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"

@@ -30,6 +30,7 @@ pub mod audit;
 pub mod catalog;
 pub mod cluster;
 pub mod copies;
+pub mod crash;
 pub mod drill;
 pub mod files;
 pub mod packages;

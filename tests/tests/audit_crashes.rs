@@ -13,6 +13,7 @@ use hftok_tests::answer::{adopt, column, one, put};
 use hftok_tests::audit::{WRITER, count, global_token, resolve, rows, settled, verified, waiting, writer};
 use hftok_tests::cluster::{Cluster, signal};
 use hftok_tests::copies::copied;
+use hftok_tests::crash::{Dice, session};
 use hftok_tests::process::titled;
 use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Answers, Manner, Traffic};
@@ -24,23 +25,6 @@ use uuid::Uuid;
 const CLIENTS: usize = 16;
 /// A crash may lose events that are younger than the flush interval; the rest of the time is for two busy processors.
 const IN_TIME: Duration = Duration::from_millis(200 + 800);
-
-/// Numbers that look random and can be had again.
-struct Dice(u64);
-
-impl Dice {
-    /// Seeds that lie beside each other give numbers that do not.
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
-    }
-
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Victim {
@@ -62,18 +46,6 @@ impl Victim {
         wait_until("there is one to kill", 10, || titled(cluster, title).is_some());
         titled(cluster, title).into_iter().for_each(|process| signal(process, "KILL"));
     }
-}
-
-/// A session, as soon as the server lets clients in and has its keys again.
-#[track_caller]
-fn session(cluster: &Cluster) -> Client {
-    let mut session = None;
-    wait_until("the server lets clients in again", 30, || {
-        session = cluster.connect("postgres", "app").ok();
-        let is_open = "SELECT 1 WHERE NOT (SELECT sealed FROM hftok.status())";
-        session.as_mut().is_some_and(|client| client.query_one(is_open, &[]).is_ok())
-    });
-    session.expect("a session")
 }
 
 /// Stores secrets until told to stop, and gives the ids of those that were acknowledged.
