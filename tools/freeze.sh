@@ -6,7 +6,9 @@
 # - A version is frozen once, and a file that is frozen does not change.
 # - The database is made by the library and the script that are installed for PG_CONFIG, and those are of this version.
 set -euo pipefail
+# shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck source=tools/cluster.sh
 source tools/cluster.sh
 
 version=$(hftok_version)

@@ -31,6 +31,11 @@ INSERT INTO public.accounts VALUES ('dora', 'sk-proj-released0000000000000d'), (
 CALL hftok.import_column('public.accounts', 'openai_key', 'id', p_provider => 'openai', p_owner_column => 'id');
 DROP TABLE public.accounts;
 
+-- Since 0.2.0: a key of an organisation, and a second key for one use.
+SELECT count(hftok.save_credential('openai', 'sk-proj-released000000000000k', p_org_id => 'keyed'));
+SELECT count(hftok.give_org_key('keyed'));
+SELECT count(hftok.save_credential('openai', 'sk-proj-released000000000000s', p_user_id => 'alice', p_slot => 'second'));
+
 -- Reveals and refusals, in bundles and by themselves.
 SELECT count(hftok.resolve_token('openai', 'alice')) FROM generate_series(1, 300) n;
 SELECT count(hftok.get_secret('versions', version)) FROM generate_series(1, 3) version;
