@@ -48,6 +48,10 @@ export interface Saving extends Owner {
   onUnusable?: "stop" | "continue";
   /** The version that must be the current one; 0: there must be none. */
   expectedVersion?: number;
+  /** Which of several keys for the same use; the usual one when not given. */
+  slot?: string;
+  /** Its place among them: the lowest that can be used is used. */
+  position?: number;
 }
 
 /** One row of `saveMany`, as SQL names its members. */
@@ -63,6 +67,8 @@ export interface Row {
   allowed_hosts?: string[] | null;
   on_unusable?: "stop" | "continue" | null;
   expected_version?: number | null;
+  slot?: string | null;
+  position?: number | null;
 }
 
 /** The use that a credential is needed for. */
@@ -74,10 +80,12 @@ export interface Need {
   host?: string;
   /** The only levels to ask: `["user_model", "user"]` is "my key or nothing". */
   levels?: string[];
+  /** The only slot to ask; without it the first key that can be used, of all that an owner has. */
+  slot?: string;
 }
 
 /** A provider's answer about a credential. */
-export type Verdict = "verified" | "invalid" | "indeterminate";
+export type Verdict = "verified" | "invalid" | "indeterminate" | "rate_limited";
 
 /** The credential that was resolved, and its version. */
 export type Resolved = Pick<CompositeTypes["resolved_token"], "secret_id" | "version">;
@@ -136,6 +144,8 @@ export class Hftok {
       p_allowed_hosts: as.allowedHosts,
       p_on_unusable: as.onUnusable,
       p_expected_version: as.expectedVersion,
+      p_slot: as.slot,
+      p_position: as.position,
       ...address(as),
     });
   }
@@ -155,8 +165,9 @@ export class Hftok {
   }
 
   /** Deletes a credential; false when there was none. */
-  remove(provider: string, of: Owner & { model?: string } = {}): Promise<boolean> {
-    return this.call("delete_credential", { p_provider: provider, p_model: of.model, ...address(of) });
+  remove(provider: string, of: Owner & { model?: string; slot?: string } = {}): Promise<boolean> {
+    const key = { p_provider: provider, p_model: of.model, p_slot: of.slot };
+    return this.call("delete_credential", { ...key, ...address(of) });
   }
 
   /** The credential to use; `source` is `none` when there is none. For the service. */
@@ -177,10 +188,13 @@ export class Hftok {
     return this.call("explain_token", { p_provider: provider, ...walk(need) }, signal);
   }
 
-  /** Keeps what the provider says of a credential that was resolved; of the server's environment nothing. For the service. */
-  async report(of: Resolved, verdict: Verdict, message?: string): Promise<void> {
+  /**
+   * Keeps what the provider says of a credential that was resolved; of the server's environment nothing. `rate_limited`
+   * lets it rest, for as many seconds as the provider's Retry-After says. For the service.
+   */
+  async report(of: Resolved, verdict: Verdict, message?: string, restSeconds?: number): Promise<void> {
     if (of.secret_id === null) return;
-    const said = { p_verdict: verdict, p_message: message, p_version: of.version };
+    const said = { p_verdict: verdict, p_message: message, p_version: of.version, p_retry_after: restSeconds };
     await this.call("report_credential", { p_secret_id: of.secret_id, ...said });
   }
 
@@ -246,6 +260,7 @@ function address({ userId, orgId, global }: Owner) {
   return { p_user_id: userId, p_org_id: orgId, p_global: global };
 }
 
-function walk({ userId, orgId, model, host, levels }: Need) {
-  return { p_user_id: userId, p_org_id: orgId, p_model: model, p_host: host, p_levels: levels };
+function walk({ userId, orgId, model, host, levels, slot }: Need) {
+  const whose = { p_user_id: userId, p_org_id: orgId, p_model: model };
+  return { ...whose, p_host: host, p_levels: levels, p_slot: slot };
 }

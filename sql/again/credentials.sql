@@ -138,27 +138,28 @@ COMMENT ON FUNCTION hftok.runner_env IS
     'Environment variables for a process that calls providers; null for one to unset. Providers that are named must be usable; without names those that are not are left out.';
 
 CREATE OR REPLACE FUNCTION hftok_private.explain(
-    p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[]
+    p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[],
+    p_slot text
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_explain';
 COMMENT ON FUNCTION hftok_private.explain IS 'explain_token() as JSON text, for whoever asks.';
 
 CREATE OR REPLACE FUNCTION hftok.explain_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
-    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL
+    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT ''
 ) RETURNS TABLE (level text, outcome text, secret_id uuid, preview text, detail text, slot text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT w.level, w.outcome, w.secret_id, w.preview, w.detail, w.slot
         FROM jsonb_to_recordset(
-            hftok_private.explain(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels)::jsonb
+            hftok_private.explain(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels, p_slot)::jsonb
         ) AS w (level text, outcome text, secret_id uuid, preview text, detail text, slot text);
     END;
 COMMENT ON FUNCTION hftok.explain_token IS 'The whole walk, a row a level, without a value.';
 
 CREATE OR REPLACE FUNCTION hftok.token_provided(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
-    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL
+    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT ''
 ) RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_token_provided';
 COMMENT ON FUNCTION hftok.token_provided IS 'Whether resolving would give a token.';

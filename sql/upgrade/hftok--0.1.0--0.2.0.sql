@@ -70,6 +70,8 @@ DROP FUNCTION hftok.delete_credential;
 DROP FUNCTION hftok.report_credential;
 DROP FUNCTION hftok.resolve_token;
 DROP FUNCTION hftok.explain_token;
+DROP FUNCTION hftok_private.explain;
+DROP FUNCTION hftok.token_provided;
 
 CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
 CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';

@@ -96,11 +96,15 @@ fn previous_token(p_secret_id: Option<Uuid>) -> Result<Revealed, Error> {
 }
 
 /// The walk as JSON, a member a level, without a value.
-fn explain(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<String, Error> {
+fn explain(
+    p_provider: Option<&str>,
+    arguments: WalkArguments<'_>,
+    p_slot: Option<&str>,
+) -> Result<String, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, arguments)?;
+    let request = viewer.request(p_provider, arguments)?.only(p_slot)?;
     let mut rows = Vec::new();
     let mut steps = Vec::new();
     ended(request.walk(|step| steps.push(step)))?;
@@ -111,11 +115,15 @@ fn explain(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<Str
 }
 
 /// Whether resolving would give a token.
-fn token_provided(p_provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<bool, Error> {
+fn token_provided(
+    p_provider: Option<&str>,
+    arguments: WalkArguments<'_>,
+    p_slot: Option<&str>,
+) -> Result<bool, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, arguments)?;
+    let request = viewer.request(p_provider, arguments)?.only(p_slot)?;
     ended(request.walk(|_| ()))
 }
 

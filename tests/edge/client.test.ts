@@ -69,6 +69,22 @@ Deno.test("saving for an organisation, for a model, and many at once", async () 
   assert.deepEqual(saved.map(({ n, version }) => [n, version]), [[1, 1], [2, 1]]);
 });
 
+Deno.test("several keys for one use: the next one serves while one rests", async () => {
+  const [first, second] = [make.openai(), make.openai()];
+  const whose = { userId: bob.name };
+  await service.save("openai", first!, { ...whose, slot: "first", position: 0 });
+  await service.save("openai", second!, { ...whose, slot: "second" });
+  const resolved = await service.resolve("openai", whose);
+  assert.deepEqual([resolved.token, resolved.slot], [first, "first"]);
+  await service.report(resolved, "rate_limited", undefined, 90);
+  assert.equal((await service.resolve("openai", whose)).slot, "second");
+  const resting = await fails("unusable", service.resolve("openai", { ...whose, slot: "first" }));
+  assert.equal(resting.outcome, "rate_limited");
+  assert(resting.retryAfter !== null && resting.retryAfter > 30 && resting.retryAfter <= 90);
+  assert.equal(await stranger.remove("openai"), false);
+  for (const slot of ["first", "second"]) assert.equal(await stranger.remove("openai", { slot }), true);
+});
+
 Deno.test("integrations", async () => {
   const key = make.openai();
   const id = await user.integrations.create("mine", "openai", key, { project: "p" });

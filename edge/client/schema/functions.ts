@@ -93,7 +93,7 @@ export type Functions = {
   };
   /** The whole walk, a row a level, without a value. */
   explain_token: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null; slot: string | null }[];
   };
   /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. p_newest: no more than so many, the newest first. */
@@ -273,7 +273,7 @@ export type Functions = {
   };
   /** Whether resolving would give a token. */
   token_provided: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string };
     Returns: boolean;
   };
   /** Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing. */

@@ -43,7 +43,7 @@ INSERT INTO calls (call) VALUES
     ('hftok.resolve_token(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
         p_host => ''api.openai.com''::text, p_levels => ''{org,user}''::text[], p_version => 1::int, p_recipient => NULL::text, p_slot => ''''::text)'),
     ('hftok.token_provided(p_provider => ''openai''::text, p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
-        p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[])'),
+        p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[], p_slot => ''''::text)'),
     ('hftok.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
         p_levels => ''{user}''::text[])'),
     ('hftok.give_org_key(p_org_id => ''acme''::text)'),

@@ -26,6 +26,11 @@ SELECT slot, position FROM hftok.credentials WHERE scope_id = 'sam' ORDER BY pos
 SELECT pg_temp.used('sam'), pg_temp.used('sam', p_slot => 'third') AS third, pg_temp.used('sam', p_slot => 'fourth') AS fourth;
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-slots0000000000000f1', p_user_id => 'sam', p_slot => 'first', p_position => 0);
 SELECT pg_temp.used('sam');
+-- The same is explained, and said beforehand.
+SELECT slot, hftok.token_provided('openai', 'sam', p_slot => slot) FROM unnest('{"",third,fourth}'::text[]) slot;
+SELECT outcome, slot FROM hftok.explain_token('openai', 'sam', p_slot => 'third') WHERE level = 'user';
+SELECT outcome, slot FROM hftok.explain_token('openai', 'sam', p_slot => 'fourth') WHERE level IN ('user', 'environment');
+SELECT hftok.explain_token('openai', 'sam', p_slot => E'a\nb');
 -- Replacing keeps the place; the view changes it.
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-slots0000000000000s2', p_user_id => 'sam', p_slot => 'second');
 UPDATE hftok.credentials SET position = 5 WHERE scope_id = 'sam' AND slot = '' RETURNING slot, position;
