@@ -74,6 +74,16 @@ struct Anew {
     fingerprints: Vec<Vec<u8>>,
 }
 
+/// The ids of keys as they stand in sealed values and fingerprints.
+pub fn as_stored(keys: &[i32]) -> Vec<Vec<u8>> {
+    keys.iter().map(|key| key.to_be_bytes().to_vec()).collect()
+}
+
+/// The id of a key that stands so in one.
+pub fn of_stored(key: &[u8]) -> Result<i32, Error> {
+    key.try_into().map(i32::from_be_bytes).map_err(|_| Error::Internal("the id of a key has four bytes"))
+}
+
 /// The number of pages of a table.
 pub fn pages(table: Table) -> Result<i64, Error> {
     let name = match table {
@@ -84,13 +94,13 @@ pub fn pages(table: Table) -> Result<i64, Error> {
 }
 
 /// Seals the rows anew that these keys have sealed or fingerprinted, but for those that somebody else has locked; at most so many.
-pub fn batch(part: &Part<'_>, keys: &[i64], most: u32) -> Result<Batch, Error> {
+pub fn batch(part: &Part<'_>, keys: &[i32], most: u32) -> Result<Batch, Error> {
     let (take, put) = match part.table {
         Table::Secrets => (&TAKE_SECRETS, &PUT_SECRETS),
         Table::Versions => (&TAKE_VERSIONS, &PUT_VERSIONS),
     };
     let mut batch = Batch::default();
-    let parameters = [part.after.into(), part.before.into(), keys.to_vec().into(), i64::from(most).into()];
+    let parameters = [part.after.into(), part.before.into(), as_stored(keys).into(), i64::from(most).into()];
     let found = take.write(&parameters, |row| if batch.is_cut { Ok(()) } else { batch.seal(row) })?.len();
     batch.is_cut |= u32::try_from(found).is_ok_and(|found| found >= most);
     if !batch.anew.ids.is_empty() {
@@ -109,7 +119,7 @@ impl Batch {
     fn seal(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let mut sealed = SealedRow::read(row)?;
         let place: String = row.next()?;
-        let key: i32 = row.next()?;
+        let key = of_stored(&row.next::<Vec<u8>>()?)?;
         self.rows += 1;
         self.last = Some(place);
         self.bytes += sealed.sealed.len();
@@ -165,11 +175,10 @@ macro_rules! take {
             "SELECT s.",
             $id,
             ", s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed,
-            s.ctid::text, CASE WHEN k.sealing = ANY ($3) THEN k.sealing ELSE k.marking END::int
+            s.ctid::text, CASE WHEN k.sealing = ANY ($3) THEN k.sealing ELSE k.marking END
             FROM hftok_private.",
             $table,
-            " s, LATERAL (SELECT hftok_private.data_key_id(pg_catalog.substr(s.sealed, 1, 5)) AS sealing,
-                hftok_private.data_key_id('\\x00'::pg_catalog.bytea || s.fingerprint) AS marking) k
+            " s, LATERAL (SELECT pg_catalog.substr(s.sealed, 2, 4) AS sealing, pg_catalog.substr(s.fingerprint, 1, 4) AS marking) k
             WHERE s.ctid > $1::pg_catalog.tid AND s.ctid < $2::pg_catalog.tid AND (k.sealing = ANY ($3) OR k.marking = ANY ($3))
             LIMIT $4 FOR NO KEY UPDATE OF s SKIP LOCKED"
         )
@@ -194,10 +203,10 @@ macro_rules! put {
 
 statement! {
     /// In the order in which they lie.
-    TAKE_SECRETS(TEXT, TEXT, INT8ARRAY, INT8) = take!("id", "secrets");
+    TAKE_SECRETS(TEXT, TEXT, BYTEAARRAY, INT8) = take!("id", "secrets");
 
     /// The same of previous versions.
-    TAKE_VERSIONS(TEXT, TEXT, INT8ARRAY, INT8) = take!("secret_id", "secret_versions");
+    TAKE_VERSIONS(TEXT, TEXT, BYTEAARRAY, INT8) = take!("secret_id", "secret_versions");
 
     /// All at once.
     PUT_SECRETS(UUIDARRAY, INT4ARRAY, BYTEAARRAY, BYTEAARRAY) = put!("id", "secrets");

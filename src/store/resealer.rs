@@ -104,8 +104,7 @@ fn visit() -> Result<Outcome, Report> {
             rotations::forget_holders(&numbers(&retired, |key| key.rows > 0))?;
             Ok(retired)
         })?;
-        let keys: Vec<i64> =
-            retired.iter().filter(|key| key.rows > 0).map(|key| i64::from(key.key)).collect();
+        let keys = numbers(&retired, |key| key.rows > 0);
         let is_left = retired.iter().any(|key| key.left > 0);
         if keys.is_empty() || (has_passed && !is_left) {
             return end(&retired);
@@ -151,7 +150,7 @@ struct Passed {
 }
 
 /// Goes through both tables once; `None` when it was cut short.
-fn pass(keys: &[i64]) -> Result<Option<Passed>, Report> {
+fn pass(keys: &[i32]) -> Result<Option<Passed>, Report> {
     let mut passed = Passed::default();
     for table in [Table::Secrets, Table::Versions] {
         let pages = worker_transaction::run(|| reseal::pages(table))?;

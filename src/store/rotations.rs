@@ -7,6 +7,7 @@
 use hftok_core::audit::event::{Kind, Object};
 use hftok_core::data_key::DataKeyId;
 
+use super::reseal;
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::{data_keys, roots, rotation};
@@ -53,11 +54,12 @@ pub fn retired() -> Result<Vec<Retired>, Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let wide: Vec<i64> = keys.iter().map(|key| i64::from(*key)).collect();
-    let used = COUNT_ROWS.read(&[wide.clone().into()], |row| {
-        Ok((row.next::<i32>()?, row.next::<i64>()?, row.next::<i64>()?))
+    let stored = reseal::as_stored(&keys);
+    let used = COUNT_ROWS.read(&[stored.clone().into()], |row| {
+        Ok((reseal::of_stored(&row.next::<Vec<u8>>()?)?, row.next::<i64>()?, row.next::<i64>()?))
     })?;
-    let remembered: Vec<i32> = FIND_REMEMBERED.read(&[wide.into()], |row| row.next())?;
+    let remembered: Vec<i32> =
+        FIND_REMEMBERED.read(&[stored.into()], |row| reseal::of_stored(&row.next::<Vec<u8>>()?))?;
     let with_rows = |key: i32| {
         let (rows, left) =
             used.iter().find(|(of, ..)| *of == key).map_or((0, 0), |(_, rows, left)| (*rows, *left));
@@ -164,25 +166,23 @@ statement! {
         "SELECT r.key_id FROM hftok_private.rotations r JOIN hftok_private.data_keys k ON k.id = r.key_id
         WHERE k.state = 'retiring' ORDER BY r.key_id";
 
-    /// Once through both tables.
-    COUNT_ROWS(INT8ARRAY) =
-        "SELECT u.key::int, count(*), count(*) FILTER (WHERE f.secret_id IS NULL)
+    /// Once through both tables. The id of its key is in the second to fifth byte of a sealed value, and in the first four of a fingerprint.
+    COUNT_ROWS(BYTEAARRAY) =
+        "SELECT u.key, count(*), count(*) FILTER (WHERE f.secret_id IS NULL)
         FROM (
-            SELECT k.key, s.id, s.version FROM hftok_private.secrets s, LATERAL (VALUES
-                (hftok_private.data_key_id(pg_catalog.substr(s.sealed, 1, 5))),
-                (hftok_private.data_key_id('\\x00'::pg_catalog.bytea || s.fingerprint))) AS k (key)
+            SELECT k.key, s.id, s.version FROM hftok_private.secrets s,
+                LATERAL (VALUES (pg_catalog.substr(s.sealed, 2, 4)), (pg_catalog.substr(s.fingerprint, 1, 4))) AS k (key)
             UNION ALL
-            SELECT k.key, v.secret_id, v.version FROM hftok_private.secret_versions v, LATERAL (VALUES
-                (hftok_private.data_key_id(pg_catalog.substr(v.sealed, 1, 5))),
-                (hftok_private.data_key_id('\\x00'::pg_catalog.bytea || v.fingerprint))) AS k (key)
+            SELECT k.key, v.secret_id, v.version FROM hftok_private.secret_versions v,
+                LATERAL (VALUES (pg_catalog.substr(v.sealed, 2, 4)), (pg_catalog.substr(v.fingerprint, 1, 4))) AS k (key)
         ) u LEFT JOIN hftok_private.reseal_failures f ON f.secret_id = u.id AND f.version = u.version
         WHERE u.key = ANY ($1) GROUP BY u.key";
 
     /// Fingerprints of what a column held cannot be made anew without it.
-    FIND_REMEMBERED(INT8ARRAY) =
-        "SELECT DISTINCT u.key::int FROM hftok_private.import_rows r, pg_catalog.unnest(r.fingerprints || r.seen) AS f (fingerprint),
-        LATERAL (VALUES (hftok_private.data_key_id('\\x00'::pg_catalog.bytea || f.fingerprint))) AS u (key)
-        WHERE u.key = ANY ($1)";
+    FIND_REMEMBERED(BYTEAARRAY) =
+        "SELECT DISTINCT pg_catalog.substr(f.fingerprint, 1, 4)
+        FROM hftok_private.import_rows r, pg_catalog.unnest(r.fingerprints || r.seen) AS f (fingerprint)
+        WHERE pg_catalog.substr(f.fingerprint, 1, 4) = ANY ($1)";
 
     /// An organisation may be forgotten, and its key destroyed, between the look at its rows and the note of their number.
     END_DESTROYED() =
