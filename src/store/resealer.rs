@@ -130,7 +130,10 @@ fn visit() -> Result<Outcome, Report> {
 fn rotate_aged() -> Result<(), Report> {
     let Some(age) = settings::data_key_max_age() else { return Ok(()) };
     for org in worker_transaction::run(|| rotations::aged(age))? {
-        worker_transaction::run(|| rotations::rotate(&org, Some("max_age")))?;
+        // One that is damaged keeps nobody else's from going on.
+        if let Err(report) = worker_transaction::run(|| rotations::rotate(&org, Some("max_age"))) {
+            held_up(database(), report);
+        }
     }
     Ok(())
 }
