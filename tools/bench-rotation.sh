@@ -62,7 +62,7 @@ mkdir -p "$folder"
             pgbench -n -M prepared -c "$count" -j "$count" -T 600 -P 1 -f "$scratch/resolve.sql" >/dev/null 2>"$scratch/progress.$count" &
             reader=$!
         fi
-        until [ "$(ask "SELECT state FROM hftok.rotation_progress WHERE key_id = $former")" = finished ]; do sleep 0.2; done
+        until [ "$(ask "SELECT state FROM hftok.rotation_progress WHERE key_id = $former")" = finished ]; do sleep 1; done
         if [ "$count" -gt 0 ]; then
             # Its progress, second by second: the first is its beginning.
             meanwhile=$(awk -v batch="$batch" '/^progress/ && ++n > 1 { sum += $4 } END { print (n > 1 ? sum / (n - 1) * batch : 0) }' "$scratch/progress.$count")
