@@ -109,7 +109,7 @@ pub fn batch(part: &Part<'_>, keys: &[i32], most: u32) -> Result<Batch, Error> {
         let put = put.execute(&[ids.into(), versions.into(), sealed.into(), fingerprints.into()])?;
         // Otherwise the same rows would be found again and again.
         if put != u64::from(batch.done) {
-            return Err(Error::Internal("a trigger keeps rows from being sealed anew"));
+            return Err(Error::BadInput("a trigger on a table of hftok keeps rows from being sealed anew"));
         }
         for (key, done) in &batch.by_key {
             NOTE_PROGRESS.execute(&[(*key).into(), (*done).into()])?;

@@ -201,3 +201,27 @@ fn a_copy_waits_to_be_adopted() {
         assert_eq!(get(&mut copy, name).expect("opens"), value);
     }
 }
+
+/// The tables are a DBA's as well. What keeps rows from being written is named, and tried again at longer and longer intervals.
+#[test]
+fn a_trigger_that_keeps_rows_as_they_are_is_named() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    client
+        .batch_execute(
+            "SELECT hftok.create_secret('v7', 's7');
+             CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER keep BEFORE UPDATE ON hftok_private.secrets FOR EACH ROW EXECUTE FUNCTION keep()",
+        )
+        .expect("a trigger");
+    let former = rotate(&mut client);
+    let waits = "SELECT waits_for LIKE 'a trigger on a table of hftok%' FROM hftok.rotation_progress";
+    wait_until("it says so", 30, || one::<Option<bool>>(&mut client, waits, &[]) == Some(true));
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(cluster.log().matches("held up").count() < 6, "{}", cluster.log());
+    assert_eq!(get(&mut client, "s7").expect("opens"), "v7");
+    client.batch_execute("DROP TRIGGER keep ON hftok_private.secrets").expect("dropped");
+    cluster.reload();
+    destroyed(&mut client, former);
+    assert_eq!(get(&mut client, "s7").expect("opens"), "v7");
+}
