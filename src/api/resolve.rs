@@ -104,7 +104,7 @@ fn explain(
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, arguments)?.only(p_slot)?;
+    let request = viewer.request_for(p_provider, arguments, p_slot)?;
     let mut rows = Vec::new();
     let mut steps = Vec::new();
     ended(request.walk(|step| steps.push(step)))?;
@@ -123,7 +123,7 @@ fn token_provided(
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request(p_provider, arguments)?.only(p_slot)?;
+    let request = viewer.request_for(p_provider, arguments, p_slot)?;
     ended(request.walk(|_| ()))
 }
 
@@ -164,6 +164,20 @@ impl Viewer {
             Self::All => request.on_behalf(),
             // A user who names somebody else still acts as themselves.
             Self::User(own) => admit(own, &request).map(|()| request),
+        }
+    }
+
+    /// The same for one key by its slot. Which slots the installation has is for administrators.
+    fn request_for(
+        &self,
+        provider: Option<&str>,
+        arguments: WalkArguments<'_>,
+        slot: Option<&str>,
+    ) -> Result<Request, Error> {
+        let request = self.request(provider, arguments)?.only(slot)?;
+        match self {
+            Self::User(own) if !members::is_administrator(own)? => Ok(request.without_slots_of_all()),
+            _ => Ok(request),
         }
     }
 

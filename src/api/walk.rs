@@ -49,6 +49,9 @@ impl Parameter for WalkArguments<'_> {
     }
 }
 
+/// So often is a level asked again whose keys were not found as they had been listed.
+const SLOTS_ASKED_AGAIN: usize = 2;
+
 /// A request for a credential.
 pub struct Request {
     /// The provider that a credential is wanted for.
@@ -160,6 +163,16 @@ impl Request {
     /// The same, for one of the keys that an owner has for the use.
     pub fn only(self, slot: Option<&str>) -> Result<Self, Error> {
         Ok(Self { slot: input::slot(slot)?.to_owned(), ..self })
+    }
+
+    /// The same without the installation's levels, where one key is asked for by its slot.
+    pub fn without_slots_of_all(self) -> Self {
+        if self.slot.is_empty() {
+            return self;
+        }
+        let is_own = |level: &Level| !matches!(level, Level::Global | Level::GlobalModel);
+        let levels = self.levels.unwrap_or_else(|| Level::ALL.to_vec()).into_iter().filter(is_own).collect();
+        Self { levels: Some(levels), ..self }
     }
 
     /// The same, made by somebody who may ask for anybody: what follows is done for the user named.
@@ -303,6 +316,25 @@ impl Request {
 
     /// Asks a level whose owner may have several keys, in their order, until one ends it.
     fn ask_slots(
+        &self,
+        lookup: &mut Lookup,
+        level: Level,
+        binding: &Binding<'_>,
+    ) -> Result<(LevelResult, Option<Plaintext>), Error> {
+        let mut asked = self.ask_slots_now(lookup, level, binding)?;
+        for _ in 0..SLOTS_ASKED_AGAIN {
+            // A key without a row may have been saved or deleted since the moment that the walk sees: it is asked for once more, now.
+            if asked.0.outcome != Outcome::DecryptFailed || asked.0.secret.is_some() {
+                break;
+            }
+            *lookup = Lookup::now()?;
+            asked = self.ask_slots_now(lookup, level, binding)?;
+        }
+        Ok(asked)
+    }
+
+    /// The same at one moment.
+    fn ask_slots_now(
         &self,
         lookup: &mut Lookup,
         level: Level,

@@ -192,12 +192,25 @@ fn using_after<R, G>(
             Ok(None) => {
                 let _guard = before()?;
                 wrapped_keys::usable(id)?.unwrap(&identity::home()?)?;
+                // Whoever shut or destroyed it meanwhile may have wiped it before it was kept.
+                let unconfirmed = Unconfirmed(id);
+                wrapped_keys::usable(id)?;
+                std::mem::forget(unconfirmed);
             }
             Err(Error::Sealed(Reason::Loading)) => keys::ready()?,
             Err(error) => return Err(error),
         }
     }
     Err(Error::Sealed(Reason::Loading))
+}
+
+/// A key that was just kept. Dropped, it is wiped again.
+struct Unconfirmed(DataKeyId);
+
+impl Drop for Unconfirmed {
+    fn drop(&mut self) {
+        key_pages::change(|_, pages| pages.retain(database(), |key| key.id() != self.0));
+    }
 }
 
 /// Has keys forgotten that were destroyed or removed, or unwrapped for another identity, since this session looked. Every

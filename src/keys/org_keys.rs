@@ -92,6 +92,10 @@ pub fn set_shut(org: &str, is_shut: bool) -> Result<bool, Error> {
 
 /// Destroys the keys of an organisation; `false` when it has none. Backups have them still, wrapped.
 pub fn destroy(org: &str) -> Result<bool, Error> {
+    // Most have none: the table of keys is locked for those alone that have.
+    if FIND_ANY.with_ids(&[org.into()])?.is_empty() {
+        return Ok(false);
+    }
     let had = end_with(DESTROY.write(&[org.into()], |row| row.next::<i32>())?)?;
     if had {
         END_ROTATIONS.execute(&[org.into()])?;
@@ -130,6 +134,11 @@ statement! {
     FIND_ACTIVE(TEXT) =
         "SELECT k.id FROM hftok_private.data_keys k
         WHERE k.purpose = 'values' AND k.org_id = $1 AND k.state = 'active'";
+
+    /// Any key that an organisation has.
+    FIND_ANY(TEXT) =
+        "SELECT k.id FROM hftok_private.data_keys k
+        WHERE k.org_id = $1 AND k.org_id <> '' AND k.state <> 'destroyed' LIMIT 1";
 
     /// Those that were rotated too: they still open values. The first time counts.
     SET_SHUT(TEXT, BOOL) =

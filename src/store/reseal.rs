@@ -141,7 +141,14 @@ impl Batch {
             Err(error) => return Err(error),
         };
         let fingerprint = data_keys::fingerprinting(|key| key.fingerprint(&value.as_ref()))?;
-        sealed.seal(&value.as_ref())?;
+        match sealed.seal(&value.as_ref()) {
+            // Its key was another one, and opened it: the organisation's own is shut.
+            Err(Error::OrgSealed { .. }) => {
+                self.shut += 1;
+                return Ok(());
+            }
+            sealed => sealed?,
+        }
         self.done += 1;
         *self.by_key.entry(key).or_default() += 1;
         self.anew.ids.push(sealed.id);

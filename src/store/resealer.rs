@@ -12,7 +12,7 @@ use hftok_core::visits::Outcome;
 
 use super::reseal::{self, Batch, Part, Table};
 use super::rotations::{self, Hindrance, Retired};
-use crate::error::Report;
+use crate::error::{Error, Report};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::worker::{self, worker_main};
@@ -78,7 +78,7 @@ fn held_up(database: u32, report: Report) -> Outcome {
         report.message
     ));
     // Best effort: what was in the way may be so still.
-    let _ = worker_transaction::run(|| rotations::note_trouble(&report.message));
+    let _ = run(|| rotations::note_trouble(&report.message));
     // A copy, or a keyring that is another database's, stays what it is until somebody does something about it.
     if report.sqlstate == *b"53HF1" { Outcome::Done } else { Outcome::Later }
 }
@@ -88,17 +88,31 @@ fn is_open() -> bool {
     matches!(keys::state(), State::Open { .. })
 }
 
+/// Runs `work` in a transaction of a database that has hftok. Elsewhere its names may be anybody's: `None`, and nothing of them is
+/// touched.
+fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<Option<R>, Report> {
+    worker_transaction::run(|| match FIND_HFTOK.read_one(&[], |_| Ok(()))? {
+        Some(()) => work().map(Some),
+        None => Ok(None),
+    })
+}
+
+/// The same once it is known to be there: that it is not any more ends the visit.
+fn go_on<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
+    run(work)?.ok_or_else(|| Error::Internal("hftok was dropped while keys were rotated").report(|| false))
+}
+
 /// Does what can be done now.
 fn visit() -> Result<Outcome, Report> {
-    let is_installed = worker_transaction::run(|| Ok(FIND_TABLE.read_one(&[], |_| Ok(()))?.is_some()));
-    // Without the role either, there is nothing to be done.
-    if !matches!(is_installed, Ok(true)) {
+    // Without the role there is no hftok either. A copy leaves the keys to its original until it is adopted, and a subscriber to its
+    // publisher.
+    if !matches!(run(rotations::are_ours), Ok(Some(true))) {
         return Ok(Outcome::Done);
     }
     rotate_aged()?;
     let mut has_passed = false;
     loop {
-        let retired = worker_transaction::run(|| {
+        let retired = go_on(|| {
             let retired = rotations::retired()?;
             rotations::note_total(&retired)?;
             rotations::forget_holders(&numbers(&retired, |key| key.rows > 0))?;
@@ -117,7 +131,7 @@ fn visit() -> Result<Outcome, Report> {
                 // That may last: the next look everywhere is soon enough.
                 _ => ("values that their organisations have sealed", Outcome::Done),
             };
-            worker_transaction::run(|| rotations::note_wait(&waiting, what))?;
+            go_on(|| rotations::note_wait(&waiting, what))?;
             let others: Vec<Retired> = retired.into_iter().filter(|key| key.left == 0).collect();
             let ended = end(&others)?;
             return Ok(if ended == Outcome::Done { outcome } else { ended });
@@ -129,9 +143,9 @@ fn visit() -> Result<Outcome, Report> {
 /// Rotates the keys that are too old.
 fn rotate_aged() -> Result<(), Report> {
     let Some(age) = settings::data_key_max_age() else { return Ok(()) };
-    for org in worker_transaction::run(|| rotations::aged(age))? {
+    for org in go_on(|| rotations::aged(age))? {
         // One that is damaged keeps nobody else's from going on.
-        if let Err(report) = worker_transaction::run(|| rotations::rotate(&org, Some("max_age"))) {
+        if let Err(report) = go_on(|| rotations::rotate(&org, Some("max_age"))) {
             held_up(database(), report);
         }
     }
@@ -156,7 +170,7 @@ struct Passed {
 fn pass(keys: &[i32]) -> Result<Option<Passed>, Report> {
     let mut passed = Passed::default();
     for table in [Table::Secrets, Table::Versions] {
-        let pages = worker_transaction::run(|| reseal::pages(table))?;
+        let pages = go_on(|| reseal::pages(table))?;
         let mut from = 0;
         let mut after = String::from("(0,0)");
         while from < pages {
@@ -166,7 +180,7 @@ fn pass(keys: &[i32]) -> Result<Option<Passed>, Report> {
             let part = Part { table, after: &after, before: &before };
             let rate = settings::reseal_rate();
             let most = rate.map_or(BATCH_ROWS_MAX, |rate| (rate / 5).clamp(1, BATCH_ROWS_MAX));
-            let batch = worker_transaction::run(|| reseal::batch(&part, keys, most))?;
+            let batch = go_on(|| reseal::batch(&part, keys, most))?;
             passed.done += u64::from(batch.done);
             passed.shut += u64::from(batch.shut);
             if !keep_pace(&batch, begun, rate) || audit_queue::is_scarce() {
@@ -206,27 +220,27 @@ fn end(retired: &[Retired]) -> Result<Outcome, Report> {
     let failed = numbers(retired, |key| key.rows > 0);
     let remembered = numbers(retired, |key| key.rows == 0 && key.is_remembered);
     let free = numbers(retired, |key| key.rows == 0 && !key.is_remembered);
-    worker_transaction::run(|| {
+    go_on(|| {
         rotations::end(&failed, "values that do not open: see verify()")?;
         rotations::end(&remembered, "imports, whose rows are recognised by it")
     })?;
     if free.is_empty() {
         return Ok(Outcome::Done);
     }
-    worker_transaction::run(|| rotations::note_holders(&free))?;
+    go_on(|| rotations::note_holders(&free))?;
     let begun = Instant::now();
-    while let Some(hindrance) = worker_transaction::run(|| rotations::hindrance(&free))? {
+    while let Some(hindrance) = go_on(|| rotations::hindrance(&free))? {
         if begun.elapsed() > PATIENCE || worker::is_ending() {
             let what = match hindrance {
                 Hindrance::Transaction => "transactions that may have sealed with the former key",
                 Hindrance::Snapshot => "snapshots in which rows are sealed with the former key",
             };
-            worker_transaction::run(|| rotations::note_wait(&free, what))?;
+            go_on(|| rotations::note_wait(&free, what))?;
             return Ok(Outcome::Later);
         }
         std::thread::sleep(LOOK_INTERVAL);
     }
-    let destroyed = worker_transaction::run(|| rotations::destroy(&free))?;
+    let destroyed = go_on(|| rotations::destroy(&free))?;
     wipe(&destroyed);
     // What came back meanwhile is sealed anew.
     Ok(if destroyed.len() == free.len() { Outcome::Done } else { Outcome::Unfinished })
@@ -245,6 +259,10 @@ fn wipe(destroyed: &[i32]) {
 }
 
 statement! {
-    /// Not there before the extension is, nor in a version of it that has no rotation.
-    FIND_TABLE() = "SELECT 1 WHERE pg_catalog.to_regclass('hftok_private.rotations') IS NOT NULL";
+    /// Not in a version of the extension that has no rotation.
+    FIND_HFTOK() =
+        "SELECT 1 FROM pg_catalog.pg_extension e
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+        WHERE e.extname = 'hftok' AND d.deptype = 'e' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.objid = pg_catalog.to_regclass('hftok_private.rotations')";
 }

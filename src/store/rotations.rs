@@ -10,10 +10,24 @@ use hftok_core::data_key::DataKeyId;
 use super::reseal;
 use crate::audit::changes;
 use crate::error::Error;
-use crate::keys::{data_keys, roots, rotation};
+use crate::keys::{data_keys, identity, roots, rotation};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::transaction;
+
+/// Whether the keys are this database's to rotate and to destroy: it is no copy that waits for its adoption, and no publisher sends
+/// values that they sealed.
+pub fn are_ours() -> Result<bool, Error> {
+    if identity::stored()?.is_none() {
+        return Ok(false);
+    }
+    match identity::home()?.refuse_copy() {
+        Err(Error::Copy { .. }) => return Ok(false),
+        here => here?,
+    }
+    let is_subscribed: bool = IS_SUBSCRIBED.read_single(&[], |row| row.next())?;
+    Ok(!is_subscribed)
+}
 
 /// Rotates the data keys of the installation, or of an organisation. `why` is told where nobody asked for it.
 pub fn rotate(org: &str, why: Option<&str>) -> Result<DataKeyId, Error> {
@@ -127,6 +141,10 @@ pub fn forget_holders(keys: &[i32]) -> Result<(), Error> {
 /// Destroys those of these keys that no row has, and gives them. The caller wipes them once the transaction is committed.
 pub fn destroy(keys: &[i32]) -> Result<Vec<i32>, Error> {
     data_keys::lock()?;
+    // It may have become a subscriber since the visit began.
+    if !are_ours()? {
+        return Ok(Vec::new());
+    }
     let free = |retired: &Retired| keys.contains(&retired.key) && retired.rows == 0 && !retired.is_remembered;
     let free: Vec<i32> =
         retired()?.iter().filter(|retired| free(retired)).map(|retired| retired.key).collect();

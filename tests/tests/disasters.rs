@@ -34,6 +34,8 @@ struct Known {
     possible: Vec<Value>,
     /// Every value that anybody tried to give it, in order.
     tried: Vec<Value>,
+    /// Whether a change is being made.
+    is_changing: bool,
 }
 
 /// What the writers know of each owner.
@@ -42,7 +44,7 @@ struct Ledger(Mutex<BTreeMap<String, Known>>);
 
 impl Ledger {
     fn of<R>(&self, owner: &str, work: impl FnOnce(&mut Known) -> R) -> R {
-        let nothing = || Known { possible: vec![None], tried: Vec::new() };
+        let nothing = || Known { possible: vec![None], ..Known::default() };
         work(self.0.lock().expect("a ledger").entry(owner.to_owned()).or_insert_with(nothing))
     }
 
@@ -61,6 +63,15 @@ fn named(owner: &str) -> String {
 fn read(client: &mut Client, owner: &str) -> Result<Value, postgres::Error> {
     let levels = "p_levels => '{user,org}'";
     Ok(client.query_one(&format!("SELECT hftok.resolve_hf_token({}, {levels})", named(owner)), &[])?.get(0))
+}
+
+/// Ends what others do as soon as it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Goes on with sessions, one after the other, until told to stop; each step says whether the session is still good.
@@ -87,8 +98,10 @@ fn write(cluster: &Cluster, stop: &AtomicBool, ledger: &Ledger, mut dice: Dice, 
         ledger.of(&owner, |known| {
             known.possible.push(value.clone());
             known.tried.push(value.clone());
+            known.is_changing = true;
         });
         let made = client.batch_execute(&statement);
+        ledger.of(&owner, |known| known.is_changing = false);
         ledger.of(&owner, |known| match &made {
             Ok(()) => known.possible = vec![value.clone()],
             // Whatever the server refuses it has not done; of a session that broke off nobody knows.
@@ -113,7 +126,13 @@ fn check(cluster: &Cluster, stop: &AtomicBool, ledger: &Ledger, mut dice: Dice) 
         };
         let (mut allowed, begun) = ledger.of(owner, |known| (known.possible.clone(), known.tried.len()));
         if let Ok(answer) = read(client, owner) {
-            allowed.extend(ledger.of(owner, |known| known.tried[begun..].to_vec()));
+            ledger.of(owner, |known| {
+                allowed.extend_from_slice(&known.tried[begun..]);
+                // What was read once is never unread: a change that nobody acknowledged was made, or it was not.
+                if !known.is_changing && known.tried.len() == begun && known.possible.contains(&answer) {
+                    known.possible = vec![answer.clone()];
+                }
+            });
             assert!(
                 allowed.contains(&answer),
                 "{owner} has {answer:?}, which it did not have any more: {allowed:?}"
@@ -221,11 +240,11 @@ fn whatever_is_killed_while_keys_rotate_nothing_is_lost_and_nothing_comes_back()
             }
             let own = Dice::new(seeds[seeds.len() - 1]);
             scope.spawn(move || rotate(cluster, stop, own, root, keys));
+            let _stop = Stop(stop);
             sleep(before);
             killed.push(kill(cluster, &mut dice));
             drop(session(cluster));
             sleep(after);
-            stop.store(true, Ordering::Relaxed);
         });
         let mut client = session(&cluster);
         settle(&mut client, &ledger);

@@ -214,7 +214,8 @@ impl KeyPages {
             .or_else(|| places(id).find(|at| self.data[*at].is_of_org))
             .unwrap_or(id.place(SLOTS));
         let slot = &mut self.data[at];
-        slot.database = 0;
+        // The one that makes room is wiped, also where nothing is filled in.
+        *slot = KeySlot::EMPTY;
         fill(&self.keyring, &mut slot.key)?;
         (slot.database, slot.is_of_org) = (database, is_of_org);
         Ok(())

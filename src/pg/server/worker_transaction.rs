@@ -6,11 +6,11 @@ use pgrx::pg_sys;
 
 use crate::error::{Error, Report};
 use crate::pg::call::raise::report_of;
-use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::as_owner::{AsOwner, Pinned};
 use crate::pg::who::caller::Caller;
 use crate::pg::who::roles::is_operator;
 
-/// Runs `work` in one, as hftok_owner. A failure rolls the transaction back and is returned as a report.
+/// Runs `work` in one, as hftok_owner, who also commits it: triggers that wait for the end run with that role's rights. A failure rolls the transaction back and is returned as a report.
 pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<R, Error> {
         // SAFETY: a worker that is connected to a database and in no transaction.
@@ -19,8 +19,9 @@ pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         }
         let caller = Caller::current();
+        let owner = AsOwner::switch_unpinned(&caller)?;
         let result = {
-            let _owner = AsOwner::switch(&caller)?;
+            let _pinned = Pinned::set();
             work()?
         };
         // SAFETY: pops what was pushed above; then the transaction begun above is ended.
@@ -28,6 +29,7 @@ pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
             pg_sys::PopActiveSnapshot();
             pg_sys::CommitTransactionCommand();
         }
+        drop(owner);
         Ok(result)
     }));
     let report = match outcome {

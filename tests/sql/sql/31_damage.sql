@@ -139,8 +139,8 @@ ROLLBACK;
 -- A NULL that hftok never writes is an error, whose detail names the statement.
 \set VERBOSITY default
 BEGIN;
-ALTER TABLE hftok_private.data_keys ALTER COLUMN purpose DROP NOT NULL;
-UPDATE hftok_private.data_keys SET purpose = NULL WHERE purpose = 'values';
+ALTER TABLE hftok_private.database_identity ALTER COLUMN database_name DROP NOT NULL;
+UPDATE hftok_private.database_identity SET database_name = NULL;
 SELECT hftok.create_secret('value', 'name');
 ROLLBACK;
 -- A column of another type is none that can be read.

@@ -98,6 +98,9 @@ SELECT service, api_key FROM hftok.user_api_keys;
 SELECT hftok.delete_credential('openai');
 SELECT service, api_key FROM hftok.user_api_keys;
 SELECT is_configured FROM hftok.provider_secrets WHERE provider = 'openai';
+-- Which slots the installation has is for administrators.
+SELECT outcome FROM hftok.explain_token('openai', p_levels => '{global}', p_slot => 'any') WHERE level = 'global';
+SELECT hftok.token_provided('openai', p_levels => '{global}', p_slot => 'any');
 RESET SESSION AUTHORIZATION;
 -- Bound: under another slot's name a key does not open, and that stops the walk though others could be used.
 SELECT failed FROM hftok.verify() WHERE kind = 'total';
