@@ -1,21 +1,18 @@
 //! `hftok.*` in postgresql.conf. Defined only when preloaded; otherwise the defaults hold, and nobody can change them.
 
-use std::ffi::CString;
+mod keys;
+mod text;
 
+use std::ffi::CString;
 use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::pg::server::guc::{AuditMode, RequireUser};
+use text::text;
 
-/// `hftok.key_file`
-static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-/// `hftok.key_command`
-static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-/// `hftok.reseal_rate`
-static RESEAL_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
-/// `hftok.data_key_max_age`
-static DATA_KEY_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(365 * 24 * 60 * 60);
+pub use keys::{data_key_max_age, key_command, key_file, reseal_rate};
+
 /// `hftok.gateways`
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// `hftok.version_history`
@@ -59,58 +56,13 @@ static MAX_SECRET_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// Defines the settings; from `_PG_init`, while preloading.
 pub fn init() {
-    init_keys();
-    init_rotation();
+    keys::init();
     init_callers();
     init_values();
     init_walk();
     init_quotas();
     init_audit();
     crate::pg::call::init::reserve_setting_prefix();
-}
-
-/// The place of the keyring: paths and commands of the server, which superusers alone may read.
-fn init_keys() {
-    GucRegistry::define_string_guc(
-        c"hftok.key_file",
-        c"Path of the keyring file.",
-        c"Refused when group or others can read or change it.",
-        &KEY_FILE,
-        GucContext::Sighup,
-        GucFlags::SUPERUSER_ONLY,
-    );
-    GucRegistry::define_string_guc(
-        c"hftok.key_command",
-        c"Command that prints the keyring, used when hftok.key_file is empty.",
-        c"Run by a server process of hftok with a time limit of 30 seconds.",
-        &KEY_COMMAND,
-        GucContext::Sighup,
-        GucFlags::SUPERUSER_ONLY,
-    );
-}
-
-/// The rotation of data keys.
-fn init_rotation() {
-    GucRegistry::define_int_guc(
-        c"hftok.reseal_rate",
-        c"Most values a second that are sealed anew after a rotation, in each database.",
-        c"0 for as many as can be.",
-        &RESEAL_RATE,
-        0,
-        1_000_000,
-        GucContext::Sighup,
-        GucFlags::empty(),
-    );
-    GucRegistry::define_int_guc(
-        c"hftok.data_key_max_age",
-        c"Age at which data keys are rotated by themselves.",
-        c"0 leaves it to rotate_data_key().",
-        &DATA_KEY_MAX_AGE,
-        0,
-        i32::MAX,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
 }
 
 /// The logins that are believed, and the calls in which the backend must name somebody.
@@ -290,16 +242,6 @@ fn init_audit() {
     );
 }
 
-/// Values a second that are sealed anew; `None` for as many as can be.
-pub fn reseal_rate() -> Option<u32> {
-    Some(RESEAL_RATE.get().unsigned_abs()).filter(|rate| *rate > 0)
-}
-
-/// The age in seconds at which data keys are rotated by themselves; `None` for none.
-pub fn data_key_max_age() -> Option<i32> {
-    Some(DATA_KEY_MAX_AGE.get()).filter(|age| *age > 0)
-}
-
 /// The user or owner that the backend must name.
 pub fn require_user() -> RequireUser {
     REQUIRE_USER.get()
@@ -338,16 +280,6 @@ pub fn audit_retention() -> i32 {
 /// A setting in milliseconds, which is never negative.
 fn milliseconds(setting: &GucSetting<i32>) -> Duration {
     Duration::from_millis(setting.get().unsigned_abs().into())
-}
-
-/// The path of the keyring file.
-pub fn key_file() -> Option<String> {
-    text(&KEY_FILE)
-}
-
-/// The command that prints the keyring.
-pub fn key_command() -> Option<String> {
-    text(&KEY_COMMAND)
 }
 
 /// The login roles whose claims are believed, where they are on record.
@@ -424,10 +356,4 @@ pub fn environment(provider: &str) -> Vec<String> {
         .find(|(name, _)| name.trim() == provider);
     let names = entry.map(|(_, names)| names).unwrap_or_default();
     names.split('|').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-}
-
-/// A setting that is empty where it is not set.
-fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
-    let text = setting.get()?.to_string_lossy().into_owned();
-    (!text.is_empty()).then_some(text)
 }

@@ -23,6 +23,7 @@ mod reveal;
 mod rotation;
 mod runner;
 mod status;
+mod steps;
 mod stored_row;
 mod tallies;
 mod undo;
