@@ -23,6 +23,7 @@ cmp -s "$script" "$("$PG_CONFIG" --sharedir)/extension/hftok--$version.sql" ||
     fail "another script is installed for $PG_CONFIG: make install"
 
 scratch_make
+# shellcheck disable=SC2119 # no further settings
 cluster_start
 # The root key of every released database. All that it opens stands in fill.sql.
 printf '1:%s\n' "$(printf '11%.0s' {1..32})" >"$scratch/keyring"

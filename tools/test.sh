@@ -75,7 +75,8 @@ suite() {
 sources() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
 
 short_files() {
-    sources '*.rs' '*.sql' '*.sh' '*.py' | xargs -0 -r awk -v max="$max_lines" '
+    # Scripts of released versions are composed, and frozen.
+    sources '*.rs' '*.sql' '*.sh' '*.py' ':!sql/released/' | xargs -0 -r awk -v max="$max_lines" '
         FNR == max + 1 { print FILENAME " has more than " max " lines"; bad = 1 }
         END { exit bad }'
 }

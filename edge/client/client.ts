@@ -194,7 +194,12 @@ export class Hftok {
    */
   async report(of: Resolved, verdict: Verdict, message?: string, restSeconds?: number): Promise<void> {
     if (of.secret_id === null) return;
-    const said = { p_verdict: verdict, p_message: message, p_version: of.version, p_retry_after: restSeconds };
+    const said = {
+      p_verdict: verdict,
+      p_message: message,
+      p_version: of.version,
+      p_retry_after: restSeconds,
+    };
     await this.call("report_credential", { p_secret_id: of.secret_id, ...said });
   }
 

@@ -231,9 +231,9 @@ fn heed<G>(before: impl Fn() -> Result<G, Error>) -> Result<(), Error> {
         };
         let needed = roots::needed()?;
         key_pages::change(|header, pages| {
-            pages.retain(database(), |key| {
-                ids.contains(&key.id()) && identity.as_ref() == Some(key.identity())
-            });
+            // One that came meanwhile was read again after it was kept.
+            let is_usable = |key: &DataKey| !kept.contains(&key.id()) || ids.contains(&key.id());
+            pages.retain(database(), |key| is_usable(key) && identity.as_ref() == Some(key.identity()));
             if !roots::are_open() {
                 header.in_use.keep(database(), &needed);
             }

@@ -104,9 +104,12 @@ fn go_on<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
 
 /// Does what can be done now.
 fn visit() -> Result<Outcome, Report> {
-    // Without the role there is no hftok either. A copy leaves the keys to its original until it is adopted, and a subscriber to its
-    // publisher.
-    if !matches!(run(rotations::are_ours), Ok(Some(true))) {
+    // Without the role there is no hftok either.
+    if !matches!(run(|| Ok(())), Ok(Some(()))) {
+        return Ok(Outcome::Done);
+    }
+    // A copy leaves the keys to its original until it is adopted, and says so; a subscriber leaves them to its publisher.
+    if !go_on(rotations::are_ours)? {
         return Ok(Outcome::Done);
     }
     rotate_aged()?;

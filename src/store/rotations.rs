@@ -15,16 +15,13 @@ use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::transaction;
 
-/// Whether the keys are this database's to rotate and to destroy: it is no copy that waits for its adoption, and no publisher sends
-/// values that they sealed.
+/// Whether the keys are this database's to rotate and to destroy: there are any, and no publisher sends values that they sealed. A copy
+/// that waits for its adoption is an error.
 pub fn are_ours() -> Result<bool, Error> {
     if identity::stored()?.is_none() {
         return Ok(false);
     }
-    match identity::home()?.refuse_copy() {
-        Err(Error::Copy { .. }) => return Ok(false),
-        here => here?,
-    }
+    identity::home()?.refuse_copy()?;
     let is_subscribed: bool = IS_SUBSCRIBED.read_single(&[], |row| row.next())?;
     Ok(!is_subscribed)
 }

@@ -161,6 +161,10 @@ const aimed: Record<string, [given: object, stranger: number | false, member: nu
     [{ p_provider: "huggingface", p_user_id: alice.name }, 404, 404],
     [{ p_provider: "huggingface", p_org_id: acme }, 404, 200],
   ],
+  credential_history: [[{ p_secret_id: secret_id }, 404, 404]],
+  restore_credential: [[{ p_secret_id: secret_id, p_version: 1 }, 404, 404]],
+  seal_org: [[{ p_org_id: acme }, 404, 403]],
+  unseal_org: [[{ p_org_id: acme }, 404, 403]],
   add_member: [
     [{ p_org_id: acme, p_user_id: bob.name }, 404, 403],
     [{ p_org_id: acme, p_user_id: carol.name, p_role: "owner" }, 404, 403],

@@ -29,6 +29,7 @@ Deno.test("a user saves, the service resolves, nobody else sees it", async () =>
     secret_id: saved.secret_id,
     version: 2,
     expires_at: null,
+    slot: "",
   });
   notCached(service);
   assert.equal(await service.call("previous_token", { p_secret_id: saved.secret_id }), first);
@@ -54,6 +55,7 @@ Deno.test("a user saves, the service resolves, nobody else sees it", async () =>
     secret_id: null,
     version: null,
     expires_at: null,
+    slot: null,
   });
   await service.refused("previous_token", { p_secret_id: saved.secret_id }, 404, "PT404");
 });

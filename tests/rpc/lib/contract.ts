@@ -53,7 +53,7 @@ export const credentials: Record<string, Call> = {
     parameters:
       "p_provider text, p_secret text, p_model text?, p_user_id text?, p_org_id text?, p_global boolean?, " +
       "p_label text?, p_expires_at timestamp with time zone?, p_allowed_hosts text[]?, p_on_unusable text?, " +
-      "p_expected_version integer?",
+      "p_expected_version integer?, p_slot text?, p_position integer?",
     who: owners,
     plaintext: true,
   },
@@ -64,19 +64,20 @@ export const credentials: Record<string, Call> = {
     who: ["user", "service"],
     plaintext: true,
   },
-  delete_credential: { parameters: `p_provider text, p_model text?, ${address}`, who: owners },
+  delete_credential: { parameters: `p_provider text, p_model text?, ${address}, p_slot text?`, who: owners },
   report_credential: {
-    parameters: "p_secret_id uuid, p_verdict text, p_message text?, p_version integer?",
+    parameters:
+      "p_secret_id uuid, p_verdict text, p_message text?, p_version integer?, p_retry_after integer?",
     who: ["service"],
   },
   resolve_token: {
-    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?`,
+    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?, p_slot text?`,
     who: ["service"],
     plaintext: true,
   },
   resolve_hf_token: { parameters: request, who: ["service"], plaintext: true },
-  explain_token: { parameters: `p_provider text, ${request}`, who: everybody },
-  token_provided: { parameters: `p_provider text, ${request}`, who: everybody },
+  explain_token: { parameters: `p_provider text, ${request}, p_slot text?`, who: everybody },
+  token_provided: { parameters: `p_provider text, ${request}, p_slot text?`, who: everybody },
   runner_env: {
     parameters: "p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?",
     who: ["service"],
