@@ -89,13 +89,7 @@ pub fn adopt(lineage: Lineage, continues: i64, root: Hash) -> Result<Home, Error
 /// Told at the end of every transaction, and of every part of one: whether the database is adopted with it.
 pub fn is_adopted_by(end: End) -> bool {
     let depth = ADOPTING.get();
-    let left = match end {
-        End::Committed | End::Prepared | End::RolledBack => 0,
-        End::PartRolledBack(part) if depth >= part => 0,
-        End::PartKept(part) => depth.min(part - 1),
-        End::PartRolledBack(_) => depth,
-    };
-    ADOPTING.set(left);
+    ADOPTING.set(end.leaves(depth));
     depth > 0 && end == End::Committed
 }
 

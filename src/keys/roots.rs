@@ -48,17 +48,15 @@ pub fn are_open() -> bool {
 
 /// Told at the end of every transaction, and of every part of one.
 fn ended(end: End) {
-    REWRAPPING.with_borrow_mut(|open| match (end, open.as_mut()) {
-        (_, None) => {}
-        (End::Committed, Some((_, needed))) => {
-            key_pages::change(|header, _| header.in_use.keep(database(), needed));
-            *open = None;
+    // Whoever commits a prepared transaction knows nothing of this; the next session that uses a key does.
+    REWRAPPING.with_borrow_mut(|open| {
+        if let Some((depth, needed)) = open {
+            if end == End::Committed {
+                key_pages::change(|header, _| header.in_use.keep(database(), needed));
+            }
+            *depth = end.leaves(*depth);
         }
-        // Whoever commits a prepared transaction knows nothing of this; the next session that uses a key does.
-        (End::Prepared | End::RolledBack, Some(_)) => *open = None,
-        (End::PartRolledBack(part), Some((depth, _))) if *depth >= part => *open = None,
-        (End::PartKept(part), Some((depth, _))) => *depth = (*depth).min(part - 1),
-        (End::PartRolledBack(_), Some(_)) => {}
+        open.take_if(|(depth, _)| *depth == 0);
     });
 }
 

@@ -97,13 +97,7 @@ pub fn renew(org: &str) -> Result<DataKeyId, Error> {
 /// everywhere from time to time.
 fn ended(end: End) {
     let depth = ROTATING.get();
-    let left = match end {
-        End::Committed | End::Prepared | End::RolledBack => 0,
-        End::PartRolledBack(part) if depth >= part => 0,
-        End::PartKept(part) => depth.min(part - 1),
-        End::PartRolledBack(_) => depth,
-    };
-    ROTATING.set(left);
+    ROTATING.set(end.leaves(depth));
     if depth > 0 && end == End::Committed {
         visits::ask(database());
         audit_queue::call_launcher();

@@ -21,6 +21,18 @@ pub enum End {
     PartKept(i32),
 }
 
+impl End {
+    /// The depth of the part to which something belongs after this end, if it was done at `depth`; 0 when it is over, or was undone.
+    pub fn leaves(self, depth: i32) -> i32 {
+        match self {
+            Self::Committed | Self::Prepared | Self::RolledBack => 0,
+            Self::PartRolledBack(part) if depth >= part => 0,
+            Self::PartKept(part) => depth.min(part - 1),
+            Self::PartRolledBack(_) => depth,
+        }
+    }
+}
+
 /// The listeners to ends, in the order in which they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
