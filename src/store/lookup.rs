@@ -9,7 +9,7 @@ use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::levels::{self, Levels, Table};
-use super::row::{self, SealedRow};
+use super::row::{self, SealedRow, sealed_row};
 use super::slots;
 use crate::error::Error;
 use crate::pg::rows::columns::Row;
@@ -258,7 +258,6 @@ impl<'a> Candidate<'a> {
 statement! {
     /// By the unique key of a binding.
     FIND_ROW(UUID) =
-        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at,
-        s.sealed, s.preview, s.enabled, s.on_unusable, s.verdict, s.rested_until
+        "SELECT ", sealed_row!("s", "id"), ", s.preview, s.enabled, s.on_unusable, s.verdict, s.rested_until
         FROM hftok_private.secrets s WHERE s.binding_key = $1";
 }

@@ -3,7 +3,7 @@
 use hftok_core::binding::Scope;
 use pgrx::datum::Uuid;
 
-use super::row::SealedRow;
+use super::row::{SealedRow, sealed_row};
 use crate::error::Error;
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
@@ -28,31 +28,18 @@ pub fn seal_anew(org: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// A row that is taken stays as it is until the transaction ends.
-macro_rules! take {
-    ($id:literal, $from:literal) => {
-        concat!(
-            "SELECT t.",
-            $id,
-            ", t.version, t.scope, t.scope_id, t.provider, t.model, t.name, t.slot, t.kind, t.allowed_hosts, t.expires_at, t.sealed
-            FROM hftok_private.",
-            $from
-        )
-    };
-}
-
 statement! {
     /// In the order in which whoever forgets an organisation locks them.
     TAKE_SECRETS(TEXT, TEXT) =
-        take!("id", "secrets t WHERE t.scope = $1 AND t.scope_id = $2 ORDER BY t.id FOR UPDATE");
+        "SELECT ", sealed_row!("t", "id"), "
+        FROM hftok_private.secrets t WHERE t.scope = $1 AND t.scope_id = $2 ORDER BY t.id FOR UPDATE";
 
     /// Their secrets are locked.
-    TAKE_VERSIONS(TEXT, TEXT) = take!(
-        "secret_id",
-        "secret_versions t WHERE t.secret_id IN (
+    TAKE_VERSIONS(TEXT, TEXT) =
+        "SELECT ", sealed_row!("t", "secret_id"), "
+        FROM hftok_private.secret_versions t WHERE t.secret_id IN (
             SELECT s.id FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2
-        ) FOR UPDATE"
-    );
+        ) FOR UPDATE";
 
     /// Neither the version nor anything that is said of it changes.
     PUT_SECRET(UUID, INT4, BYTEA) =

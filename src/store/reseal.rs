@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use hftok_core::audit::event::{Kind, Object};
 use pgrx::datum::Uuid;
 
-use super::row::SealedRow;
+use super::row::{SealedRow, sealed_row};
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::data_keys;
@@ -183,10 +183,9 @@ fn fail(row: &SealedRow, key: i32) -> Result<(), Error> {
 macro_rules! take {
     ($id:literal, $table:literal) => {
         concat!(
-            "SELECT s.",
-            $id,
-            ", s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed,
-            s.ctid::text, CASE WHEN k.sealing = ANY ($3) THEN k.sealing ELSE k.marking END
+            "SELECT ",
+            sealed_row!("s", $id),
+            ", s.ctid::text, CASE WHEN k.sealing = ANY ($3) THEN k.sealing ELSE k.marking END
             FROM hftok_private.",
             $table,
             " s, LATERAL (SELECT pg_catalog.substr(s.sealed, 2, 4) AS sealing, pg_catalog.substr(s.fingerprint, 1, 4) AS marking) k

@@ -40,6 +40,41 @@ pub struct SealedRow {
     pub sealed: Vec<u8>,
 }
 
+/// The columns that [`SealedRow::read`] takes, in its order, of a table that a statement calls so.
+macro_rules! sealed_row {
+    ($table:literal, $id:literal) => {
+        concat!(
+            $table,
+            ".",
+            $id,
+            ", ",
+            $table,
+            ".version, ",
+            $table,
+            ".scope, ",
+            $table,
+            ".scope_id, ",
+            $table,
+            ".provider, ",
+            $table,
+            ".model, ",
+            $table,
+            ".name, ",
+            $table,
+            ".slot, ",
+            $table,
+            ".kind, ",
+            $table,
+            ".allowed_hosts, ",
+            $table,
+            ".expires_at, ",
+            $table,
+            ".sealed"
+        )
+    };
+}
+pub(super) use sealed_row;
+
 impl SealedRow {
     /// The columns of a secret up to its value, which come first in every statement that reads one, in this order.
     pub fn read(row: &Row<'_>) -> Result<Self, Error> {

@@ -8,7 +8,7 @@ use pgrx::datum::Uuid;
 
 use super::insertion::NewSecret;
 use super::lookup::{Lookup, Sought};
-use super::row::SealedRow;
+use super::row::{SealedRow, sealed_row};
 use super::versions;
 use crate::audit::changes;
 use crate::error::{self, Error};
@@ -297,9 +297,12 @@ fn random_id() -> Result<Uuid, Error> {
 /// A statement's beginning: the columns that [`Secret::read`] takes, in its order.
 macro_rules! select {
     () => {
-        "SELECT s.id, s.version, s.scope, s.scope_id, s.provider, s.model, s.name, s.slot, s.kind, s.allowed_hosts, s.expires_at, s.sealed,
-        s.position, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', s.warnings
-        FROM hftok_private.secrets s WHERE "
+        concat!(
+            "SELECT ",
+            sealed_row!("s", "id"),
+            ", s.position, s.description, s.preview, s.fingerprint, s.label, s.enabled, s.on_unusable = 'continue', s.warnings
+            FROM hftok_private.secrets s WHERE "
+        )
     };
 }
 

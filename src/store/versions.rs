@@ -4,7 +4,7 @@
 use hftok_core::audit::mac::Mac;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::row::{self, SealedRow};
+use super::row::{self, SealedRow, sealed_row};
 use crate::error::{Error, Object};
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
@@ -94,6 +94,6 @@ statement! {
 
     /// A former version, by its number.
     FIND_ROW(UUID, INT4) =
-        "SELECT v.secret_id, v.version, v.scope, v.scope_id, v.provider, v.model, v.name, v.slot, v.kind, v.allowed_hosts, v.expires_at, v.sealed
+        "SELECT ", sealed_row!("v", "secret_id"), "
         FROM hftok_private.secret_versions v WHERE v.secret_id = $1 AND v.version = $2";
 }
