@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::pg::call::json::Jsonb;
 use crate::pg::who::request;
 use crate::settings;
+use crate::store::slots;
 
 /// The first step of every function that takes or gives plaintext.
 pub fn admit_plaintext() -> Result<(), Error> {
@@ -55,15 +56,12 @@ pub fn slot(text: Option<&str>) -> Result<&str, Error> {
 /// The place of a key among those that its owner has for a use.
 pub fn position(given: Option<i32>) -> Result<Option<i32>, Error> {
     match given {
-        Some(place) if !(0..=POSITION_MAX).contains(&place) => {
+        Some(place) if !(0..=slots::LAST).contains(&place) => {
             Err(Error::BadInput("p_position must be between 0 and 1000000"))
         }
         given => Ok(given),
     }
 }
-
-/// The last place that can be given.
-const POSITION_MAX: i32 = 1_000_000;
 
 /// JSON of 65536 bytes at most. `what` begins the sentence that says so.
 pub fn short_json(given: Option<Jsonb>, what: &'static str) -> Result<Option<Jsonb>, Error> {

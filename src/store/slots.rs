@@ -14,7 +14,7 @@ use crate::pg::rows::sql::{Parameter, Run};
 const MOST: i32 = 100;
 
 /// The last place; there is none behind it.
-const LAST: i32 = 1_000_000;
+pub const LAST: i32 = 1_000_000;
 
 /// The slots in which an owner has keys for one use, in the order in which they are asked.
 pub fn of(binding: &Binding<'_>) -> Result<Vec<String>, Error> {
