@@ -50,20 +50,10 @@ const LOCK_WAIT_TOLD: Duration = Duration::from_millis(500);
 /// A writer that is told to end waits this long for sessions that are ending too.
 const SESSIONS_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Its own settings: those of the database are made for clients.
+/// Its own settings beside those of every worker that writes: those of the database are made for clients.
 const SETTINGS: &[(&CStr, &CStr)] = &[
     // With a longer timeout the writer would not notice that it is told to end.
     (c"lock_timeout", c"250ms"),
-    (c"statement_timeout", c"0"),
-    (c"idle_in_transaction_session_timeout", c"0"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"default_transaction_deferrable", c"off"),
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    (c"transaction_timeout", c"0"),
-    (c"session_replication_role", c"origin"),
-    (c"log_statement", c"none"),
-    (c"log_min_duration_statement", c"-1"),
     (c"application_name", c"hftok audit"),
 ];
 
@@ -112,7 +102,7 @@ fn main(argument: u64) {
         }
         return;
     }
-    worker::connect(assignment.database, SETTINGS);
+    worker::connect(assignment.database, &worker::settings_to_write(SETTINGS));
     worker::show(c"hftok: writing the audit");
     Writer {
         lane: assignment.lane,

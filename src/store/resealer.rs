@@ -20,22 +20,12 @@ use crate::pg::server::{audit_queue, key_pages, server_log, visits, worker_trans
 use crate::pg::who::session::database;
 use crate::{keys, settings};
 
-/// Its own settings: those of the database are made for clients.
+/// Its own settings beside those of every worker that writes: those of the database are made for clients.
 const SETTINGS: &[(&CStr, &CStr)] = &[
     (c"lock_timeout", c"1s"),
-    (c"statement_timeout", c"0"),
-    (c"idle_in_transaction_session_timeout", c"0"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"default_transaction_deferrable", c"off"),
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    (c"transaction_timeout", c"0"),
-    (c"session_replication_role", c"origin"),
     // A batch that a crash takes back is done again. What destroys a key is on disk after all that came before it.
     (c"synchronous_commit", c"off"),
     (c"jit", c"off"),
-    (c"log_statement", c"none"),
-    (c"log_min_duration_statement", c"-1"),
     (c"application_name", c"hftok resealer"),
 ];
 
@@ -58,7 +48,7 @@ fn main(argument: u64) {
     if !visits::attend(database) {
         return;
     }
-    worker::connect(database, SETTINGS);
+    worker::connect(database, &worker::settings_to_write(SETTINGS));
     worker::show(c"hftok: sealing anew");
     let outcome = visit().unwrap_or_else(|report| held_up(database, report));
     visits::leave(outcome);

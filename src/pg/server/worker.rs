@@ -65,6 +65,23 @@ pub fn connect(database: u32, settings: &[(&CStr, &CStr)]) {
     }
 }
 
+/// The settings of every worker that writes, whatever the database's own are, and those that this one has beside them.
+pub fn settings_to_write(own: &[(&'static CStr, &'static CStr)]) -> Vec<(&'static CStr, &'static CStr)> {
+    const ALL: &[(&CStr, &CStr)] = &[
+        (c"statement_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+        (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_deferrable", c"off"),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        (c"transaction_timeout", c"0"),
+        (c"session_replication_role", c"origin"),
+        (c"log_statement", c"none"),
+        (c"log_min_duration_statement", c"-1"),
+    ];
+    [ALL, own].concat()
+}
+
 /// Says in pg_stat_activity what the calling worker does.
 pub fn show(activity: &CStr) {
     // SAFETY: copies a valid C string.

@@ -10,7 +10,8 @@ use crate::pg::who::as_owner::{AsOwner, Pinned};
 use crate::pg::who::caller::Caller;
 use crate::pg::who::roles::is_operator;
 
-/// Runs `work` in one, as hftok_owner, who also commits it: triggers that wait for the end run with that role's rights. A failure rolls the transaction back and is returned as a report.
+/// Runs `work` in one, as hftok_owner, who also commits it: triggers that wait for the end run with that role's rights. A failure
+/// rolls the transaction back and is returned as a report.
 pub fn run<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Report> {
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<R, Error> {
         // SAFETY: a worker that is connected to a database and in no transaction.
