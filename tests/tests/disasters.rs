@@ -19,6 +19,7 @@ use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
+use postgres::error::Severity;
 
 const WRITERS: u64 = 4;
 const READERS: u64 = 3;
@@ -84,6 +85,12 @@ fn serve(cluster: &Cluster, stop: &AtomicBool, mut step: impl FnMut(&mut Client)
     }
 }
 
+/// Whether the server says that it has not done what it was asked for. Of a session that broke off nobody knows, and one that is ended may
+/// have committed.
+fn is_refusal(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+}
+
 /// Saves and deletes the credentials of owners that nobody else writes for.
 fn write(cluster: &Cluster, stop: &AtomicBool, ledger: &Ledger, mut dice: Dice, writer: u64) {
     serve(cluster, stop, |client| {
@@ -101,14 +108,15 @@ fn write(cluster: &Cluster, stop: &AtomicBool, ledger: &Ledger, mut dice: Dice, 
             known.is_changing = true;
         });
         let made = client.batch_execute(&statement);
-        ledger.of(&owner, |known| known.is_changing = false);
-        ledger.of(&owner, |known| match &made {
-            Ok(()) => known.possible = vec![value.clone()],
-            // Whatever the server refuses it has not done; of a session that broke off nobody knows.
-            Err(error) if error.as_db_error().is_some() && !client.is_closed() => {
-                known.possible.pop();
+        ledger.of(&owner, |known| {
+            known.is_changing = false;
+            match &made {
+                Ok(()) => known.possible = vec![value.clone()],
+                Err(error) if is_refusal(error) => {
+                    known.possible.pop();
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         });
         !client.is_closed()
     });
@@ -128,8 +136,10 @@ fn check(cluster: &Cluster, stop: &AtomicBool, ledger: &Ledger, mut dice: Dice) 
         if let Ok(answer) = read(client, owner) {
             ledger.of(owner, |known| {
                 allowed.extend_from_slice(&known.tried[begun..]);
-                // What was read once is never unread: a change that nobody acknowledged was made, or it was not.
-                if !known.is_changing && known.tried.len() == begun && known.possible.contains(&answer) {
+                // What was read once is never unread. The value before a change that nobody acknowledged settles nothing: a killed process
+                // may leave a commit that nobody sees until the server has recovered.
+                let is_newest = known.tried.len() == begun && known.tried.last() == Some(&answer);
+                if is_newest && !known.is_changing {
                     known.possible = vec![answer.clone()];
                 }
             });
