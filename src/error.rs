@@ -106,6 +106,12 @@ pub enum Error {
     /// A value that cannot be a credential of its provider.
     #[error(transparent)]
     Rejected(Rejection),
+    /// A provider that neither the catalogue has nor an operator registered.
+    #[error("unknown provider")]
+    UnknownProvider {
+        /// The name that is probably meant.
+        nearest: Option<String>,
+    },
     /// A description of a provider that cannot be.
     #[error(transparent)]
     Described(Fault),

@@ -93,7 +93,7 @@ impl Looked {
         // The catalogue writes names in lower case, tables do as they like.
         for name in [provider.to_owned(), provider.trim_matches(' ').to_lowercase()] {
             let entry = match providers::find(&name) {
-                Err(Error::BadInput(_)) => continue,
+                Err(Error::UnknownProvider { .. }) => continue,
                 found => found?,
             };
             let found = match check(&entry, value) {

@@ -29,9 +29,9 @@ fn runner_env(
     let _owner = AsOwner::switch(&caller)?;
     let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
     let all = providers::all()?;
-    let unknown = |name: &String| !all.iter().any(|(id, _)| id == name);
-    if p_providers.iter().flatten().any(unknown) {
-        return Err(Error::BadInput("p_providers names a provider that does not exist"));
+    if let Some(unknown) = p_providers.iter().flatten().find(|name| !all.iter().any(|(id, _)| id == *name)) {
+        // Fails, and says which name may be meant.
+        providers::find(unknown)?;
     }
     let mut variables = Variables(Zeroizing::new(String::new()));
     for (id, provider) in all {

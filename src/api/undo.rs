@@ -54,7 +54,9 @@ fn restore_credential(p_secret_id: Option<Uuid>, p_version: Option<i32>) -> Resu
     let checked = providers::find(&found.row.provider)
         .and_then(|provider| Ok(check(&provider, text)?.warnings.iter().map(ToString::to_string).collect()));
     found.warnings = match checked {
-        Err(Error::Rejected(_) | Error::BadInput(_) | Error::ProviderUnusable { .. }) => Vec::new(),
+        Err(Error::Rejected(_) | Error::UnknownProvider { .. } | Error::ProviderUnusable { .. }) => {
+            Vec::new()
+        }
         checked => checked?,
     };
     found.row.expires_at = previous.expires_at;

@@ -63,6 +63,7 @@ impl Error {
             }
             Error::Rejected(Rejection::TooLong) => quotas::too_large("A credential", BYTES_MAX),
             Error::Rejected(rejection) => bad_input(&rejection),
+            Error::UnknownProvider { nearest } => credentials::unknown_provider(nearest),
             Error::Described(fault) => bad_input(&fault),
             Error::NotJson => report(b"22023", "the credential is not JSON that Postgres can hold"),
 

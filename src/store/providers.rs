@@ -109,12 +109,18 @@ impl Registration {
 
 /// The provider of this name; an operator's description goes before the built-in one.
 pub fn find(id: &str) -> Result<Entry, Error> {
-    match known()?.iter().find(|registered| registered.id == id) {
+    let known = known()?;
+    match known.iter().find(|registered| registered.id == id) {
         Some(registered) => registered.provider().map(Entry::Registered),
-        None => {
-            provider::find(id).map(Entry::Builtin).ok_or(Error::BadInput("there is no provider of this name"))
-        }
+        None => provider::find(id).map(Entry::Builtin).ok_or_else(|| unknown(id, &known)),
     }
+}
+
+/// The error for a name that no provider has, with the name that is probably meant.
+fn unknown(id: &str, known: &[Registration]) -> Error {
+    let builtin = provider::builtin().iter().map(|provider| (provider.id.as_str(), provider.label.as_str()));
+    let registered = known.iter().map(|registered| (registered.id.as_str(), ""));
+    Error::UnknownProvider { nearest: provider::nearest(id, builtin.chain(registered)).map(str::to_owned) }
 }
 
 /// A provider, or what is in the way of using it.

@@ -6,6 +6,17 @@ use serde_json::{Value, json};
 
 use super::{Report, report};
 
+/// A provider that is in no catalogue. The name that was given is not repeated: it may be a key in the wrong parameter.
+pub fn unknown_provider(nearest: Option<String>) -> Report {
+    let unknown = report(b"22023", "there is no provider of this name").hint(
+        "View hftok.providers lists them. An operator, or an administrator of the application, adds one by hftok.register_provider().",
+    );
+    match nearest {
+        Some(name) => unknown.detail(format!("The nearest name is \"{name}\".")),
+        None => unknown,
+    }
+}
+
 /// A provider whose registration was changed outside hftok, or can no longer be one.
 pub fn not_vouched_for(provider: &str, reason: &str) -> Report {
     unprocessable(&json!({

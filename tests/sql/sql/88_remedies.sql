@@ -22,3 +22,9 @@ SELECT pg_temp.hint('huggingface.co') AS not_among_its_own;
 UPDATE hftok.credentials SET enabled = false WHERE scope_id = 'alice';
 SELECT pg_temp.hint('hub.example') AS switched_off;
 DELETE FROM hftok.credentials;
+
+-- The provider that is probably meant is named, and the name that was given is not: it may be a key.
+SELECT hftok.save_credential('Hugging-Face', 'x', p_global => true);
+SELECT hftok.runner_env('{openai,gemini}');
+SELECT hftok.token_provided('ollama');
+SELECT hftok.token_provided('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH');

@@ -9,6 +9,7 @@ mod check;
 mod definition;
 mod format;
 mod merge;
+mod nearest;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use check::{BYTES_MAX, Checked, Rejection, Warning, members};
 pub use definition::{Described, Fault, catalogue, describe, digest};
 pub use format::{Alphabet, Format};
 pub use merge::{may_be_masked, merge};
+pub use nearest::nearest;
 
 /// A provider as the catalogue describes it.
 #[derive(Debug, Clone, Deserialize)]
