@@ -36,7 +36,12 @@ CREATE OR REPLACE FUNCTION hftok_import.import_vault_value(p_view regclass, p_id
     AS 'MODULE_PATHNAME', 'hftok_import_vault_value';
 COMMENT ON FUNCTION hftok_import.import_vault_value IS 'One secret as the view shows it, in held; NULL when there is none.';
 
-CREATE OR REPLACE FUNCTION hftok_private.import_vault_holds_as_owner(p_name text, p_value text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_secret(p_id uuid, p_secret text, p_name text, p_description text) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_vault_secret';
+COMMENT ON FUNCTION hftok_import.import_vault_secret IS
+    'Stores a secret as create_secret() does, under the id that it has in a Supabase Vault; under a random one where p_id is NULL.';
+
+CREATE OR REPLACE FUNCTION hftok_private.import_vault_holds_as_owner(p_id uuid, p_value text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
@@ -44,7 +49,7 @@ DECLARE
     held hftok_private.secrets;
     is_same boolean;
 BEGIN
-    SELECT s.* INTO held FROM hftok_private.secrets s WHERE s.scope = 'vault' AND s.name = p_name AND p_name <> '';
+    SELECT s.* INTO held FROM hftok_private.secrets s WHERE s.id = p_id AND s.scope = 'vault';
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -55,12 +60,51 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_vault_holds_as_owner IS 'The work of import_vault_holds(), which calls it as hftok_owner.';
-CREATE OR REPLACE FUNCTION hftok_import.import_vault_holds(p_name text, p_value text) RETURNS boolean
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_holds(p_id uuid, p_value text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_vault_holds';
 COMMENT ON FUNCTION hftok_import.import_vault_holds IS
-    'Whether the named secret has this value now; NULL when there is none of this name. Each comparison is recorded.';
+    'Whether the named secret of this id has this value now; NULL when there is none. Each comparison is recorded.';
 
-CREATE OR REPLACE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault') RETURNS hftok.imported_vault
+-- Whatever it decides, it decides by id and name; the value is only compared, or stored.
+CREATE OR REPLACE FUNCTION hftok_import.import_vault_attempt(
+    p_id uuid, p_name text, p_description text, p_value text, p_keep_ids boolean, OUT outcome text, OUT reason text
+)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    held_id uuid;
+    is_same boolean;
+BEGIN
+    IF p_name = '' AND NOT p_keep_ids THEN
+        outcome := 'skipped';
+        reason := 'it has no name';
+        RETURN;
+    ELSIF p_value IS NULL THEN
+        outcome := 'rejected';
+        reason := 'the view does not show its value';
+        RETURN;
+    END IF;
+    SELECT s.id INTO held_id FROM hftok.secrets s WHERE (s.id = p_id AND p_keep_ids) OR s.name = nullif(p_name, '')
+    ORDER BY s.id = p_id DESC LIMIT 1;
+    IF held_id IS NULL THEN
+        PERFORM hftok_import.import_vault_secret(CASE WHEN p_keep_ids THEN p_id END, p_value, p_name, p_description);
+        outcome := 'imported';
+        RETURN;
+    END IF;
+    is_same := hftok_import.import_vault_holds(held_id, p_value);
+    outcome := CASE WHEN is_same AND (held_id = p_id OR NOT p_keep_ids) THEN 'unchanged' ELSE 'skipped' END;
+    reason := CASE
+        WHEN outcome = 'unchanged' THEN NULL
+        -- Imported before ids were kept: what refers to it by its id in the Vault does not find it.
+        WHEN is_same THEN format('hftok has it under the id %s: delete that one and import again', held_id)
+        WHEN held_id = p_id THEN 'hftok has another value under this id'
+        ELSE 'hftok has another secret of this name'
+    END;
+END
+$$;
+COMMENT ON FUNCTION hftok_import.import_vault_attempt IS 'Stores one secret of a Vault unless hftok has it, and says what became of it.';
+
+CREATE OR REPLACE FUNCTION hftok.import_vault(p_schema name DEFAULT 'vault', p_keep_ids boolean DEFAULT true) RETURNS hftok.imported_vault
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     AS $$
 DECLARE
@@ -75,7 +119,9 @@ DECLARE
     said text;
     detail text;
 BEGIN
-    IF to_regclass(source) IS NULL THEN
+    IF p_keep_ids IS NULL THEN
+        RAISE EXCEPTION 'p_keep_ids must not be null' USING ERRCODE = '22023';
+    ELSIF to_regclass(source) IS NULL THEN
         RAISE EXCEPTION 'there is no view %', source USING ERRCODE = '22023', HINT = 'p_schema names the schema of a Supabase Vault.';
     ELSIF EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(source) AND c.relowner = 'hftok_owner'::regrole) THEN
         RAISE EXCEPTION 'schema "%" is hftok''s own', p_schema USING ERRCODE = '22023';
@@ -87,27 +133,16 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok_import.import_vault_names(format('%I.secrets', p_schema)::regclass) n;
     END;
     FOR given IN
-        SELECT l.id, l.name, l.description FROM jsonb_to_recordset(listed) AS l (id uuid, name text, description text)
+        SELECT l.id, coalesce(l.name, '') AS name, l.description
+        FROM jsonb_to_recordset(listed) AS l (id uuid, name text, description text)
         ORDER BY l.name COLLATE "C", l.id
     LOOP
         is_read := false;
-        reason := NULL;
         BEGIN
             value := (hftok_import.import_vault_value(source::regclass, given.id)).held;
             is_read := true;
-            IF coalesce(given.name, '') = '' THEN
-                outcome := 'skipped';
-                reason := 'it has no name';
-            ELSIF value IS NULL THEN
-                outcome := 'rejected';
-                reason := 'the view does not show its value';
-            ELSIF EXISTS (SELECT FROM hftok.secrets s WHERE s.name = given.name) THEN
-                outcome := CASE WHEN hftok_import.import_vault_holds(given.name, value) THEN 'unchanged' ELSE 'skipped' END;
-                reason := CASE outcome WHEN 'skipped' THEN 'hftok has another secret of this name' END;
-            ELSE
-                PERFORM hftok.create_secret(value, given.name, given.description);
-                outcome := 'imported';
-            END IF;
+            SELECT a.outcome, a.reason INTO outcome, reason
+            FROM hftok_import.import_vault_attempt(given.id, given.name, given.description, value, p_keep_ids) a;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
             outcome := 'rejected';
@@ -131,4 +166,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok.import_vault IS
-    'Copies the named secrets of a Supabase Vault in this database, read through its view. One whose name hftok has already is reported, not replaced.';
+    'Copies the secrets of a Supabase Vault in this database, read through its view, under the ids that they have there; with p_keep_ids false the named ones, under new ids. One that hftok has already, by its id or name, is reported and not replaced.';

@@ -135,7 +135,8 @@ GRANT EXECUTE ON FUNCTION
     hftok_import.import_source, hftok_import.import_value, hftok_import.import_note, hftok_import.import_holds, hftok_import.import_saw,
     hftok_import.import_keys, hftok_import.import_row, hftok_import.import_empty, hftok_import.import_admit,
     hftok_import.import_attempt, hftok_import.import_summary, hftok_import.blank_attempt, hftok_import.blank_remains,
-    hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds, hftok.install_api,
+    hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds,
+    hftok_import.import_vault_secret, hftok_import.import_vault_attempt, hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
 -- The parts of install_api(), which runs as its caller.

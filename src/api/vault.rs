@@ -27,6 +27,7 @@ export!(
     update_secret,
     vault_create_secret,
     vault_update_secret,
+    import_vault_secret,
     put_secret,
     get_secret,
     delete_secret,
@@ -44,7 +45,7 @@ fn create_secret(
     new_description: Option<&str>,
     _new_key_id: Option<Uuid>,
 ) -> Result<Uuid, Error> {
-    create(&Caller::current(), new_secret, new_name, new_description)
+    create(&Caller::current(), None, new_secret, new_name, new_description)
 }
 
 /// Changes what is given and keeps what is null. An empty name takes the name away.
@@ -67,7 +68,7 @@ fn vault_create_secret(
 ) -> Result<Uuid, Error> {
     let caller = Caller::current();
     admit_to_vault(&caller, "create_secret", &[TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
-    create(&caller, new_secret, new_name, new_description)
+    create(&caller, None, new_secret, new_name, new_description)
 }
 
 /// vault.update_secret(), likewise.
@@ -81,6 +82,16 @@ fn vault_update_secret(
     let caller = Caller::current();
     admit_to_vault(&caller, "update_secret", &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID])?;
     update(&caller, secret_id, new_secret, new_name, new_description)
+}
+
+/// Stores a secret of a Supabase Vault, under the id that it has there unless that is NULL.
+fn import_vault_secret(
+    p_id: Option<Uuid>,
+    p_secret: Option<&str>,
+    p_name: Option<&str>,
+    p_description: Option<&str>,
+) -> Result<Uuid, Error> {
+    create(&Caller::current(), p_id, p_secret, p_name, p_description)
 }
 
 /// Stores a secret under a name, or gives the one of that name its next version.
@@ -115,7 +126,7 @@ fn put_secret(
             return Ok(found.row.id);
         }
         expect(0)?;
-        if let Some(id) = insert(name, p_description.unwrap_or_default(), &value)? {
+        if let Some(id) = insert(None, name, p_description.unwrap_or_default(), &value)? {
             return Ok(id);
         }
     }
@@ -224,9 +235,10 @@ fn record_comparison(
     }
 }
 
-/// Creates a named secret; a name that exists is an error, as in Supabase's Vault.
+/// Creates a named secret; a name that exists is an error, as in Supabase's Vault. It gets a random id when none is given.
 fn create(
     caller: &Caller,
+    new_id: Option<Uuid>,
     new_secret: Option<&str>,
     new_name: Option<&str>,
     new_description: Option<&str>,
@@ -235,7 +247,12 @@ fn create(
     let _owner = AsOwner::switch(caller)?;
     let value = secret(required(new_secret, "new_secret must not be null")?)?;
     let name = name(new_name)?;
-    let stored = insert(name, description(new_description)?.unwrap_or_default(), &value)?;
+    if let Some(id) = new_id
+        && Secret::find_id(id)?.is_some()
+    {
+        return Err(Error::BadInput("another secret has this id"));
+    }
+    let stored = insert(new_id, name, description(new_description)?.unwrap_or_default(), &value)?;
     stored.ok_or_else(|| Error::Exists { name: name.to_owned() })
 }
 
@@ -286,8 +303,14 @@ fn fingerprints_of(value: &str) -> Result<Vec<Vec<u8>>, Error> {
 }
 
 /// None when the name has been taken since it was looked for.
-fn insert(name: &str, description: &str, value: &PlaintextRef<'_>) -> Result<Option<Uuid>, Error> {
+fn insert(
+    id: Option<Uuid>,
+    name: &str,
+    description: &str,
+    value: &PlaintextRef<'_>,
+) -> Result<Option<Uuid>, Error> {
     let mut new = Secret::new(&Binding::vault(name))?;
+    new.row.id = id.unwrap_or(new.row.id);
     description.clone_into(&mut new.description);
     new.set_value(value)?;
     Ok(new.insert()?.then_some(new.row.id))

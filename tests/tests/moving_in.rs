@@ -19,6 +19,7 @@ use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use old_app::{BUSY, NEW, OLD, SEALED, Usable};
 use postgres::Client;
+use postgres::error::SqlState;
 
 /// The application's columns, and how each is moved.
 const SOURCES: [(&str, &str, &str); 6] = [
@@ -285,7 +286,25 @@ fn every_statement_of_the_document_runs() {
     drop(cluster.empty_database("app"));
     let file = cluster.write_file("document.sql", script, 0o644);
     let told = cluster.psql("app", &["-f", file.to_str().expect("a path")]);
-    for shown in ["\n3|rejected|it is a placeholder\n", "\n0\n0\n--\n", "\n2\n--\n", "\n0|0|0|0\n"] {
+    for shown in
+        ["\n3|rejected|it is a placeholder\n", "\n0\n0\n--\n", "\n2\n--\n", "\n2|0|0|0\n", "\n1|whsec_2\n"]
+    {
         assert!(told.contains(shown), "{shown:?} in:\n{told}");
+    }
+    let mut client = cluster.client("postgres", "app");
+    // A role without any right in hftok writes the rows that refer to it.
+    client
+        .batch_execute("CREATE ROLE clerk; GRANT INSERT, UPDATE ON webhooks TO clerk; SET ROLE clerk")
+        .expect("clerk");
+    client
+        .batch_execute("INSERT INTO webhooks VALUES (2, '0f3e0d1c-0000-4000-8000-000000000001'), (3, NULL)")
+        .expect("what is there, and nothing");
+    let strange = "'0f3e0d1c-0000-4000-8000-000000000003'";
+    for sql in [
+        format!("INSERT INTO webhooks VALUES (-1, {strange})"),
+        format!("UPDATE webhooks SET secret_id = {strange}"),
+    ] {
+        let refused = client.batch_execute(&sql).expect_err(&sql);
+        assert_eq!(refused.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{sql}");
     }
 }

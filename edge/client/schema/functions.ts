@@ -136,9 +136,9 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: undefined;
   };
-  /** Copies the named secrets of a Supabase Vault in this database, read through its view. One whose name hftok has already is reported, not replaced. */
+  /** Copies the secrets of a Supabase Vault in this database, read through its view, under the ids that they have there; with p_keep_ids false the named ones, under new ids. One that hftok has already, by its id or name, is reported and not replaced. */
   import_vault: {
-    Args: { p_schema?: string };
+    Args: { p_schema?: string; p_keep_ids?: boolean };
     Returns: CompositeTypes["imported_vault"];
   };
   /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */

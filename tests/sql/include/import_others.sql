@@ -87,21 +87,41 @@ INSERT INTO regress_vault.secrets VALUES ('00000000-0000-4000-8000-000000000001'
     ('00000000-0000-4000-8000-000000000003', 'broken', '', 'broken'), ('00000000-0000-4000-8000-000000000004', 'hidden', '', 'null'),
     ('00000000-0000-4000-8000-000000000005', 'same', '', 'same value'), ('00000000-0000-4000-8000-000000000006', 'other', '', 'another value'),
     ('00000000-0000-4000-8000-000000000007', repeat('n', 1025), '', 'x'), ('00000000-0000-4000-8000-000000000008', 'it''s "odd"', NULL, E'two\nlines');
+-- One that a credential has as its id already: ids of a stranger's choice take nothing over.
+INSERT INTO regress_vault.secrets SELECT c.secret_id, 'taken', '', 'taken' FROM hftok.credentials c WHERE c.scope = 'user' AND c.scope_id = 'nina';
 SELECT hftok.put_secret('same', 'same value') IS NOT NULL, hftok.put_secret('other', 'other value') IS NOT NULL;
 SET ROLE regress_operator;
 SELECT hftok.import_vault('none');
 SELECT hftok.import_vault('hftok');
 SELECT hftok.import_vault('regress_vault');
+SELECT hftok.import_vault('regress_vault', NULL);
 RESET ROLE;
 GRANT USAGE ON SCHEMA regress_vault TO regress_operator;
-GRANT SELECT ON regress_vault.decrypted_secrets TO regress_operator;
+GRANT SELECT ON regress_vault.decrypted_secrets, regress_vault.secrets TO regress_operator;
 SET ROLE regress_operator;
 SET search_path = regress_trap, pg_catalog;
 SELECT * FROM hftok.import_vault('regress_vault');
 RESET search_path;
-SELECT left(key, 20) AS key, outcome, reason FROM hftok.import_report WHERE source LIKE 'regress_vault%' ORDER BY key COLLATE "C";
-SELECT name, description, decrypted_secret FROM hftok.decrypted_secrets ORDER BY name COLLATE "C";
+SELECT left(key, 20) AS key, outcome, regexp_replace(reason, '[0-9a-f-]{36}', '<id>') AS reason FROM hftok.import_report WHERE source LIKE 'regress_vault%' ORDER BY key COLLATE "C";
+SELECT d.name, d.description, d.decrypted_secret, EXISTS (SELECT FROM regress_vault.secrets v WHERE v.id = d.id) AS same_id
+FROM hftok.decrypted_secrets d ORDER BY d.name COLLATE "C";
 SELECT * FROM hftok.import_vault('regress_vault');
+-- A value that was changed on one side is told and not replaced, also where there is no name.
+SELECT hftok.update_secret('00000000-0000-4000-8000-000000000002', 'nameless, changed');
+SELECT * FROM hftok.import_vault('regress_vault');
+SELECT left(key, 20) AS key, outcome, reason FROM hftok.import_report WHERE source LIKE 'regress_vault%' AND key ~ '0002$';
+-- Without ids: only what has a name can be told from what was imported before.
+SELECT count(*) AS deleted FROM hftok.secrets s WHERE hftok.delete_secret(s.id) AND s.id::text LIKE '00000000-%';
+SELECT * FROM hftok.import_vault('regress_vault', p_keep_ids => false);
+SELECT d.name, EXISTS (SELECT FROM regress_vault.secrets v WHERE v.id = d.id) AS same_id
+FROM hftok.decrypted_secrets d ORDER BY d.name COLLATE "C";
+SELECT * FROM hftok.import_vault('regress_vault', p_keep_ids => false);
+-- What was imported so has other ids, and what refers to it does not find it: the report says what to do.
+SELECT * FROM hftok.import_vault('regress_vault');
+SELECT key, outcome, regexp_replace(reason, '[0-9a-f-]{36}', '<id>') AS reason FROM hftok.import_report WHERE source LIKE 'regress_vault%' AND key = 'stripe';
+SELECT hftok.delete_secret(s.id) FROM hftok.secrets s WHERE s.name = 'stripe';
+SELECT * FROM hftok.import_vault('regress_vault');
+SELECT id FROM hftok.secrets WHERE name = 'stripe';
 -- A view that opens everything to show anything.
 RESET ROLE;
 ALTER FUNCTION regress_vault.open VOLATILE;

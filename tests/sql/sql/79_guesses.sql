@@ -130,7 +130,7 @@ CALL pg_temp.await_audit();
 SELECT action, outcome, n, scope, owner, provider FROM public.news(:since);
 -- And a Vault's secrets.
 SELECT max(id) AS since FROM hftok_private.audit_rows \gset
-SELECT hftok_import.import_vault_holds('door pin', '7301') AS hit, hftok_import.import_vault_holds('door pin', ' 7301') AS miss, hftok_import.import_vault_holds('none such', '7301') AS none, hftok_import.import_vault_holds('', '7301') AS nameless;
+SELECT hftok_import.import_vault_holds(s.id, '7301') AS hit, hftok_import.import_vault_holds(s.id, ' 7301') AS miss, hftok_import.import_vault_holds('00000000-0000-4000-8000-000000000000', '7301') AS none, hftok_import.import_vault_holds(NULL, '7301') AS nobodys FROM hftok.secrets s WHERE s.name = 'door pin';
 CALL pg_temp.await_audit();
 SELECT * FROM public.news(:since);
 

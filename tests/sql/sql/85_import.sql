@@ -30,7 +30,8 @@ SELECT hftok_import.import_value('x', '1', 'hf_x', 'huggingface', p_user_id => '
 SELECT hftok_import.import_note('x', '1', 'rejected');
 SELECT hftok_import.import_holds('x', '1', 'hf_x');
 SELECT hftok_import.import_saw('x', '1', 'hf_x', '{rejected}');
-SELECT hftok_import.import_vault_holds('x', 'hf_x');
+SELECT hftok_import.import_vault_holds(NULL, 'hf_x');
+SELECT hftok_import.import_vault_secret(NULL, 'x', 'x', 'x');
 SELECT count(*) FROM hftok.import_report;
 SET ROLE hftok_service;
 CALL hftok.import_column('regress_app.users', 'huggingface_token', 'id', 'huggingface');
