@@ -25,6 +25,7 @@ fn give_org_key(p_org_id: Option<&str>) -> Result<i32, Error> {
     let org = identifier(required(p_org_id, NO_ORG)?)?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
+    org_keys::begin()?;
     owner_lock::lock(Scope::Org, &org)?;
     let id = org_keys::give(&org)?.ok_or(Error::OrgHasKey { org: org.clone() })?;
     org_values::seal_anew(&org)?;

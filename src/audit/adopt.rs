@@ -29,7 +29,7 @@ pub fn adopt() -> Result<(), Error> {
     keys::ready()?;
     // In a database that was adopted before, and is given keys by its publisher, the writer has keys. It locks in this order.
     tables::hold_alone()?;
-    data_keys::lock()?;
+    data_keys::lock_alone()?;
     let lineage = identity::stored()?
         .ok_or(Error::BadInput("there is nothing to adopt: no key was ever made in this database"))?;
     let here = lineage.here(database(), &keys::installation()?);

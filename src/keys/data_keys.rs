@@ -279,9 +279,14 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
     Ok(id)
 }
 
-/// Keeps others from making keys until the transaction ends.
+/// Keeps others from making keys until the transaction ends. Nobody is kept from shutting a key, or from forgetting whom it belongs to.
 pub fn lock() -> Result<(), Error> {
     LOCK_TABLE.execute(&[]).map(|_| ())
+}
+
+/// Keeps others from changing any key until the transaction ends: for work on many rows, which would meet theirs in another order.
+pub fn lock_alone() -> Result<(), Error> {
+    LOCK_TABLE_ALONE.execute(&[]).map(|_| ())
 }
 
 statement! {
@@ -298,6 +303,9 @@ statement! {
         "SELECT k.purpose, k.id FROM hftok_private.data_keys k
         WHERE k.purpose = ANY ('{values,audit,fingerprints,checkpoints}') AND k.org_id = '' AND k.state = 'active'";
 
-    /// One maker at a time; readers are not kept out.
-    LOCK_TABLE() = "LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
+    /// One maker at a time. An open rotation must not hold up an organisation that seals its key.
+    LOCK_TABLE() = "LOCK TABLE hftok_private.data_keys IN SHARE UPDATE EXCLUSIVE MODE";
+
+    /// Readers are not kept out.
+    LOCK_TABLE_ALONE() = "LOCK TABLE hftok_private.data_keys IN SHARE ROW EXCLUSIVE MODE";
 }

@@ -70,11 +70,17 @@ fn active(org: &str) -> Result<Option<DataKeyId>, Error> {
     Ok(found)
 }
 
-/// Gives an organisation a key of its own; `None` when it has one. The caller has locked the organisation, and seals its values anew.
-pub fn give(org: &str) -> Result<Option<DataKeyId>, Error> {
+/// Keeps others from making keys. Comes before the organisation is locked: whoever gives keys to several takes turns with others here,
+/// and waits for none of them there.
+pub fn begin() -> Result<(), Error> {
     // Whatever else is sealed needs these, and whoever makes them locks what is locked here.
     data_keys::make_for_values()?;
-    data_keys::lock()?;
+    data_keys::lock()
+}
+
+/// Gives an organisation a key of its own; `None` when it has one. The caller has begun, has locked the organisation, and seals its
+/// values anew.
+pub fn give(org: &str) -> Result<Option<DataKeyId>, Error> {
     if !FIND_ACTIVE.with_ids(&[org.into()])?.is_empty() {
         return Ok(None);
     }
@@ -87,7 +93,21 @@ pub fn give(org: &str) -> Result<Option<DataKeyId>, Error> {
 
 /// Shuts the keys of an organisation, or opens them again; `false` when it has none.
 pub fn set_shut(org: &str, is_shut: bool) -> Result<bool, Error> {
-    end_with(SET_SHUT.write(&[org.into(), is_shut.into()], |row| row.next::<i32>())?)
+    end_with(of_all(|| SET_SHUT.write(&[org.into(), is_shut.into()], |row| row.next::<i32>()))?);
+    Ok(!FIND_ANY.with_ids(&[org.into()])?.is_empty())
+}
+
+/// Changes keys until there is none left to change: a rotation that is being committed leaves another one, and whoever waited for it
+/// has not seen that.
+fn of_all(change: impl Fn() -> Result<Vec<i32>, Error>) -> Result<Vec<i32>, Error> {
+    let mut all = Vec::new();
+    loop {
+        let changed = change()?;
+        if changed.is_empty() {
+            return Ok(all);
+        }
+        all.extend(changed);
+    }
 }
 
 /// Destroys the keys of an organisation; `false` when it has none. Backups have them still, wrapped.
@@ -96,21 +116,21 @@ pub fn destroy(org: &str) -> Result<bool, Error> {
     if FIND_ANY.with_ids(&[org.into()])?.is_empty() {
         return Ok(false);
     }
-    let had = end_with(DESTROY.write(&[org.into()], |row| row.next::<i32>())?)?;
-    if had {
-        END_ROTATIONS.execute(&[org.into()])?;
-        roots::note()?;
+    let destroyed = of_all(|| DESTROY.write(&[org.into()], |row| row.next::<i32>()))?;
+    if destroyed.is_empty() {
+        return Ok(false);
     }
-    Ok(had)
+    end_with(destroyed);
+    END_ROTATIONS.execute(&[org.into()])?;
+    roots::note()?;
+    Ok(true)
 }
 
 /// Has keys wiped once the transaction is committed. Other sessions, and those of standbys, forget them by themselves; but some may
 /// not come back for long.
-fn end_with(ids: Vec<i32>) -> Result<bool, Error> {
-    let had = !ids.is_empty();
+fn end_with(ids: Vec<i32>) {
     ENDING.with_borrow_mut(|ending| ending.extend(ids.into_iter().filter_map(DataKeyId::new)));
     transaction::tell(Listener::OrgKeys, ended);
-    Ok(had)
 }
 
 /// Told at the end of every transaction, and of every part of one. A key that is wiped for nothing is unwrapped again.
@@ -143,8 +163,9 @@ statement! {
     /// Those that were rotated too: they still open values. The first time counts.
     SET_SHUT(TEXT, BOOL) =
         "UPDATE hftok_private.data_keys k
-        SET shut_at = CASE WHEN $2 THEN coalesce(k.shut_at, pg_catalog.clock_timestamp()) END
-        WHERE k.purpose = 'values' AND k.org_id = $1 AND k.org_id <> '' AND k.state <> 'destroyed' RETURNING k.id";
+        SET shut_at = CASE WHEN $2 THEN pg_catalog.clock_timestamp() END
+        WHERE k.purpose = 'values' AND k.org_id = $1 AND k.org_id <> '' AND k.state <> 'destroyed'
+        AND (k.shut_at IS NOT NULL) <> $2 RETURNING k.id";
 
     /// The rows stay, so that their ids are never given again.
     DESTROY(TEXT) =

@@ -30,6 +30,7 @@ pub fn needed() -> Result<Vec<Root>, Error> {
 /// Writes down which root keys wrap data keys from now on, and which no longer do. Whoever changes data keys calls it afterwards.
 pub fn note() -> Result<(), Error> {
     ADD_ROOTS.execute(&[])?;
+    REVIVE_ROOTS.execute(&[])?;
     END_ROOTS.execute(&[]).map(|_| ())
 }
 
@@ -85,9 +86,16 @@ statement! {
 
     /// The clock, since a transaction may have begun long before.
     ADD_ROOTS() = needed!(
-        "INSERT INTO hftok_private.root_keys AS r (id, fingerprint, first_at)
+        "INSERT INTO hftok_private.root_keys (id, fingerprint, first_at)
         SELECT n.root_key_id, n.root_fingerprint, pg_catalog.statement_timestamp() FROM needed n
-        ON CONFLICT (id, fingerprint) DO UPDATE SET last_at = NULL WHERE r.last_at IS NOT NULL");
+        ON CONFLICT (id, fingerprint) DO NOTHING");
+
+    /// Apart from the others: whoever only notes what is known already locks no row of it, and nobody waits for them.
+    REVIVE_ROOTS() =
+        "UPDATE hftok_private.root_keys r SET last_at = NULL
+        WHERE r.last_at IS NOT NULL AND EXISTS (
+            SELECT FROM hftok_private.data_keys k
+            WHERE k.root_key_id = r.id AND k.root_fingerprint = r.fingerprint AND k.state <> 'destroyed')";
 
     /// A backup that is taken before this transaction is committed still has the former wraps.
     END_ROOTS() =

@@ -31,7 +31,7 @@ pub struct Rewrapped {
 /// with it.
 pub fn rewrap_all() -> Result<Rewrapped, Error> {
     keys::ready()?;
-    data_keys::lock()?;
+    data_keys::lock_alone()?;
     let (root, fingerprint) = wrapped_keys::primary()?;
     let mut rewrapped = Rewrapped { root: root.get(), count: 0 };
     if identity::stored()?.is_none() {

@@ -137,7 +137,7 @@ pub fn forget_holders(keys: &[i32]) -> Result<(), Error> {
 
 /// Destroys those of these keys that no row has, and gives them. The caller wipes them once the transaction is committed.
 pub fn destroy(keys: &[i32]) -> Result<Vec<i32>, Error> {
-    data_keys::lock()?;
+    data_keys::lock_alone()?;
     // It may have become a subscriber since the visit began.
     if !are_ours()? {
         return Ok(Vec::new());
