@@ -51,7 +51,8 @@ const ROUTINES = `
       FROM generate_series(1, p.pronargs) at), '[]') AS parameters, (
       SELECT json_agg(json_build_object('name', p.proargnames[at], 'type', format_type(p.proallargtypes[at], NULL)) ORDER BY at)
       FROM generate_subscripts(p.proallargtypes, 1) at WHERE p.proargmodes[at] IN ('t', 'o')) AS columns
-  FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnamespace AND p.prokind = 'f' ORDER BY p.proname COLLATE "C"`;
+  FROM pg_proc p WHERE p.pronamespace = 'hftok'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+  ORDER BY p.proname COLLATE "C"`;
 
 const RELATIONS = `
   SELECT c.relname AS name, c.relkind AS kind,

@@ -137,6 +137,16 @@ CREATE OR REPLACE FUNCTION hftok_import.import_summary(
 $$;
 COMMENT ON FUNCTION hftok_import.import_summary IS 'How many rows of a source were read, and how many became what.';
 
+-- Whom a credential of an organisation serves is looked up among its members.
+CREATE OR REPLACE FUNCTION hftok_import.import_deserted(p_source text, p_dry_run boolean) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT count(DISTINCT r.scope_id) FROM hftok.import_report r
+    WHERE r.source = p_source AND r.dry_run = p_dry_run AND r.scope = 'org' AND r.outcome IN ('imported', 'unchanged')
+    AND r.scope_id NOT IN (SELECT m.org_id FROM hftok.members m)
+$$;
+COMMENT ON FUNCTION hftok_import.import_deserted IS 'How many organisations have a credential from a source and no member.';
+
 CREATE OR REPLACE PROCEDURE hftok.import_column(
     p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
     p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
@@ -160,6 +170,7 @@ DECLARE
     counts int[] := '{0,0,0,0,0,0,0,0}';
     at int;
     summary pg_catalog.text;
+    deserted bigint;
 BEGIN
     -- An error (2D000) where what is committed below could not be: in a transaction block, in a function.
     COMMIT;
@@ -203,6 +214,11 @@ BEGIN
     PERFORM hftok_import.import_note(source.source, NULL, 'summary', summary);
     COMMIT;
     RAISE NOTICE '%: %', source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
+    deserted := CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN hftok_import.import_deserted(source.source, p_dry_run) END;
+    IF deserted OPERATOR(pg_catalog.>) 0 THEN
+        RAISE NOTICE 'organisations with a credential and no members: %. Who names one of them gets not_member', deserted
+            USING HINT = 'CALL hftok.import_members() takes an application''s memberships over, and follow_members() follows them.';
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE hftok.import_column IS

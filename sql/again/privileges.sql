@@ -130,13 +130,19 @@ GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_servic
 -- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.
 
 -- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
-GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column TO hftok_admin;
+GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column, hftok.import_members, hftok.import_administrators,
+    hftok_import.import_people
+    TO hftok_admin;
+-- Whoever creates a trigger with these needs them; whoever fires it does not.
+GRANT EXECUTE ON FUNCTION hftok.follow_members, hftok.follow_administrators, hftok.forget_user_row TO hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok_import.import_source, hftok_import.import_value, hftok_import.import_note, hftok_import.import_holds, hftok_import.import_saw,
     hftok_import.import_keys, hftok_import.import_row, hftok_import.import_empty, hftok_import.import_admit,
     hftok_import.import_attempt, hftok_import.import_summary, hftok_import.blank_attempt, hftok_import.blank_remains,
     hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds,
-    hftok_import.import_vault_secret, hftok_import.import_vault_attempt, hftok.install_api,
+    hftok_import.import_vault_secret, hftok_import.import_vault_attempt, hftok_import.import_listed, hftok_import.import_deserted, hftok_import.import_member,
+    hftok_import.import_administrator, hftok_import.import_person, hftok_import.import_people_summary, hftok_import.import_table_name,
+    hftok.install_api,
     hftok_private.import_step, hftok_private.import_saved
     TO hftok_admin;
 -- The parts of install_api(), which runs as its caller.

@@ -7,6 +7,7 @@ mod bundles;
 mod cache_triggers;
 mod catalogue;
 mod credentials;
+mod following;
 mod guarded;
 mod identity;
 mod import_values;

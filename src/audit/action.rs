@@ -10,6 +10,8 @@ pub fn name(function: &'static str) -> &'static str {
         "vault_create_secret" => "create_secret",
         "vault_update_secret" => "update_secret",
         "import_vault_secret" => "import_vault",
+        "import_member" => "import_members",
+        "import_administrator" => "import_administrators",
         "delete_vault_row" => "delete_secret",
         "write_credential" => "credentials",
         "import_step" | "import_saved" | "import_fingerprints" | "import_check" | "import_judge" => {

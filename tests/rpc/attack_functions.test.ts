@@ -37,7 +37,8 @@ const functionsOf = (schema: string): Promise<Function[]> =>
          SELECT json_agg(json_build_object('name', p.proargnames[at], 'type', format_type(p.proargtypes[at - 1], NULL),
              'optional', at > p.pronargs - p.pronargdefaults) ORDER BY at)
          FROM generate_series(1, p.pronargs) at), '[]') AS parameters
-     FROM pg_proc p WHERE p.pronamespace = '${schema}'::regnamespace AND p.prokind = 'f' ORDER BY 1`,
+     FROM pg_proc p WHERE p.pronamespace = '${schema}'::regnamespace AND p.prokind = 'f'
+       AND p.prorettype <> 'trigger'::regtype ORDER BY 1`,
   );
 const functions = await functionsOf("hftok");
 

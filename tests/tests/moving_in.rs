@@ -286,12 +286,22 @@ fn every_statement_of_the_document_runs() {
     drop(cluster.empty_database("app"));
     let file = cluster.write_file("document.sql", script, 0o644);
     let told = cluster.psql("app", &["-f", file.to_str().expect("a path")]);
-    for shown in
-        ["\n3|rejected|it is a placeholder\n", "\n0\n0\n--\n", "\n2\n--\n", "\n2|0|0|0\n", "\n1|whsec_2\n"]
-    {
+    for shown in [
+        "\n3|rejected|it is a placeholder\n",
+        "\n0\n0\n--\n",
+        "\n2\n--\n",
+        "\n2|0|0|0\n",
+        "\n1|whsec_2\n",
+        "\n1 owner, 2 member|1\n",
+    ] {
         assert!(told.contains(shown), "{shown:?} in:\n{told}");
     }
     let mut client = cluster.client("postgres", "app");
+    // The tables are followed to the end.
+    client.batch_execute("DELETE FROM users WHERE id = 1; INSERT INTO memberships VALUES ('acme', 3, 'Admin') ON CONFLICT (org, user_id) DO UPDATE SET role = excluded.role").expect("users");
+    let members: Vec<String> =
+        answer::column(&mut client, "SELECT user_id || role FROM hftok.members ORDER BY 1");
+    assert_eq!(members, ["2member", "3admin"]);
     // A role without any right in hftok writes the rows that refer to it.
     client
         .batch_execute("CREATE ROLE clerk; GRANT INSERT, UPDATE ON webhooks TO clerk; SET ROLE clerk")

@@ -7,13 +7,14 @@ use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary as pg_ffi;
-use pgrx::{IntoDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::snapshot::LatestSnapshot;
 use super::sql::Parameter;
 use crate::error::Error;
 use crate::pg::bare;
 use crate::pg::call::statement;
+use crate::pg::server::memory;
 use crate::pg::who::caller::Caller;
 use crate::pg::who::table_owner::Admitted;
 
@@ -70,6 +71,16 @@ pub fn read_rows(caller: &Caller, admitted: &Admitted, text: &str) -> Result<(),
     let result = RowsToGive::of_running_function()?;
     let spi = Spi::connect()?;
     admitted.act(caller, || spi.run_into(&text_of(text)?, &result))
+}
+
+/// Reads all rows, whose columns are texts that are not NULL. For names, and not for values: they are copied.
+pub fn read_texts<const COLUMNS: usize>(
+    caller: &Caller,
+    admitted: &Admitted,
+    text: &str,
+) -> Result<Vec<[String; COLUMNS]>, Error> {
+    let spi = Spi::connect()?;
+    admitted.act(caller, || spi.run(&text_of(text)?, &[])?.texts())
 }
 
 /// Changes one row, if it is there and holds what it was seen to.
@@ -203,11 +214,36 @@ impl Drop for Spi {
 impl Gave<'_> {
     /// The first row, of so many columns.
     fn first(&self, columns: usize) -> Result<Option<Vec<Option<pg_sys::Datum>>>, Error> {
-        if self.table.is_null() || self.count == 0 {
+        self.row(0, columns)
+    }
+
+    /// All rows, of so many texts.
+    fn texts<const COLUMNS: usize>(&self) -> Result<Vec<[String; COLUMNS]>, Error> {
+        let mut all = Vec::new();
+        let count =
+            usize::try_from(self.count).map_err(|_| Error::Internal("a statement gave too many rows"))?;
+        for at in 0..count {
+            let row = self.row(at, COLUMNS)?.ok_or(Error::Internal("a row is not there"))?;
+            let text = |value: Option<pg_sys::Datum>| {
+                // SAFETY: the statements that this is for make texts of all columns; a text is copied.
+                value.and_then(|value| unsafe { String::from_datum(value, false) })
+            };
+            let row: Option<Vec<String>> = row.into_iter().map(text).collect();
+            let row = row.and_then(|row| row.try_into().ok());
+            all.push(row.ok_or(Error::Internal("a text of a row is not there"))?);
+            memory::admit()?;
+        }
+        Ok(all)
+    }
+
+    /// The row at a place, counted from 0, of so many columns.
+    fn row(&self, at: usize, columns: usize) -> Result<Option<Vec<Option<pg_sys::Datum>>>, Error> {
+        if self.table.is_null() || u64::try_from(at).is_ok_and(|at| at >= self.count) {
             return Ok(None);
         }
-        // SAFETY: SPI's table is not null and has a row; both live until SPI is disconnected, which this value cannot outlive.
-        let (tuple, description) = unsafe { (*(*self.table).vals, (*self.table).tupdesc) };
+        // SAFETY: SPI's table is not null and has more rows than `at`; both live until SPI is disconnected, which this value cannot
+        // outlive.
+        let (tuple, description) = unsafe { (*(*self.table).vals.add(at), (*self.table).tupdesc) };
         // SAFETY: SPI gives each table a description of its rows, which lives as long as the table.
         if unsafe { (*description).natts } != length(columns)? {
             return Err(Error::Internal("a statement gave other columns than it was made for"));

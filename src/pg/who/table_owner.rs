@@ -43,9 +43,7 @@ impl Admitted {
                 "the caller lacks a privilege on the table, its columns or its schema",
             ));
         }
-        // SAFETY: a catalog look-up; the relation exists, and is locked.
-        let hidden = unsafe { pg_sys::check_enable_rls(relation, role, true) };
-        if u32::try_from(hidden) == Ok(pg_sys::CheckEnableRlsResult::RLS_ENABLED) {
+        if hides_rows(caller, relation) {
             return Err(Error::ForeignPolicies);
         }
         Ok(Self { role, owner: Some(owner) })
@@ -86,6 +84,13 @@ pub fn stranger(caller: &Caller, relation: pg_sys::Oid) -> Result<Option<pg_sys:
     // SAFETY: reads the catalog.
     let is_trusted = owner == caller.role() || unsafe { pg_sys::superuser_arg(owner) };
     Ok((!is_trusted).then_some(owner))
+}
+
+/// Whether row security may hide rows from the caller. The relation is locked.
+pub fn hides_rows(caller: &Caller, relation: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up; the relation exists, and is locked.
+    let hidden = unsafe { pg_sys::check_enable_rls(relation, caller.role(), true) };
+    u32::try_from(hidden) == Ok(pg_sys::CheckEnableRlsResult::RLS_ENABLED)
 }
 
 /// The lock of a SELECT.

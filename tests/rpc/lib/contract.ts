@@ -160,6 +160,11 @@ export const operation: Record<string, Group[]> = {
   import_column: ["admin"],
   blank_column: ["admin"],
   import_vault: ["admin"],
+  import_members: ["admin"],
+  import_administrators: ["admin"],
+  follow_members: ["admin"],
+  follow_administrators: ["admin"],
+  forget_user_row: ["admin"],
 };
 
 /** The groups that may call a function; undefined for a function that is not written down here. */

@@ -1,0 +1,186 @@
+-- Members, administrators and users of an application that has them in tables of its own: imports take them over, and triggers
+-- of these tables keep hftok in step.
+--
+-- The trigger functions run whenever the application writes, as whoever does: who may create a trigger with one (EXECUTE) has decided
+-- that the table decides. Columns are read as their types write them, never by a cast, which a table's owner may have made.
+--
+-- The procedures commit, so they cannot pin a search_path: their own names are qualified, as those of import_column.sql.
+
+CREATE OR REPLACE FUNCTION hftok.follow_members() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_follow_members';
+COMMENT ON FUNCTION hftok.follow_members IS
+    'A trigger for an application''s table of memberships, AFTER INSERT, UPDATE and DELETE of a row and BEFORE TRUNCATE. Its arguments are the columns of organisation and user, perhaps that of the role, and then meanings of roles, as import_members() takes them.';
+
+CREATE OR REPLACE FUNCTION hftok.follow_administrators() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_follow_administrators';
+COMMENT ON FUNCTION hftok.follow_administrators IS
+    'A trigger for an application''s table of roles, AFTER INSERT, UPDATE and DELETE of a row and BEFORE TRUNCATE. Its arguments are the column of the user, perhaps that of the role, and then the words for an administrator (admin).';
+
+CREATE OR REPLACE FUNCTION hftok.forget_user_row() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_forget_user_row';
+COMMENT ON FUNCTION hftok.forget_user_row IS
+    'A trigger for an application''s table of users, AFTER DELETE of a row and BEFORE TRUNCATE: forget_user() for each. Its argument is the column with the user''s id (id).';
+
+-- Called by src/api/following.rs as hftok_owner. A column without a name is empty.
+CREATE OR REPLACE FUNCTION hftok_private.import_listing(p_table regclass, p_columns text[], OUT reading text, OUT reads int2[])
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    missing text;
+BEGIN
+    SELECT n.name INTO missing FROM unnest(p_columns) AS n (name)
+    WHERE n.name <> '' AND NOT EXISTS (
+        SELECT FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped);
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no column "%" in "%"', missing, p_table USING ERRCODE = '22023';
+    END IF;
+    SELECT format('SELECT %s FROM %I.%I', (
+            SELECT string_agg(CASE WHEN n.name <> '' THEN format('pg_catalog.format(''%%s'', %I)', n.name)
+                ELSE '''''::pg_catalog.text' END, ', ' ORDER BY n.at)
+            FROM unnest(p_columns) WITH ORDINALITY AS n (name, at)
+        ), s.nspname, c.relname) INTO reading
+    FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = p_table;
+    reads := ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attname = ANY (p_columns));
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_listing IS 'The statement that reads columns of a table as their types write them, and which columns it touches.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_listed(p_table regclass, p_columns text[])
+    RETURNS TABLE (first text, second text, third text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_listed';
+COMMENT ON FUNCTION hftok_import.import_listed IS
+    'The rows of a table in three columns that hold no secrets. Read as import_keys() reads them; a column without a name is empty.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_member(p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_member';
+COMMENT ON FUNCTION hftok_import.import_member IS
+    'Takes one membership over, and says what became of it: imported, unchanged, nobody or no_role. Unlike add_member(), it may leave an organisation without owners.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_administrator(p_user_id text, p_role text, p_roles text[], p_dry_run boolean) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_administrator';
+COMMENT ON FUNCTION hftok_import.import_administrator IS
+    'Takes one administrator over, and says what became of it: imported, unchanged, nobody or no_role.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_person(
+    p_is_member boolean, p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean
+) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_is_member THEN
+        RETURN hftok_import.import_member(p_org_id, p_user_id, p_role, p_roles, p_dry_run);
+    END IF;
+    RETURN hftok_import.import_administrator(p_user_id, p_role, p_roles, p_dry_run);
+EXCEPTION WHEN SQLSTATE 'PT413' THEN
+    RETURN 'too_many';
+END
+$$;
+COMMENT ON FUNCTION hftok_import.import_person IS 'One row of import_members() or import_administrators(), which goes on where an organisation is full.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_table_name(p_table regclass) RETURNS text
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+    AS $$ SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_table $$;
+COMMENT ON FUNCTION hftok_import.import_table_name IS 'The name by which import_report has a table of people.';
+
+CREATE OR REPLACE FUNCTION hftok_import.import_people_summary(p_outcomes text[], p_counts int[], p_words text[], p_dry_run boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT concat(CASE WHEN p_dry_run THEN 'dry run: ' END, format('read %s rows', coalesce(sum(o.count), 0)),
+        string_agg(format(', %s %s', o.count, CASE o.outcome
+            WHEN 'nobody' THEN 'that name nobody'
+            WHEN 'no_role' THEN format('without a role that means something (%s)', array_to_string(p_words, ', '))
+            WHEN 'too_many' THEN 'for which hftok.max_members_per_org leaves no room'
+            ELSE o.outcome END), '' ORDER BY o.at) FILTER (WHERE o.count > 0))
+    FROM unnest(p_outcomes, p_counts) WITH ORDINALITY AS o (outcome, count, at)
+$$;
+COMMENT ON FUNCTION hftok_import.import_people_summary IS 'How many rows of a table of people were read, and what became of them.';
+
+CREATE OR REPLACE PROCEDURE hftok_import.import_people(
+    p_is_member boolean, p_table regclass, p_columns text[], p_has_role boolean, p_roles text[], p_batch int, p_dry_run boolean
+)
+    LANGUAGE plpgsql SECURITY INVOKER
+    AS $$
+DECLARE
+    org pg_catalog.text;
+    person pg_catalog.text;
+    role pg_catalog.text;
+    outcome pg_catalog.text;
+    outcomes pg_catalog.text[] := '{imported,unchanged,nobody,no_role,too_many}';
+    counts int[] := '{0,0,0,0,0}';
+    -- Words of the application for roles that mean nothing here: the first few.
+    words pg_catalog.text[] := '{}';
+    at int;
+    pending int := 0;
+    since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    source pg_catalog.text;
+    summary pg_catalog.text;
+BEGIN
+    -- An error (2D000) where what is committed below could not be.
+    COMMIT;
+    IF p_dry_run IS NULL OR p_batch IS NULL OR p_batch OPERATOR(pg_catalog.<) 1 THEN
+        RAISE EXCEPTION 'p_batch is 1 at least, and p_dry_run is not null' USING ERRCODE = '22023';
+    END IF;
+    -- Meanings that cannot be read are refused before anything is done.
+    PERFORM hftok_import.import_person(p_is_member, NULL, NULL, NULL, p_roles, true);
+    FOR org, person, role IN SELECT l.first, l.second, l.third FROM hftok_import.import_listed(p_table, p_columns) l LOOP
+        role := CASE WHEN p_has_role THEN role END;
+        outcome := hftok_import.import_person(p_is_member, org, person, role, p_roles, p_dry_run);
+        at := pg_catalog.array_position(outcomes, outcome);
+        counts[at] := counts[at] OPERATOR(pg_catalog.+) 1;
+        IF outcome OPERATOR(pg_catalog.=) 'no_role' AND pg_catalog.cardinality(words) OPERATOR(pg_catalog.<) 10 THEN
+            role := pg_catalog.left(role, 40);
+            words := CASE WHEN role OPERATOR(pg_catalog.=) ANY (words) THEN words ELSE pg_catalog.array_append(words, role) END;
+        END IF;
+        pending := pending OPERATOR(pg_catalog.+) 1;
+        IF pending OPERATOR(pg_catalog.>=) p_batch
+            OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (since OPERATOR(pg_catalog.+) '1 second'::interval) THEN
+            COMMIT;
+            DISCARD PLANS;
+            pending := 0;
+            since := pg_catalog.clock_timestamp();
+        END IF;
+    END LOOP;
+    source := hftok_import.import_table_name(p_table);
+    summary := hftok_import.import_people_summary(outcomes, counts, words, p_dry_run);
+    PERFORM hftok_import.import_note(source, NULL, 'summary', summary);
+    COMMIT;
+    RAISE NOTICE '%: %', source, summary;
+END
+$$;
+COMMENT ON PROCEDURE hftok_import.import_people IS 'The work of import_members() and import_administrators().';
+
+CREATE OR REPLACE PROCEDURE hftok.import_members(
+    p_table regclass, p_org_column name, p_user_column name, p_role_column name DEFAULT NULL, p_roles text[] DEFAULT '{}',
+    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false
+)
+    LANGUAGE plpgsql SECURITY INVOKER
+    AS $$
+BEGIN
+    IF p_org_column IS NULL OR p_user_column IS NULL THEN
+        RAISE EXCEPTION 'p_org_column and p_user_column must not be null' USING ERRCODE = '22023';
+    END IF;
+    CALL hftok_import.import_people(true, p_table,
+        ARRAY[p_org_column, p_user_column, coalesce(p_role_column, '')]::pg_catalog.text[], p_role_column IS NOT NULL, p_roles, p_batch,
+        p_dry_run);
+END
+$$;
+COMMENT ON PROCEDURE hftok.import_members IS
+    'Takes an application''s memberships over: each row''s user is then a member of its organisation. Roles are owner, admin and member, in whatever case; p_roles gives other words a meaning: {viewer=member,invited=none}, and * stands for every other one. A row without a role that means something is passed over. What hftok has besides stays. Commits every p_batch rows; run it again to take in what changed.';
+
+CREATE OR REPLACE PROCEDURE hftok.import_administrators(
+    p_table regclass, p_user_column name, p_role_column name DEFAULT NULL, p_roles text[] DEFAULT '{admin}',
+    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false
+)
+    LANGUAGE plpgsql SECURITY INVOKER
+    AS $$
+BEGIN
+    IF p_user_column IS NULL THEN
+        RAISE EXCEPTION 'p_user_column must not be null' USING ERRCODE = '22023';
+    END IF;
+    CALL hftok_import.import_people(false, p_table,
+        ARRAY['', p_user_column, coalesce(p_role_column, '')]::pg_catalog.text[], p_role_column IS NOT NULL, p_roles, p_batch, p_dry_run);
+END
+$$;
+COMMENT ON PROCEDURE hftok.import_administrators IS
+    'Takes an application''s administrators over: each row''s user, or, with p_role_column, of the rows whose role is one of p_roles (true, for a boolean). What hftok has besides stays.';

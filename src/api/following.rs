@@ -1,0 +1,321 @@
+//! Members, administrators and users of an application that has them in tables of its own: an import takes them over, and triggers
+//! follow them from then on.
+//!
+//! What must stay true: whoever may write to such a table decides, and hftok has what the table has, the last owner of an organisation
+//! included. A row that names nobody, or whose role is none that somebody gave a meaning, gives nobody anything.
+
+use hftok_core::binding::Scope;
+use pgrx::datum::Array;
+use pgrx::pg_sys;
+
+use super::input::{required, texts};
+use super::owner::identifier;
+use crate::error::Error;
+use crate::pg::call::entry::export;
+use crate::pg::call::trigger::{AsItCame, Fired, Side, Trigger};
+use crate::pg::rows::declared::statement;
+use crate::pg::rows::sql::Run;
+use crate::pg::rows::strangers::{read_rows, read_texts};
+use crate::pg::who::as_owner::AsOwner;
+use crate::pg::who::caller::Caller;
+use crate::pg::who::table_owner::{Admitted, hides_rows};
+use crate::store::members::{self, Role};
+use crate::store::owner_lock;
+use crate::store::quotas::Counted;
+
+export!(
+    follow_members,
+    follow_administrators,
+    forget_user_row,
+    import_listed,
+    import_member,
+    import_administrator
+);
+
+/// Follows a table of memberships: columns of organisation and user, and perhaps of the role, and meanings of its words.
+fn follow_members() -> Result<AsItCame, Error> {
+    let trigger = Trigger::current()?;
+    let given = trigger.arguments();
+    let (columns, words) = match given.as_slice() {
+        [org, user] => ([org.as_str(), user, ""], RoleWords::default()),
+        [org, user, role, words @ ..] => {
+            ([org.as_str(), user, role], RoleWords::parse(words.iter().map(String::as_str))?)
+        }
+        _ => {
+            return Err(Error::BadInput("follow_members() takes the columns of organisation, user and role"));
+        }
+    };
+    let is_with_role = given.len() > 2;
+    let caller = Caller::current();
+    let member = |[org, user, role]: &[String; 3]| {
+        let role = if is_with_role { words.role(role)? } else { Role::Member };
+        Some(Membership { org: id(org)?, user: id(user)?, role })
+    };
+    for [before, after] in changes(&trigger, &caller, columns)? {
+        let [before, after] = [before, after].map(|row| row.as_ref().and_then(member));
+        if before == after {
+            continue;
+        }
+        let _owner = AsOwner::switch(&caller)?;
+        let is_other =
+            |it: &Membership| after.as_ref().is_none_or(|to| (&to.org, &to.user) != (&it.org, &it.user));
+        if let Some(gone) = before.filter(is_other) {
+            owner_lock::lock(Scope::Org, &gone.org)?;
+            members::remove(&gone.org, &gone.user)?;
+        }
+        if let Some(member) = after {
+            member.put(false)?;
+        }
+    }
+    Ok(trigger.as_it_came())
+}
+
+/// Follows a table of administrators: the column of the user, and perhaps of the role, and words for an administrator.
+fn follow_administrators() -> Result<AsItCame, Error> {
+    let trigger = Trigger::current()?;
+    let given = trigger.arguments();
+    let (columns, words) = match given.as_slice() {
+        [user] => ([user.as_str(), ""], None),
+        [user, role] => ([user.as_str(), role], Some(&[][..])),
+        [user, role, words @ ..] => ([user.as_str(), role], Some(words)),
+        [] => return Err(Error::BadInput("follow_administrators() takes the columns of user and role")),
+    };
+    let words: Option<Vec<String>> = words.map(|words| words.iter().map(|word| folded(word)).collect());
+    let caller = Caller::current();
+    let administrator = |[user, role]: &[String; 2]| {
+        let is_one = match &words {
+            None => true,
+            Some(words) if words.is_empty() => folded(role) == ADMINISTRATOR,
+            Some(words) => words.contains(&folded(role)),
+        };
+        if is_one { id(user) } else { None }
+    };
+    for [before, after] in changes(&trigger, &caller, columns)? {
+        let [before, after] = [before, after].map(|row| row.as_ref().and_then(administrator));
+        if before == after {
+            continue;
+        }
+        let _owner = AsOwner::switch(&caller)?;
+        if let Some(user) = before {
+            REVOKE_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
+        }
+        if let Some(user) = after {
+            GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
+        }
+    }
+    Ok(trigger.as_it_came())
+}
+
+/// Forgets users whose rows are deleted: their column, or `id`.
+fn forget_user_row() -> Result<AsItCame, Error> {
+    let trigger = Trigger::current()?;
+    let given = trigger.arguments();
+    let column = match given.as_slice() {
+        [] => "id",
+        [column] => column.as_str(),
+        _ => return Err(Error::BadInput("forget_user_row() takes the column of the user")),
+    };
+    if !matches!(trigger.fired(), Fired::AfterDelete | Fired::BeforeTruncate) {
+        return Err(Error::BadInput(
+            "forget_user_row() is for AFTER DELETE of a row, and for BEFORE TRUNCATE",
+        ));
+    }
+    let caller = Caller::current();
+    for [gone, _] in changes(&trigger, &caller, [column])? {
+        if let Some(user) = gone.and_then(|[user]| id(&user)) {
+            let _owner = AsOwner::switch(&caller)?;
+            FORGET_USER.write(&[user.as_str().into()], |_| Ok(()))?;
+        }
+    }
+    Ok(trigger.as_it_came())
+}
+
+/// The rows of a table, in columns that hold no values.
+fn import_listed(p_table: Option<pg_sys::Oid>, p_columns: Option<Array<'_, &str>>) -> Result<(), Error> {
+    let caller = Caller::current();
+    let table = required(p_table, "p_table must not be null")?;
+    let columns = required(texts(p_columns)?, "p_columns must not be null")?;
+    let (reading, reads) = reading(&caller, table, columns)?;
+    let admitted = Admitted::to(&caller, table, &reads, &[])?;
+    if hides_rows(&caller, table) {
+        return Err(Error::ForeignPolicies);
+    }
+    read_rows(&caller, &admitted, &reading)
+}
+
+/// Takes one membership over, and says what became of it. Without a role it is a member's.
+fn import_member(
+    p_org_id: Option<&str>,
+    p_user_id: Option<&str>,
+    p_role: Option<&str>,
+    p_roles: Option<Array<'_, &str>>,
+    p_dry_run: Option<bool>,
+) -> Result<&'static str, Error> {
+    let words = required(texts(p_roles)?, "p_roles must not be null")?;
+    let words = RoleWords::parse(words.iter().map(String::as_str))?;
+    let (Some(org), Some(user)) = (p_org_id.and_then(id), p_user_id.and_then(id)) else {
+        return Ok("nobody");
+    };
+    let role = match p_role {
+        None => Some(Role::Member),
+        Some(word) => words.role(word),
+    };
+    let Some(role) = role else { return Ok("no_role") };
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    let is_new = Membership { org, user, role }.put(p_dry_run == Some(true))?;
+    Ok(if is_new { "imported" } else { "unchanged" })
+}
+
+/// Takes one administrator over, and says what became of it. Without a role everybody is one.
+fn import_administrator(
+    p_user_id: Option<&str>,
+    p_role: Option<&str>,
+    p_roles: Option<Array<'_, &str>>,
+    p_dry_run: Option<bool>,
+) -> Result<&'static str, Error> {
+    let words = required(texts(p_roles)?, "p_roles must not be null")?;
+    let Some(user) = p_user_id.and_then(id) else { return Ok("nobody") };
+    if p_role.is_some_and(|role| !words.iter().any(|word| folded(word) == folded(role))) {
+        return Ok("no_role");
+    }
+    let caller = Caller::current();
+    let _owner = AsOwner::switch(&caller)?;
+    if members::is_administrator(&user)? {
+        return Ok("unchanged");
+    }
+    if p_dry_run != Some(true) {
+        GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
+    }
+    Ok("imported")
+}
+
+/// The usual word for an administrator.
+const ADMINISTRATOR: &str = "admin";
+
+/// A membership that a row gives.
+#[derive(PartialEq)]
+struct Membership {
+    /// The organisation.
+    org: String,
+    /// The member.
+    user: String,
+    /// The member's role.
+    role: Role,
+}
+
+impl Membership {
+    /// Gives it, unless it is only looked at; `false` where it is so already.
+    fn put(&self, is_looked_at: bool) -> Result<bool, Error> {
+        let counted = Counted::lock(Scope::Org, &self.org)?;
+        if members::role(&self.org, &self.user)? == Some(self.role) {
+            return Ok(false);
+        }
+        if !is_looked_at {
+            members::put(&counted, &self.user, self.role)?;
+        }
+        Ok(true)
+    }
+}
+
+/// The meanings of an application's words for roles; those of hftok's own mean what they say. `None` is no member.
+#[derive(Default)]
+struct RoleWords(Vec<(String, Option<Role>)>);
+
+impl RoleWords {
+    /// Reads entries `word=role`.
+    fn parse<'a>(entries: impl Iterator<Item = &'a str>) -> Result<Self, Error> {
+        const COMPLAINT: Error = Error::BadInput(
+            "a meaning of a role is word=owner, word=admin, word=member or word=none; the word * is every other one",
+        );
+        let parse = |entry: &str| {
+            let (word, role) = entry.rsplit_once('=').ok_or(COMPLAINT)?;
+            match (role.trim(), Role::parse(role.trim())) {
+                (_, Some(role)) => Ok((folded(word), Some(role))),
+                ("none", None) => Ok((folded(word), None)),
+                _ => Err(COMPLAINT),
+            }
+        };
+        entries.map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The role that a word means.
+    fn role(&self, word: &str) -> Option<Role> {
+        let word = folded(word);
+        let given = |word: &str| self.0.iter().find(|(known, _)| known == word).map(|(_, role)| *role);
+        given(&word).or_else(|| Role::parse(&word).map(Some)).or_else(|| given("*")).flatten()
+    }
+}
+
+/// A word of a role as it is compared. Postgres writes booleans as one letter.
+fn folded(word: &str) -> String {
+    match word.trim().to_lowercase().as_str() {
+        "t" => "true".to_owned(),
+        "f" => "false".to_owned(),
+        word => word.to_owned(),
+    }
+}
+
+/// A user or an organisation of the application, if a text can be one. Names of database roles are nobody's to choose.
+fn id(text: &str) -> Option<String> {
+    identifier(text.trim()).ok().filter(|id| !id.starts_with("role:"))
+}
+
+/// The row before a change and the row after it, in these columns; one without a name is empty. TRUNCATE is the end of each row.
+type Change<const COLUMNS: usize> = [Option<[String; COLUMNS]>; 2];
+
+/// The rows that a trigger fires for.
+fn changes<const COLUMNS: usize>(
+    trigger: &Trigger,
+    caller: &Caller,
+    columns: [&str; COLUMNS],
+) -> Result<Vec<Change<COLUMNS>>, Error> {
+    let row = |side| -> Result<_, Error> {
+        let mut row = [const { String::new() }; COLUMNS];
+        for (cell, column) in row.iter_mut().zip(columns).filter(|(_, column)| !column.is_empty()) {
+            *cell = trigger.written(side, column)?;
+        }
+        Ok(Some(row))
+    };
+    Ok(match trigger.fired() {
+        Fired::AfterInsert => vec![[None, row(Side::After)?]],
+        Fired::AfterUpdate => vec![[row(Side::Before)?, row(Side::After)?]],
+        Fired::AfterDelete => vec![[row(Side::Before)?, None]],
+        Fired::BeforeTruncate => {
+            let table = trigger.table_id();
+            let named = columns.iter().map(|column| (*column).to_owned()).collect();
+            let (reading, reads) = reading(caller, table, named)?;
+            let admitted = Admitted::to(caller, table, &reads, &[])?;
+            if hides_rows(caller, table) {
+                return Err(Error::ForeignPolicies);
+            }
+            read_texts(caller, &admitted, &reading)?.into_iter().map(|row| [Some(row), None]).collect()
+        }
+        Fired::Otherwise => {
+            return Err(Error::BadInput(
+                "a table is followed AFTER INSERT, UPDATE and DELETE of a row, and BEFORE TRUNCATE",
+            ));
+        }
+    })
+}
+
+/// The statement that reads columns as their types write them, and which they are.
+fn reading(caller: &Caller, table: pg_sys::Oid, columns: Vec<String>) -> Result<(String, Vec<i16>), Error> {
+    let _owner = AsOwner::switch(caller)?;
+    READING.read_single(&[table.into(), columns.into()], |row| Ok((row.next()?, row.next()?)))
+}
+
+statement! {
+    /// Of names that the catalog has.
+    READING(OID, TEXTARRAY) =
+        "SELECT l.reading, l.reads FROM hftok_private.import_listing($1::pg_catalog.regclass, $2) l";
+
+    /// Tells the audit, if they were none.
+    GRANT_ADMINISTRATOR(TEXT) = "SELECT hftok_private.grant_administrator_as_owner($1)";
+
+    /// Tells the audit, if they were one.
+    REVOKE_ADMINISTRATOR(TEXT) = "SELECT hftok_private.revoke_administrator_as_owner($1)";
+
+    /// Tells the audit of each thing that goes.
+    FORGET_USER(TEXT) = "SELECT FROM hftok_private.forget('user', $1)";
+}
