@@ -7,6 +7,7 @@ COMMENT ON FUNCTION hftok.whoami IS
 
 -- A default that clients may name: PostgREST copies it into its own statements.
 ALTER VIEW hftok.user_api_keys ALTER COLUMN user_id SET DEFAULT hftok.whoami();
+ALTER VIEW hftok.provider_secrets ALTER COLUMN user_id SET DEFAULT hftok.whoami();
 
 -- EXECUTE on it is the record that a login is a gateway of this database (src/pg/who/gateway.rs), and enable_rpc() makes it.
 CREATE OR REPLACE FUNCTION hftok_private.gateways() RETURNS text[]

@@ -164,14 +164,6 @@ CREATE OR REPLACE FUNCTION hftok_private.provider_fault(p_id text, p_definition 
     AS 'MODULE_PATHNAME', 'hftok_provider_fault';
 COMMENT ON FUNCTION hftok_private.provider_fault IS 'Why a registered provider cannot be used, or NULL.';
 
-CREATE OR REPLACE VIEW hftok.provider_secrets WITH (security_barrier) AS
-    SELECT me.id AS user_id, p.name AS provider, p.label, s.secret_id IS NOT NULL AS is_configured, s.preview AS api_key_preview,
-        s.created_at, s.updated_at
-    FROM (SELECT hftok_private.caller_id() AS id) me
-    CROSS JOIN hftok.providers p
-    LEFT JOIN hftok_private.visible_credentials() s ON s.scope = 'user' AND s.provider = p.name AND s.model = '' AND s.slot = '';
-COMMENT ON VIEW hftok.provider_secrets IS 'Every provider of the catalogue, and whether the reader has a key for it.';
-
 -- Not to be written, and that is the answer: what Postgres itself says of such a view PostgREST takes for its own fault.
 CREATE OR REPLACE FUNCTION hftok_private.refuse_view_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -186,8 +178,6 @@ CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.credentials
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT ON hftok.expiring_credentials
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.providers
-    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
-CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.provider_secrets
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.credential_rows
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

@@ -116,12 +116,12 @@ GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secre
     TO hftok_admin, hftok_auditor;
 GRANT UPDATE (label, position, enabled, allowed_hosts, on_unusable, expires_at), DELETE ON hftok.credentials
     TO hftok_user, hftok_service, hftok_admin;
--- The one view that runs with its reader's privileges: row security decides on the rows. By column, because a role that may write a
--- whole table may lock it. The view's triggers do the changes and deletes that come through it.
+-- The table of the two views that run with their reader's privileges: row security decides on the rows. By column, because a role that
+-- may write a whole table may lock it. The views' triggers do the changes and deletes that come through them.
 GRANT SELECT (id, user_id, service, api_key, created_at, updated_at), INSERT (id, user_id, service, api_key, created_at, updated_at), UPDATE (id, user_id, service, api_key, created_at, updated_at)
     ON hftok_private.user_api_keys TO hftok_user, hftok_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys TO hftok_user, hftok_service;
-GRANT SELECT ON hftok.provider_secrets TO hftok_user, hftok_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hftok.user_api_keys, hftok.provider_secrets TO hftok_user, hftok_service;
+GRANT SELECT ON hftok.provider_overview TO hftok_user, hftok_service;
 
 GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key, hftok.rotate_data_key, hftok.give_org_key TO hftok_admin;
 GRANT EXECUTE ON FUNCTION hftok.seal_org, hftok.unseal_org TO hftok_admin, hftok_user;

@@ -1,5 +1,5 @@
 -- user_api_keys: the keys of users as a table that clients insert and upsert into. It holds masks; the keys are
--- secrets like all others.
+-- secrets like all others. provider_secrets is a second view of it (provider_secrets.sql).
 --
 -- An upsert shows its new row to BEFORE INSERT, and hands what that leaves on to DO UPDATE. So the key must be sealed and
 -- replaced by its mask there, but must not be stored yet: with DO NOTHING it never is. In between, the sealed value waits in
@@ -110,39 +110,71 @@ CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_written() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_user_api_keys_written';
 COMMENT ON FUNCTION hftok_private.user_api_keys_written IS 'Stores a key once its row was written.';
 
--- Updates and deletes of clients, through the view. The key is locked before any row: ON CONFLICT comes to the row in that
--- order too, and one that locked the row first would wait for it crosswise.
-CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
+-- Updates and deletes of clients, through a view of the table: user_api_keys or provider_secrets. The key is locked before any row: ON
+-- CONFLICT comes to the row in that order too, and one that locked the row first would wait for it crosswise.
+CREATE OR REPLACE FUNCTION hftok_private.delete_api_key(p_user_id text, p_service text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
 DECLARE
     stored hftok_private.secrets;
 BEGIN
-    PERFORM hftok_private.lock_owner('user', OLD.user_id);
-    IF TG_OP = 'DELETE' THEN
-        DELETE FROM hftok_private.secrets s
-        WHERE s.scope = 'user' AND s.scope_id = OLD.user_id AND s.provider = OLD.service AND s.model = '' AND s.slot = ''
-        RETURNING s.* INTO stored;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-        PERFORM hftok_private.record_change('user_api_keys', stored.id, stored.version, NULL, stored.scope, stored.scope_id,
-            stored.provider);
-        RETURN OLD;
+    PERFORM hftok_private.lock_owner('user', p_user_id);
+    DELETE FROM hftok_private.secrets s
+    WHERE s.scope = 'user' AND s.scope_id = p_user_id AND s.provider = p_service AND s.model = '' AND s.slot = ''
+    RETURNING s.* INTO stored;
+    IF NOT FOUND THEN
+        RETURN false;
     END IF;
-    IF hftok_private.identifier(NEW.user_id) <> OLD.user_id OR NEW.service IS DISTINCT FROM OLD.service THEN
+    PERFORM hftok_private.record_change('user_api_keys', stored.id, stored.version, NULL, stored.scope, stored.scope_id,
+        stored.provider);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.delete_api_key IS 'Deletes the key of a user for a provider, through a view that shows its mask; false when it is gone already.';
+
+CREATE OR REPLACE FUNCTION hftok_private.change_api_key(
+    p_former hftok_private.user_api_keys, p_user_id text, p_service text, p_api_key text
+) RETURNS hftok_private.user_api_keys
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    changed hftok_private.user_api_keys;
+BEGIN
+    PERFORM hftok_private.lock_owner('user', p_former.user_id);
+    IF hftok_private.identifier(p_user_id) <> p_former.user_id OR p_service IS DISTINCT FROM p_former.service THEN
         RAISE EXCEPTION 'a key cannot be given to another user or service' USING ERRCODE = '22023';
-    ELSIF strpos(NEW.api_key, '•') > 0 AND NEW.api_key <> OLD.api_key THEN
+    ELSIF strpos(p_api_key, '•') > 0 AND p_api_key <> p_former.api_key THEN
         RAISE EXCEPTION 'the credential is a masked one: it was copied from where only its mask is shown'
             USING ERRCODE = '22023';
-    ELSIF NEW.api_key IS DISTINCT FROM OLD.api_key THEN
+    ELSIF p_api_key IS DISTINCT FROM p_former.api_key THEN
         PERFORM hftok_private.clear_staged();
-        PERFORM hftok_private.stage_api_key(OLD.user_id, OLD.service, NEW.api_key);
-        PERFORM hftok_private.save_staged(OLD.user_id, OLD.service);
+        PERFORM hftok_private.stage_api_key(p_former.user_id, p_former.service, p_api_key);
+        PERFORM hftok_private.save_staged(p_former.user_id, p_former.service);
     END IF;
-    SELECT k.id, k.user_id, k.service, k.api_key, k.created_at, k.updated_at INTO NEW
-    FROM hftok_private.user_api_keys k WHERE k.user_id = OLD.user_id AND k.service = OLD.service;
-    RETURN CASE WHEN FOUND THEN NEW END;
+    SELECT k.* INTO changed FROM hftok_private.user_api_keys k WHERE k.user_id = p_former.user_id AND k.service = p_former.service;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.change_api_key IS
+    'Stores a key that is written anew through a view that shows its mask, and gives its row; one without an id when it is gone. A mask that was read means unchanged.';
+
+CREATE OR REPLACE FUNCTION hftok_private.user_api_keys_change_as_owner() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    changed hftok_private.user_api_keys;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RETURN CASE WHEN hftok_private.delete_api_key(OLD.user_id, OLD.service) THEN OLD END;
+    END IF;
+    changed := hftok_private.change_api_key(
+        ROW (OLD.id, OLD.user_id, OLD.service, OLD.api_key, OLD.created_at, OLD.updated_at)::hftok_private.user_api_keys,
+        NEW.user_id, NEW.service, NEW.api_key);
+    IF changed.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT changed.id, changed.user_id, changed.service, changed.api_key, changed.created_at, changed.updated_at INTO NEW;
+    RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION hftok_private.user_api_keys_change_as_owner IS 'The work of user_api_keys_change(), which calls it as hftok_owner.';

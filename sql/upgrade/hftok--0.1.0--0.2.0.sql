@@ -74,6 +74,9 @@ DROP FUNCTION hftok_private.explain;
 DROP FUNCTION hftok.token_provided;
 DROP FUNCTION hftok.import_vault, hftok_import.import_vault_holds, hftok_private.import_vault_holds_as_owner;
 
+-- It can be written now.
+DROP TRIGGER refuse_write ON hftok.provider_secrets;
+
 CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
 CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';
 

@@ -35,6 +35,8 @@ export! {
     user_api_keys_written,
     /// UPDATE and DELETE on the view user_api_keys.
     user_api_keys_change,
+    /// UPDATE and DELETE on the view provider_secrets.
+    provider_secrets_change,
     /// Decides what becomes of a value that is moved in.
     import_step,
     /// Writes the line of a value that was moved in.

@@ -32,7 +32,8 @@ pub fn name(function: &'static str) -> &'static str {
         | "user_api_keys_insert"
         | "user_api_keys_update"
         | "user_api_keys_written"
-        | "user_api_keys_change" => "user_api_keys",
+        | "user_api_keys_change"
+        | "provider_secrets_change" => "user_api_keys",
         "reseal" => "credentials",
         "catalogue_rows" => "providers",
         "loaded_root_keys" => "root_keys",

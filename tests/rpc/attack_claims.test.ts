@@ -295,6 +295,7 @@ Deno.test("claims that a direct login sets are an error in every call for users,
   ];
   const statements = calls.map((call) => `SELECT ${call}`).concat([
     `INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('openai', '${make.openai()}')`,
+    `INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('openai', '${make.openai()}')`,
     `INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('${alice.name}', 'openai', '${make.openai()}')`,
   ]);
   // No error here: beside a condition of the reader's own it would tell of rows that they may not see.
@@ -302,7 +303,8 @@ Deno.test("claims that a direct login sets are an error in every call for users,
     "credentials",
     "expiring_credentials",
     "user_api_keys",
-    "provider_secrets WHERE is_configured",
+    "provider_secrets",
+    "provider_overview WHERE is_configured",
     "integrations",
     "members",
     "usage_daily",
@@ -312,6 +314,8 @@ Deno.test("claims that a direct login sets are an error in every call for users,
     "UPDATE hftok.credentials SET label = 'x' RETURNING secret_id",
     "DELETE FROM hftok.credentials RETURNING secret_id",
     "DELETE FROM hftok.user_api_keys RETURNING id",
+    "UPDATE hftok.provider_secrets SET api_key = api_key RETURNING id",
+    "DELETE FROM hftok.provider_secrets RETURNING id",
   ]);
   const before = await everything();
   for (const role of ["direct", "authenticated"]) {

@@ -52,6 +52,7 @@ const views = [
   "audit_events",
   "user_api_keys",
   "provider_secrets",
+  "provider_overview",
 ];
 
 interface Probe {
@@ -119,7 +120,7 @@ Deno.test("counted, planned and estimated: a hidden value like an absent one, in
 });
 
 Deno.test("a histogram of hidden identifiers cannot be read off planned counts", async () => {
-  for (const view of ["credentials", "user_api_keys", "members", "audit_events"]) {
+  for (const view of ["credentials", "user_api_keys", "provider_secrets", "members", "audit_events"]) {
     const column = { credentials: "scope_id", audit_events: "owner_id" }[view] ?? "user_id";
     const planned = async (filter: string) =>
       (await bob.raw("HEAD", `/${view}?${column}=${filter}`, undefined, { Prefer: "count=planned" }))

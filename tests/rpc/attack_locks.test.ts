@@ -44,7 +44,8 @@ Deno.test("a user who locks credentials: functions and the other views answer", 
   whileLocked("locker", "credentials", async () => {
     await everydayWork();
     assert.equal((await alice.rows("user_api_keys")).length, 1);
-    assert.equal((await alice.rows("provider_secrets", { is_configured: true })).length, 1);
+    assert.equal((await alice.rows("provider_secrets")).length, 1);
+    assert.equal((await alice.rows("provider_overview", { is_configured: true })).length, 1);
   }));
 
 Deno.test("a user who locks user_api_keys: functions and the other views answer", () =>
@@ -62,7 +63,7 @@ Deno.test("a backend that locks decrypted_secrets: functions answer, named secre
 
 Deno.test("nobody who may delete through a view gets hold of a table", async () => {
   for (const login of ["locker", "backend"]) {
-    for (const view of ["credentials", "user_api_keys", "decrypted_secrets"]) {
+    for (const view of ["credentials", "user_api_keys", "provider_secrets", "decrypted_secrets"]) {
       const done = await psql(`BEGIN; LOCK TABLE hftok.${view} IN ACCESS EXCLUSIVE MODE; COMMIT`, login);
       assert(!done.ok && done.error.includes("42501"), `${login} ${view}: ${done.error}`);
     }

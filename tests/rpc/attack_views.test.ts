@@ -83,11 +83,21 @@ Deno.test("reading: who may, and nothing of others", () =>
 Deno.test("a member sees what is the organisation's, masked, and nothing of the owner's own", async () => {
   assert.deepEqual((await carol.rows("credentials")).map((row) => row.secret_id), [shared.secret_id]);
   assert.deepEqual((await carol.rows("integrations")).map((row) => row.id), [integration]);
-  for (const view of ["user_api_keys", "usage_daily", "administrators", "expiring_credentials"]) {
+  for (
+    const view of [
+      "user_api_keys",
+      "provider_secrets",
+      "usage_daily",
+      "administrators",
+      "expiring_credentials",
+    ]
+  ) {
     assert.deepEqual(await carol.rows(view), [], view);
   }
   assert(
-    (await carol.rows("provider_secrets")).every((row) => !row.is_configured && row.api_key_preview === null),
+    (await carol.rows("provider_overview")).every((row) =>
+      !row.is_configured && row.api_key_preview === null
+    ),
   );
   assert(
     (await admin.rows("credentials")).every((row) => row.scope === "global"),

@@ -318,7 +318,7 @@ Deno.test("the catalogue: for everybody who uses hftok; the operator adds to it"
   assert.equal(await operator.call("unregister_provider", { p_provider: "huggingface" }), false);
   assert.deepEqual((await alice.rows("providers", { name: "huggingface" }))[0], known);
   await operator.refused("unregister_provider", { p_provider: "acme_ai" }, 400, "22023");
-  const own = await alice.rows("provider_secrets");
+  const own = await alice.rows("provider_overview");
   assert.equal(own.length, (await alice.rows("providers")).length);
   const configured = own.filter((row) => row.is_configured).map((row) => row.provider).sort();
   const there = (await alice.rows("credentials", { scope: "user", scope_id: alice.name, model: "" })).map((

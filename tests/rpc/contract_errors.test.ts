@@ -203,6 +203,7 @@ Deno.test("503: sealed; masked views and metadata go on", async () => {
         "expiring_credentials",
         "user_api_keys",
         "provider_secrets",
+        "provider_overview",
         "providers",
         "members",
         "integrations",

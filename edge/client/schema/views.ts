@@ -179,7 +179,7 @@ export type Views = {
     Relationships: [];
   };
   /** Every provider of the catalogue, and whether the reader has a key for it. */
-  provider_secrets: {
+  provider_overview: {
     Row: {
       user_id: string | null;
       provider: string | null;
@@ -189,6 +189,23 @@ export type Views = {
       created_at: string | null;
       updated_at: string | null;
     };
+    Relationships: [];
+  };
+  /** The keys of users, one a provider, as user_api_keys has them: api_key is written as a key and read as its mask. Providers without a key: provider_overview. */
+  provider_secrets: {
+    Row: {
+      user_id: string | null;
+      provider: string | null;
+      label: string | null;
+      is_configured: boolean | null;
+      api_key_preview: string | null;
+      created_at: string | null;
+      updated_at: string | null;
+      id: string | null;
+      api_key: string | null;
+    };
+    Insert: { user_id?: string | null; provider?: string | null; label?: string | null; is_configured?: boolean | null; api_key_preview?: string | null; created_at?: string | null; updated_at?: string | null; id?: string | null; api_key?: string | null };
+    Update: { user_id?: string | null; provider?: string | null; label?: string | null; is_configured?: boolean | null; api_key_preview?: string | null; created_at?: string | null; updated_at?: string | null; id?: string | null; api_key?: string | null };
     Relationships: [];
   };
   /** The catalogue: what each provider's credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown. */

@@ -194,6 +194,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   expiring_credentials: { columns: "secret_id provider scope scope_id model expires_at", who: everybody },
   user_api_keys: { columns: "id user_id service api_key created_at updated_at", who: ["user", "service"] },
   provider_secrets: {
+    columns: "id user_id provider label is_configured api_key api_key_preview created_at updated_at",
+    who: ["user", "service"],
+  },
+  provider_overview: {
     columns: "user_id provider label is_configured api_key_preview created_at updated_at",
     who: ["user", "service"],
   },

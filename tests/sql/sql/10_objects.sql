@@ -256,7 +256,7 @@ CREATE TEMP VIEW faults AS
     FROM pg_class c JOIN ours n ON n.oid = c.relnamespace,
         LATERAL (SELECT coalesce(bit_or(t.tgtype), 0) AS by_trigger FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 64 > 0) t,
         LATERAL (SELECT pg_relation_is_updatable(c.oid, false) AS by_rule) u
-    WHERE c.relkind = 'v' AND c.oid::regclass::text NOT IN ('hftok.decrypted_secrets', 'hftok.user_api_keys')
+    WHERE c.relkind = 'v' AND c.oid::regclass::text NOT IN ('hftok.decrypted_secrets', 'hftok.user_api_keys', 'hftok.provider_secrets')
     AND (u.by_rule & 8 > t.by_trigger & 4 << 1 OR u.by_rule & 16 > t.by_trigger & 8 << 1 OR u.by_rule & 4 > t.by_trigger & 16 >> 2)
     UNION ALL
     -- LOCK TABLE goes on to what is below a view, if the view's owner may lock that.

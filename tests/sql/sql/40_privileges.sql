@@ -143,6 +143,7 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT 1 / count(*) FROM hftok.usage_daily'),
     ('SELECT 1 / count(*) FROM hftok.user_api_keys'),
     ('SELECT 1 / count(*) FROM hftok.provider_secrets'),
+    ('SELECT 1 / count(*) FROM hftok.provider_overview'),
     ('SELECT 1 / count(*) FROM hftok.providers'),
     ('WITH c AS (UPDATE hftok.credentials SET label = ''x'' RETURNING 1) SELECT 1 / count(*) FROM c'),
     ('UPDATE hftok.credentials SET version = 7'),
@@ -156,6 +157,10 @@ INSERT INTO attempts (statement) VALUES
     ('INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES (''bob'', ''openai'', ''$KEY'')'),
     ('WITH c AS (UPDATE hftok.user_api_keys SET api_key = ''$KEY'' RETURNING 1) SELECT 1 / count(*) FROM c'),
     ('WITH c AS (DELETE FROM hftok.user_api_keys RETURNING 1) SELECT 1 / count(*) FROM c'),
+    ('INSERT INTO hftok.provider_secrets (provider, api_key) VALUES (''openai'', ''$KEY'')'),
+    ('INSERT INTO hftok.provider_secrets (user_id, provider, api_key) VALUES (''bob'', ''groq'', ''$KEY'')'),
+    ('WITH c AS (UPDATE hftok.provider_secrets SET api_key = ''$KEY'' RETURNING 1) SELECT 1 / count(*) FROM c'),
+    ('WITH c AS (DELETE FROM hftok.provider_secrets RETURNING 1) SELECT 1 / count(*) FROM c'),
     ('SHOW hftok.environment'),
     ('SHOW hftok.overlap');
 -- The audit: read by those who audit and those who run it, and by users as far as they are concerned; written by nobody.
@@ -180,7 +185,7 @@ GROUP BY a.number, statement, outcome ORDER BY a.number, min(g.number);
 \pset format aligned
 -- By whoever has every privilege, too: these views show what lies elsewhere.
 DELETE FROM hftok.providers;
-UPDATE hftok.provider_secrets SET label = 'x';
+UPDATE hftok.provider_overview SET label = 'x';
 -- A refusal by a function of ours differs from a refusal of the function: the messages of both.
 SET ROLE hftok_user;
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000', p_user_id => 'alice');

@@ -100,7 +100,7 @@ SELECT scope_id, label, status, writable FROM hftok.credentials;
 INSERT INTO hftok.user_api_keys (service, api_key) VALUES ('groq', 'key-of-the-user');
 UPDATE hftok.user_api_keys SET api_key = 'another-key-of-the-user' WHERE service = 'groq' RETURNING user_id, service, api_key;
 SELECT service FROM hftok.user_api_keys ORDER BY service;
-SELECT provider, is_configured FROM hftok.provider_secrets WHERE is_configured ORDER BY provider;
+SELECT provider, is_configured FROM hftok.provider_secrets ORDER BY provider;
 SELECT count(*) AS members FROM hftok.members;
 SELECT count(*) AS administrators FROM hftok.administrators;
 SELECT count(*) AS integrations FROM hftok.integrations;

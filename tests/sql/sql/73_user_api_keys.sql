@@ -210,17 +210,48 @@ SELECT hftok.forget_user('bob');
 SELECT user_id, count(*) FROM hftok_private.user_api_keys GROUP BY user_id ORDER BY user_id COLLATE "C";
 SELECT pg_temp.faults();
 
--- provider_secrets: every provider of the catalogue, and whether the reader has a key.
+-- provider_secrets: the same rows. provider_overview: every provider of the catalogue, and whether the reader has a key.
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';
-SELECT count(*) = (SELECT count(*) FROM hftok.providers) AS all_providers, count(*) FILTER (WHERE is_configured) AS configured, count(DISTINCT user_id) AS users FROM hftok.provider_secrets;
-SELECT user_id, provider, label, is_configured, api_key_preview, created_at IS NOT NULL AS created FROM hftok.provider_secrets
+SELECT count(*) = (SELECT count(*) FROM hftok.providers) AS all_providers, count(*) FILTER (WHERE is_configured) AS configured, count(DISTINCT user_id) AS users FROM hftok.provider_overview;
+SELECT user_id, provider, label, is_configured, api_key_preview, created_at IS NOT NULL AS created FROM hftok.provider_overview
 WHERE is_configured OR provider = 'groq' ORDER BY provider;
+SELECT user_id, provider, label, is_configured, api_key_preview, api_key FROM hftok.provider_secrets ORDER BY provider;
+SELECT count(*) AS differ FROM hftok.provider_secrets s FULL JOIN hftok.user_api_keys k USING (id, user_id, api_key, created_at, updated_at) WHERE s.provider IS DISTINCT FROM k.service;
+-- Written as a table is: the row, and no other's; what follows from the key cannot be written.
+INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('groq', 'groq-key-of-alice-0000000001') RETURNING user_id, provider, label, is_configured, api_key_preview, api_key;
+INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('groq', 'groq-key-of-alice-0000000002');
+INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('groq', 'groq-key-of-alice-0000000003') ON CONFLICT (user_id, provider) DO NOTHING;
+INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('groq', 'groq-key-of-alice-0000000004') ON CONFLICT (user_id, provider) DO UPDATE SET api_key = excluded.api_key RETURNING api_key;
+INSERT INTO hftok.provider_secrets (provider, api_key, label) VALUES ('mistral', 'some-key-of-alice-0000000001', 'x');
+INSERT INTO hftok.provider_secrets (user_id, provider, api_key) VALUES ('bob', 'mistral', 'some-key-of-alice-0000000001');
+INSERT INTO hftok.provider_secrets (provider) VALUES ('mistral');
+UPDATE hftok.provider_secrets SET api_key = 'groq-key-of-alice-0000000005' WHERE provider = 'groq' RETURNING provider, is_configured, api_key_preview, api_key;
+UPDATE hftok.provider_secrets SET api_key = api_key, label = label, is_configured = true WHERE provider = 'groq' RETURNING provider;
+UPDATE hftok.provider_secrets SET label = 'x' WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET is_configured = false WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET api_key_preview = 'groq-key-of-alice-0000000006' WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET provider = 'mistral' WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET user_id = 'bob' WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET api_key = '••••••••••••0001' WHERE provider = 'groq';
+UPDATE hftok.provider_secrets SET api_key = NULL WHERE provider = 'groq';
+SELECT provider, version FROM hftok.credentials WHERE provider = 'groq' AND scope = 'user';
+DELETE FROM hftok.provider_secrets WHERE user_id = 'carol' RETURNING provider;
+DELETE FROM hftok.provider_secrets WHERE provider = 'groq' RETURNING user_id, provider, api_key;
+SELECT count(*) AS left FROM hftok.credentials WHERE provider = 'groq' AND scope = 'user';
 SET request.jwt.claims = '{"sub": "carol"}';
-SELECT count(*) FILTER (WHERE is_configured) AS configured, count(api_key_preview) AS previews FROM hftok.provider_secrets;
+SELECT count(*) FILTER (WHERE is_configured) AS configured, count(api_key_preview) AS previews FROM hftok.provider_overview;
+SELECT count(*) AS rows FROM hftok.provider_secrets;
 RESET request.jwt.claims;
+SET ROLE regress_service_role;
+-- The backend: a row per user and provider.
+SELECT user_id, count(*), bool_and(is_configured) FROM hftok.provider_secrets GROUP BY user_id ORDER BY user_id COLLATE "C";
+INSERT INTO hftok.provider_secrets (user_id, provider, api_key) VALUES ('carol', 'mistral', 'some-key-of-carol-0000000001') RETURNING user_id, provider;
+INSERT INTO hftok.provider_secrets (provider, api_key) VALUES ('mistral', 'some-key-of-nobody-000000001');
+DELETE FROM hftok.provider_secrets WHERE user_id = 'carol' AND provider = 'mistral' RETURNING user_id, provider;
 RESET SESSION AUTHORIZATION;
+SELECT pg_temp.faults();
 
 -- A superuser's keys are sealed too when they are written into the table, by INSERT and by COPY.
 COPY hftok_private.user_api_keys (user_id, service, api_key) FROM stdin;

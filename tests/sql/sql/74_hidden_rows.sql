@@ -63,7 +63,7 @@ END
 $$;
 CREATE TEMP TABLE own (relation text, row jsonb);
 GRANT ALL ON own, probes TO PUBLIC;
-CREATE TEMP VIEW views AS SELECT unnest('{credentials,expiring_credentials,members,administrators,integrations,usage_daily,audit_events,user_api_keys,provider_secrets}'::text[]) AS relation;
+CREATE TEMP VIEW views AS SELECT unnest('{credentials,expiring_credentials,members,administrators,integrations,usage_daily,audit_events,user_api_keys,provider_secrets,provider_overview}'::text[]) AS relation;
 GRANT SELECT ON views TO PUBLIC;
 CREATE PROCEDURE pg_temp.note_own() LANGUAGE plpgsql AS $$
 DECLARE
@@ -108,7 +108,7 @@ RESET SESSION AUTHORIZATION;
 RESET request.jwt.claims;
 SELECT relation, count(*) AS rows FROM own GROUP BY relation ORDER BY relation;
 SELECT count(pg_temp.gather(relation)) AS views FROM views;
--- Columns that are not probed: everybody has the same rows of provider_secrets.
+-- Columns that are not probed: everybody has the same rows of provider_overview.
 SELECT c.relation, a.attribute
 FROM (VALUES
     ('administrators', 'user_id created_at'), ('members', 'org_id user_id role created_at'),
@@ -117,6 +117,7 @@ FROM (VALUES
     ('integrations', 'id user_id name type status config secret_id error_message created_at updated_at'),
     ('usage_daily', 'provider scope scope_id secret_id requests units cost currency'),
     ('user_api_keys', 'id user_id service api_key created_at updated_at'),
+    ('provider_secrets', 'id user_id provider label api_key api_key_preview created_at updated_at'),
     ('audit_events', 'id at role_name actor_user kind action object_id version owner_scope owner_id provider level subject outcome
         application_name digest chain_hash')
 ) AS c (relation, attributes), regexp_split_to_table(c.attributes, '\s+') AS a (attribute)

@@ -97,7 +97,8 @@ SELECT hftok.delete_credential('openai', p_user_id => 'mila', p_slot => 'a'), hf
 SELECT service, api_key FROM hftok.user_api_keys;
 SELECT hftok.delete_credential('openai');
 SELECT service, api_key FROM hftok.user_api_keys;
-SELECT is_configured FROM hftok.provider_secrets WHERE provider = 'openai';
+SELECT is_configured FROM hftok.provider_overview WHERE provider = 'openai';
+SELECT count(*) FROM hftok.provider_secrets WHERE provider = 'openai';
 -- Which slots the installation has is for administrators.
 SELECT outcome FROM hftok.explain_token('openai', p_levels => '{global}', p_slot => 'any') WHERE level = 'global';
 SELECT hftok.token_provided('openai', p_levels => '{global}', p_slot => 'any');
