@@ -7,7 +7,38 @@
 -- the report. Keys are listed first, then each row is opened alone. A value is taken by assignment: in FROM it would pass through
 -- a tuple store, which spills to disk.
 
--- import_admit() and import_attempt() pin no search_path either: p_open is the caller's.
+-- import_look(), import_admit() and import_attempt() pin no search_path either: p_open is the caller's.
+CREATE OR REPLACE FUNCTION hftok_import.import_look(
+    p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_open text, p_provider_column name, p_owner_column name,
+    p_model_column name, p_details text[]
+) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
+    AS $$
+DECLARE
+    state pg_catalog.text;
+    said pg_catalog.text;
+    advice pg_catalog.text;
+BEGIN
+    IF p_source.is_bytea AND p_open IS NULL THEN
+        RAISE EXCEPTION 'column "%" holds bytes: p_open must say how they are opened', p_column USING ERRCODE = '22023';
+    END IF;
+    BEGIN
+        PERFORM hftok_import.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column, p_owner_column, p_model_column,
+            p_details);
+        RETURN;
+    EXCEPTION WHEN OTHERS THEN
+        -- Told without its context, which is the whole expression, and without what quotes a part of it: a key may be in it.
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
+        IF state OPERATOR(pg_catalog.~) '^42' AND state OPERATOR(pg_catalog.<>) '42601' THEN
+            RAISE EXCEPTION '%', said USING ERRCODE = state, HINT = CASE WHEN state OPERATOR(pg_catalog.=) '42501' THEN advice
+                ELSE 'p_open is an expression over the columns of the table, and gives text.' END;
+        END IF;
+        RAISE EXCEPTION 'p_open is no expression over a row of %', p_source.relation USING ERRCODE = '22023';
+    END;
+END
+$$;
+COMMENT ON FUNCTION hftok_import.import_look IS 'Looks whether a row of a source could be read and opened, or says in an error why not.';
+
 CREATE OR REPLACE FUNCTION hftok_import.import_admit(
     p_table regclass, p_column name, p_key name, p_provider text, p_provider_column name, p_owner text, p_owner_column name,
     p_model_column name, p_open text, p_batch int, p_dry_run boolean, p_model text
@@ -19,9 +50,6 @@ DECLARE
     is_for_org boolean := p_owner OPERATOR(pg_catalog.=) 'org';
     is_global boolean := p_owner OPERATOR(pg_catalog.=) 'global';
     addressed hftok_import.imported_source;
-    state pg_catalog.text;
-    said pg_catalog.text;
-    advice pg_catalog.text;
 BEGIN
     IF p_dry_run IS NULL OR p_batch IS NULL OR p_batch OPERATOR(pg_catalog.<) 1 THEN
         RAISE EXCEPTION 'p_batch is 1 at least, and p_dry_run is not null' USING ERRCODE = '22023';
@@ -47,21 +75,8 @@ BEGIN
         RAISE EXCEPTION 'there is no provider of this name' USING ERRCODE = '22023';
     END IF;
     addressed := hftok_import.import_source(p_table, p_column, p_key);
-    IF addressed.is_bytea AND p_open IS NULL THEN
-        RAISE EXCEPTION 'column "%" holds bytes: p_open must say how they are opened', p_column USING ERRCODE = '22023';
-    END IF;
-    BEGIN
-        PERFORM hftok_import.import_row(p_table, p_column, p_key, NULL, p_open, p_provider_column,
-            CASE WHEN NOT is_global THEN coalesce(p_owner_column, p_key) END, p_model_column);
-    EXCEPTION WHEN OTHERS THEN
-        -- Told without its context, which is the whole expression, and without what quotes a part of it: a key may be in it.
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
-        IF state OPERATOR(pg_catalog.~) '^42' AND state OPERATOR(pg_catalog.<>) '42601' THEN
-            RAISE EXCEPTION '%', said USING ERRCODE = state, HINT = CASE WHEN state OPERATOR(pg_catalog.=) '42501' THEN advice
-                ELSE 'p_open is an expression over the columns of the table, and gives text.' END;
-        END IF;
-        RAISE EXCEPTION 'p_open is no expression over a row of %', addressed.relation USING ERRCODE = '22023';
-    END;
+    PERFORM hftok_import.import_look(addressed, p_table, p_column, p_key, p_open, p_provider_column,
+        CASE WHEN NOT is_global THEN coalesce(p_owner_column, p_key) END, p_model_column, NULL);
     RETURN addressed;
 END
 $$;

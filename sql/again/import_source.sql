@@ -88,10 +88,26 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_opening IS
     'The statement that opens a row by an expression of the caller''s apart from the table: over parameters of which types, which columns they are read from, and as what they are read.';
 
+-- What a row says besides its value comes as one text. Times are told as JSON has them, whatever the session's settings; a cast of a
+-- stranger's type is no part of it.
+CREATE OR REPLACE FUNCTION hftok_private.import_details(p_table regclass, p_details text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT format('pg_catalog.json_build_array(%s)::pg_catalog.text', string_agg(CASE
+            WHEN a.attname IS NULL THEN 'NULL::pg_catalog.text'
+            WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN quote_ident(a.attname)
+            ELSE format('CASE WHEN %1$I IS NOT NULL THEN pg_catalog.format(''%%s'', %1$I) END', a.attname)
+        END, ', ' ORDER BY n.at))
+    FROM unnest(p_details) WITH ORDINALITY AS n (name, at)
+    LEFT JOIN pg_attribute a ON a.attrelid = p_table AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped
+    HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION hftok_private.import_details IS 'The expression that gives columns of a row as a JSON array of texts; one without a name is null. NULL for none.';
+
 -- Called by src/api/imports.rs as hftok_owner; p_role is who called.
 CREATE OR REPLACE FUNCTION hftok_private.import_statements(
     p_table regclass, p_column name, p_key name, p_provider_column name, p_owner_column name, p_model_column name, p_open text,
-    p_role oid, p_is_strangers boolean,
+    p_role oid, p_is_strangers boolean, p_details text[],
     OUT keys text, OUT held_keys text, OUT reading text, OUT opening text, OUT types oid[], OUT emptying text,
     OUT reads int2[], OUT writes int2[]
 )
@@ -105,8 +121,8 @@ DECLARE
     others text := '';
 BEGIN
     -- A name that is no column may be that of the row as a whole, or of a column that is in no list of privileges.
-    SELECT n.name INTO missing FROM unnest(ARRAY[p_provider_column, p_owner_column, p_model_column]) AS n (name)
-    WHERE n.name IS NOT NULL AND NOT EXISTS (
+    SELECT n.name INTO missing FROM unnest(ARRAY[p_provider_column, p_owner_column, p_model_column] || p_details::name[]) AS n (name)
+    WHERE n.name <> '' AND NOT EXISTS (
         SELECT FROM pg_attribute a WHERE a.attrelid = p_table AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped
     ) LIMIT 1;
     IF FOUND THEN
@@ -135,13 +151,15 @@ BEGIN
             ELSE format(E'pg_catalog.btrim((%s\n))', coalesce(p_open, s.held)) END,
         coalesce(quote_ident(p_provider_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'),
         coalesce(quote_ident(p_owner_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'),
-        coalesce(quote_ident(p_model_column) || '::pg_catalog.text', 'NULL::pg_catalog.text'), coalesce(others, ''), s.relation, s.is_key);
+        coalesce(hftok_private.import_details(p_table, p_details), quote_ident(p_model_column) || '::pg_catalog.text',
+            'NULL::pg_catalog.text'), coalesce(others, ''), s.relation, s.is_key);
     -- A value that somebody else has changed since it was compared is left.
     emptying := format('UPDATE %s SET %I = %s WHERE %s AND (%s) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) $2',
         s.relation, p_column, s.empty, s.is_key, s.held);
     SELECT array_agg(a.attnum), array_agg(a.attnum) FILTER (WHERE a.attname = p_column) INTO reads, writes
     FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
-    AND (a.attname IN (p_column, p_key, p_provider_column, p_owner_column, p_model_column) OR a.attnum = ANY (reads));
+    AND (a.attname IN (p_column, p_key, p_provider_column, p_owner_column, p_model_column) OR a.attname = ANY (p_details)
+        OR a.attnum = ANY (reads));
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_statements IS
@@ -156,12 +174,12 @@ COMMENT ON FUNCTION hftok_import.import_keys IS
 
 CREATE OR REPLACE FUNCTION hftok_import.import_row(
     p_table regclass, p_column text, p_key text, p_row text, p_open text DEFAULT NULL, p_provider_column text DEFAULT NULL,
-    p_owner_column text DEFAULT NULL, p_model_column text DEFAULT NULL
+    p_owner_column text DEFAULT NULL, p_model_column text DEFAULT NULL, p_details text[] DEFAULT NULL
 ) RETURNS hftok_import.imported_row
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS 'MODULE_PATHNAME', 'hftok_import_row';
 COMMENT ON FUNCTION hftok_import.import_row IS
-    'The row with a key, as import_column() sees it; NULL when there is none. The row is read as import_keys() reads it; p_open runs as the caller.';
+    'The row with a key, as import_column() sees it; NULL when there is none. The row is read as import_keys() reads it; p_open runs as the caller. p_details are columns that come as a JSON array in the place of the model.';
 
 CREATE OR REPLACE FUNCTION hftok_import.import_empty(p_table regclass, p_column text, p_key text, p_row text, p_held text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER

@@ -4,11 +4,13 @@
 --
 -- Must stay true: what leaves these functions, into a report or an error, is keys and constant words, never a value.
 
-CREATE OR REPLACE FUNCTION hftok_private.import_check(p_value text, p_stored text, p_provider text, p_address_fault text)
+CREATE OR REPLACE FUNCTION hftok_private.import_check(
+    p_value text, p_stored text, p_provider text, p_address_fault text, p_is_document boolean
+)
     RETURNS hftok_private.import_finding
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_check';
 COMMENT ON FUNCTION hftok_private.import_check IS
-    'Whether a row is blank, rejected or usable, and why or what is to be said of it: crates/core/src/moving_in/given.rs decides.';
+    'Whether a row is blank, rejected or usable, and why or what is to be said of it: crates/core/src/moving_in/given.rs decides. A document is what an integration has: an object, also of one field.';
 
 -- A name that begins with role: is a database role's, which no user of an application may become by choosing it.
 CREATE OR REPLACE FUNCTION hftok_private.import_address(p_model text, p_user_id text, p_org_id text, p_global boolean) RETURNS hftok_private.import_rows
@@ -77,9 +79,14 @@ DECLARE
     verdict hftok_private.import_verdict;
 BEGIN
     SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
-    SELECT s.* INTO held FROM hftok_private.secrets s
-    WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model
-    AND s.slot = '';
+    -- A user may have several integrations with a provider: each has the key of its row as its id.
+    IF line.scope = 'integration' THEN
+        SELECT s.* INTO held FROM hftok_private.integrations i JOIN hftok_private.secrets s ON s.id = i.secret_id WHERE i.id = line.key::uuid;
+    ELSE
+        SELECT s.* INTO held FROM hftok_private.secrets s
+        WHERE s.scope = line.scope AND s.scope_id = line.scope_id AND s.provider = line.provider AND s.model = line.model
+        AND s.slot = '';
+    END IF;
     IF kept.fingerprints IS NOT NULL OR held.id IS NOT NULL THEN
         line.fingerprints := hftok_private.import_fingerprints(p_stored);
     END IF;
@@ -90,7 +97,7 @@ BEGIN
     END IF;
     SELECT r.key INTO before FROM hftok_private.import_rows r
     WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
-    AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
+    AND r.scope <> 'integration' AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
     AND (line.run IS NULL OR r.run = line.run)
     ORDER BY r.key COLLATE "C" LIMIT 1;
     IF before IS NULL AND held.id IS NOT NULL THEN
@@ -160,7 +167,7 @@ BEGIN
     line.at := now();
     line.dry_run := coalesce(p_dry_run, false);
     is_to_be_saved := false;
-    looked_at := hftok_private.import_check(p_value, stored, p_provider, line.reason);
+    looked_at := hftok_private.import_check(p_value, stored, p_provider, line.reason, false);
     line.provider := looked_at.provider;
     line.reason := looked_at.reason;
     skipped := looked_at.skipped;

@@ -129,8 +129,8 @@ GRANT SELECT ON hftok.root_keys, hftok.rotation_progress TO hftok_admin, hftok_a
 GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.
 
--- Moving in. The two in hftok_private are called by import_value(), which runs as its caller.
-GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column, hftok.import_members, hftok.import_administrators,
+-- Moving in. Those in hftok_private are called by import_value() and import_integration(), which run as their caller.
+GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column, hftok.import_integrations, hftok.import_members, hftok.import_administrators,
     hftok_import.import_people
     TO hftok_admin;
 -- Whoever creates a trigger with these needs them; whoever fires it does not.
@@ -143,7 +143,9 @@ GRANT EXECUTE ON FUNCTION
     hftok_import.import_vault_secret, hftok_import.import_vault_attempt, hftok_import.import_listed, hftok_import.import_deserted, hftok_import.import_member,
     hftok_import.import_administrator, hftok_import.import_person, hftok_import.import_people_summary, hftok_import.import_table_name,
     hftok.install_api,
-    hftok_private.import_step, hftok_private.import_saved
+    hftok_import.import_look, hftok_import.import_integration, hftok_import.import_integration_admit,
+    hftok_import.import_integration_attempt,
+    hftok_private.import_step, hftok_private.import_saved, hftok_private.move_integration, hftok_private.save_moved_integration
     TO hftok_admin;
 -- The parts of install_api(), which runs as its caller.
 GRANT EXECUTE ON FUNCTION

@@ -39,6 +39,8 @@ export! {
     provider_secrets_change,
     /// Decides what becomes of a value that is moved in.
     import_step,
+    /// Decides what becomes of an integration that is moved in.
+    move_integration,
     /// Writes the line of a value that was moved in.
     import_saved,
     /// Whether a column still holds what was moved in from it.

@@ -4,10 +4,11 @@
 use hftok_core::moving_in::given::{Finding, Given};
 use hftok_core::moving_in::value::{fault, without_bearer};
 use hftok_core::moving_in::{Facts, Held, Origin, Outcome, Remembered};
-use hftok_core::provider::Rejection;
+use hftok_core::provider::{Checked, Provider, Rejection};
 
 use super::credentials::check;
 use super::input::admit_plaintext;
+use super::integrations::checked as check_document;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::{StoredText, export};
@@ -22,6 +23,7 @@ fn import_check(
     p_stored: Option<StoredText<'_>>,
     p_provider: Option<StoredText<'_>>,
     p_address_fault: Option<&str>,
+    p_is_document: Option<bool>,
 ) -> Result<Composite, Error> {
     let stored = p_stored.map(|StoredText(text)| text);
     let is_given = p_value.is_some();
@@ -34,7 +36,8 @@ fn import_check(
     } else if p_address_fault.is_some() {
         Looked::default()
     } else {
-        Looked::at(value, stored, p_provider.map_or("", |StoredText(text)| text))?
+        let check = if p_is_document == Some(true) { check_document } else { check };
+        Looked::at(value, stored, p_provider.map_or("", |StoredText(text)| text), check)?
     };
     let finding = Given {
         address_fault: p_address_fault,
@@ -65,6 +68,9 @@ fn import_check(
     }
 }
 
+/// How a provider looks at a value.
+type Check = for<'a> fn(&Provider, &'a str) -> Result<Checked<'a>, Error>;
+
 /// Everything that a value by itself says.
 #[derive(Default)]
 struct Looked {
@@ -82,7 +88,7 @@ struct Looked {
 
 impl Looked {
     /// Looks at a value that is not empty. `stored` is what its column holds.
-    fn at(value: &str, stored: Option<&str>, provider: &str) -> Result<Self, Error> {
+    fn at(value: &str, stored: Option<&str>, provider: &str, check: Check) -> Result<Self, Error> {
         if value.len() > settings::max_secret_size() {
             return Ok(Self::because("it is larger than hftok.max_secret_size"));
         }

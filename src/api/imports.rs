@@ -1,9 +1,9 @@
 //! Moving in: an application's tables and a Supabase Vault, read and emptied as whoever owns them.
 
-use pgrx::datum::Uuid;
+use pgrx::datum::{Array, Uuid};
 use pgrx::pg_sys;
 
-use super::input::{admit_plaintext, required};
+use super::input::{admit_plaintext, required, texts};
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::statement;
@@ -25,7 +25,7 @@ fn import_keys(
     p_held: Option<bool>,
 ) -> Result<(), Error> {
     let caller = Caller::current();
-    let names = ImportNames::new(p_table, p_column, p_key, [None; 4])?;
+    let names = ImportNames::new(p_table, p_column, p_key, [None; 4], None)?;
     let source = Source::make(&caller, names)?;
     let text = if p_held == Some(true) { &source.held_keys } else { &source.keys };
     read_rows(&caller, &source.to_read(&caller)?, text)
@@ -42,6 +42,7 @@ fn import_row(
     p_provider_column: Option<&str>,
     p_owner_column: Option<&str>,
     p_model_column: Option<&str>,
+    p_details: Option<Array<'_, &str>>,
 ) -> Result<Option<HandedOn>, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
@@ -50,6 +51,7 @@ fn import_row(
         p_column,
         p_key,
         [p_open, p_provider_column, p_owner_column, p_model_column],
+        texts(p_details)?,
     )?;
     let row = Source::with(&caller, names, |source| {
         read_row(&caller, &source.to_read(&caller)?, &source.reading, p_row)
@@ -68,7 +70,7 @@ fn import_empty(
 ) -> Result<bool, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
-    let names = ImportNames::new(p_table, p_column, p_key, [None; 4])?;
+    let names = ImportNames::new(p_table, p_column, p_key, [None; 4], None)?;
     let held = Parameter::from(required(p_held, "p_held must not be null")?);
     Source::with(&caller, names, |source| {
         let admitted = Admitted::to(&caller, source.names.table, &source.reads, &source.writes)?;
@@ -109,6 +111,8 @@ struct ImportNames {
     key: String,
     /// The operator's expression, and the columns of provider, owner and model.
     others: [Option<String>; 4],
+    /// Columns that say more of a row, in an order of their own.
+    details: Option<Vec<String>>,
 }
 
 impl ImportNames {
@@ -118,6 +122,7 @@ impl ImportNames {
         column: Option<&str>,
         key: Option<&str>,
         others: [Option<&str>; 4],
+        details: Option<Vec<String>>,
     ) -> Result<Self, Error> {
         const COMPLAINT: &str = "p_table, p_column and p_key must not be null";
         Ok(Self {
@@ -125,6 +130,7 @@ impl ImportNames {
             column: required(column, COMPLAINT)?.to_owned(),
             key: required(key, COMPLAINT)?.to_owned(),
             others: others.map(|it| it.map(str::to_owned)),
+            details,
         })
     }
 }
@@ -167,6 +173,7 @@ impl Source {
             open: open.into(),
             role: role.into(),
             is_strangers: stranger.is_some().into(),
+            details: names.details.clone().into(),
         };
         let (keys, held_keys, reading, emptying, reads, writes) = {
             let _owner = AsOwner::switch(caller)?;
@@ -216,11 +223,11 @@ statement! {
     /// The statements over a table, made of names that the catalog has.
     OF_TABLE: Asked {
         table: OID, column: TEXT, key: TEXT, provider: TEXT, owner: TEXT, model: TEXT, open: TEXT,
-        role: OID, is_strangers: BOOL,
+        role: OID, is_strangers: BOOL, details: TEXTARRAY,
     } =
         "SELECT s.keys, s.held_keys, s.reading, s.opening, s.types, s.emptying, s.reads, s.writes
         FROM hftok_private.import_statements($table::pg_catalog.regclass, $column::pg_catalog.name, $key::pg_catalog.name,
-            $provider::pg_catalog.name, $owner::pg_catalog.name, $model::pg_catalog.name, $open, $role, $is_strangers) s";
+            $provider::pg_catalog.name, $owner::pg_catalog.name, $model::pg_catalog.name, $open, $role, $is_strangers, $details) s";
 
     /// The statements over a Vault's view.
     OF_VAULT(OID) =

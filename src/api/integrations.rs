@@ -276,7 +276,7 @@ fn own(id: Option<Uuid>, user: &str) -> Result<Integration, Error> {
 }
 
 /// Credentials that can be a provider's, and that can be given back as JSON.
-fn checked<'a>(provider: &Provider, given: &'a str) -> Result<Checked<'a>, Error> {
+pub fn checked<'a>(provider: &Provider, given: &'a str) -> Result<Checked<'a>, Error> {
     let others = providers::usable()?;
     let checked = provider.check_document(given, others.iter().map(Deref::deref)).map_err(Error::Rejected)?;
     if checked.value.starts_with('{') {

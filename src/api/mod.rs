@@ -10,6 +10,7 @@ mod credentials;
 mod following;
 mod guarded;
 mod identity;
+mod import_integrations;
 mod import_values;
 mod imports;
 mod input;

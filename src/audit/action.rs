@@ -10,6 +10,7 @@ pub fn name(function: &'static str) -> &'static str {
         "vault_create_secret" => "create_secret",
         "vault_update_secret" => "update_secret",
         "import_vault_secret" => "import_vault",
+        "move_integration" | "save_moved_integration" => "import_integrations",
         "import_member" => "import_members",
         "import_administrator" => "import_administrators",
         "delete_vault_row" => "delete_secret",

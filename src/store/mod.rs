@@ -6,6 +6,7 @@ pub mod integrations;
 pub mod levels;
 pub mod lookup;
 pub mod members;
+pub mod moved_integrations;
 pub mod org_values;
 pub mod owner_lock;
 pub mod providers;

@@ -275,6 +275,9 @@ fn nothing_that_is_told_has_a_value_in_it() {
     assert!(!rest.to_lowercase().contains("canary"), "{rest}");
 }
 
+/// An integration that has moved in, as the document shows it.
+const INTEGRATION: &str = "\n1f3e0d1c-0000-4000-8000-000000000001|connected|t|2024-02-03\n";
+
 /// The document's statements, in its order and by psql, because CALL commits.
 #[test]
 fn every_statement_of_the_document_runs() {
@@ -293,10 +296,19 @@ fn every_statement_of_the_document_runs() {
         "\n2|0|0|0\n",
         "\n1|whsec_2\n",
         "\n1 owner, 2 member|1\n",
+        INTEGRATION,
     ] {
         assert!(told.contains(shown), "{shown:?} in:\n{told}");
     }
     let mut client = cluster.client("postgres", "app");
+    // An integration that the application deletes is gone in hftok, and so is what referred to it.
+    client.batch_execute("DELETE FROM integrations").expect("integrations");
+    let left: i64 = one(
+        &mut client,
+        "SELECT (SELECT count(*) FROM hftok.integrations) + (SELECT count(*) FROM integration_runs)",
+        &[],
+    );
+    assert_eq!(left, 0, "integrations and their runs");
     // The tables are followed to the end.
     client.batch_execute("DELETE FROM users WHERE id = 1; INSERT INTO memberships VALUES ('acme', 3, 'Admin') ON CONFLICT (org, user_id) DO UPDATE SET role = excluded.role").expect("users");
     let members: Vec<String> =

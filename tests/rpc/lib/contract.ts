@@ -160,6 +160,7 @@ export const operation: Record<string, Group[]> = {
   import_column: ["admin"],
   blank_column: ["admin"],
   import_vault: ["admin"],
+  import_integrations: ["admin"],
   import_members: ["admin"],
   import_administrators: ["admin"],
   follow_members: ["admin"],
