@@ -71,9 +71,12 @@ export interface Row {
   position?: number | null;
 }
 
-/** The use that a credential is needed for. */
+/**
+ * The use that a credential is needed for. The user is always said, because hftok cannot tell a user that was forgotten from none: `null`
+ * asks for what an organisation or the installation pays for.
+ */
 export interface Need {
-  userId?: string;
+  userId: string | null;
   orgId?: string;
   model?: string;
   /** The host that it will be sent to. */
@@ -83,6 +86,9 @@ export interface Need {
   /** The only slot to ask; without it the first key that can be used, of all that an owner has. */
   slot?: string;
 }
+
+/** The same for a walk that shows no value: an end user is who their JWT says. */
+export type Walk = Partial<Need>;
 
 /** A provider's answer about a credential. */
 export type Verdict = "verified" | "invalid" | "indeterminate" | "rate_limited";
@@ -173,7 +179,7 @@ export class Hftok {
   /** The credential to use; `source` is `none` when there is none. For the service. */
   resolve(
     provider: string,
-    need: Need = {},
+    need: Need,
     signal?: AbortSignal,
   ): Promise<CompositeTypes["resolved_token"]> {
     return this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
@@ -182,7 +188,7 @@ export class Hftok {
   /** The whole walk, a row a level, without a value. */
   explain(
     provider: string,
-    need: Need = {},
+    need: Walk = {},
     signal?: AbortSignal,
   ): Promise<Functions["explain_token"]["Returns"]> {
     return this.call("explain_token", { p_provider: provider, ...walk(need) }, signal);
@@ -265,7 +271,7 @@ function address({ userId, orgId, global }: Owner) {
   return { p_user_id: userId, p_org_id: orgId, p_global: global };
 }
 
-function walk({ userId, orgId, model, host, levels, slot }: Need) {
+function walk({ userId, orgId, model, host, levels, slot }: Walk) {
   const whose = { p_user_id: userId, p_org_id: orgId, p_model: model };
   return { ...whose, p_host: host, p_levels: levels, p_slot: slot };
 }

@@ -1,7 +1,8 @@
 // Every way in which a call of hftok fails, as one class: what the caller can decide by, and words for people.
 //
 // Must stay true: no error holds a value. The server's SQLSTATE and status are kept, and the texts that hftok promises
-// to be free of values; anything else is dropped, because Postgres quotes a value that it could not read.
+// to be free of values; anything else is dropped, because Postgres quotes a value that it could not read. Every SQLSTATE has a
+// kind: hftok's own by name, Postgres' and PostgREST's by their class.
 
 /** The kind of error, which a program can decide by. */
 export type Kind =
@@ -17,6 +18,9 @@ export type Kind =
   | "unusable"
   | "sealed"
   | "audit_full"
+  | "no_such_call"
+  | "read_only"
+  | "busy"
   | "timeout"
   | "unreachable"
   | "unexpected";
@@ -34,6 +38,9 @@ const MEANINGS: Record<Kind, string> = {
   too_often: "It was asked for too often",
   unusable: "A credential is there, but it cannot be used",
   sealed: "The vault is sealed: an operator has to open it",
+  no_such_call: "The database has nothing of this name for the caller",
+  read_only: "This server only reads",
+  busy: "The database has no room for this at the moment",
   audit_full: "The audit cannot take the event, so nothing is handed out",
   timeout: "The database did not answer in time",
   unreachable: "The database cannot be reached",
@@ -52,7 +59,33 @@ const KINDS: Record<string, Kind> = {
   PT429: "too_often",
   "53HF1": "sealed",
   "53HF2": "audit_full",
+  "25006": "read_only",
+  "57014": "timeout",
+  "55P03": "busy",
+  // A type, schema, table, column or function that is not there, or not under this name.
+  "3F000": "no_such_call",
+  "42P01": "no_such_call",
+  "42703": "no_such_call",
+  "42883": "no_such_call",
 };
+
+/** The kind of what has no entry of its own, by how its code begins: the longest comes first. */
+const CLASSES: [beginning: string, kind: Kind][] = [
+  // PostgREST: its database, its schemas and names, the JWT.
+  ["PGRST00", "unreachable"],
+  ["PGRST106", "no_such_call"],
+  ["PGRST20", "no_such_call"],
+  ["PGRST30", "unauthenticated"],
+  ["PGRST1", "bad_input"],
+  // Postgres: values and constraints, a form that it does not have, resources, two at once, its end, its connection.
+  ["22", "bad_input"],
+  ["23", "bad_input"],
+  ["0A", "bad_input"],
+  ["53", "busy"],
+  ["40", "conflict"],
+  ["57P", "unreachable"],
+  ["08", "unreachable"],
+];
 
 /** Why a credential that is there cannot be used. */
 const OUTCOMES: Record<string, string> = {
@@ -76,6 +109,7 @@ interface Facts {
   outcome?: string;
   secretId?: string;
   retryAfter?: number;
+  field?: string;
 }
 
 /** A call that failed. */
@@ -88,6 +122,8 @@ export class HftokError extends Error {
   readonly code: string | null;
   /** For bad input: what is wrong with it, without quoting it. */
   readonly reason: string | null;
+  /** For bad input: the field of the credential that is missing or wrong, where it is one. */
+  readonly field: string | null;
   /** For unusable: the level at which the walk stopped, why, and which credential it is. */
   readonly level: string | null;
   readonly outcome: string | null;
@@ -101,6 +137,7 @@ export class HftokError extends Error {
     this.status = facts.status ?? 0;
     this.code = facts.code ?? null;
     this.reason = facts.reason ?? null;
+    this.field = facts.field ?? null;
     this.level = facts.level ?? null;
     this.outcome = facts.outcome ?? null;
     this.secretId = facts.secretId ?? null;
@@ -112,11 +149,12 @@ export class HftokError extends Error {
     const answer = isObject(body) ? body : {};
     const code = typeof answer.code === "string" ? answer.code : undefined;
     const kind = kindOf(status, code);
-    if (kind === "bad_input" && typeof answer.message === "string") {
-      return new HftokError(kind, { status, code, reason: answer.message });
+    // Only hftok's own messages: Postgres quotes.
+    if (code === "22023" && typeof answer.message === "string") {
+      return new HftokError(kind, { status, code, reason: answer.message, ...told(answer.details) });
     }
     const beyond = kind === "unusable"
-      ? stop(answer.details)
+      ? told(answer.details)
       : kind === "too_often"
       ? wait(answer.details)
       : {};
@@ -127,18 +165,20 @@ export class HftokError extends Error {
 function kindOf(status: number, code: string | undefined): Kind {
   // PostgREST answers 401 to a role that is not signed in, and with codes of its own to a JWT that is none.
   if (status === 401) return "unauthenticated";
-  return KINDS[code ?? ""] ?? "unexpected";
+  if (code === undefined) return "unexpected";
+  return KINDS[code] ?? CLASSES.find(([beginning]) => code.startsWith(beginning))?.[1] ?? "unexpected";
 }
 
-/** The level at which the walk stopped; hftok says it as JSON. */
-function stop(details: unknown): Facts {
+/** What hftok says as JSON: the level at which the walk stopped, or the field that is wrong. */
+function told(details: unknown): Facts {
   if (typeof details !== "string") return {};
   try {
-    const told: unknown = JSON.parse(details);
-    if (!isObject(told)) return {};
-    const text = (name: string) => typeof told[name] === "string" ? told[name] : undefined;
-    const retryAfter = typeof told.retry_after === "number" ? told.retry_after : undefined;
-    return { level: text("level"), outcome: text("outcome"), secretId: text("secret_id"), retryAfter };
+    const said: unknown = JSON.parse(details);
+    if (!isObject(said)) return {};
+    const text = (name: string) => typeof said[name] === "string" ? said[name] : undefined;
+    const retryAfter = typeof said.retry_after === "number" ? said.retry_after : undefined;
+    const secretId = text("secret_id");
+    return { level: text("level"), outcome: text("outcome"), secretId, retryAfter, field: text("field") };
   } catch {
     return {};
   }

@@ -2,6 +2,8 @@
 //
 // Must stay true: an end user is who their JWT says, whatever `userId` says; only the service names somebody.
 import type { Hftok } from "./client.ts";
+import { HftokError } from "./error.ts";
+import { ask, type Finding, testOf } from "./test_request.ts";
 import type { Json } from "./schema/database.ts";
 import type { Views } from "./schema/views.ts";
 
@@ -26,6 +28,29 @@ export class Integrations {
   /** The caller's own and those shared with them, without credentials. */
   list(): Promise<Views["integrations"]["Row"][]> {
     return this.#hftok.rows("integrations", { order: "created_at" });
+  }
+
+  /** One of them; null when there is none that the caller may see. */
+  async get(id: string): Promise<Views["integrations"]["Row"] | null> {
+    const [row] = await this.#hftok.rows("integrations", { id: `eq.${id}` });
+    return row ?? null;
+  }
+
+  /**
+   * Asks the provider whether it takes the credentials, by the test request of the catalogue, and keeps what it said. Credentials of
+   * several fields, and providers without such a request, are indeterminate. For the service, on a server.
+   */
+  async test(id: string, userId: string, signal?: AbortSignal): Promise<Finding> {
+    const row = await this.get(id);
+    if (row === null) throw new HftokError("not_found");
+    const [provider] = await this.#hftok.rows("providers", { name: `eq.${row.type}` });
+    const request = provider ? testOf(provider) : null;
+    if (request === null) return { verdict: "indeterminate", status: null };
+    const finding = await ask(request, await this.credentials(id, userId), signal);
+    const message = finding.verdict === "invalid" ? `The provider answers ${finding.status}.` : undefined;
+    if (finding.verdict === "verified") await this.report(id, userId, "connected");
+    if (finding.verdict === "invalid") await this.report(id, userId, "error", message);
+    return finding;
   }
 
   /** Makes one, and gives its id. Credentials are a key, or an object that is sent as JSON text. */

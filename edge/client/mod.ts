@@ -12,8 +12,10 @@ export {
   type Usage,
   type Verdict,
   type View,
+  type Walk,
 } from "./client.ts";
 export { HftokError, type Kind } from "./error.ts";
+export { type Finding } from "./test_request.ts";
 export { type Change, Integrations, type Status } from "./integrations.ts";
 export type { CompositeTypes, Database, Json } from "./schema/database.ts";
 export type { Functions } from "./schema/functions.ts";

@@ -106,9 +106,61 @@ Deno.test("integrations", async () => {
     ...cloud,
     region: "eu-west-2",
   });
+  assert.deepEqual((await user.integrations.get(id))?.name, "renamed");
+  assert.equal(await user.integrations.get(crypto.randomUUID()), null);
+  assert.equal(await stranger.integrations.get(other), null);
   await user.integrations.unshare(id, acme);
   assert.equal(await user.integrations.remove(id), true);
   await fails("not_found", service.integrations.credentials(id, alice.name));
+});
+
+Deno.test("an integration is tested by the request of the catalogue, and keeps what was found", async () => {
+  const good = make.hf().slice(3);
+  let status = 200;
+  const arrived: (string | null)[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    arrived.push(request.headers.get("x-key"));
+    const isFine = request.headers.get("x-key") === good;
+    return new Response(null, { status: isFine ? status : 401, headers: { Location: "/elsewhere" } });
+  });
+  const provider = {
+    name: "client_tested",
+    label: "Tested",
+    fields: [{ name: "api_key", secret: true }],
+    hosts: ["127.0.0.1"],
+    test: {
+      method: "GET",
+      url: `http://127.0.0.1:${server.addr.port}/me`,
+      headers: { "x-key": "{api_key}" },
+      answers: { 200: "verified", 401: "invalid" },
+    },
+  };
+  await operator.call("register_provider", { p_provider: provider });
+  const id = await user.integrations.create("tested", "client_tested", good);
+  const state = async () => {
+    const row = await user.integrations.get(id);
+    return [row?.status, row?.error_message];
+  };
+  assert.deepEqual(await service.integrations.test(id, alice.name), { verdict: "verified", status: 200 });
+  assert.deepEqual(await state(), ["connected", null]);
+  for (status of [302, 500]) {
+    assert.equal((await service.integrations.test(id, alice.name)).verdict, "indeterminate");
+    assert.deepEqual(await state(), ["connected", null]);
+  }
+  await user.integrations.replaceCredentials(id, "another-key-that-is-wrong");
+  assert.deepEqual(await service.integrations.test(id, alice.name), { verdict: "invalid", status: 401 });
+  assert.deepEqual(await state(), ["error", "The provider answers 401."]);
+  assert.deepEqual(arrived, [good, good, good, "another-key-that-is-wrong"], "no redirect is followed");
+  await fails("not_allowed", user.integrations.test(id, alice.name));
+  await fails("not_found", service.integrations.test(id, bob.name));
+  // No request is described.
+  await operator.call("register_provider", { p_provider: { ...provider, test: null } });
+  const none = { verdict: "indeterminate", status: null };
+  assert.deepEqual(await service.integrations.test(id, alice.name), none);
+  assert.equal(arrived.length, 4);
+  await server.shutdown();
+  await user.integrations.remove(id);
+  await operator.call("unregister_provider", { p_provider: "client_tested" });
 });
 
 Deno.test("every error of the contract is one of ours, with words", async () => {
@@ -116,7 +168,7 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
   const bad = await fails("bad_input", user.save("huggingface", make.openai()));
   assert.deepEqual([bad.status, bad.code], [400, "22023"]);
   assert(bad.reason && bad.message.includes(bad.reason));
-  await fails("not_allowed", user.resolve("huggingface"));
+  await fails("not_allowed", user.resolve("huggingface", { userId: null }));
   await fails("not_found", stranger.save("huggingface", value, { orgId: acme }), value);
   await fails("conflict", user.save("openai", make.openai(), { expectedVersion: 7 }));
   const nobody = new Hftok({
@@ -171,8 +223,34 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
 Deno.test("what Postgres quotes is dropped", async () => {
   const value = make.hf();
   const asUuid = service.call("delete_secret", { p_secret_id: value });
-  const error = await fails("unexpected", asUuid, value);
-  assert.equal(error.code, "22P02");
+  const error = await fails("bad_input", asUuid, value);
+  assert.deepEqual([error.code, error.reason, error.message], [
+    "22P02",
+    null,
+    "What was sent cannot be used.",
+  ]);
+});
+
+Deno.test("every SQLSTATE that can come has a kind", async () => {
+  const row = { service: "openai", api_key: null };
+  const { error, status } = await alice.db.from("user_api_keys").insert(row);
+  assert.equal(HftokError.of(status, error).kind, "bad_input");
+  const as = (code: string, status = 400) => HftokError.of(status, { code, message: "m", details: "d" }).kind;
+  const kinds: [Kind, string[]][] = [
+    ["bad_input", ["22023", "22P02", "22001", "23502", "23514", "0A000", "PGRST102"]],
+    ["no_such_call", ["42883", "42P01", "42703", "3F000", "PGRST202", "PGRST204", "PGRST106"]],
+    ["unauthenticated", ["PGRST301", "PGRST302"]],
+    ["busy", ["53200", "53100", "53300", "55P03"]],
+    ["timeout", ["57014"]],
+    ["unreachable", ["57P01", "57P03", "08006", "PGRST000", "PGRST003"]],
+    ["read_only", ["25006"]],
+    ["conflict", ["40001", "40P01", "PT409"]],
+    ["unexpected", ["XX000", "58000", ""]],
+  ];
+  for (const [kind, codes] of kinds) for (const code of codes) assert.equal(as(code), kind, code);
+  const wrong = { code: "22023", message: "m", details: '{"field": "private_key"}' };
+  assert.deepEqual([HftokError.of(400, wrong).field, HftokError.of(400, wrong).reason], ["private_key", "m"]);
+  await fails("no_such_call", service.call("no_such_function" as "whoami", {}));
 });
 
 Deno.test("answers that are none of PostgREST's, redirects, silence and distance", async () => {

@@ -44,6 +44,13 @@ export async function wrong(hftok: Hftok): Promise<void> {
   await hftok.call("save_hf_token", { p_tokens: "x" });
   // @ts-expect-error: one that is needed is missing
   await hftok.call("save_hf_token", {});
+  // @ts-expect-error: a user that was forgotten
+  await hftok.resolve("openai");
+  // @ts-expect-error: the same, with something else that is said
+  await hftok.resolve("openai", { orgId: "acme" });
+  // @ts-expect-error: a user that may be undefined
+  await hftok.resolve("openai", { userId: undefined as string | undefined });
+  await hftok.resolve("openai", { userId: null, orgId: "acme" });
   // @ts-expect-error: no such function
   await hftok.call("save_hf_tokens", { p_token: "x" });
   // @ts-expect-error: no such column

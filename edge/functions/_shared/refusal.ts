@@ -38,10 +38,13 @@ const STATUS: Record<Kind, number> = {
   too_large: 413,
   unusable: 422,
   too_often: 429,
+  no_such_call: 500,
   unexpected: 502,
   unreachable: 502,
   sealed: 503,
   audit_full: 503,
+  read_only: 503,
+  busy: 503,
   timeout: 504,
 };
 
