@@ -5,7 +5,9 @@
 //   deno run --allow-env --allow-net edge/examples/move_sealed_values.ts --table user_keys --apply    moves
 //
 // The table is read through PostgREST, by a role that may read it: columns --key (unique), --owner, --provider and --value, or
-// one provider for all rows by --provider-name. A fault of a row is printed with the row's key. The source stays as it is.
+// one provider for all rows by --provider-name. With --model each row is for the model that this column names; with --org the owner is
+// the organisation that this column names, and --owner is only read where it is given too: a row then has one of them.
+// A fault of a row is printed with the row's key. The source stays as it is.
 //
 // Must stay true:
 // - No value, and nothing that quotes one, is printed; keys come from the environment, never from the command line.
@@ -28,7 +30,9 @@ const flags = {
   table: "",
   schema: "public",
   key: "id",
-  owner: "user_id",
+  owner: "",
+  org: "",
+  model: "",
   provider: "provider",
   "provider-name": "",
   value: "encrypted_key",
@@ -37,6 +41,7 @@ const flags = {
 const isApplied = command(Deno.args, flags);
 const source: Source = {
   ...flags,
+  owner: flags.owner === "" && flags.org === "" ? "user_id" : flags.owner,
   provider: flags["provider-name"] === "" ? { column: flags.provider } : { name: flags["provider-name"] },
   batch: Number(flags.batch),
 };
@@ -50,7 +55,7 @@ const connection = {
 };
 const hftok = new Hftok(connection);
 const appKey = await importKey(variable("APP_ENCRYPTION_KEY")).catch((error: Error) => exit(error.message));
-/** The first row that was found for an owner and a provider, in case there is another. */
+/** The first row that was found for an owner, a provider and a model, in case there is another. */
 const first = new Map<string, string>();
 
 try {
@@ -72,17 +77,23 @@ Deno.exit(counts.left === 0 ? 0 : 1);
 
 async function opened(rows: SourceRow[]): Promise<Opened[]> {
   const all: Opened[] = [];
-  for (const { key, owner, provider, value } of rows) {
+  for (const { key, owner, org, model, provider, value } of rows) {
     const secret = value ? await openValue(appKey, value) : null;
-    const address = JSON.stringify([canonical(owner), provider]);
-    const same = first.get(address);
-    if (!owner || !provider) leave(key, "it has no owner or no provider");
+    const row: Row = { provider, secret: secret ?? "", expected_version: 0 };
+    if (org) row.org_id = org;
+    else row.user_id = owner;
+    if (model) row.model = model;
+
+    const same = first.get(address(row));
+    if ((!owner && !org) || !provider) leave(key, "it has no owner or no provider");
+    else if (owner && org) leave(key, "it has a user and an organisation");
     else if (!value) leave(key, "it is blank");
+    else if (source.model !== "" && model.trim() === "") leave(key, "it names no model");
     else if (secret === null) leave(key, "it does not open with APP_ENCRYPTION_KEY");
-    else if (same !== undefined) leave(key, `row ${same} has the same owner and provider`);
+    else if (same !== undefined) leave(key, `row ${same} has the same owner, provider and model`);
     else {
-      first.set(address, key);
-      all.push({ key, row: { provider, secret, user_id: owner, expected_version: 0 } });
+      first.set(address(row), key);
+      all.push({ key, row });
     }
   }
   return all;
@@ -91,15 +102,25 @@ async function opened(rows: SourceRow[]): Promise<Opened[]> {
 /** The values that hftok does not have yet: the script needs no other memory of former runs. */
 async function notThere(all: Opened[]): Promise<Opened[]> {
   if (all.length === 0) return [];
-  const owners = [...new Set(all.map(({ row }) => canonical(row.user_id ?? "")))];
+  const owners = [...new Set(all.map(({ row }) => canonical(row.org_id ?? row.user_id ?? "")))];
   const quoted = owners.map((owner) => `"${owner.replace(/["\\]/g, "\\$&")}"`).join(",");
-  const filter = { scope: "eq.user", model: "eq.", scope_id: `in.(${quoted})`, select: "scope_id,provider" };
   const there = new Set(
-    (await hftok.rows("credentials", filter)).map((it) => `${it.provider} ${it.scope_id}`),
+    (await hftok.rows("credentials", {
+      scope: "in.(user,org)",
+      slot: "eq.",
+      scope_id: `in.(${quoted})`,
+      select: "scope,scope_id,provider,model",
+    })).map((it) => JSON.stringify([it.scope, it.scope_id, it.provider, it.model ?? ""])),
   );
-  const left = all.filter(({ row }) => !there.has(`${row.provider} ${canonical(row.user_id ?? "")}`));
+  const left = all.filter(({ row }) => !there.has(address(row)));
   counts.already += all.length - left.length;
   return left;
+}
+
+/** Owner, provider and model, as hftok has them. */
+function address({ org_id, user_id, provider, model }: Row): string {
+  const owner = org_id ? ["org", canonical(org_id)] : ["user", canonical(user_id ?? "")];
+  return JSON.stringify([...owner, provider, model ?? ""]);
 }
 
 async function move(all: Opened[]): Promise<void> {

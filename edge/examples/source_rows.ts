@@ -9,8 +9,12 @@ export interface Source {
   table: string;
   /** A unique column. */
   key: string;
-  /** The column with the user's id. */
+  /** The column with the user's id; empty where there are only organisations. */
   owner: string;
+  /** The column with the organisation's id; empty where there are only users. */
+  org: string;
+  /** The column with the model that a value is for; empty where values are for all models. */
+  model: string;
   /** The column with the provider's name, or one name for all. */
   provider: { column: string } | { name: string };
   /** The column with the encrypted value. */
@@ -22,6 +26,8 @@ export interface Source {
 export interface SourceRow {
   key: string;
   owner: string;
+  org: string;
+  model: string;
   provider: string;
   value: string;
 }
@@ -55,11 +61,12 @@ export class SourceRows implements AsyncIterable<SourceRow[]> {
   }
 
   async #read(after: string | undefined): Promise<SourceRow[]> {
-    const { schema, table, key, owner, provider, value, batch } = this.#source;
-    const columns = { key, owner, value, ...("column" in provider ? { provider: provider.column } : {}) };
+    const { schema, table, key, owner, org, model, provider, value, batch } = this.#source;
+    const columns = { key, owner, org, model, value, provider: "column" in provider ? provider.column : "" };
     const query = new URLSearchParams({
       // As text, because a number of 64 bits is more than JSON's numbers hold.
-      select: Object.entries(columns).map(([name, column]) => `${name}:${column}::text`).join(","),
+      select: Object.entries(columns).filter(([, column]) => column !== "")
+        .map(([name, column]) => `${name}:${column}::text`).join(","),
       order: `${key}.asc`,
       limit: String(batch),
       ...(after === undefined ? {} : { [key]: `gt.${after}` }),
@@ -73,10 +80,12 @@ export class SourceRows implements AsyncIterable<SourceRow[]> {
       await answer.body?.cancel();
       throw new SourceUnreadable(answer.status);
     }
-    const rows: Record<keyof SourceRow, string | null>[] = await answer.json();
+    const rows: Partial<Record<keyof SourceRow, string | null>>[] = await answer.json();
     return rows.map((row) => ({
       key: row.key ?? "",
       owner: row.owner ?? "",
+      org: row.org ?? "",
+      model: row.model ?? "",
       provider: "name" in provider ? provider.name : row.provider ?? "",
       value: row.value ?? "",
     }));

@@ -238,6 +238,85 @@ Deno.test("one provider for all rows, other columns, a key that is no number", a
   assert.deepEqual([code, printed.trim()], [0, "25 read, 25 moved, 0 already there, 0 left"]);
 });
 
+Deno.test("own keys of models arrive as the keys of these models, and an organisation's as the organisation's", async () => {
+  const own = [1, 2, 3, 4, 5].map(() => value());
+  const [orgs, orgsModel, plain] = [value(), value(), value()];
+  const kept = [
+    ...own.map((it, n) => ["modelist", null, `org/model-${n + 1}`, it]),
+    ["modelist", null, "org/model-1", value()],
+    ["modelist", null, " ", value()],
+    ["modelist", "acme", "org/model-9", value()],
+    [null, "acme", "org/model-1", orgsModel],
+    [null, null, "org/model-1", value()],
+  ];
+  const rows = (kept: (string | null)[][]) =>
+    kept.map((row) => `(${row.map((it) => it === null ? "NULL" : `'${it}'`).join(", ")})`).join(", ");
+  await sql(
+    `CREATE TABLE public.llm_models (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id text, team text, model text, encrypted_key text);
+     CREATE TABLE public.teams (id text PRIMARY KEY, encrypted_key text);
+     INSERT INTO public.llm_models (user_id, team, model, encrypted_key) VALUES ${
+      rows(kept.map(([user, team, model, it]) => [user!, team!, model!, sealed(it!)]))
+    };
+     INSERT INTO public.teams VALUES ${rows([["acme", sealed(orgs)]])};
+     GRANT SELECT ON public.llm_models, public.teams TO service_role; NOTIFY pgrst, 'reload schema'`,
+  );
+  await service.call("save_hf_token", { p_token: plain, p_user_id: "modelist" });
+  await service.call("add_member", { p_org_id: "acme", p_user_id: "modelist" });
+  for (const table of ["llm_models", "teams"]) {
+    await until(async () =>
+      (await service.raw("GET", `/${table}?limit=0`, undefined, { "Accept-Profile": "public" })).status ===
+        200
+    );
+  }
+  const flags = ["--provider-name", "huggingface"];
+  const models = [
+    "--table",
+    "llm_models",
+    "--owner",
+    "user_id",
+    "--org",
+    "team",
+    "--model",
+    "model",
+    ...flags,
+  ];
+  const looked = await run(models);
+  assert.match(looked.printed, /10 read, 6 to be moved .*, 0 already there, 4 left/);
+  for (
+    const line of [
+      "row 6: row 1 has the same",
+      "row 7: it names no model",
+      "row 8: it has a user and",
+      "row 10: it has no owner",
+    ]
+  ) {
+    assert(looked.printed.includes(line), looked.printed);
+  }
+  for (const count of ["6 moved, 0 already there", "0 moved, 6 already there"]) {
+    assert.match((await run([...models, "--apply"])).printed, new RegExp(`10 read, ${count}, 4 left`));
+  }
+  const done = await run(["--table", "teams", "--org", "id", ...flags, "--apply"]);
+  assert.deepEqual([done.code, done.printed.trim()], [0, "1 read, 1 moved, 0 already there, 0 left"]);
+
+  const resolved = async (user: string | null, model: string | null, levels: string[]) =>
+    await service.call("resolve_hf_token", {
+      p_user_id: user,
+      p_org_id: "acme",
+      p_model: model,
+      p_levels: levels,
+    });
+  for (const [n, it] of own.entries()) {
+    assert.equal(await resolved("modelist", `org/model-${n + 1}`, ["user_model"]), it);
+  }
+  assert.equal(
+    await resolved("modelist", null, ["user"]),
+    plain,
+    "the user's own for all models is left alone",
+  );
+  assert.equal(await resolved("modelist", "org/model-1", ["org_model"]), orgsModel);
+  assert.equal(await resolved("modelist", null, ["org"]), orgs);
+});
+
 Deno.test("what it cannot do it says, and stops", async () => {
   const flags = ["--table", "user_keys", "--apply"];
   const cases: [string[], Record<string, string>, RegExp][] = [
