@@ -102,11 +102,11 @@ COMMENT ON FUNCTION hftok.report_credential IS
 CREATE OR REPLACE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
     p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL,
-    p_slot text DEFAULT ''
+    p_slot text DEFAULT '', p_unknown text DEFAULT 'error'
 ) RETURNS hftok.resolved_token
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_resolve_token';
 COMMENT ON FUNCTION hftok.resolve_token IS
-    'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). Of several that an owner has for the use the first that can be used; p_slot asks for one of them.';
+    'The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). Of several that an owner has for the use the first that can be used; p_slot asks for one of them. With p_unknown none a provider that does not exist is one that nobody has a key for.';
 
 CREATE OR REPLACE FUNCTION hftok.resolve_hf_token(
     p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL, p_host text DEFAULT NULL,
@@ -139,27 +139,48 @@ COMMENT ON FUNCTION hftok.runner_env IS
 
 CREATE OR REPLACE FUNCTION hftok_private.explain(
     p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[],
-    p_slot text
+    p_slot text, p_unknown text
 ) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_explain';
 COMMENT ON FUNCTION hftok_private.explain IS 'explain_token() as JSON text, for whoever asks.';
 
 CREATE OR REPLACE FUNCTION hftok.explain_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
-    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT ''
+    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT '', p_unknown text DEFAULT 'error'
 ) RETURNS TABLE (level text, outcome text, secret_id uuid, preview text, detail text, slot text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT w.level, w.outcome, w.secret_id, w.preview, w.detail, w.slot
         FROM jsonb_to_recordset(
-            hftok_private.explain(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels, p_slot)::jsonb
+            hftok_private.explain(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels, p_slot, p_unknown)::jsonb
         ) AS w (level text, outcome text, secret_id uuid, preview text, detail text, slot text);
     END;
 COMMENT ON FUNCTION hftok.explain_token IS 'The whole walk, a row a level, without a value.';
 
 CREATE OR REPLACE FUNCTION hftok.token_provided(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
-    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT ''
+    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT '', p_unknown text DEFAULT 'error'
 ) RETURNS boolean
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_token_provided';
 COMMENT ON FUNCTION hftok.token_provided IS 'Whether resolving would give a token.';
+
+CREATE OR REPLACE FUNCTION hftok_private.tokens_provided(
+    p_provider text, p_user_id text, p_org_id text, p_model text, p_host text, p_levels text[],
+    p_slot text, p_unknown text
+) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_tokens_provided';
+COMMENT ON FUNCTION hftok_private.tokens_provided IS 'tokens_provided() as JSON text, for whoever asks.';
+
+CREATE OR REPLACE FUNCTION hftok.tokens_provided(
+    p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,
+    p_host text DEFAULT NULL, p_levels text[] DEFAULT NULL, p_slot text DEFAULT '', p_unknown text DEFAULT 'error'
+) RETURNS TABLE (level text, provided boolean)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT w.level, w.provided
+        FROM jsonb_to_recordset(
+            hftok_private.tokens_provided(p_provider, p_user_id, p_org_id, p_model, p_host, p_levels, p_slot, p_unknown)::jsonb
+        ) AS w (level text, provided boolean);
+    END;
+COMMENT ON FUNCTION hftok.tokens_provided IS
+    'Whether each level by itself would give a token, a row a level, wherever the walk would end.';

@@ -50,11 +50,10 @@ GRANT USAGE ON SCHEMA hftok_import TO hftok_owner, hftok_admin;
 -- Views, policies and functions call these with the privileges of their reader or caller. Each is executable, checks for itself, and
 -- lies in a schema that nobody has USAGE on.
 GRANT EXECUTE ON FUNCTION
-    hftok_private.open_vault_row, hftok_private.explain, hftok_private.caller_id, hftok_private.is_caller, hftok_private.caller_is_in,
+    hftok_private.open_vault_row, hftok_private.explain, hftok_private.tokens_provided, hftok_private.caller_id, hftok_private.is_caller, hftok_private.caller_is_in,
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
-    hftok_private.visible_shares,
     hftok_private.visible_usage, hftok_private.visible_audit_events, hftok_private.unpacked, hftok_private.may_hold, hftok_private.reveals,
     hftok_private.loaded_root_keys, hftok_private.resealing_state,
     hftok_private.vault_create_secret, hftok_private.vault_update_secret
@@ -66,8 +65,8 @@ DO $between$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'share_rows',
-        'usage_rows', 'audit_rows', 'audit_of_rows', 'stored_vault_rows']
+    FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'usage_rows',
+        'audit_rows', 'audit_of_rows', 'stored_vault_rows']
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON hftok_private.%I FROM hftok_owner', name);
         EXECUTE pg_catalog.format('GRANT SELECT ON hftok_private.%I TO hftok_owner', name);
@@ -91,14 +90,14 @@ GRANT SELECT, DELETE ON hftok.decrypted_secrets TO hftok_admin, hftok_service;
 
 GRANT EXECUTE ON FUNCTION
     hftok.save_credential, hftok.save_hf_token, hftok.delete_credential, hftok.credential_history,
-    hftok.restore_credential, hftok.explain_token, hftok.token_provided,
+    hftok.restore_credential, hftok.explain_token, hftok.token_provided, hftok.tokens_provided,
     hftok.add_member, hftok.remove_member
     TO hftok_user, hftok_service, hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok.create_integration_with_vault, hftok.update_integration, hftok.update_integration_credentials,
     hftok.delete_integration_with_vault, hftok.share_integration, hftok.unshare_integration
     TO hftok_user, hftok_service;
-GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided, hftok.credential_history TO hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided, hftok.tokens_provided, hftok.credential_history TO hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION
     hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator
@@ -110,7 +109,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider TO hftok_admin;
 
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
-    hftok.integrations, hftok.integration_shares, hftok.usage_daily
+    hftok.integrations, hftok.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications

@@ -63,6 +63,15 @@ pub fn position(given: Option<i32>) -> Result<Option<i32>, Error> {
     }
 }
 
+/// Whether a provider that does not exist is taken for one without credentials.
+pub fn takes_unknown(word: Option<&str>) -> Result<bool, Error> {
+    match word {
+        None | Some("" | "error") => Ok(false),
+        Some("none") => Ok(true),
+        Some(_) => Err(Error::BadInput("p_unknown must be error or none")),
+    }
+}
+
 /// JSON of 65536 bytes at most. `what` begins the sentence that says so.
 pub fn short_json(given: Option<Jsonb>, what: &'static str) -> Result<Option<Jsonb>, Error> {
     const MOST: usize = 64 * 1024;

@@ -19,7 +19,7 @@ use crate::pg::who::caller::Caller;
 use crate::store::secrets::Secret;
 use crate::store::{integrations, members, versions};
 
-export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided);
+export!(resolve_token, resolve_hf_token, previous_token, explain, token_provided, tokens_provided);
 
 /// The credential to use, with its source.
 fn resolve_token(
@@ -28,12 +28,13 @@ fn resolve_token(
     p_version: Option<i32>,
     p_recipient: Option<&str>,
     p_slot: Option<&str>,
+    p_unknown: Option<&str>,
 ) -> Result<Composite, Error> {
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
-    let request = Request::new(p_provider, arguments)?.only(p_slot)?.on_behalf()?;
+    let request = Request::new_or(p_unknown, p_provider, arguments)?.only(p_slot)?.on_behalf()?;
     let taken = request.walk(|_| ())?;
     let Some(Resolved { level, value, stored, slot }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
@@ -101,11 +102,12 @@ fn explain(
     p_provider: Option<&str>,
     arguments: WalkArguments<'_>,
     p_slot: Option<&str>,
+    p_unknown: Option<&str>,
 ) -> Result<String, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request_for(p_provider, arguments, p_slot)?;
+    let request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
     let mut rows = Vec::new();
     let mut steps = Vec::new();
     ended(request.walk(|step| steps.push(step)))?;
@@ -120,12 +122,34 @@ fn token_provided(
     p_provider: Option<&str>,
     arguments: WalkArguments<'_>,
     p_slot: Option<&str>,
+    p_unknown: Option<&str>,
 ) -> Result<bool, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request_for(p_provider, arguments, p_slot)?;
+    let request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
     ended(request.walk(|_| ()))
+}
+
+/// Whether each level by itself would give a token, as JSON, a member a level.
+fn tokens_provided(
+    p_provider: Option<&str>,
+    arguments: WalkArguments<'_>,
+    p_slot: Option<&str>,
+    p_unknown: Option<&str>,
+) -> Result<String, Error> {
+    let caller = Caller::current();
+    let viewer = Viewer::of(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    let mut request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
+    let asked = Level::ALL.map(|level| (level, request.is_asked(level)));
+    let mut rows = Vec::new();
+    for (level, is_asked) in asked {
+        request = request.at(level);
+        let provided = is_asked && ended(request.walk(|_| ()))?;
+        rows.push(json!({"level": level.as_str(), "provided": provided}));
+    }
+    Ok(serde_json::Value::Array(rows).to_string())
 }
 
 /// A stopped walk is an answer here, not an error.
@@ -158,9 +182,14 @@ impl Viewer {
     }
 
     /// The request to look at; fails when it is not this one's to look at.
-    fn request(&self, provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<Request, Error> {
+    fn request(
+        &self,
+        provider: Option<&str>,
+        arguments: WalkArguments<'_>,
+        unknown: Option<&str>,
+    ) -> Result<Request, Error> {
         let user = arguments.user.or(self.user());
-        let request = Request::new(provider, WalkArguments { user, ..arguments })?;
+        let request = Request::new_or(unknown, provider, WalkArguments { user, ..arguments })?;
         match self {
             Self::All => request.on_behalf(),
             // A user who names somebody else still acts as themselves.
@@ -174,8 +203,9 @@ impl Viewer {
         provider: Option<&str>,
         arguments: WalkArguments<'_>,
         slot: Option<&str>,
+        unknown: Option<&str>,
     ) -> Result<Request, Error> {
-        let request = self.request(provider, arguments)?.only(slot)?;
+        let request = self.request(provider, arguments, unknown)?.only(slot)?;
         match self {
             Self::User(own) if !members::is_administrator(own)? => Ok(request.without_slots_of_all()),
             _ => Ok(request),

@@ -5,7 +5,7 @@ use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Found, Keys, Level, Outcome, host_allowed};
 
-use super::input::{self, short, texts};
+use super::input::{self, required, short, texts};
 use super::owner::identifier;
 use super::steps::{CredentialVersion, LevelResult, Resolved, Seen, seconds_to};
 use crate::audit::reveals;
@@ -53,8 +53,8 @@ const SLOTS_ASKED_AGAIN: usize = 2;
 
 /// A request for a credential.
 pub struct Request {
-    /// The provider that a credential is wanted for.
-    provider: Entry,
+    /// The provider that a credential is wanted for; none where the caller takes one that does not exist for one without credentials.
+    provider: Option<Entry>,
     /// The user who asks, or for whom a backend asks.
     user: Option<String>,
     /// The organisation in whose name they act.
@@ -72,12 +72,26 @@ pub struct Request {
 impl Request {
     /// Parses the provider, and the arguments that all functions of the walk share.
     pub fn new(provider: Option<&str>, arguments: WalkArguments<'_>) -> Result<Self, Error> {
+        Self::new_or(None, provider, arguments)
+    }
+
+    /// The same, where `p_unknown` says what becomes of a provider that does not exist.
+    pub fn new_or(
+        unknown: Option<&str>,
+        provider: Option<&str>,
+        arguments: WalkArguments<'_>,
+    ) -> Result<Self, Error> {
+        let is_taken = input::takes_unknown(unknown)?;
         let WalkArguments { user, org, model, host, levels } = arguments;
         let parse = |word: &String| {
             Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
         };
+        let provider = match providers::find(required(provider, "p_provider must not be null")?) {
+            Err(Error::UnknownProvider { .. }) if is_taken => None,
+            found => Some(found?),
+        };
         Ok(Self {
-            provider: providers::find(provider.ok_or(Error::BadInput("p_provider must not be null"))?)?,
+            provider,
             user: user.map(identifier).transpose()?,
             org: org.map(identifier).transpose()?,
             model: short(model, "p_model may have 1024 bytes at most")?
@@ -131,6 +145,11 @@ impl Request {
         self.org.as_deref()
     }
 
+    /// The same, for one level alone.
+    pub fn at(self, level: Level) -> Self {
+        Self { levels: Some(vec![level]), ..self }
+    }
+
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
     pub fn walk(&self, mut visit: impl FnMut(LevelResult)) -> Result<Option<Resolved>, Error> {
@@ -163,7 +182,7 @@ impl Request {
     }
 
     /// Whether the walk may come to a level.
-    fn is_asked(&self, level: Level) -> bool {
+    pub fn is_asked(&self, level: Level) -> bool {
         self.levels.as_ref().is_none_or(|levels| levels.contains(&level))
     }
 
@@ -180,7 +199,7 @@ impl Request {
             id: stored.map(|stored| *stored.id.as_bytes()),
             version: stored.map(|stored| stored.version),
             level: Some(level.as_str()),
-            ..Object::owned(scope, owner, &self.provider.id)
+            ..Object::owned(scope, owner, self.provider_id())
         };
         reveals::record(object, self.user())
     }
@@ -217,14 +236,14 @@ impl Request {
         let without = |outcome| LevelResult { level, outcome, secret: None };
         if level == Level::Environment {
             // A variable is in no slot: whoever names one wants that key, and not the installation's.
-            if !self.slot.is_empty() {
+            if !self.slot.is_empty() || self.provider.is_none() {
                 return Ok((without(Outcome::Absent), None));
             }
-            let variables = settings::environment(&self.provider.id);
+            let variables = settings::environment(self.provider_id());
             let Some(value) = variables.iter().find_map(|name| Plaintext::of_environment(name)) else {
                 return Ok((without(Outcome::Absent), None));
             };
-            return Ok(if host_allowed(self.host.as_deref(), None, &self.provider.hosts) {
+            return Ok(if host_allowed(self.host.as_deref(), None, self.hosts()) {
                 (without(Outcome::Used), Some(value))
             } else {
                 (without(Outcome::HostRefused), None)
@@ -318,11 +337,22 @@ impl Request {
         Ok((LevelResult { level, outcome, secret: Some(Seen::from(secret)) }, value))
     }
 
-    /// The binding of a level's credential; none when the request does not name its owner.
+    /// The provider's name; empty for one that does not exist.
+    fn provider_id(&self) -> &str {
+        self.provider.as_deref().map_or("", |provider| provider.id.as_str())
+    }
+
+    /// The hosts that the catalogue has for the provider.
+    fn hosts(&self) -> &[String] {
+        self.provider.as_deref().map_or(&[], |provider| provider.hosts.as_slice())
+    }
+
+    /// The binding of a level's credential; none when the request does not name its owner, or the provider does not exist.
     fn binding(&self, level: Level) -> Option<Binding<'_>> {
+        let provider = self.provider.as_deref()?.id.as_str();
         let (scope, scope_id) = self.owner(level)?;
         let model = if level.is_for_model() { self.model.as_deref()? } else { "" };
-        Some(Binding { scope, scope_id, provider: &self.provider.id, model, name: "", slot: &self.slot })
+        Some(Binding { scope, scope_id, provider, model, name: "", slot: &self.slot })
     }
 
     /// The owner of a level's credential; none when the request does not name one.
@@ -347,11 +377,7 @@ impl Request {
             is_expired: secret.is_expired(),
             is_invalid: secret.is_invalid,
             is_resting: secret.is_resting(),
-            host_allowed: host_allowed(
-                self.host.as_deref(),
-                secret.allowed_hosts.as_deref(),
-                &self.provider.hosts,
-            ),
+            host_allowed: host_allowed(self.host.as_deref(), secret.allowed_hosts.as_deref(), self.hosts()),
         })
     }
 }

@@ -162,6 +162,11 @@ const aimed: Record<string, [given: object, stranger: number | false, member: nu
     [{ p_provider: "huggingface", p_user_id: alice.name }, 404, 404],
     [{ p_provider: "huggingface", p_org_id: acme }, 404, 200],
   ],
+  tokens_provided: [
+    [{ p_provider: "huggingface", p_user_id: alice.name }, 404, 404],
+    [{ p_provider: "huggingface", p_org_id: acme }, 404, 200],
+    [{ p_provider: "no provider", p_user_id: alice.name, p_unknown: "none" }, 404, 404],
+  ],
   credential_history: [[{ p_secret_id: secret_id }, 404, 404]],
   restore_credential: [[{ p_secret_id: secret_id, p_version: 1 }, 404, 404]],
   seal_org: [[{ p_org_id: acme }, 404, 403]],

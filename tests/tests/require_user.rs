@@ -44,6 +44,8 @@ fn the_backend_names_whom_it_must() {
         "SELECT hftok.runner_env()",
         "SELECT * FROM hftok.explain_token('huggingface')",
         "SELECT hftok.token_provided('huggingface')",
+        "SELECT * FROM hftok.tokens_provided('huggingface')",
+        "SELECT source FROM hftok.resolve_token('no provider', p_unknown => 'none')",
     ];
     let without_user = [
         format!("SELECT hftok.get_integration_credentials('{id}')"),

@@ -93,7 +93,7 @@ export type Functions = {
   };
   /** The whole walk, a row a level, without a value. */
   explain_token: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string; p_unknown?: string };
     Returns: { level: string | null; outcome: string | null; secret_id: string | null; preview: string | null; detail: string | null; slot: string | null }[];
   };
   /** The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. p_newest: no more than so many, the newest first. */
@@ -196,9 +196,9 @@ export type Functions = {
     Args: { p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null };
     Returns: string;
   };
-  /** The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). Of several that an owner has for the use the first that can be used; p_slot asks for one of them. */
+  /** The credential to use and where it comes from; source none when no level has one. A level whose credential cannot be used stops the walk (PT422). Of several that an owner has for the use the first that can be used; p_slot asks for one of them. With p_unknown none a provider that does not exist is one that nobody has a key for. */
   resolve_token: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_version?: number | null; p_recipient?: string | null; p_slot?: string };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_version?: number | null; p_recipient?: string | null; p_slot?: string; p_unknown?: string };
     Returns: CompositeTypes["resolved_token"];
   };
   /** Makes a previous version of a credential the next one, with the end that it had, and returns its new number. */
@@ -273,8 +273,13 @@ export type Functions = {
   };
   /** Whether resolving would give a token. */
   token_provided: {
-    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string };
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string; p_unknown?: string };
     Returns: boolean;
+  };
+  /** Whether each level by itself would give a token, a row a level, wherever the walk would end. */
+  tokens_provided: {
+    Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string; p_unknown?: string };
+    Returns: { level: string | null; provided: boolean | null }[];
   };
   /** Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing. */
   unregister_provider: {
@@ -296,9 +301,9 @@ export type Functions = {
     Args: { p_integration_id: string; p_org_id: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Changes what is given, all of it or nothing. p_enabled is the owner's switch, apart from the status disabled, which is the backend's. p_credentials as in update_integration_credentials(). */
+  /** Changes what is given. p_enabled is the owner's switch, apart from the status disabled, which is the backend's. */
   update_integration: {
-    Args: { p_integration_id: string; p_name?: string | null; p_config?: Json | null; p_enabled?: boolean | null; p_user_id?: string | null; p_credentials?: string | null };
+    Args: { p_integration_id: string; p_name?: string | null; p_config?: Json | null; p_enabled?: boolean | null; p_user_id?: string | null };
     Returns: undefined;
   };
   /** Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it. */
@@ -306,9 +311,9 @@ export type Functions = {
     Args: { p_integration_id: string; p_credentials: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. Ignored when p_version, the version that was tried, is not the current one of the credentials. */
+  /** Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. */
   update_integration_status: {
-    Args: { p_integration_id: string; p_status: string; p_error_message?: string | null; p_user_id?: string | null; p_version?: number | null };
+    Args: { p_integration_id: string; p_status: string; p_error_message?: string | null; p_user_id?: string | null };
     Returns: undefined;
   };
   /** Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404). */

@@ -71,13 +71,14 @@ export const credentials: Record<string, Call> = {
     who: ["service"],
   },
   resolve_token: {
-    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?, p_slot text?`,
+    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?, p_slot text?, p_unknown text?`,
     who: ["service"],
     plaintext: true,
   },
   resolve_hf_token: { parameters: request, who: ["service"], plaintext: true },
-  explain_token: { parameters: `p_provider text, ${request}, p_slot text?`, who: everybody },
-  token_provided: { parameters: `p_provider text, ${request}, p_slot text?`, who: everybody },
+  explain_token: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
+  token_provided: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
+  tokens_provided: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
   runner_env: {
     parameters: "p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?",
     who: ["service"],
@@ -106,10 +107,8 @@ export const integrations: Record<string, Call> = {
     plaintext: true,
   },
   update_integration: {
-    parameters:
-      "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?, p_credentials text?",
+    parameters: "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?",
     who: backed,
-    plaintext: true,
   },
   update_integration_credentials: {
     parameters: "p_integration_id uuid, p_credentials text, p_user_id text?",
@@ -117,8 +116,7 @@ export const integrations: Record<string, Call> = {
     plaintext: true,
   },
   update_integration_status: {
-    parameters: 
-      "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?, p_version integer?",
+    parameters: "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?",
     who: ["service"],
   },
   delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: backed },
@@ -211,10 +209,9 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   integrations: {
     columns:
       "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
-      "updated_at preview version warnings",
+      "updated_at",
     who: everybody,
   },
-  integration_shares: { columns: "integration_id org_id user_id created_at", who: everybody },
   usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
   root_keys: {
     columns: "id fingerprint in_keyring is_primary data_keys needed_by_backups_from needed_by_backups_before",

@@ -114,6 +114,7 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT hftok.explain_token(''openai'', p_org_id => ''acme'')'),
     ('SELECT hftok.token_provided(''openai'')'),
     ('SELECT hftok.token_provided(''openai'', ''alice'')'),
+    ('SELECT hftok.tokens_provided(''openai'', ''alice'')'),
     ('SELECT hftok.add_member(''acme'', ''bob'')'),
     ('SELECT hftok.add_member(''new'', ''bob'', ''owner'')'),
     ('SELECT hftok.remove_member(''acme'', ''bob'')'),
