@@ -46,7 +46,7 @@ export interface Saving extends Owner {
   expiresAt?: string;
   allowedHosts?: string[];
   onUnusable?: "stop" | "continue";
-  /** The version that must be the current one; 0: there must be none. */
+  /** The version that must be the current one; 0: there must be none; -1: there must be one. */
   expectedVersion?: number;
   /** Which of several keys for the same use; the usual one when not given. */
   slot?: string;

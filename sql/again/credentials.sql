@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION hftok.save_credential(
 ) RETURNS hftok.saved_credential
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_save_credential';
 COMMENT ON FUNCTION hftok.save_credential IS
-    'Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position.';
+    'Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position. p_expected_version: only if that is the current version (PT409); 0 means that there must be none, -1 that there must be one.';
 
 CREATE OR REPLACE FUNCTION hftok.save_hf_token(
     p_token text, p_model text DEFAULT NULL, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL,

@@ -31,7 +31,7 @@ CREATE OR REPLACE FUNCTION hftok.put_secret(
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_put_secret';
 COMMENT ON FUNCTION hftok.put_secret IS
-    'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist.';
+    'Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist, -1 that it must.';
 
 CREATE OR REPLACE FUNCTION hftok.get_secret(
     p_name text, p_version int DEFAULT NULL, p_recipient text DEFAULT NULL

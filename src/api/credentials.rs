@@ -24,7 +24,7 @@ use crate::pg::who::session;
 use crate::store::quotas::Counted;
 use crate::store::row::microseconds;
 use crate::store::secrets::{self, Secret};
-use crate::store::{integrations, owner_lock, providers, slots};
+use crate::store::{integrations, owner_lock, providers, slots, versions};
 
 export!(save_credential, check_credential, delete_credential, reseal, report_credential);
 
@@ -48,7 +48,7 @@ pub struct Saving<'a> {
     pub allowed_hosts: Option<Vec<String>>,
     /// Whether the walk may go on when it cannot be used; as before when not given.
     pub may_continue: Option<bool>,
-    /// The version that must be the current one; 0 for none.
+    /// The version that must be the current one; 0 for none, -1 for any.
     pub expected: Option<i32>,
     /// The id that it gets when there is none yet; a random one when not given.
     pub id: Option<Uuid>,
@@ -65,14 +65,10 @@ impl Saving<'_> {
         }
         let binding = Binding { slot: self.slot, ..owner.binding(self.provider, self.model) };
         let counted = Counted::to_save(owner.scope, &owner.id)?;
-        let expect = |current| match self.expected {
-            Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
-            _ => Ok(()),
-        };
         for _ in 0..100 {
             let found = Secret::lock(&binding)?;
             let former = found.as_ref().map_or(0, |found| found.row.version);
-            expect(former)?;
+            versions::expect(self.expected, former)?;
             let mut saved = match found {
                 Some(found) => found,
                 None => {

@@ -108,10 +108,7 @@ fn put_secret(
         required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
     let p_description = description(p_description)?;
     let value = secret(required(p_secret, "p_secret must not be null")?)?;
-    let expect = |current| match p_expected_version {
-        Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
-        _ => Ok(()),
-    };
+    let expect = |current| versions::expect(p_expected_version, current);
     // Normally one retry: another session may insert the name between our lock and our insert. More only if it is deleted
     // again and again, or a policy hides it.
     for _ in 0..100 {

@@ -70,6 +70,18 @@ pub fn find_overlapping(secret_id: Uuid, version: i32) -> Result<Previous, Error
     }
 }
 
+/// The version that a caller names who only wants that there is one.
+const ANY: i32 = -1;
+
+/// Refuses to write when the current version is not the one that was expected; 0 stands for none.
+pub fn expect(expected: Option<i32>, current: i32) -> Result<(), Error> {
+    match expected {
+        Some(ANY) if current > 0 => Ok(()),
+        Some(expected) if expected != current => Err(Error::Conflict { expected, current }),
+        _ => Ok(()),
+    }
+}
+
 statement! {
     /// Whether a former version may still be used beside the present one.
     FIND_OVERLAPPING(UUID, INT4, INT4) =

@@ -141,7 +141,7 @@ export type Functions = {
     Args: { p_schema?: string; p_keep_ids?: boolean };
     Returns: CompositeTypes["imported_vault"];
   };
-  /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after. */
+  /** Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. remove_api() drops them: before hftok is updated or dropped; they are made anew after. */
   install_api: {
     Args: { p_schema?: string; p_names?: string[] | null };
     Returns: undefined;
@@ -166,7 +166,7 @@ export type Functions = {
     Args: { p_before: string };
     Returns: number;
   };
-  /** Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist. */
+  /** Stores a secret under a name, or replaces the one of that name. With p_expected_version only if that is the current one (PT409); 0 means it must not exist, -1 that it must. */
   put_secret: {
     Args: { p_name: string; p_secret: string; p_description?: string | null; p_expected_version?: number | null };
     Returns: string;
@@ -180,6 +180,11 @@ export type Functions = {
   register_provider: {
     Args: { p_provider: Json };
     Returns: string;
+  };
+  /** Drops what install_api() made in a schema, and nothing else; gives how many there were. For who made them. Before hftok is dropped, or updated to a version that changes them. */
+  remove_api: {
+    Args: { p_schema?: string };
+    Returns: number;
   };
   /** Ends a membership; false when there was none. Anybody may leave. */
   remove_member: {
@@ -231,7 +236,7 @@ export type Functions = {
     Args: { p_providers?: string[] | null; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_levels?: string[] | null };
     Returns: Json;
   };
-  /** Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position. */
+  /** Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position. p_expected_version: only if that is the current version (PT409); 0 means that there must be none, -1 that there must be one. */
   save_credential: {
     Args: { p_provider: string; p_secret: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_label?: string | null; p_expires_at?: string | null; p_allowed_hosts?: string[] | null; p_on_unusable?: string | null; p_expected_version?: number | null; p_slot?: string; p_position?: number | null };
     Returns: CompositeTypes["saved_credential"];

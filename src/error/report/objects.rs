@@ -24,6 +24,9 @@ pub fn exists(name: &str) -> Report {
 /// A version that is not the current one.
 pub fn conflict(expected: i32, current: i32) -> Report {
     report(b"PT409", "Conflict")
-        .detail(format!("Version {expected} was expected, the current one is {current}."))
-        .hint("0 stands for a secret that does not exist.")
+        .detail(match expected {
+            -1 => "A secret was expected, and there is none.".to_owned(),
+            _ => format!("Version {expected} was expected, the current one is {current}."),
+        })
+        .hint("0 stands for a secret that does not exist, -1 for one that exists, whatever its version.")
 }

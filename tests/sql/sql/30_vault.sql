@@ -113,10 +113,15 @@ SELECT hftok.put_secret('put', 'lost', p_expected_version => 3);
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.put_secret('put', 'lost', p_expected_version => 5);
 SELECT hftok.put_secret('put', 'lost', p_expected_version => 0);
-SELECT hftok.put_secret('put', 'lost', p_expected_version => -1);
+SELECT hftok.put_secret('put', 'lost', p_expected_version => -2);
 SELECT hftok.put_secret('fresh', 'lost', p_expected_version => 1);
 SELECT hftok.put_secret('fresh', 'lost', p_expected_version => -1);
 SELECT hftok.put_secret('fresh', 'one', p_expected_version => 0) IS NOT NULL AS stored;
+-- -1 stands for "must exist".
+SELECT hftok.put_secret('any', 'one') AS any \gset
+SELECT hftok.put_secret('any', 'two', p_expected_version => -1) = :'any' AS same;
+SELECT version FROM hftok.secrets WHERE id = :'any';
+SELECT hftok.delete_secret(:'any') AS deleted;
 SELECT hftok.put_secret('', 'x');
 SELECT hftok.put_secret(NULL, 'x');
 SELECT hftok.put_secret('put', NULL);

@@ -72,9 +72,14 @@ SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_ex
 \echo :LAST_ERROR_SQLSTATE
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => 5);
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => 0);
-SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => -1);
+SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'alice', p_expected_version => -2);
 SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'bob', p_expected_version => 1);
+-- -1 is for any.
+\set VERBOSITY default
+SELECT hftok.save_credential('groq', 'groq-key-lost', p_user_id => 'bob', p_expected_version => -1);
+\set VERBOSITY terse
 SELECT version FROM hftok.save_credential('groq', 'groq-key-of-alice-5', p_user_id => 'alice', p_expected_version => 4);
+SELECT version FROM hftok.save_credential('groq', 'groq-key-of-alice-5', p_user_id => 'alice', p_expected_version => -1);
 SELECT token, version FROM hftok.resolve_token('groq', 'alice', p_host => 'api.groq.com');
 
 -- The view: what may be updated is, and opens afterwards; what its owner wrote is bound to the value.
