@@ -179,14 +179,49 @@ BEGIN
         RAISE WARNING 'enable_rpc() was not called yet: PostgREST''s roles cannot call what was made'
             USING HINT = 'A superuser calls hftok.enable_rpc(), which also grants them what install_api() made.';
     END IF;
-    IF NOT has_schema_privilege('hftok_private', 'USAGE') AND coalesce('user_api_keys' = ANY (p_names), true) THEN
-        RAISE NOTICE 'upserts through %.user_api_keys must name their key: (user_id, service)', p_schema
+    IF NOT has_schema_privilege('hftok_private', 'USAGE') AND coalesce(p_names && '{user_api_keys,provider_secrets}', true) THEN
+        RAISE NOTICE 'upserts through user_api_keys and provider_secrets of schema "%" must name their key: user_id, and service or provider', p_schema
             USING HINT = 'They need not when a superuser calls install_api().';
     END IF;
     NOTIFY pgrst, 'reload schema';
 END
 $$;
 COMMENT ON FUNCTION hftok_private.announce_api IS 'Tells PostgREST of the new names, and the caller of a step that is missing.';
+
+-- By name and comment: objects of others that happen to have one of hftok's names stay.
+CREATE OR REPLACE FUNCTION hftok_private.drop_api_objects(p_schema name) RETURNS int
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    made text;
+    dropped int := 0;
+BEGIN
+    FOR made IN
+        SELECT format('VIEW %s', c.oid::regclass) FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace(quote_ident(p_schema)) AND c.relkind = 'v'
+        AND starts_with(obj_description(c.oid, 'pg_class'), format('hftok.%s, by install_api(). ', c.relname))
+        UNION ALL
+        SELECT format('FUNCTION %s', p.oid::regprocedure) FROM pg_proc p
+        WHERE p.pronamespace = to_regnamespace(quote_ident(p_schema)) AND p.prokind = 'f'
+        AND starts_with(obj_description(p.oid, 'pg_proc'), format('hftok.%s, by install_api(). ', p.proname))
+    LOOP
+        EXECUTE 'DROP ' || made;
+        dropped := dropped + 1;
+    END LOOP;
+    NOTIFY pgrst, 'reload schema';
+    RETURN dropped;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.drop_api_objects IS 'Drops the wrappers and views that install_api() made in a schema, and gives their number. One that something else needs is an error.';
+
+CREATE OR REPLACE FUNCTION hftok.remove_api(p_schema name DEFAULT 'public') RETURNS int
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT hftok_private.admit_api_schema(p_schema);
+        SELECT hftok_private.drop_api_objects(p_schema);
+    END;
+COMMENT ON FUNCTION hftok.remove_api IS
+    'Drops what install_api() made in a schema, and nothing else; gives how many there were. For who made them. Before hftok is dropped, or updated to a version that changes them.';
 
 CREATE OR REPLACE FUNCTION hftok.install_api(p_schema name DEFAULT 'public', p_names text[] DEFAULT NULL) RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
@@ -203,4 +238,4 @@ CREATE OR REPLACE FUNCTION hftok.install_api(p_schema name DEFAULT 'public', p_n
         SELECT hftok_private.announce_api(p_schema, p_names);
     END;
 COMMENT ON FUNCTION hftok.install_api IS
-    'Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. To be dropped before hftok is updated or dropped, and made anew after.';
+    'Makes wrappers and views of what users and the backend call in another schema, or of p_names only, with the privileges of the originals as they are now; enable_rpc() adds those of the roles that it is given. The caller needs CREATE on the schema; a name that is taken is an error. remove_api() drops them: before hftok is updated or dropped; they are made anew after.';

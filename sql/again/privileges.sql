@@ -142,15 +142,15 @@ GRANT EXECUTE ON FUNCTION
     hftok.import_vault, hftok_import.import_vault_names, hftok_import.import_vault_value, hftok_import.import_vault_holds,
     hftok_import.import_vault_secret, hftok_import.import_vault_attempt, hftok_import.import_listed, hftok_import.import_deserted, hftok_import.import_member,
     hftok_import.import_administrator, hftok_import.import_person, hftok_import.import_people_summary, hftok_import.import_table_name,
-    hftok.install_api,
+    hftok.install_api, hftok.remove_api,
     hftok_import.import_look, hftok_import.import_integration, hftok_import.import_integration_admit,
     hftok_import.import_integration_attempt,
     hftok_private.import_step, hftok_private.import_saved, hftok_private.move_integration, hftok_private.save_moved_integration
     TO hftok_admin;
--- The parts of install_api(), which runs as its caller.
+-- The parts of install_api() and remove_api(), which run as their caller.
 GRANT EXECUTE ON FUNCTION
     hftok_private.admit_api_schema, hftok_private.api_objects, hftok_private.admit_api_names, hftok_private.make_api_object,
-    hftok_private.copy_privileges, hftok_private.open_api_schema, hftok_private.announce_api
+    hftok_private.copy_privileges, hftok_private.open_api_schema, hftok_private.announce_api, hftok_private.drop_api_objects
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
 -- Wrappers that install_api() makes name these as what they return.

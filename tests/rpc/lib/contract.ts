@@ -158,6 +158,7 @@ export const operation: Record<string, Group[]> = {
   enable_rpc: [],
   disable_rpc: [],
   install_api: ["admin"],
+  remove_api: ["admin"],
   import_column: ["admin"],
   blank_column: ["admin"],
   import_vault: ["admin"],

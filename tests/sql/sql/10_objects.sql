@@ -166,11 +166,11 @@ CREATE TEMP VIEW faults AS
     WHERE g.object LIKE 'hftok\_private%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'))
     AND NOT (g.kind = 'column' AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
         AND g.object LIKE 'hftok\_private.user\_api\_keys.%' AND g.grantee::regrole::text IN ('hftok_user', 'hftok_service'))
-    -- import_value() and install_api() run as the operator, and call these.
+    -- import_value(), import_integrations(), install_api() and remove_api() run as the operator, and call these.
     AND NOT (g.privilege_type = 'EXECUTE' AND g.grantee::regrole::text = 'hftok_admin' AND split_part(g.object, '(', 1) = ANY ('{
         hftok_private.import_step,hftok_private.import_saved,hftok_private.admit_api_schema,hftok_private.admit_api_names,
         hftok_private.api_objects,hftok_private.make_api_object,hftok_private.copy_privileges,hftok_private.open_api_schema,
-        hftok_private.announce_api}'::text[]))
+        hftok_private.announce_api,hftok_private.drop_api_objects,hftok_private.move_integration,hftok_private.save_moved_integration}'::text[]))
     UNION ALL
     SELECT 'hftok_import is reached by another than the operator', format('%s %s %s', g.privilege_type, g.object, g.grantee::regrole)
     FROM granted g WHERE g.object LIKE 'hftok\_import%' AND g.grantee NOT IN (0, g.owner, to_regrole('hftok_owner'), to_regrole('hftok_admin'))

@@ -96,7 +96,7 @@ FROM pg_proc p
 WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^hftok') AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
 AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.oid::regproc::text)
 -- Functions that change more than rows are called elsewhere: in 30_vault, 50_vault_schema, 60_rpc_roles and 86_install_api.
-AND p.proname !~ '^(seal|install_api|install_vault_schema|enable_rpc|disable_rpc|set_rpc)$'
+AND p.proname !~ '^(seal|install_api|remove_api|drop_api_objects|install_vault_schema|enable_rpc|disable_rpc|set_rpc)$'
 AND p.proname !~ '^(admit_api_schema|admit_api_names|api_objects|make_api_object|copy_privileges|open_api_schema|announce_api)$';
 
 -- Each argument is given, also by hand.

@@ -112,35 +112,43 @@ RESET SESSION AUTHORIZATION;
 GRANT USAGE ON SCHEMA regress_api TO anon;
 \i tests/sql/include/api_clients.sql
 
--- Taken back, here only, and again; as docs/moving-in.md has it.
+-- Taken back, here only, and again: by whoever made it, and nothing that merely has such a name or comment.
 DROP EXTENSION hftok;
-CREATE PROCEDURE pg_temp.drop_api(p_schema name) LANGUAGE plpgsql AS $$
-DECLARE
-    made text;
-BEGIN
-    FOR made IN
-        SELECT format('VIEW %s', c.oid::regclass) FROM pg_class c
-        WHERE c.relnamespace = to_regnamespace(quote_ident(p_schema)) AND obj_description(c.oid, 'pg_class') LIKE 'hftok.%, by install_api()%'
-        UNION ALL
-        SELECT format('FUNCTION %s', p.oid::regprocedure) FROM pg_proc p
-        WHERE p.pronamespace = to_regnamespace(quote_ident(p_schema)) AND obj_description(p.oid, 'pg_proc') LIKE 'hftok.%, by install_api()%'
-    LOOP
-        EXECUTE 'DROP ' || made;
-    END LOOP;
-END
-$$;
-CALL pg_temp.drop_api('regress_api');
-CALL pg_temp.drop_api('regress_api');
-SELECT count(*) AS left FROM pg_proc WHERE pronamespace = 'regress_api'::regnamespace;
+CREATE FUNCTION regress_api.mine() RETURNS int LANGUAGE sql AS 'SELECT 1';
+COMMENT ON FUNCTION regress_api.mine IS 'hftok.whoami, by install_api(). Of somebody else.';
+CREATE SCHEMA regress_other;
+CREATE VIEW regress_other.members AS SELECT 1 AS one;
+COMMENT ON VIEW regress_other.members IS 'Of the application.';
+SET ROLE regress_migrations;
+SELECT hftok.remove_api('regress_api');
+SET ROLE hftok_service;
+SELECT hftok.remove_api('regress_api');
+RESET ROLE;
+SET ROLE regress_operator;
+SELECT hftok.remove_api('hftok');
+SELECT hftok.remove_api(NULL);
+SELECT hftok.remove_api('regress_other');
+SELECT hftok.remove_api('regress_api') > 40 AS removed;
+SELECT hftok.remove_api('regress_api');
+RESET ROLE;
+SELECT proname AS left FROM pg_proc WHERE pronamespace = 'regress_api'::regnamespace;
 SELECT count(*) AS left FROM pg_class WHERE relnamespace = 'regress_api'::regnamespace;
+DROP FUNCTION regress_api.mine;
+DROP SCHEMA regress_other CASCADE;
 
 -- By a superuser, who can name the table under user_api_keys: a view of it, with its triggers.
 SELECT hftok.install_api('regress_api');
+CREATE VIEW regress_needs AS SELECT service FROM regress_api.user_api_keys;
+SELECT hftok.remove_api('regress_api');
+DROP VIEW regress_needs;
+SET ROLE regress_operator;
+SELECT hftok.remove_api('regress_api');
+RESET ROLE;
 SELECT pg_get_viewdef('regress_api.user_api_keys'::regclass) ~ 'FROM hftok_private.user_api_keys' AS of_the_table,
     c.reloptions, (SELECT array_agg(pg_get_triggerdef(t.oid)) FROM pg_trigger t WHERE t.tgrelid = c.oid) AS triggers
 FROM pg_class c WHERE c.oid = 'regress_api.user_api_keys'::regclass;
 \i tests/sql/include/api_clients.sql
-CALL pg_temp.drop_api('regress_api');
+SELECT hftok.remove_api('regress_api') > 40 AS removed;
 
 SET client_min_messages = warning;
 DROP SCHEMA regress_api CASCADE;
