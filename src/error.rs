@@ -63,6 +63,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// Something that is to be removed was written since the transaction took its snapshot, which does not show it.
+    #[error("conflict")]
+    NotSeen,
     /// The version expected is not the current one.
     #[error("conflict")]
     Conflict {

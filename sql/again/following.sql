@@ -22,11 +22,16 @@ COMMENT ON FUNCTION hftok.forget_user_row IS
     'A trigger for an application''s table of users, AFTER DELETE of a row and BEFORE TRUNCATE: forget_user() for each. Its argument is the column with the user''s id (id).';
 
 -- Called by src/api/following.rs as hftok_owner. A column without a name is empty.
-CREATE OR REPLACE FUNCTION hftok_private.import_listing(p_table regclass, p_columns text[], OUT reading text, OUT reads int2[])
+CREATE OR REPLACE FUNCTION hftok_private.import_listing(
+    p_table regclass, p_columns text[], OUT reading text, OUT listing text, OUT looking text, OUT reads int2[]
+)
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     missing text;
+    cells text;
+    source text;
+    has_places boolean;
 BEGIN
     SELECT n.name INTO missing FROM unnest(p_columns) AS n (name)
     WHERE n.name <> '' AND NOT EXISTS (
@@ -34,44 +39,59 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'there is no column "%" in "%"', missing, p_table USING ERRCODE = '22023';
     END IF;
-    SELECT format('SELECT %s FROM %I.%I', (
-            SELECT string_agg(CASE WHEN n.name <> '' THEN format('pg_catalog.format(''%%s'', %I)', n.name)
-                ELSE '''''::pg_catalog.text' END, ', ' ORDER BY n.at)
-            FROM unnest(p_columns) WITH ORDINALITY AS n (name, at)
-        ), s.nspname, c.relname) INTO reading
+    SELECT string_agg(CASE WHEN n.name <> '' THEN format('pg_catalog.format(''%%s'', %I)', n.name)
+        ELSE '''''::pg_catalog.text' END, ', ' ORDER BY n.at) INTO cells
+    FROM unnest(p_columns) WITH ORDINALITY AS n (name, at);
+    SELECT format('%I.%I', s.nspname, c.relname), c.relkind IN ('r', 'm', 'p') AND NOT EXISTS (
+            SELECT FROM pg_partition_tree(p_table) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f')
+    INTO source, has_places
     FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = p_table;
+    reading := format('SELECT %s FROM %s', cells, source);
+    listing := format('SELECT %s, %s FROM %s', cells,
+        CASE WHEN has_places THEN 'pg_catalog.concat(tableoid, '' '', ctid)' ELSE 'NULL::pg_catalog.text' END, source);
+    looking := CASE WHEN has_places THEN format('SELECT %s FROM %s
+        WHERE tableoid OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '' '', 1)::pg_catalog.oid
+        AND ctid OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '' '', 2)::pg_catalog.tid', cells, source) END;
     reads := ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
         AND a.attname = ANY (p_columns));
 END
 $$;
-COMMENT ON FUNCTION hftok_private.import_listing IS 'The statement that reads columns of a table as their types write them, and which columns it touches.';
+COMMENT ON FUNCTION hftok_private.import_listing IS
+    'Statements that read columns of a table as their types write them: of all rows, of all rows with the place of each, and of the row at a place. And which columns they touch.';
 
 CREATE OR REPLACE FUNCTION hftok_import.import_listed(p_table regclass, p_columns text[])
-    RETURNS TABLE (first text, second text, third text)
+    RETURNS TABLE (first text, second text, third text, place text)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_listed';
 COMMENT ON FUNCTION hftok_import.import_listed IS
-    'The rows of a table in three columns that hold no secrets. Read as import_keys() reads them; a column without a name is empty.';
+    'The rows of a table in three columns that hold no secrets, and where each lies. Read as import_keys() reads them; a column without a name is empty.';
 
-CREATE OR REPLACE FUNCTION hftok_import.import_member(p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_import.import_member(
+    p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean, p_table regclass DEFAULT NULL,
+    p_columns text[] DEFAULT NULL, p_place text DEFAULT NULL
+) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_member';
 COMMENT ON FUNCTION hftok_import.import_member IS
-    'Takes one membership over, and says what became of it: imported, unchanged, nobody or no_role. Unlike add_member(), it may leave an organisation without owners.';
+    'Takes one membership over, and says what became of it: imported, unchanged, nobody, no_role, or gone, when the row at p_place does not give it any more. Unlike add_member(), it may leave an organisation without owners.';
 
-CREATE OR REPLACE FUNCTION hftok_import.import_administrator(p_user_id text, p_role text, p_roles text[], p_dry_run boolean) RETURNS text
+CREATE OR REPLACE FUNCTION hftok_import.import_administrator(
+    p_user_id text, p_role text, p_roles text[], p_dry_run boolean, p_table regclass DEFAULT NULL, p_columns text[] DEFAULT NULL,
+    p_place text DEFAULT NULL
+) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_import_administrator';
 COMMENT ON FUNCTION hftok_import.import_administrator IS
-    'Takes one administrator over, and says what became of it: imported, unchanged, nobody or no_role.';
+    'Takes one administrator over, and says what became of it, as import_member() does.';
 
 CREATE OR REPLACE FUNCTION hftok_import.import_person(
-    p_is_member boolean, p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean
+    p_is_member boolean, p_org_id text, p_user_id text, p_role text, p_roles text[], p_dry_run boolean, p_table regclass, p_columns text[],
+    p_place text
 ) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     IF p_is_member THEN
-        RETURN hftok_import.import_member(p_org_id, p_user_id, p_role, p_roles, p_dry_run);
+        RETURN hftok_import.import_member(p_org_id, p_user_id, p_role, p_roles, p_dry_run, p_table, p_columns, p_place);
     END IF;
-    RETURN hftok_import.import_administrator(p_user_id, p_role, p_roles, p_dry_run);
+    RETURN hftok_import.import_administrator(p_user_id, p_role, p_roles, p_dry_run, p_table, p_columns, p_place);
 EXCEPTION WHEN SQLSTATE 'PT413' THEN
     RETURN 'too_many';
 END
@@ -90,6 +110,7 @@ CREATE OR REPLACE FUNCTION hftok_import.import_people_summary(p_outcomes text[],
         string_agg(format(', %s %s', o.count, CASE o.outcome
             WHEN 'nobody' THEN 'that name nobody'
             WHEN 'no_role' THEN format('without a role that means something (%s)', array_to_string(p_words, ', '))
+            WHEN 'gone' THEN 'that were changed meanwhile'
             WHEN 'too_many' THEN 'for which hftok.max_members_per_org leaves no room'
             ELSE o.outcome END), '' ORDER BY o.at) FILTER (WHERE o.count > 0))
     FROM unnest(p_outcomes, p_counts) WITH ORDINALITY AS o (outcome, count, at)
@@ -105,9 +126,13 @@ DECLARE
     org pg_catalog.text;
     person pg_catalog.text;
     role pg_catalog.text;
+    place pg_catalog.text;
+    -- Whom the transaction has locked: an organisation, or an administrator.
+    locked pg_catalog.text;
+    whose pg_catalog.text;
     outcome pg_catalog.text;
-    outcomes pg_catalog.text[] := '{imported,unchanged,nobody,no_role,too_many}';
-    counts int[] := '{0,0,0,0,0}';
+    outcomes pg_catalog.text[] := '{imported,unchanged,nobody,no_role,gone,too_many}';
+    counts int[] := '{0,0,0,0,0,0}';
     -- Words of the application for roles that mean nothing here: the first few.
     words pg_catalog.text[] := '{}';
     at int;
@@ -122,10 +147,21 @@ BEGIN
         RAISE EXCEPTION 'p_batch is 1 at least, and p_dry_run is not null' USING ERRCODE = '22023';
     END IF;
     -- Meanings that cannot be read are refused before anything is done.
-    PERFORM hftok_import.import_person(p_is_member, NULL, NULL, NULL, p_roles, true);
-    FOR org, person, role IN SELECT l.first, l.second, l.third FROM hftok_import.import_listed(p_table, p_columns) l LOOP
+    PERFORM hftok_import.import_person(p_is_member, NULL, NULL, NULL, p_roles, true, NULL, NULL, NULL);
+    FOR org, person, role, place IN
+        SELECT l.first, l.second, l.third, l.place FROM hftok_import.import_listed(p_table, p_columns) l
+        ORDER BY l.first COLLATE pg_catalog."C", l.second COLLATE pg_catalog."C"
+    LOOP
         role := CASE WHEN p_has_role THEN role END;
-        outcome := hftok_import.import_person(p_is_member, org, person, role, p_roles, p_dry_run);
+        whose := CASE WHEN p_is_member THEN org ELSE person END;
+        -- Never two at once: a writer whose rows are followed may have the other one, and wait for this one.
+        IF locked OPERATOR(pg_catalog.<>) whose THEN
+            COMMIT;
+            locked := NULL;
+        END IF;
+        -- Looked at once more where it lies: a membership that was ended since it was listed does not come back.
+        outcome := hftok_import.import_person(p_is_member, org, person, role, p_roles, p_dry_run, p_table, p_columns, place);
+        locked := CASE WHEN outcome OPERATOR(pg_catalog.=) ANY ('{imported,gone,too_many}') THEN whose ELSE locked END;
         at := pg_catalog.array_position(outcomes, outcome);
         counts[at] := counts[at] OPERATOR(pg_catalog.+) 1;
         IF outcome OPERATOR(pg_catalog.=) 'no_role' AND pg_catalog.cardinality(words) OPERATOR(pg_catalog.<) 10 THEN
@@ -137,6 +173,7 @@ BEGIN
             OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (since OPERATOR(pg_catalog.+) '1 second'::interval) THEN
             COMMIT;
             DISCARD PLANS;
+            locked := NULL;
             pending := 0;
             since := pg_catalog.clock_timestamp();
         END IF;

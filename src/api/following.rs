@@ -12,6 +12,7 @@ use super::input::{required, texts};
 use super::owner::identifier;
 use crate::error::Error;
 use crate::pg::call::entry::export;
+use crate::pg::call::statement;
 use crate::pg::call::trigger::{AsItCame, Fired, Side, Trigger};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
@@ -60,11 +61,10 @@ fn follow_members() -> Result<AsItCame, Error> {
         let is_other =
             |it: &Membership| after.as_ref().is_none_or(|to| (&to.org, &to.user) != (&it.org, &it.user));
         if let Some(gone) = before.filter(is_other) {
-            owner_lock::lock(Scope::Org, &gone.org)?;
-            members::remove(&gone.org, &gone.user)?;
+            gone.end()?;
         }
         if let Some(member) = after {
-            member.put(false)?;
+            member.put(&Counted::lock(Scope::Org, &member.org)?)?;
         }
     }
     Ok(trigger.as_it_came())
@@ -97,9 +97,14 @@ fn follow_administrators() -> Result<AsItCame, Error> {
         }
         let _owner = AsOwner::switch(&caller)?;
         if let Some(user) = before {
+            owner_lock::lock(Scope::User, &user)?;
             REVOKE_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
+            if members::is_administrator(&user)? {
+                return Err(Error::NotSeen);
+            }
         }
         if let Some(user) = after {
+            owner_lock::lock(Scope::User, &user)?;
             GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
         }
     }
@@ -130,41 +135,51 @@ fn forget_user_row() -> Result<AsItCame, Error> {
     Ok(trigger.as_it_came())
 }
 
-/// The rows of a table, in columns that hold no values.
+/// The rows of a table, in columns that hold no values, and where each lies.
 fn import_listed(p_table: Option<pg_sys::Oid>, p_columns: Option<Array<'_, &str>>) -> Result<(), Error> {
     let caller = Caller::current();
     let table = required(p_table, "p_table must not be null")?;
     let columns = required(texts(p_columns)?, "p_columns must not be null")?;
-    let (reading, reads) = reading(&caller, table, columns)?;
-    let admitted = Admitted::to(&caller, table, &reads, &[])?;
-    if hides_rows(&caller, table) {
-        return Err(Error::ForeignPolicies);
-    }
-    read_rows(&caller, &admitted, &reading)
+    let listing = Listing::make(&caller, table, columns)?;
+    read_rows(&caller, &listing.admitted(&caller)?, &listing.listing)
 }
 
 /// Takes one membership over, and says what became of it. Without a role it is a member's.
+#[expect(clippy::too_many_arguments, reason = "as many as sql/ declares")]
 fn import_member(
     p_org_id: Option<&str>,
     p_user_id: Option<&str>,
     p_role: Option<&str>,
     p_roles: Option<Array<'_, &str>>,
     p_dry_run: Option<bool>,
+    p_table: Option<pg_sys::Oid>,
+    p_columns: Option<Array<'_, &str>>,
+    p_place: Option<&str>,
 ) -> Result<&'static str, Error> {
     let words = required(texts(p_roles)?, "p_roles must not be null")?;
     let words = RoleWords::parse(words.iter().map(String::as_str))?;
     let (Some(org), Some(user)) = (p_org_id.and_then(id), p_user_id.and_then(id)) else {
         return Ok("nobody");
     };
-    let role = match p_role {
-        None => Some(Role::Member),
-        Some(word) => words.role(word),
-    };
-    let Some(role) = role else { return Ok("no_role") };
+    let Some(role) = p_role.map_or(Some(Role::Member), |word| words.role(word)) else { return Ok("no_role") };
     let caller = Caller::current();
-    let _owner = AsOwner::switch(&caller)?;
-    let is_new = Membership { org, user, role }.put(p_dry_run == Some(true))?;
-    Ok(if is_new { "imported" } else { "unchanged" })
+    let member = Membership { org, user, role };
+    let counted = {
+        let _owner = AsOwner::switch(&caller)?;
+        if member.is_given()? {
+            return Ok("unchanged");
+        }
+        Counted::lock(Scope::Org, &member.org)?
+    };
+    let row = [p_org_id, p_user_id, p_role].map(Option::unwrap_or_default);
+    if !is_still_so(&caller, p_table, texts(p_columns)?, p_place, row)? {
+        return Ok("gone");
+    }
+    if p_dry_run != Some(true) {
+        let _owner = AsOwner::switch(&caller)?;
+        member.put(&counted)?;
+    }
+    Ok("imported")
 }
 
 /// Takes one administrator over, and says what became of it. Without a role everybody is one.
@@ -173,6 +188,9 @@ fn import_administrator(
     p_role: Option<&str>,
     p_roles: Option<Array<'_, &str>>,
     p_dry_run: Option<bool>,
+    p_table: Option<pg_sys::Oid>,
+    p_columns: Option<Array<'_, &str>>,
+    p_place: Option<&str>,
 ) -> Result<&'static str, Error> {
     let words = required(texts(p_roles)?, "p_roles must not be null")?;
     let Some(user) = p_user_id.and_then(id) else { return Ok("nobody") };
@@ -180,14 +198,48 @@ fn import_administrator(
         return Ok("no_role");
     }
     let caller = Caller::current();
-    let _owner = AsOwner::switch(&caller)?;
-    if members::is_administrator(&user)? {
-        return Ok("unchanged");
+    {
+        let _owner = AsOwner::switch(&caller)?;
+        if members::is_administrator(&user)? {
+            return Ok("unchanged");
+        }
+        owner_lock::lock(Scope::User, &user)?;
+    }
+    let row = ["", p_user_id.unwrap_or_default(), p_role.unwrap_or_default()];
+    if !is_still_so(&caller, p_table, texts(p_columns)?, p_place, row)? {
+        return Ok("gone");
     }
     if p_dry_run != Some(true) {
+        let _owner = AsOwner::switch(&caller)?;
         GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
     }
     Ok("imported")
+}
+
+/// Whether a row that was listed is still at its place, and says the same. Whoever changes it has the same lock until the change is
+/// committed, so that it stays so. Where rows have no place, nobody can tell.
+fn is_still_so(
+    caller: &Caller,
+    table: Option<pg_sys::Oid>,
+    columns: Option<Vec<String>>,
+    place: Option<&str>,
+    row: [&str; 3],
+) -> Result<bool, Error> {
+    let (Some(table), Some(columns), Some(place)) = (table, columns, place) else { return Ok(true) };
+    statement::per_place(
+        || None::<Listing>,
+        |kept| {
+            let is_same = |it: &Listing| it.table == table && it.columns == columns;
+            let listing = match kept.take().filter(is_same) {
+                Some(listing) => listing,
+                None => Listing::make(caller, table, columns.clone())?,
+            };
+            let listing = kept.insert(listing);
+            let Some(looking) = &listing.looking else { return Ok(true) };
+            let found = read_texts::<3>(caller, &listing.admitted(caller)?, looking, Some(place))?;
+            Ok(found.first().is_some_and(|found| found.each_ref().map(String::as_str) == row))
+        },
+    )
 }
 
 /// The usual word for an administrator.
@@ -205,16 +257,24 @@ struct Membership {
 }
 
 impl Membership {
-    /// Gives it, unless it is only looked at; `false` where it is so already.
-    fn put(&self, is_looked_at: bool) -> Result<bool, Error> {
-        let counted = Counted::lock(Scope::Org, &self.org)?;
-        if members::role(&self.org, &self.user)? == Some(self.role) {
-            return Ok(false);
+    /// Whether it is so already.
+    fn is_given(&self) -> Result<bool, Error> {
+        Ok(members::role(&self.org, &self.user)? == Some(self.role))
+    }
+
+    /// Gives it. Its organisation is locked.
+    fn put(&self, counted: &Counted<'_>) -> Result<(), Error> {
+        if self.is_given()? { Ok(()) } else { members::put(counted, &self.user, self.role) }
+    }
+
+    /// Ends it. A transaction that sees an older state than the membership would leave it there.
+    fn end(&self) -> Result<(), Error> {
+        owner_lock::lock(Scope::Org, &self.org)?;
+        let is_ended = members::remove(&self.org, &self.user)?;
+        if !is_ended && members::role(&self.org, &self.user)?.is_some() {
+            return Err(Error::NotSeen);
         }
-        if !is_looked_at {
-            members::put(&counted, &self.user, self.role)?;
-        }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -284,12 +344,9 @@ fn changes<const COLUMNS: usize>(
         Fired::BeforeTruncate => {
             let table = trigger.table_id();
             let named = columns.iter().map(|column| (*column).to_owned()).collect();
-            let (reading, reads) = reading(caller, table, named)?;
-            let admitted = Admitted::to(caller, table, &reads, &[])?;
-            if hides_rows(caller, table) {
-                return Err(Error::ForeignPolicies);
-            }
-            read_texts(caller, &admitted, &reading)?.into_iter().map(|row| [Some(row), None]).collect()
+            let listing = Listing::make(caller, table, named)?;
+            let rows = read_texts(caller, &listing.admitted(caller)?, &listing.reading, None)?;
+            rows.into_iter().map(|row| [Some(row), None]).collect()
         }
         Fired::Otherwise => {
             return Err(Error::BadInput(
@@ -299,16 +356,44 @@ fn changes<const COLUMNS: usize>(
     })
 }
 
-/// The statement that reads columns as their types write them, and which they are.
-fn reading(caller: &Caller, table: pg_sys::Oid, columns: Vec<String>) -> Result<(String, Vec<i16>), Error> {
-    let _owner = AsOwner::switch(caller)?;
-    READING.read_single(&[table.into(), columns.into()], |row| Ok((row.next()?, row.next()?)))
+/// A table, and the statements that read columns of it as their types write them.
+struct Listing {
+    /// The table.
+    table: pg_sys::Oid,
+    /// The columns; one without a name is empty.
+    columns: Vec<String>,
+    /// Reads all rows.
+    reading: String,
+    /// Reads all rows, with the place of each.
+    listing: String,
+    /// Reads the row at a place, where rows have one.
+    looking: Option<String>,
+    /// The columns that are read: the caller needs SELECT on each.
+    reads: Vec<i16>,
+}
+
+impl Listing {
+    /// Makes the statements from the catalog.
+    fn make(caller: &Caller, table: pg_sys::Oid, columns: Vec<String>) -> Result<Self, Error> {
+        let _owner = AsOwner::switch(caller)?;
+        let (reading, listing, looking, reads) = LISTING
+            .read_single(&[table.into(), columns.clone().into()], |row| {
+                Ok((row.next()?, row.next()?, row.next()?, row.next()?))
+            })?;
+        Ok(Self { table, columns, reading, listing, looking, reads })
+    }
+
+    /// Admission to read every row, which is asked for anew each time.
+    fn admitted(&self, caller: &Caller) -> Result<Admitted, Error> {
+        let admitted = Admitted::to(caller, self.table, &self.reads, &[])?;
+        if hides_rows(caller, self.table) { Err(Error::ForeignPolicies) } else { Ok(admitted) }
+    }
 }
 
 statement! {
     /// Of names that the catalog has.
-    READING(OID, TEXTARRAY) =
-        "SELECT l.reading, l.reads FROM hftok_private.import_listing($1::pg_catalog.regclass, $2) l";
+    LISTING(OID, TEXTARRAY) =
+        "SELECT l.reading, l.listing, l.looking, l.reads FROM hftok_private.import_listing($1::pg_catalog.regclass, $2) l";
 
     /// Tells the audit, if they were none.
     GRANT_ADMINISTRATOR(TEXT) = "SELECT hftok_private.grant_administrator_as_owner($1)";

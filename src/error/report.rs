@@ -49,6 +49,7 @@ impl Error {
                 .detail("Secrets are given and taken by POST only.".to_owned()),
             Error::NotFound(object) => report(b"PT404", "Not Found").detail(objects::absent(&object)),
             Error::Exists { name } => objects::exists(&name),
+            Error::NotSeen => objects::not_seen(),
             Error::Conflict { expected, current } => objects::conflict(expected, current),
 
             // The quotas.

@@ -21,6 +21,16 @@ pub fn exists(name: &str) -> Report {
     report(b"23505", "a secret of this name exists already").detail(format!("Its name is \"{name}\"."))
 }
 
+/// A row that a transaction does not see, and has to remove.
+pub fn not_seen() -> Report {
+    report(b"PT409", "Conflict")
+        .detail(
+            "What is to be removed was written since this transaction began, which does not see it."
+                .to_owned(),
+        )
+        .hint("Do it again, or at READ COMMITTED.")
+}
+
 /// A version that is not the current one.
 pub fn conflict(expected: i32, current: i32) -> Report {
     report(b"PT409", "Conflict")

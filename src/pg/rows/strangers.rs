@@ -73,14 +73,18 @@ pub fn read_rows(caller: &Caller, admitted: &Admitted, text: &str) -> Result<(),
     admitted.act(caller, || spi.run_into(&text_of(text)?, &result))
 }
 
-/// Reads all rows, whose columns are texts that are not NULL. For names, and not for values: they are copied.
+/// Reads all rows, or those at a place, whose columns are texts that are not NULL. For names, and not for values: they are copied.
 pub fn read_texts<const COLUMNS: usize>(
     caller: &Caller,
     admitted: &Admitted,
     text: &str,
+    place: Option<&str>,
 ) -> Result<Vec<[String; COLUMNS]>, Error> {
     let spi = Spi::connect()?;
-    admitted.act(caller, || spi.run(&text_of(text)?, &[])?.texts())
+    // What others have committed by now counts as well, whatever the transaction sees.
+    let _snapshot = LatestSnapshot::push();
+    let given: Vec<_> = place.map(|place| Given::text(Some(place))).into_iter().collect();
+    admitted.act(caller, || spi.run_with(&text_of(text)?, &given, Sees::ActiveSnapshot)?.texts())
 }
 
 /// Changes one row, if it is there and holds what it was seen to.
@@ -125,6 +129,15 @@ impl Given {
 /// A connection to SPI where names mean what they mean to whoever runs the statement. Closed when it is dropped.
 struct Spi(());
 
+/// The snapshot that a statement is run with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// One that Postgres takes for it, as for any statement of its transaction.
+    OwnSnapshot,
+    /// The active one. Such a statement may not write.
+    ActiveSnapshot,
+}
+
 /// The result of a statement. It lies in SPI's memory, which the connection keeps.
 struct Gave<'a> {
     /// SPI's result.
@@ -145,6 +158,11 @@ impl Spi {
 
     /// Runs a statement that was made from a caller's names, quoted.
     fn run(&self, text: &CStr, given: &[Given]) -> Result<Gave<'_>, Error> {
+        self.run_with(text, given, Sees::OwnSnapshot)
+    }
+
+    /// The same, where it is said what the statement sees.
+    fn run_with(&self, text: &CStr, given: &[Given], sees: Sees) -> Result<Gave<'_>, Error> {
         let mut types: Vec<_> = given.iter().map(|it| it.kind).collect();
         let mut values: Vec<_> = given.iter().map(|it| it.value.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<_> = given.iter().map(|it| if it.value.is_some() { b' ' } else { b'n' }).collect();
@@ -157,7 +175,7 @@ impl Spi {
                 types.as_mut_ptr(),
                 values.as_mut_ptr(),
                 nulls.as_ptr().cast(),
-                false,
+                sees == Sees::ActiveSnapshot,
                 0,
             )
         };

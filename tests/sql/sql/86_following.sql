@@ -108,6 +108,17 @@ UPDATE regress_team.user_roles SET role = 'super' WHERE user_id = regress_team.u
 DELETE FROM regress_team.user_roles WHERE user_id IN (regress_team.u(2), regress_team.u(3));
 RESET ROLE;
 SELECT * FROM pg_temp.administrators();
+-- Nor does it matter whether hftok is sealed, or what somebody says of themselves.
+SELECT hftok.seal();
+SET ROLE regress_clerk;
+SET request.jwt.claims = '{"sub": "somebody", "role": "service_role"}';
+INSERT INTO regress_team.memberships (team_id, user_id, role) VALUES (2, regress_team.u(8), 'owner');
+DELETE FROM regress_team.memberships WHERE team_id = 2 AND user_id = regress_team.u(7);
+RESET request.jwt.claims;
+RESET ROLE;
+SELECT key_ids FROM hftok.unseal();
+SELECT * FROM pg_temp.members() WHERE org = '2';
+SELECT failed FROM hftok.verify() WHERE kind = 'total';
 -- A user who is deleted takes along what they have, through the cascade too.
 SET ROLE regress_clerk;
 DELETE FROM regress_team.users WHERE id IN (regress_team.u(2), regress_team.u(6));
@@ -203,6 +214,30 @@ TRUNCATE regress_team.sly_members;
 CALL hftok.import_members('regress_team.sly_members', 'team_id', 'user_id');
 RESET ROLE;
 SELECT * FROM pg_temp.members();
+
+-- The same of a superuser's table, which is read as whoever calls.
+CREATE TABLE regress_team.trusted_members (team_id int, user_id text);
+GRANT SELECT, TRUNCATE ON regress_team.trusted_members TO regress_clerk;
+CREATE TRIGGER follow AFTER INSERT ON regress_team.trusted_members FOR EACH ROW EXECUTE FUNCTION hftok.follow_members('team_id', 'user_id');
+CREATE TRIGGER follow_truncate BEFORE TRUNCATE ON regress_team.trusted_members FOR EACH STATEMENT EXECUTE FUNCTION hftok.follow_members('team_id', 'user_id');
+INSERT INTO regress_team.trusted_members VALUES (1, 'trusted');
+ALTER TABLE regress_team.trusted_members ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_clerk;
+TRUNCATE regress_team.trusted_members;
+RESET ROLE;
+SELECT * FROM pg_temp.members();
+-- Parts of a table, whose columns are in another order; and what is not a member any more is gone with the last of them.
+CREATE TABLE regress_team.parted (team_id int, user_id text) PARTITION BY LIST (team_id);
+CREATE TABLE regress_team.part (user_id text, gone int, team_id int);
+ALTER TABLE regress_team.part DROP COLUMN gone;
+ALTER TABLE regress_team.parted ATTACH PARTITION regress_team.part FOR VALUES IN (3);
+CREATE TRIGGER follow AFTER INSERT OR UPDATE OR DELETE ON regress_team.parted FOR EACH ROW EXECUTE FUNCTION hftok.follow_members('team_id', 'user_id');
+CREATE TRIGGER follow_truncate BEFORE TRUNCATE ON regress_team.parted FOR EACH STATEMENT EXECUTE FUNCTION hftok.follow_members('team_id', 'user_id');
+INSERT INTO regress_team.parted VALUES (3, 'parted a'), (3, 'parted b');
+UPDATE regress_team.parted SET user_id = 'parted c' WHERE user_id = 'parted a';
+SELECT * FROM pg_temp.members();
+TRUNCATE regress_team.parted;
+TRUNCATE regress_team.trusted_members;
 
 SET client_min_messages = warning;
 SET ROLE regress_app;

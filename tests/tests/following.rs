@@ -1,0 +1,137 @@
+//! Tables that are followed while several sessions write to them.
+
+use std::time::{Duration, Instant};
+
+use hftok_tests::answer::{column, one, refused};
+use hftok_tests::cluster::Cluster;
+use hftok_tests::race::race;
+use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
+use postgres::Client;
+
+const SESSIONS: usize = 6;
+/// Rows that a writer changes, and as many that it deletes.
+const ROWS: i64 = 100;
+
+/// A table of memberships that is followed.
+fn followed(setup: Setup) -> (Cluster, Client) {
+    let cluster = setup.start();
+    let mut client = cluster.database("app");
+    client
+        .batch_execute(
+            "CREATE TABLE memberships (org text, usr text, role text, PRIMARY KEY (org, usr));
+             CREATE TRIGGER follow AFTER INSERT OR UPDATE OR DELETE ON memberships
+                 FOR EACH ROW EXECUTE FUNCTION hftok.follow_members('org', 'usr', 'role');
+             CREATE TRIGGER follow_truncate BEFORE TRUNCATE ON memberships
+                 FOR EACH STATEMENT EXECUTE FUNCTION hftok.follow_members('org', 'usr')",
+        )
+        .expect("a table");
+    (cluster, client)
+}
+
+/// Members here and there, but for what both have.
+#[track_caller]
+fn assert_in_step(client: &mut Client) {
+    let differ: Vec<String> = column(
+        client,
+        "SELECT format('%s %s %s', org, usr, role) FROM (
+             (SELECT org, usr, role FROM memberships EXCEPT SELECT org_id, user_id, role FROM hftok.members)
+             UNION ALL (SELECT org_id, user_id, role FROM hftok.members EXCEPT SELECT org, usr, role FROM memberships)
+         ) d (org, usr, role) ORDER BY 1",
+    );
+    assert_eq!(differ, Vec::<String>::new());
+}
+
+#[test]
+fn sessions_that_write_at_once_are_all_followed() {
+    let (cluster, mut client) = followed(Setup::default());
+    let roles = ["owner", "admin", "member"];
+    race(&cluster, "app", SESSIONS, |number, client| {
+        for round in 0..60 {
+            // All sessions write to the same few rows, of which some come, some change and some go; in two organisations, and
+            // always in this order.
+            let (user, role) = ((number + round) % 4, roles[round % 3]);
+            let sql = if round % 5 == 4 {
+                format!("DELETE FROM memberships WHERE usr = 'u{user}' AND org = 'a'")
+            } else {
+                format!(
+                    "INSERT INTO memberships VALUES ('a', 'u{user}', '{role}'), ('b', 'u{user}', '{role}')
+                     ON CONFLICT (org, usr) DO UPDATE SET role = excluded.role"
+                )
+            };
+            client.batch_execute(&sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        }
+    });
+    assert_in_step(&mut client);
+    let failed: Vec<Option<i64>> =
+        column(&mut client, "SELECT failed FROM hftok.verify() WHERE kind = 'total'");
+    assert_eq!(failed, [Some(0)]);
+}
+
+#[test]
+fn an_organisation_that_is_full_refuses_the_writers_statement() {
+    let (cluster, mut client) = followed(Setup::default().setting("hftok.max_members_per_org = 4"));
+    let came = race(&cluster, "app", SESSIONS, |number, client| {
+        client.batch_execute(&format!("INSERT INTO memberships VALUES ('a', 'u{number}', 'member')")).is_ok()
+    });
+    assert_eq!(came.into_iter().filter(|came| *came).count(), 4);
+    assert_in_step(&mut client);
+}
+
+/// TRUNCATE takes rows that came since its transaction took its snapshot, and their members are hidden from that transaction.
+#[test]
+fn what_a_transaction_does_not_see_is_told_and_not_left_behind() {
+    let (cluster, mut client) = followed(Setup::default());
+    let mut other = cluster.client("postgres", "app");
+    let level = postgres::IsolationLevel::RepeatableRead;
+    let mut transaction = client.build_transaction().isolation_level(level).start().expect("begin");
+    assert_eq!(one::<i64>(&mut transaction, "SELECT count(*) FROM memberships", &[]), 0);
+    other.batch_execute("INSERT INTO memberships VALUES ('a', 'late', 'owner')").expect("a row");
+    refused(transaction.batch_execute("TRUNCATE memberships"), "PT409");
+    transaction.rollback().expect("rollback");
+    assert_in_step(&mut client);
+    client.batch_execute("TRUNCATE memberships").expect("truncated");
+    assert_in_step(&mut client);
+}
+
+/// An import that runs while the table is written to and followed leaves nobody out, and brings nobody back.
+#[test]
+fn an_import_beside_writers_leaves_hftok_in_step() {
+    let (cluster, mut client) = followed(Setup::default());
+    client
+        .batch_execute(
+            "ALTER TABLE memberships DISABLE TRIGGER follow;
+             INSERT INTO memberships SELECT 'o' || n % 20, 'u' || n, 'member' FROM generate_series(1, 4000) n;
+             ALTER TABLE memberships ENABLE TRIGGER follow",
+        )
+        .expect("rows");
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let import = scope.spawn(|| {
+            let mut operator = cluster.client("postgres", "app");
+            operator
+                .batch_execute("CALL hftok.import_members('memberships', 'org', 'usr', 'role')")
+                .expect("imported");
+        });
+        let mut writer = cluster.client("postgres", "app");
+        wait_until("the import", 60, || {
+            one::<i64>(&mut writer, "SELECT count(*) FROM hftok.members", &[]) > 0
+        });
+        for n in 0..ROWS {
+            // Rows that the import has listed are deleted and changed before it comes to them.
+            let (last, other) = (4000 - n, 4000 - n - ROWS);
+            writer
+                .batch_execute(&format!(
+                    "INSERT INTO memberships VALUES ('o{}', 'new{n}', 'admin');
+                     DELETE FROM memberships WHERE usr = 'u{last}';
+                     UPDATE memberships SET role = 'owner' WHERE usr = 'u{other}'",
+                    n % 20,
+                ))
+                .expect("rows");
+        }
+        import.join().expect("joined");
+    });
+    println!("4000 memberships beside a writer: {:?}", begun.elapsed());
+    assert_in_step(&mut client);
+    assert!(begun.elapsed() < Duration::from_secs(120));
+}
