@@ -177,18 +177,12 @@ export class Hftok {
   }
 
   /** The credential to use; `source` is `none` when there is none. For the service. */
-  async resolve(
+  resolve(
     provider: string,
     need: Need,
     signal?: AbortSignal,
   ): Promise<CompositeTypes["resolved_token"]> {
-    // JavaScript has no compiler that asks for it, and JSON would drop it.
-    if (need?.userId === undefined) {
-      throw new HftokError("bad_input", {
-        reason: "userId must be a user, or null for nobody in particular",
-      });
-    }
-    return await this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
+    return this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
   }
 
   /** The whole walk, a row a level, without a value. */

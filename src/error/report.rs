@@ -63,7 +63,7 @@ impl Error {
                 report(b"53200", "there is no memory for the value")
             }
             Error::Rejected(Rejection::TooLong) => quotas::too_large("A credential", BYTES_MAX),
-            Error::Rejected(rejection) => bad_input(&rejection),
+            Error::Rejected(rejection) => credentials::rejected(&rejection),
             Error::UnknownProvider { nearest } => credentials::unknown_provider(nearest),
             Error::Described(fault) => bad_input(&fault),
             Error::NotJson => report(b"22023", "the credential is not JSON that Postgres can hold"),

@@ -16,6 +16,11 @@ fn check_own(provider: &Provider, value: &str) -> Result<Vec<Warning>, Rejection
     provider.check(value, builtin()).map(|checked| checked.warnings)
 }
 
+/// The fault of one field.
+fn at(field: &str, fault: Rejection) -> Result<Vec<Warning>, Rejection> {
+    Err(Rejection::InField { field: field.into(), fault: Box::new(fault) })
+}
+
 const UNKNOWN: Result<Vec<Warning>, Rejection> = Ok(Vec::new());
 
 #[test]
@@ -41,7 +46,8 @@ fn one_field_is_a_key_and_in_an_integration_an_object_as_well() {
     let document = |value: &str| provider.check_document(value, builtin()).map(|checked| checked.warnings);
     assert_eq!(check_own(&provider, r#" {"key":"abcdefgh"}"#), Err(Rejection::NotAKey));
     assert_eq!(document(r#" {"key":" abcdefgh "} "#), UNKNOWN);
-    assert_eq!(document(r#"{"key":"Bearer abcdefgh"}"#), Err(Rejection::Bearer));
+    assert_eq!(document(r#"{"key":"Bearer abcdefgh"}"#), at("key", Rejection::Bearer));
+    assert_eq!(document(r#"{"key":" "}"#), Err(Rejection::FieldMissing("key".into())));
     assert_eq!(document(r#"{"other":"abcdefgh"}"#), Err(Rejection::FieldMissing("key".into())));
     assert_eq!(document("abcdefgh"), UNKNOWN);
     assert_eq!(document("Bearer abcdefgh"), Err(Rejection::Bearer));
@@ -86,7 +92,7 @@ fn an_optional_field_may_be_blank_and_another_may_not() {
     assert_eq!(of(" ", "", id), Err(Rejection::FieldMissing("key".into())));
     assert_eq!(of("abcdefgh", "", ""), Err(Rejection::FieldMissing("id".into())));
     assert_eq!(of("abcdefgh", "", "none"), Err(Rejection::FieldWrong("id".into())));
-    assert_eq!(of("Bearer abcdefgh", "", id), Err(Rejection::Bearer));
+    assert_eq!(of("Bearer abcdefgh", "", id), at("key", Rejection::Bearer));
 }
 
 /// Rules about keys are for what is secret; a private key has lines, and no other field does.
@@ -98,12 +104,55 @@ fn a_field_has_no_control_characters_but_the_lines_of_a_private_key() {
     };
     let pem = r"-----BEGIN PRIVATE KEY-----\r\nabc\n-----END PRIVATE KEY-----\n";
     assert_eq!(of(pem, "my project"), UNKNOWN);
-    assert_eq!(of(r"-----BEGIN PRIVATE KEY-----\tabc", "a"), Err(Rejection::Control));
-    assert_eq!(of(r"abcd\nefgh", "a"), Err(Rejection::Control));
-    assert_eq!(of("abcd efgh", "a"), Err(Rejection::Control));
-    assert_eq!(of("abcdefgh", r"a\nb"), Err(Rejection::Control));
-    assert_eq!(of("abcdefgh", r"a\u2022"), Err(Rejection::Masked));
+    assert_eq!(of(r"-----BEGIN PRIVATE KEY-----\tabc", "a"), at("key", Rejection::Control));
+    assert_eq!(of(r"abcd\nefgh", "a"), at("key", Rejection::Control));
+    assert_eq!(of("abcd efgh", "a"), at("key", Rejection::Control));
+    assert_eq!(of("abcdefgh", r"a\nb"), at("project", Rejection::Control));
+    assert_eq!(of("abcdefgh", r"a\u2022"), at("project", Rejection::Masked));
     assert_eq!(of("abcdefgh", "Bearer a"), UNKNOWN);
+}
+
+/// A form marks the field; its name is the provider's, and the value is not quoted.
+#[test]
+fn a_fault_names_its_field_where_there_are_several() {
+    let provider = own(r#"[{"name":"key","secret":true},{"name":"id","uuid":true}]"#);
+    let of = |document: &str| check_own(&provider, document).unwrap_err();
+    for (document, field, words) in [
+        (r#"{"id":"x"}"#, "key", r#"the field "key" of the credential is missing"#),
+        (
+            r#"{"key":"abcdefgh","id":"x"}"#,
+            "id",
+            r#"the field "id" of the credential has a value that it cannot have"#,
+        ),
+        (r#"{"key":"<abcdefgh>","id":"x"}"#, "key", r#"the credential is a placeholder (field "key")"#),
+    ] {
+        assert_eq!(of(document).field(), Some(field), "{document}");
+        assert_eq!(of(document).to_string(), words, "{document}");
+    }
+    assert_eq!(of("[]").field(), None, "it is none of the fields");
+}
+
+/// For services that nobody described: also through a gateway that takes another provider's keys.
+#[test]
+fn custom_takes_any_key_and_in_an_integration_any_object() {
+    let custom = find("custom").unwrap();
+    for key in ["abcdefgh", "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "sk-ant-abcdefghijklmnopqrstuvwxyz"] {
+        assert_eq!(check("custom", key), UNKNOWN, "{key}");
+    }
+    assert_eq!(check("custom", "Bearer abcdefgh"), Err(Rejection::Bearer));
+    assert_eq!(check("custom", "HF_TOKEN=hf_abcdefgh"), Err(Rejection::Assignment));
+    assert_eq!(check("custom", r#"{"user":"a"}"#), Err(Rejection::NotAKey));
+    let document = |value: &str| custom.check_document(value, builtin()).map(|checked| checked.warnings);
+    assert_eq!(document(r#"{"user":"a","password":"b c"}"#), UNKNOWN);
+    assert_eq!(document(r#"{"api_key":"Bearer a"}"#), at("api_key", Rejection::Bearer));
+    assert_eq!(document("{}"), Err(Rejection::FieldMissing("api_key".into())));
+    let described = describe(r#"{"name":"custom","label":"Ours","hosts":["localhost"]}"#).unwrap();
+    assert!(described.provider.any, "it stays so, whatever is said of it");
+    assert!(
+        describe(r#"{"name":"own","label":"x","fields":[{"name":"key","secret":true}],"any":true}"#).is_err()
+    );
+    assert!(describe(r#"{"name":"openai","any":true}"#).is_err());
+    assert!(describe(r#"{"name":"custom","hosts":["api.example.com"]}"#).is_err(), "it has no hosts");
 }
 
 #[test]

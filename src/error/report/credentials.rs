@@ -1,15 +1,25 @@
 //! Reports on credentials that are there and cannot be used. The detail is JSON, so that a client can tell its user which one.
 
+use hftok_core::provider::Rejection;
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
 use serde_json::{Value, json};
 
-use super::{Report, report};
+use super::{Report, bad_input, report};
+
+/// A value that is no credential of its provider. A form is told which field is at fault, where there are several.
+pub fn rejected(rejection: &Rejection) -> Report {
+    let report = bad_input(rejection);
+    match rejection.field() {
+        Some(field) => report.detail(json!({ "field": field }).to_string()),
+        None => report,
+    }
+}
 
 /// A provider that is in no catalogue. The name that was given is not repeated: it may be a key in the wrong parameter.
 pub fn unknown_provider(nearest: Option<String>) -> Report {
     let unknown = report(b"22023", "there is no provider of this name").hint(
-        "View hftok.providers lists them. An operator, or an administrator of the application, adds one by hftok.register_provider().",
+        "View hftok.providers lists them: custom takes any key. An operator, or an administrator of the application, adds one by hftok.register_provider().",
     );
     match nearest {
         Some(name) => unknown.detail(format!("The nearest name is \"{name}\".")),

@@ -28,3 +28,16 @@ SELECT hftok.save_credential('Hugging-Face', 'x', p_global => true);
 SELECT hftok.runner_env('{openai,gemini}');
 SELECT hftok.token_provided('ollama');
 SELECT hftok.token_provided('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH');
+
+-- The field that is at fault, for a form; and custom for what is in no catalogue, also in an integration.
+SELECT hftok.save_credential('azure_openai', '{"endpoint": "https://a.openai.azure.com"}', p_global => true);
+SELECT hftok.save_credential('azure', '{"client_id": "none", "client_secret": "x", "tenant_id": "y"}', p_global => true);
+SELECT hftok.save_credential('aws', '{"access_key_id": "AKIA2222222222222222", "secret_access_key": "''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''"}', p_global => true);
+SELECT hftok.save_hf_token('HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_global => true);
+SELECT warnings FROM hftok.save_credential('custom', 'hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_user_id => 'alice');
+SELECT source FROM hftok.resolve_token('custom', 'alice');
+SELECT hftok.token_provided('custom', 'alice', p_host => 'api.example');
+SELECT hftok.create_integration_with_vault('crm', 'custom', '{"user": "a", "password": "b c"}', p_user_id => 'alice') IS NOT NULL AS made;
+SELECT hftok.get_integration_credentials(id, 'alice') FROM hftok.integrations;
+SELECT hftok.delete_integration_with_vault(id, 'alice') FROM hftok.integrations;
+DELETE FROM hftok.credentials;

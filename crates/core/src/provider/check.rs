@@ -71,12 +71,38 @@ pub enum Rejection {
     /// A field has a value that it cannot have.
     #[error("the field \"{0}\" of the credential has a value that it cannot have")]
     FieldWrong(String),
+    /// A field holds a text that no part of a credential is.
+    #[error("{fault} (field \"{field}\")")]
+    InField {
+        /// Its name, which is the provider's.
+        field: String,
+        /// The fault.
+        fault: Box<Rejection>,
+    },
     /// More than [`BYTES_MAX`].
     #[error("the credential is longer than {BYTES_MAX} bytes")]
     TooLong,
     /// There is no memory to look at it.
     #[error("there is no memory for the credential")]
     NoMemory,
+}
+
+impl Rejection {
+    /// The field that is at fault, where one is.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::FieldMissing(field) | Self::FieldWrong(field) | Self::InField { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The same, of a field of the credential.
+    fn in_field(self, field: &str) -> Self {
+        if self.field().is_some() {
+            return self;
+        }
+        Self::InField { field: field.to_owned(), fault: Box::new(self) }
+    }
 }
 
 /// No credential is longer: the longest known, certificates with their keys, have some ten thousand bytes.
@@ -137,7 +163,9 @@ impl Provider {
         let others = others.into_iter().filter(|other| other.id != self.id).flat_map(|other| &other.formats);
         let theirs = others.filter(|format| format.claims(value));
         // The longer prefix decides: `sk-ant-…` is no key of a provider whose keys begin with `sk-`.
-        if theirs.map(|format| format.prefix.len()).max() > ours.map(|format| format.prefix.len()).max() {
+        let is_theirs =
+            theirs.map(|format| format.prefix.len()).max() > ours.map(|format| format.prefix.len()).max();
+        if is_theirs && !self.any {
             return Err(Rejection::OtherProvider);
         }
         Ok(recognise(&self.formats, value))
@@ -151,16 +179,24 @@ impl Provider {
     ) -> Result<Vec<Warning>, Rejection> {
         let members = members(value).ok_or(Rejection::NotAnObject)?;
         if let [field] = self.fields.as_slice() {
-            let member =
-                members.get(&field.name).ok_or_else(|| Rejection::FieldMissing(field.name.clone()))?;
-            return self.check_key(member.trim(), others);
+            return match members
+                .get(&field.name)
+                .map(|member| member.trim())
+                .filter(|member| !member.is_empty())
+            {
+                Some(member) => self.check_key(member, others).map_err(|fault| fault.in_field(&field.name)),
+                None if self.any && !members.is_empty() => Ok(Vec::new()),
+                None => Err(Rejection::FieldMissing(field.name.clone())),
+            };
         }
         let mut warnings = Vec::new();
         for field in &self.fields {
             match members.get(&field.name).map(|member| member.trim()) {
                 None | Some("") if field.optional => {}
                 None | Some("") => return Err(Rejection::FieldMissing(field.name.clone())),
-                Some(member) => warnings.extend(field.check(member)?),
+                Some(member) => {
+                    warnings.extend(field.check(member).map_err(|fault| fault.in_field(&field.name))?);
+                }
             }
         }
         let begins =

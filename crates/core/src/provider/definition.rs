@@ -13,7 +13,8 @@ use super::{CATALOGUE, Provider, find};
 use crate::walk::{host_allowed, host_covers, is_host_pattern};
 
 /// The members that a provider and its parts may have.
-const PROVIDER: [&str; 8] = ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment"];
+const PROVIDER: [&str; 9] =
+    ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment", "any"];
 /// The members that a field may have. A misspelt one is refused, because it would say nothing.
 const FIELD: [&str; 9] =
     ["name", "label", "secret", "optional", "env", "formats", "equals", "uuid", "not_uuid"];
@@ -151,6 +152,10 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     match builtin {
         Some(builtin) => admit_narrowed(&provider, builtin)?,
         None => admit_added(&provider)?,
+    }
+    // The catalogue's alone: an operator says what keys look like.
+    if provider.any != builtin.is_some_and(|builtin| builtin.any) {
+        return Err(Fault::Unknown { place: "a provider", name: "any".into() });
     }
     if !is_test_sound(&provider) {
         return Err(Fault::Test);

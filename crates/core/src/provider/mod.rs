@@ -41,6 +41,10 @@ pub struct Provider {
     /// Shapes of the key, when there is only one field.
     #[serde(default)]
     pub formats: Vec<Format>,
+    /// Whether another provider's key is taken as well, and, in an integration, any object. Of the catalogue's own only: an
+    /// operator says what keys look like.
+    #[serde(default)]
+    pub any: bool,
     /// The request that tells whether a credential is one.
     pub test: Option<Test>,
     /// Environment variables beyond those of the fields.
@@ -166,10 +170,14 @@ mod tests {
         assert!(ids.len() >= 20, "{ids:?}");
         for provider in builtin() {
             assert_eq!(ids.iter().filter(|id| **id == provider.id).count(), 1, "{}", provider.id);
-            assert!(!provider.fields.is_empty() && !provider.hosts.is_empty(), "{}", provider.id);
+            assert!(
+                !provider.fields.is_empty() && provider.hosts.is_empty() == provider.any,
+                "{}",
+                provider.id
+            );
             assert!(provider.fields.iter().any(|field| field.secret), "{}", provider.id);
             assert!(provider.formats.is_empty() || !provider.has_several_fields(), "{}", provider.id);
-            assert!(provider.docs_url.starts_with("https://"), "{}", provider.id);
+            assert!(provider.any || provider.docs_url.starts_with("https://"), "{}", provider.id);
         }
     }
 }
