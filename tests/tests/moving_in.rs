@@ -17,7 +17,7 @@ use hftok_tests::cluster::Cluster;
 use hftok_tests::files::files_with;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
-use old_app::{BUSY, NEW, OLD, SEALED, Usable};
+use old_app::{BUSY, NEW, OLD, SEALED, Usable, token};
 use postgres::Client;
 use postgres::error::SqlState;
 
@@ -73,6 +73,37 @@ fn kill_in_the_middle(cluster: &Cluster, sql: &str, outcomes: &str, lines: i64) 
         cluster.kill_process(process.unsigned_abs());
         assert!(runs.join().expect("joined").is_err(), "it was over before it was killed: {sql}");
     });
+}
+
+/// Moves integrations in that the application has in the open, and empties their column.
+#[track_caller]
+fn move_integrations(cluster: &Cluster) {
+    let mut client = cluster.client("postgres", "app");
+    client
+        .batch_execute(
+            "CREATE TABLE integrations (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner int, name text, type text, credentials text);
+             GRANT SELECT, UPDATE ON integrations TO migrator",
+        )
+        .expect("a table");
+    let held: Vec<String> = (60_000..60_300).map(|n| token(OLD, n)).collect();
+    let insert = "INSERT INTO integrations (owner, name, type, credentials)
+        SELECT 1 + n % 100, 'integration', 'huggingface', CASE n % 2 WHEN 0 THEN value ELSE format('{\"token\": \"%s\"}', value) END
+        FROM unnest($1::text[]) WITH ORDINALITY AS v (value, n)";
+    client.execute(insert, &[&held]).expect("rows");
+    call(
+        cluster,
+        "CALL hftok.import_integrations('integrations', 'id', 'owner', 'name', 'type', 'credentials')",
+    );
+    let told: Vec<String> = answer::column(
+        &mut client,
+        "SELECT DISTINCT outcome FROM hftok.import_report WHERE source = 'public.integrations.credentials' AND key IS NOT NULL",
+    );
+    assert_eq!(told, ["imported"]);
+    let same = "SELECT count(*) FROM integrations a JOIN hftok.integrations i USING (id), hftok.get_integration_credentials(id, i.user_id) c
+        WHERE credentials IN (c #>> '{}', c::text)";
+    assert_eq!(one::<i64>(&mut client, same, &[]), 300);
+    call(cluster, &blank("integrations", "credentials"));
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM integrations WHERE credentials <> ''", &[]), 0);
 }
 
 #[track_caller]
@@ -158,6 +189,8 @@ fn an_application_moves_in_while_it_runs_and_is_killed_in_the_middle() {
         call(&cluster, &import(table, column, how));
     }
 
+    move_integrations(&cluster);
+
     // The column is emptied, and ends in the middle once more.
     kill_in_the_middle(&cluster, &blank(SOURCES[0].0, SOURCES[0].1), "{blanked}", 1000);
     for (table, column, _) in SOURCES {
@@ -207,7 +240,8 @@ fn an_application_moves_in_while_it_runs_and_is_killed_in_the_middle() {
     let failed: Vec<Option<i64>> = answer::column(&mut client, "SELECT failed FROM hftok.verify()");
     assert_eq!(failed, [Some(0)]);
     drop(client);
-    let tables = SOURCES.map(|(table, _, _)| format!("VACUUM (FULL, ANALYZE) {table};")).concat();
+    let tables = SOURCES.map(|(table, _, _)| format!("VACUUM (FULL, ANALYZE) {table};")).concat()
+        + "VACUUM (FULL, ANALYZE) integrations;";
     let drill = cluster.write_file(
         "drill.sql",
         format!(
@@ -247,6 +281,10 @@ fn nothing_that_is_told_has_a_value_in_it() {
         "CALL hftok.import_column('keys', 'api_key', 'id', 'openai', p_open => 'open(''quoted canary''')",
         "CALL hftok.import_column('keys', 'api_key', 'id', 'openai', p_open => 'unheard_of(''quoted canary'')')",
         "CALL hftok.import_column('keys', 'api_key', 'id', 'openai')",
+        "CALL hftok.import_integrations('keys', 'id', 'more', 'more', 'more', 'api_key', p_open => 'open(api_key)')",
+        "CALL hftok.import_integrations('keys', 'id', 'more', 'more', 'more', 'api_key', p_open => '(api_key::int)::text')",
+        "CALL hftok.import_integrations('keys', 'id', 'more', 'more', 'more', 'api_key', p_open => '''quoted canary''::int::text')",
+        "CALL hftok.import_integrations('keys', 'id', 'more', 'more', 'more', 'api_key')",
         "CALL hftok.blank_column('keys', 'api_key', 'id')",
     ];
     let (mut told, mut report) = (String::new(), Vec::new());
