@@ -16,10 +16,11 @@ COMMENT ON FUNCTION hftok.get_integration_credentials IS
 
 CREATE OR REPLACE FUNCTION hftok.update_integration(
     p_integration_id uuid, p_name text DEFAULT NULL, p_config jsonb DEFAULT NULL, p_enabled boolean DEFAULT NULL,
-    p_user_id text DEFAULT NULL
+    p_user_id text DEFAULT NULL, p_credentials text DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration';
-COMMENT ON FUNCTION hftok.update_integration IS 'Changes what is given. p_enabled is the owner''s switch, apart from the status disabled, which is the backend''s.';
+COMMENT ON FUNCTION hftok.update_integration IS 
+    'Changes what is given, all of it or nothing. p_enabled is the owner''s switch, apart from the status disabled, which is the backend''s. p_credentials as in update_integration_credentials().';
 
 CREATE OR REPLACE FUNCTION hftok.update_integration_credentials(
     p_integration_id uuid, p_credentials text, p_user_id text DEFAULT NULL
@@ -29,10 +30,12 @@ COMMENT ON FUNCTION hftok.update_integration_credentials IS
     'Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it.';
 
 CREATE OR REPLACE FUNCTION hftok.update_integration_status(
-    p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL
+    p_integration_id uuid, p_status text, p_error_message text DEFAULT NULL, p_user_id text DEFAULT NULL,
+    p_version int DEFAULT NULL
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_update_integration_status';
-COMMENT ON FUNCTION hftok.update_integration_status IS 'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked.';
+COMMENT ON FUNCTION hftok.update_integration_status IS
+    'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. Ignored when p_version, the version that was tried, is not the current one of the credentials.';
 
 CREATE OR REPLACE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_integration';
@@ -49,10 +52,18 @@ COMMENT ON FUNCTION hftok.unshare_integration IS 'No longer lets them.';
 
 CREATE OR REPLACE VIEW hftok_private.integration_rows AS
     SELECT i.id, i.user_id, i.name, i.type,
-        CASE WHEN i.enabled THEN i.status ELSE 'disabled' END AS status, i.enabled, i.config, i.secret_id,
-        greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message, i.credentials_migrated, i.created_at,
-        i.updated_at
+        CASE
+            WHEN NOT i.enabled THEN 'disabled'
+            -- Whoever was verifying it has died.
+            WHEN i.status = 'verifying' AND i.updated_at < pg_catalog.now() - interval '1 hour' THEN 'pending'
+            ELSE i.status
+        END AS status,
+        i.enabled, i.config, i.secret_id, greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message,
+        i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
+    -- Nothing is told of a secret that somebody made the row point to.
+    LEFT JOIN hftok_private.secrets s
+        ON s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.integration_rows IS 'Integrations, for who sees all of them.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.integration_rows
@@ -77,9 +88,44 @@ CREATE OR REPLACE VIEW hftok.integrations WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_integrations() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
-COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend.';
+COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again.';
 
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+
+CREATE OR REPLACE VIEW hftok_private.share_rows AS
+    SELECT s.integration_id, s.org_id, i.user_id, s.created_at
+    FROM hftok_private.integration_shares s JOIN hftok_private.integrations i ON i.id = s.integration_id
+    WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok_private.share_rows IS 'Shares of integrations, for who sees all of them.';
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.share_rows
+    FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
+CREATE OR REPLACE FUNCTION hftok_private.shares_of(p_user text) RETURNS SETOF hftok_private.share_rows
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT r.* FROM (
+            SELECT s.integration_id, s.org_id
+            FROM hftok_private.integrations i JOIN hftok_private.integration_shares s ON s.integration_id = i.id WHERE i.user_id = p_user
+            UNION
+            SELECT s.integration_id, s.org_id
+            FROM hftok_private.members m JOIN hftok_private.integration_shares s ON s.org_id = m.org_id WHERE m.user_id = p_user
+        ) o,
+        LATERAL (
+            SELECT w.* FROM hftok_private.share_rows w
+            WHERE w.integration_id = o.integration_id AND w.org_id = o.org_id OFFSET 0
+        ) r;
+    END;
+COMMENT ON FUNCTION hftok_private.shares_of IS 'With whom a user shares integrations, and what is shared with their organisations.';
+CREATE OR REPLACE FUNCTION hftok_private.visible_shares() RETURNS SETOF hftok_private.share_rows
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_shares';
+COMMENT ON FUNCTION hftok_private.visible_shares IS 'The shares of integrations that the caller sees as a user.';
+CREATE OR REPLACE VIEW hftok.integration_shares WITH (security_barrier) AS
+    SELECT r.* FROM hftok_private.share_rows r
+    UNION ALL
+    SELECT r.* FROM hftok_private.visible_shares() r
+    WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
+COMMENT ON VIEW hftok.integration_shares IS 'Which organisation an integration is shared with, and since when: of the reader''s own, and what is shared with their organisations.';
+CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integration_shares
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
 CREATE OR REPLACE FUNCTION hftok_private.report_usage(
@@ -125,9 +171,15 @@ CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON 
 CREATE OR REPLACE FUNCTION hftok_private.usage_of(p_user text) RETURNS SETOF hftok_private.usage_rows
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
-        SELECT r.* FROM hftok_private.usage_rows r WHERE r.scope IN ('user', 'integration') AND r.scope_id = p_user;
+        SELECT r.* FROM hftok_private.usage_rows r WHERE r.scope IN ('user', 'integration') AND r.scope_id = p_user
+        UNION ALL
+        SELECT r.*
+        FROM hftok_private.members m,
+            -- OFFSET 0: looked up one organisation after the other, by the index.
+            LATERAL (SELECT u.* FROM hftok_private.usage_rows u WHERE u.scope = 'org' AND u.scope_id = m.org_id OFFSET 0) r
+        WHERE m.user_id = p_user AND m.role IN ('owner', 'admin');
     END;
-COMMENT ON FUNCTION hftok_private.usage_of IS 'The usage of a user''s credentials.';
+COMMENT ON FUNCTION hftok_private.usage_of IS 'The usage of a user''s credentials, and of those of organisations whose owner or admin they are.';
 CREATE OR REPLACE FUNCTION hftok_private.visible_usage() RETURNS SETOF hftok_private.usage_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_visible_usage';
 COMMENT ON FUNCTION hftok_private.visible_usage IS 'The usage that the caller sees as a user or an administrator of the application.';
@@ -136,6 +188,6 @@ CREATE OR REPLACE VIEW hftok.usage_daily WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_usage() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', true);
-COMMENT ON VIEW hftok.usage_daily IS 'The use of each credential, by day.';
+COMMENT ON VIEW hftok.usage_daily IS 'The use of each credential, by day: of one''s own, and of those of organisations whose owner or admin one is.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.usage_daily
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

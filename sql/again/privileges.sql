@@ -54,6 +54,7 @@ GRANT EXECUTE ON FUNCTION
     hftok_private.caller_is_administrator, hftok_private.planned_for, hftok_private.planned_for_administrator,
     hftok_private.sees_all, hftok_private.catalogue_rows, hftok_private.visible_credentials,
     hftok_private.visible_members, hftok_private.visible_administrators, hftok_private.visible_integrations,
+    hftok_private.visible_shares,
     hftok_private.visible_usage, hftok_private.visible_audit_events, hftok_private.unpacked, hftok_private.may_hold, hftok_private.reveals,
     hftok_private.loaded_root_keys, hftok_private.resealing_state,
     hftok_private.vault_create_secret, hftok_private.vault_update_secret
@@ -65,8 +66,8 @@ DO $between$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'usage_rows',
-        'audit_rows', 'audit_of_rows', 'stored_vault_rows']
+    FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'share_rows',
+        'usage_rows', 'audit_rows', 'audit_of_rows', 'stored_vault_rows']
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON hftok_private.%I FROM hftok_owner', name);
         EXECUTE pg_catalog.format('GRANT SELECT ON hftok_private.%I TO hftok_owner', name);
@@ -109,7 +110,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider TO hftok_admin;
 
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
-    hftok.integrations, hftok.usage_daily
+    hftok.integrations, hftok.integration_shares, hftok.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications

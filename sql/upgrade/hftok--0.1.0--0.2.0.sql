@@ -72,6 +72,7 @@ DROP FUNCTION hftok.resolve_token;
 DROP FUNCTION hftok.explain_token;
 DROP FUNCTION hftok_private.explain;
 DROP FUNCTION hftok.token_provided;
+DROP FUNCTION hftok.update_integration, hftok.update_integration_status;
 DROP FUNCTION hftok.import_vault, hftok_import.import_vault_holds, hftok_private.import_vault_holds_as_owner,
     hftok_import.import_row, hftok_private.import_statements, hftok_private.import_check;
 

@@ -109,14 +109,16 @@ fn integration_credentials(
     Ok(answer)
 }
 
-/// Changes what is given.
+/// Changes what is given, all of it or nothing.
 fn update_integration(
     p_integration_id: Option<Uuid>,
     p_name: Option<&str>,
     p_config: Option<Jsonb>,
     p_enabled: Option<bool>,
     p_user_id: Option<&str>,
+    p_credentials: Option<&str>,
 ) -> Result<(), Error> {
+    admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;
@@ -124,7 +126,16 @@ fn update_integration(
     if p_name.is_some_and(str::is_empty) {
         return Err(Error::BadInput("p_name must not be empty"));
     }
-    own(p_integration_id, &user)?.update(p_name, short_json(p_config, CONFIG)?, p_enabled)
+    let p_config = short_json(p_config, CONFIG)?;
+    let is_only_credentials = p_name.is_none() && p_config.is_none() && p_enabled.is_none();
+    let reached = match p_credentials {
+        Some(given) => replace(p_integration_id, &user, given)?,
+        None => own(p_integration_id, &user)?,
+    };
+    if p_credentials.is_some() && is_only_credentials {
+        return Ok(());
+    }
+    reached.update(p_name, p_config, p_enabled)
 }
 
 /// Replaces the credentials. A field that holds the mask keeps what is stored.
@@ -138,8 +149,13 @@ fn update_integration_credentials(
     let given = required(p_credentials, "p_credentials must not be null")?;
     let _owner = AsOwner::switch(&caller)?;
     let user = user_of(&caller, p_integration_id, p_user_id)?;
-    let counted = Counted::to_save(Scope::Integration, &user)?;
-    let reached = own(p_integration_id, &user)?;
+    replace(p_integration_id, &user, given).map(|_| ())
+}
+
+/// Replaces the credentials of a user's integration, unless they are the mask of those that are stored.
+fn replace(id: Option<Uuid>, user: &str, given: &str) -> Result<Integration, Error> {
+    let counted = Counted::to_save(Scope::Integration, user)?;
+    let reached = own(id, user)?;
     let mut found = reached.credentials()?;
     let former = found.row.version;
     let merged;
@@ -150,22 +166,24 @@ fn update_integration_credentials(
     } else {
         Some(given).filter(|given| *given != found.preview())
     };
-    let Some(given) = given else { return Ok(()) };
+    let Some(given) = given else { return Ok(reached) };
     let provider = providers::find(&reached.provider)?;
     let checked = checked(&provider, given)?;
     found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     found.set_value(&secret(checked.value)?)?;
     counted.admit_bytes(found.row.size())?;
     found.update(former)?;
-    reached.renew()
+    reached.renew()?;
+    Ok(reached)
 }
 
-/// Keeps what the backend found of the connection.
+/// Keeps what the backend found of the connection, unless it is about credentials that are no longer the current ones.
 fn update_integration_status(
     p_integration_id: Option<Uuid>,
     p_status: Option<&str>,
     p_error_message: Option<&str>,
     p_user_id: Option<&str>,
+    p_version: Option<i32>,
 ) -> Result<(), Error> {
     let status = required(p_status, "p_status must not be null")?;
     if !["pending", "verifying", "connected", "error", "disabled"].contains(&status) {
@@ -175,6 +193,12 @@ fn update_integration_status(
     let _owner = AsOwner::switch(&caller)?;
     let user = named_or_owner(p_integration_id, p_user_id)?;
     let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+    // Locked until the status is kept, so that nobody replaces them in between.
+    if let Some(version) = p_version
+        && reached.credentials()?.row.version != version
+    {
+        return Ok(());
+    }
     let message = said(p_error_message, || reached.read_credentials().map(Some))?;
     reached.set_status(status, message.as_deref())
 }
@@ -206,7 +230,7 @@ fn share_integration(
 ) -> Result<(), Error> {
     with_own(p_integration_id, p_org_id, p_user_id, |own, org| match members::role(org, &own.owner)? {
         Some(_) => own.share(org),
-        None => Err(Error::NotFound(Object::Owner)),
+        None => Err(Error::NotAllowed("the integration's owner does not belong to this organisation")),
     })
 }
 

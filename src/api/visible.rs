@@ -19,6 +19,7 @@ export!(
     visible_members,
     visible_administrators,
     visible_integrations,
+    visible_shares,
     visible_usage,
     visible_audit_events
 );
@@ -43,12 +44,18 @@ fn visible_integrations() -> Result<RowSet, Error> {
     seen_by_caller(&READ_INTEGRATIONS)
 }
 
-/// The usage of the caller's credentials; everybody's for administrators.
+/// With whom the caller's integrations are shared, and what is shared with their organisations.
+fn visible_shares() -> Result<RowSet, Error> {
+    seen_by_caller(&READ_SHARES)
+}
+
+/// The usage of the caller's credentials and of those of organisations that they administer; everybody's for administrators.
 fn visible_usage() -> Result<RowSet, Error> {
     seen_by_caller_or_administrator(&READ_USAGE, &READ_ALL_USAGE)
 }
 
-/// Events that the caller caused, and events about the caller's credentials; all events for administrators.
+/// Events that the caller caused, and events about credentials of the caller and of organisations that they administer; all events
+/// for administrators.
 fn visible_audit_events() -> Result<RowSet, Error> {
     seen_by_caller_or_administrator(&READ_EVENTS, &READ_ALL_EVENTS)
 }
@@ -87,6 +94,9 @@ statement! {
 
     /// The user's integrations, and those that are shared with them.
     READ_INTEGRATIONS(TEXT) = "SELECT r.* FROM hftok_private.integrations_of($1) r";
+
+    /// Shares of the user's integrations, and with their organisations.
+    READ_SHARES(TEXT) = "SELECT r.* FROM hftok_private.shares_of($1) r";
 
     /// Usage of the user's secrets.
     READ_USAGE(TEXT) = "SELECT r.* FROM hftok_private.usage_of($1) r";

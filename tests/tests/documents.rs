@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/edge-functions.md",
     "docs/glossary.md",
     "docs/how-to.md",
+    "docs/integrations.md",
     "docs/moving-in.md",
     "docs/performance.md",
     "docs/scale.md",

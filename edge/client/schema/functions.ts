@@ -306,9 +306,9 @@ export type Functions = {
     Args: { p_integration_id: string; p_org_id: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Changes what is given. p_enabled is the owner's switch, apart from the status disabled, which is the backend's. */
+  /** Changes what is given, all of it or nothing. p_enabled is the owner's switch, apart from the status disabled, which is the backend's. p_credentials as in update_integration_credentials(). */
   update_integration: {
-    Args: { p_integration_id: string; p_name?: string | null; p_config?: Json | null; p_enabled?: boolean | null; p_user_id?: string | null };
+    Args: { p_integration_id: string; p_name?: string | null; p_config?: Json | null; p_enabled?: boolean | null; p_user_id?: string | null; p_credentials?: string | null };
     Returns: undefined;
   };
   /** Replaces the credentials. A field that holds the mask keeps what is stored. The status is pending again, unless the backend disabled it. */
@@ -316,9 +316,9 @@ export type Functions = {
     Args: { p_integration_id: string; p_credentials: string; p_user_id?: string | null };
     Returns: undefined;
   };
-  /** Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. */
+  /** Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. Ignored when p_version, the version that was tried, is not the current one of the credentials. */
   update_integration_status: {
-    Args: { p_integration_id: string; p_status: string; p_error_message?: string | null; p_user_id?: string | null };
+    Args: { p_integration_id: string; p_status: string; p_error_message?: string | null; p_user_id?: string | null; p_version?: number | null };
     Returns: undefined;
   };
   /** Changes what is given and keeps what is NULL; an empty name takes the name away. An unknown id is an error (PT404). */

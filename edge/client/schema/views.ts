@@ -13,7 +13,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval. */
+  /** Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs; an owner or admin of an organisation also what was done with what is the organisation's. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval. */
   audit_events: {
     Row: {
       id: number | null;
@@ -134,7 +134,17 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Integrations that the reader owns or that are shared with them, without credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. */
+  /** Which organisation an integration is shared with, and since when: of the reader's own, and what is shared with their organisations. */
+  integration_shares: {
+    Row: {
+      integration_id: string | null;
+      org_id: string | null;
+      user_id: string | null;
+      created_at: string | null;
+    };
+    Relationships: [];
+  };
+  /** Integrations that the reader owns or that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. */
   integrations: {
     Row: {
       id: string | null;
@@ -150,6 +160,9 @@ export type Views = {
       credentials_migrated: boolean | null;
       created_at: string | null;
       updated_at: string | null;
+      preview: string | null;
+      version: number | null;
+      warnings: string[] | null;
     };
     Relationships: [];
   };
@@ -314,7 +327,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** The use of each credential, by day. */
+  /** The use of each credential, by day: of one's own, and of those of organisations whose owner or admin one is. */
   usage_daily: {
     Row: {
       day: string | null;

@@ -107,8 +107,10 @@ export const integrations: Record<string, Call> = {
     plaintext: true,
   },
   update_integration: {
-    parameters: "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?",
+    parameters:
+      "p_integration_id uuid, p_name text?, p_config jsonb?, p_enabled boolean?, p_user_id text?, p_credentials text?",
     who: backed,
+    plaintext: true,
   },
   update_integration_credentials: {
     parameters: "p_integration_id uuid, p_credentials text, p_user_id text?",
@@ -116,7 +118,8 @@ export const integrations: Record<string, Call> = {
     plaintext: true,
   },
   update_integration_status: {
-    parameters: "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?",
+    parameters: 
+      "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?, p_version integer?",
     who: ["service"],
   },
   delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: backed },
@@ -210,9 +213,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   integrations: {
     columns:
       "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
-      "updated_at",
+      "updated_at preview version warnings",
     who: everybody,
   },
+  integration_shares: { columns: "integration_id org_id user_id created_at", who: everybody },
   usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
   root_keys: {
     columns: "id fingerprint in_keyring is_primary data_keys needed_by_backups_from needed_by_backups_before",

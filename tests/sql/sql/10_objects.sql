@@ -147,7 +147,7 @@ CREATE TEMP VIEW faults AS
         hftok_private.explain,hftok_private.tokens_provided,hftok_private.caller_id,hftok_private.is_caller,hftok_private.caller_is_in,hftok_private.caller_is_administrator,
         hftok_private.planned_for,hftok_private.planned_for_administrator,hftok_private.sees_all,
         hftok_private.catalogue_rows,hftok_private.visible_credentials,hftok_private.visible_members,
-        hftok_private.visible_administrators,hftok_private.visible_integrations,hftok_private.visible_usage,
+        hftok_private.visible_administrators,hftok_private.visible_integrations,hftok_private.visible_shares,hftok_private.visible_usage,
         hftok_private.visible_audit_events,hftok_private.unpacked,hftok_private.may_hold,hftok_private.reveals,hftok_private.loaded_root_keys,hftok_private.resealing_state,hftok_private.vault_create_secret,
         hftok_private.vault_update_secret}'::text[]))
     UNION ALL

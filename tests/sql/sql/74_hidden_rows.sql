@@ -19,10 +19,10 @@ SELECT count(hftok.save_credential('mistral', 'mistral-hidden-00000000003', p_or
 SELECT count(hftok.save_credential('cohere', 'cohere-own-0000000000000001', m, p_user_id => 'beholder', p_expires_at => '2027-01-01')) FROM unnest('{NULL,m0}'::text[]) m;
 SELECT count(hftok.create_integration_with_vault('hidden ' || n, 'openai', 'sk-proj-hidden00000000000001', '{"hidden": true}', 'aloof ' || n)) FROM generate_series(0, 9) n;
 SELECT count(hftok.create_integration_with_vault('own', 'cohere', 'cohere-own-0000000000000001', p_user_id => 'beholder'));
-SELECT count(hftok.share_integration(i.id, 'hidden', i.user_id)) FROM hftok.integrations i WHERE i.user_id LIKE 'aloof%';
+SELECT count(hftok.share_integration(i.id, CASE i.user_id WHEN 'beholder' THEN 'beheld' ELSE 'hidden' END, i.user_id)) FROM hftok.integrations i;
 SELECT count(hftok.resolve_token(p, u)) FROM (VALUES ('groq', 'aloof 0'), ('groq', 'aloof 1'), ('cohere', 'beholder'), ('mistral', 'beholder')) AS u (p, u);
-SELECT count(hftok.record_usage(c.secret_id, 7, 70, 0.7, CASE c.scope_id WHEN 'beholder' THEN 'EUR' ELSE 'JPY' END)) FROM hftok.credentials c;
-SELECT count(hftok.record_usage(c.secret_id, 1, 1, 1, 'EUR')) FROM hftok.credentials c WHERE c.scope_id = 'beholder';
+SELECT count(hftok.record_usage(c.secret_id, 7, 70, 0.7, CASE WHEN c.scope_id IN ('beholder', 'beheld') THEN 'EUR' ELSE 'JPY' END)) FROM hftok.credentials c;
+SELECT count(hftok.record_usage(c.secret_id, 1, 1, 1, 'EUR')) FROM hftok.credentials c WHERE c.scope_id IN ('beholder', 'beheld');
 SET application_name = 'hidden application';
 SET ROLE hftok_service;
 SELECT count(hftok.report_credential(c.secret_id, 'verified')) FROM hftok.credentials c WHERE c.scope_id = 'aloof 2';
@@ -63,7 +63,7 @@ END
 $$;
 CREATE TEMP TABLE own (relation text, row jsonb);
 GRANT ALL ON own, probes TO PUBLIC;
-CREATE TEMP VIEW views AS SELECT unnest('{credentials,expiring_credentials,members,administrators,integrations,usage_daily,audit_events,user_api_keys,provider_secrets,provider_overview}'::text[]) AS relation;
+CREATE TEMP VIEW views AS SELECT unnest('{credentials,expiring_credentials,members,administrators,integrations,integration_shares,usage_daily,audit_events,user_api_keys,provider_secrets,provider_overview}'::text[]) AS relation;
 GRANT SELECT ON views TO PUBLIC;
 CREATE PROCEDURE pg_temp.note_own() LANGUAGE plpgsql AS $$
 DECLARE
@@ -115,6 +115,7 @@ FROM (VALUES
     ('credentials', 'secret_id provider scope scope_id model label preview status warnings allowed_hosts on_unusable expires_at
         last_verified_at last_used_at use_count version created_at updated_at'),
     ('integrations', 'id user_id name type status config secret_id error_message created_at updated_at'),
+    ('integration_shares', 'integration_id org_id user_id'),
     ('usage_daily', 'provider scope scope_id secret_id requests units cost currency'),
     ('user_api_keys', 'id user_id service api_key created_at updated_at'),
     ('provider_secrets', 'id user_id provider label api_key api_key_preview created_at updated_at'),
