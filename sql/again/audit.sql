@@ -105,10 +105,23 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SE
                 WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', p_user)
             ) a,
             LATERAL (SELECT coalesce(a.actor_user = p_user, false) AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
-        WHERE a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user;
+        WHERE a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user
+        UNION ALL
+        SELECT a.id, a.at, a.role_name, NULL, NULL, a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope, a.owner_id,
+            a.provider, a.level, a.subject, a.outcome, a.count, a.protected, NULL, NULL, NULL, a.digest, NULL
+        FROM hftok_private.members m,
+            LATERAL (
+                SELECT r.* FROM hftok_private.audit_of_rows r WHERE r.owner_id = m.org_id
+                UNION ALL
+                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, m.org_id) e
+                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', m.org_id)
+            ) a
+        WHERE m.user_id = p_user AND m.role IN ('owner', 'admin') AND a.owner_scope = 'org' AND a.owner_id = m.org_id
+        -- Events that name the user stand above.
+        AND a.actor_user IS DISTINCT FROM p_user AND a.subject IS DISTINCT FROM p_user;
     END;
 COMMENT ON FUNCTION hftok_private.audit_events_of IS
-    'What a user did and what was done with what is theirs.';
+    'What a user did, what was done with what is theirs, and with what is of organisations whose owner or admin they are.';
 CREATE OR REPLACE FUNCTION hftok_private.visible_audit_events() RETURNS SETOF hftok_private.audit_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 1000 AS 'MODULE_PATHNAME', 'hftok_visible_audit_events';
 COMMENT ON FUNCTION hftok_private.visible_audit_events IS 'The events that the caller sees as a user or an administrator of the application.';
@@ -118,7 +131,7 @@ CREATE OR REPLACE VIEW hftok.audit_events WITH (security_barrier) AS
     UNION ALL
     SELECT a.* FROM hftok_private.visible_audit_events() a WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_admin,hftok_auditor}', true);
 COMMENT ON VIEW hftok.audit_events IS
-    'Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval.';
+    'Events of the audit: what was done, by whom, from where. A user sees what they did and what was done with what is theirs; an owner or admin of an organisation also what was done with what is the organisation''s. In a long audit find_audit_events() is faster than a condition. Newest events may be missing for as long as hftok.audit_flush_interval.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.audit_events
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
 
