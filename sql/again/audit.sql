@@ -116,7 +116,7 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SE
                 SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, m.org_id) e
                 WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', m.org_id)
             ) a
-        WHERE m.user_id = p_user AND m.role IN ('owner', 'admin') AND a.owner_scope = 'org' AND a.owner_id = m.org_id
+        WHERE m.user_id = p_user AND m.role IN ('owner', 'admin') AND a.owner_scope IN ('org', 'org_integration') AND a.owner_id = m.org_id
         -- Events that name the user stand above.
         AND a.actor_user IS DISTINCT FROM p_user AND a.subject IS DISTINCT FROM p_user;
     END;

@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION hftok_private.integration_faults() RETURNS TABLE (kin
     WITH integration AS (
         -- Their credentials, which have versions, are among the secrets.
         SELECT DISTINCT ON (c.object_id) c.object_id, c.digest
-        FROM hftok_private.changes c WHERE c.owner_scope = 'integration' AND c.subject IS NULL AND c.version IS NULL
+        FROM hftok_private.changes c WHERE c.owner_scope IN ('integration', 'org_integration') AND c.subject IS NULL AND c.version IS NULL
         ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
     )
     SELECT 'integration', coalesce(i.id::text, s.id::text), NULL::int,
@@ -52,7 +52,7 @@ CREATE OR REPLACE FUNCTION hftok_private.integration_faults() RETURNS TABLE (kin
             ELSE 'what is said of it (owner, name, switched on, status, config) was changed outside hftok'
         END
     FROM hftok_private.integrations i
-    FULL JOIN (SELECT t.id FROM hftok_private.secrets t WHERE t.scope = 'integration') s ON s.id = i.secret_id
+    FULL JOIN (SELECT t.id FROM hftok_private.secrets t WHERE t.scope IN ('integration', 'org_integration')) s ON s.id = i.secret_id
     LEFT JOIN integration n ON n.object_id = i.id
     WHERE i.id IS NULL OR n.digest IS DISTINCT FROM hftok_private.state_of_integration(i)
 $$;

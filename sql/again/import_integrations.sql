@@ -87,7 +87,7 @@ BEGIN
         PERFORM hftok_private.import_line(line);
         RETURN;
     ELSIF EXISTS (
-        SELECT FROM hftok_private.integrations i WHERE i.id = p_key::uuid AND (i.user_id, i.type) <> (line.scope_id, line.provider)
+        SELECT FROM hftok_private.integrations i WHERE i.id = p_key::uuid AND (i.user_id, i.type) IS DISTINCT FROM (line.scope_id, line.provider)
     ) THEN
         line.outcome := 'skipped';
         line.reason := 'hftok has an integration of this id for another user or provider';

@@ -1,11 +1,12 @@
--- Integrations: a user's connections to providers. Their credentials are read by the backend only.
+-- Integrations: connections of users and organisations to providers. Their credentials are read by the backend only.
 
 CREATE OR REPLACE FUNCTION hftok.create_integration_with_vault(
-    p_name text, p_type text, p_credentials text, p_config jsonb DEFAULT '{}', p_user_id text DEFAULT NULL
+    p_name text, p_type text, p_credentials text, p_config jsonb DEFAULT '{}', p_user_id text DEFAULT NULL,
+    p_org_id text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_create_integration';
 COMMENT ON FUNCTION hftok.create_integration_with_vault IS
-    'Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id.';
+    'Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id. With p_org_id it is the organisation''s: its members use it, its owners and admins change it.';
 
 CREATE OR REPLACE FUNCTION hftok.get_integration_credentials(
     p_integration_id uuid, p_user_id text DEFAULT NULL, p_recipient text DEFAULT NULL
@@ -59,11 +60,12 @@ CREATE OR REPLACE VIEW hftok_private.integration_rows AS
             ELSE i.status
         END AS status,
         i.enabled, i.config, i.secret_id, greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message,
-        i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings
+        i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings, i.org_id
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
     -- Nothing is told of a secret that somebody made the row point to.
     LEFT JOIN hftok_private.secrets s
-        ON s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
+        ON s.id = i.secret_id AND s.scope = CASE WHEN i.org_id IS NULL THEN 'integration' ELSE 'org_integration' END
+        AND s.scope_id = coalesce(i.org_id, i.user_id) AND s.provider = i.type
     WHERE hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.integration_rows IS 'Integrations, for who sees all of them.';
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok_private.integration_rows
@@ -76,10 +78,13 @@ CREATE OR REPLACE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SE
             UNION
             SELECT s.integration_id
             FROM hftok_private.members m JOIN hftok_private.integration_shares s ON s.org_id = m.org_id WHERE m.user_id = p_user
+            UNION
+            SELECT i.id
+            FROM hftok_private.members m JOIN hftok_private.integrations i ON i.org_id = m.org_id WHERE m.user_id = p_user
         ) o,
         LATERAL (SELECT i.* FROM hftok_private.integration_rows i WHERE i.id = o.id OFFSET 0) r;
     END;
-COMMENT ON FUNCTION hftok_private.integrations_of IS 'The integrations of a user, and those that are shared with their organisations.';
+COMMENT ON FUNCTION hftok_private.integrations_of IS 'The integrations of a user and of their organisations, and those that are shared with these.';
 CREATE OR REPLACE FUNCTION hftok_private.visible_integrations() RETURNS SETOF hftok_private.integration_rows
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 10 AS 'MODULE_PATHNAME', 'hftok_visible_integrations';
 COMMENT ON FUNCTION hftok_private.visible_integrations IS 'The integrations that the caller sees as a user.';
@@ -88,7 +93,7 @@ CREATE OR REPLACE VIEW hftok.integrations WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_integrations() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
-COMMENT ON VIEW hftok.integrations IS 'Integrations that the reader owns or that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again.';
+COMMENT ON VIEW hftok.integrations IS 'Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again.';
 
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();
@@ -176,7 +181,7 @@ CREATE OR REPLACE FUNCTION hftok_private.usage_of(p_user text) RETURNS SETOF hft
         SELECT r.*
         FROM hftok_private.members m,
             -- OFFSET 0: looked up one organisation after the other, by the index.
-            LATERAL (SELECT u.* FROM hftok_private.usage_rows u WHERE u.scope = 'org' AND u.scope_id = m.org_id OFFSET 0) r
+            LATERAL (SELECT u.* FROM hftok_private.usage_rows u WHERE u.scope IN ('org', 'org_integration') AND u.scope_id = m.org_id OFFSET 0) r
         WHERE m.user_id = p_user AND m.role IN ('owner', 'admin');
     END;
 COMMENT ON FUNCTION hftok_private.usage_of IS 'The usage of a user''s credentials, and of those of organisations whose owner or admin they are.';

@@ -161,7 +161,8 @@ CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
         SELECT 'integration', i.id::text, NULL,
             CASE WHEN NOT EXISTS (
                 SELECT FROM hftok_private.secrets s
-                WHERE s.id = i.secret_id AND s.scope = 'integration' AND s.scope_id = i.user_id AND s.provider = i.type
+                WHERE s.id = i.secret_id AND s.scope = CASE WHEN i.org_id IS NULL THEN 'integration' ELSE 'org_integration' END
+                AND s.scope_id = coalesce(i.org_id, i.user_id) AND s.provider = i.type
             ) THEN 'its credentials are those of something else' END
         FROM hftok_private.integrations i
         UNION ALL

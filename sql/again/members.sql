@@ -123,21 +123,22 @@ CREATE OR REPLACE FUNCTION hftok_private.forget_credentials(p_scope text, p_owne
     AS $$
 DECLARE
     action text := 'forget_' || p_scope;
+    connected text := CASE p_scope WHEN 'user' THEN 'integration' ELSE 'org_integration' END;
     gone hftok_private.secrets;
     integration hftok_private.integrations;
 BEGIN
     -- Before their credentials take them along, so that each is told by its own id.
     FOR integration IN
         DELETE FROM hftok_private.integrations i USING hftok_private.secrets s
-        WHERE p_scope = 'user' AND s.scope = 'integration' AND s.scope_id = p_owner AND i.secret_id = s.id RETURNING i.*
+        WHERE s.scope = connected AND s.scope_id = p_owner AND i.secret_id = s.id RETURNING i.*
     LOOP
-        PERFORM hftok_private.record_change(action, integration.id, p_scope => 'integration', p_owner => integration.user_id,
+        PERFORM hftok_private.record_change(action, integration.id, p_scope => connected, p_owner => p_owner,
             p_provider => integration.type);
     END LOOP;
     FOR gone IN
         WITH deleted AS (
             DELETE FROM hftok_private.secrets s
-            WHERE s.scope_id = p_owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'))
+            WHERE s.scope_id = p_owner AND s.scope IN (p_scope, connected)
             RETURNING s.*
         )
         -- Told in an order that does not depend on where the rows lay.
@@ -147,7 +148,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION hftok_private.forget_credentials IS 'Deletes the secrets of a user or an organisation, whom the caller has locked, and a user''s integrations.';
+COMMENT ON FUNCTION hftok_private.forget_credentials IS 'Deletes the secrets of a user or an organisation, whom the caller has locked, and their integrations.';
 
 CREATE OR REPLACE FUNCTION hftok_private.forget(p_scope text, p_id text)
     RETURNS TABLE (credentials int, versions int, integrations int, memberships int)
@@ -156,19 +157,20 @@ CREATE OR REPLACE FUNCTION hftok_private.forget(p_scope text, p_id text)
 DECLARE
     owner text := hftok_private.identifier(p_id);
     action text := 'forget_' || p_scope;
+    connected text := CASE p_scope WHEN 'user' THEN 'integration' ELSE 'org_integration' END;
     member hftok_private.members;
     share hftok_private.integrations;
 BEGIN
     PERFORM hftok_private.lock_owner(p_scope, owner);
     PERFORM FROM hftok_private.secrets s
-    WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user')) ORDER BY s.id FOR UPDATE;
-    SELECT count(*) FILTER (WHERE s.scope = p_scope), count(*) FILTER (WHERE s.scope = 'integration')
+    WHERE s.scope_id = owner AND s.scope IN (p_scope, connected) ORDER BY s.id FOR UPDATE;
+    SELECT count(*) FILTER (WHERE s.scope = p_scope), count(*) FILTER (WHERE s.scope = connected)
     INTO credentials, integrations
     FROM hftok_private.secrets s
-    WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
+    WHERE s.scope_id = owner AND s.scope IN (p_scope, connected);
     SELECT count(*) INTO versions
     FROM hftok_private.secret_versions v JOIN hftok_private.secrets s ON s.id = v.secret_id
-    WHERE s.scope_id = owner AND (s.scope = p_scope OR (s.scope = 'integration' AND p_scope = 'user'));
+    WHERE s.scope_id = owner AND s.scope IN (p_scope, connected);
     PERFORM hftok_private.forget_credentials(p_scope, owner);
     DELETE FROM hftok_private.import_rows r
     WHERE (r.scope_id = owner AND (r.scope = p_scope OR (r.scope = 'integration' AND p_scope = 'user'))) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
@@ -197,7 +199,7 @@ BEGIN
             PERFORM hftok_private.record_change(action, share.id, p_scope => 'org', p_owner => owner,
                 p_provider => share.type, p_subject => share.user_id);
         END LOOP;
-        DELETE FROM hftok_private.usage_daily u WHERE u.scope = 'org' AND u.scope_id = owner;
+        DELETE FROM hftok_private.usage_daily u WHERE u.scope IN ('org', 'org_integration') AND u.scope_id = owner;
         -- Standbys and subscribers lose what they still have of its values.
         PERFORM hftok_private.destroy_org_key(owner);
     END IF;

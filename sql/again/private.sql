@@ -115,5 +115,7 @@ CREATE OR REPLACE FUNCTION hftok_private.state_of_integration(p_integration hfto
         || pg_catalog.boolsend(p_integration.enabled)
         || pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_integration.user_id, p_integration.name,
             p_integration.type, p_integration.status, p_integration.config)::text, 'UTF8')
+        -- Nothing of those of users, whose events were written before there were others.
+        || coalesce(pg_catalog.convert_to(p_integration.org_id, 'UTF8'), '\x')
     );
 COMMENT ON FUNCTION hftok_private.state_of_integration IS 'A hash over everything of an integration that the audit vouches for.';

@@ -3,7 +3,7 @@
 
 CREATE TABLE hftok_private.integrations (
     id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
-    user_id text NOT NULL CHECK (user_id <> ''),
+    user_id text CHECK (user_id <> ''),
     name text NOT NULL,
     type text NOT NULL,
     status text NOT NULL DEFAULT 'pending'
@@ -15,12 +15,15 @@ CREATE TABLE hftok_private.integrations (
     error_message text,
     credentials_migrated boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    org_id text CHECK (org_id <> ''),
+    CONSTRAINT integrations_owner CHECK (pg_catalog.num_nonnulls(user_id, org_id) = 1)
 );
 CREATE INDEX integrations_user ON hftok_private.integrations (user_id);
-COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users brought, without their credentials.';
+CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
+COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.id IS 'Random.';
-COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it.';
+COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';
 COMMENT ON COLUMN hftok_private.integrations.name IS 'The owner''s name for it.';
 COMMENT ON COLUMN hftok_private.integrations.type IS 'The provider.';
 COMMENT ON COLUMN hftok_private.integrations.status IS 'The state that the backend reported last.';
@@ -32,6 +35,7 @@ COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is
 COMMENT ON COLUMN hftok_private.integrations.credentials_migrated IS 'Its credentials came from elsewhere.';
 COMMENT ON COLUMN hftok_private.integrations.created_at IS 'When it was made.';
 COMMENT ON COLUMN hftok_private.integrations.updated_at IS 'When it was last changed.';
+COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that owns it; NULL where a user does.';
 
 CREATE TABLE hftok_private.integration_shares (
     integration_id uuid NOT NULL REFERENCES hftok_private.integrations (id) ON DELETE CASCADE,

@@ -72,12 +72,21 @@ DROP FUNCTION hftok.resolve_token;
 DROP FUNCTION hftok.explain_token;
 DROP FUNCTION hftok_private.explain;
 DROP FUNCTION hftok.token_provided;
-DROP FUNCTION hftok.update_integration, hftok.update_integration_status;
+DROP FUNCTION hftok.create_integration_with_vault, hftok.update_integration, hftok.update_integration_status;
 DROP FUNCTION hftok.import_vault, hftok_import.import_vault_holds, hftok_private.import_vault_holds_as_owner,
     hftok_import.import_row, hftok_private.import_statements, hftok_private.import_check;
 
 -- It can be written now.
 DROP TRIGGER refuse_write ON hftok.provider_secrets;
+
+ALTER TABLE hftok_private.integrations ALTER COLUMN user_id DROP NOT NULL;
+ALTER TABLE hftok_private.integrations ADD COLUMN org_id text CHECK (org_id <> '');
+ALTER TABLE hftok_private.integrations
+    ADD CONSTRAINT integrations_owner CHECK (pg_catalog.num_nonnulls(user_id, org_id) = 1);
+CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
+COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
+COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';
+COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that owns it; NULL where a user does.';
 
 CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
 CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';

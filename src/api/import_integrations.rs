@@ -57,7 +57,7 @@ fn save_moved_integration(
     let checked = checked(&provider, given)?;
     let value = secret(checked.value)?;
     let counted = Counted::to_save(Scope::Integration, &user)?;
-    let former = (expected > 0).then(|| integrations::reach(id, &user)).transpose()?;
+    let former = (expected > 0).then(|| integrations::reach(id, Some(&user))).transpose()?;
     let mut saved = match &former {
         Some(former) => former.credentials()?,
         None => {

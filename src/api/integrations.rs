@@ -1,7 +1,7 @@
 //! Integrations: the credentials that users bring for an application's connections. Read by the backend only.
 //!
 //! What must stay true: an end user is always who the JWT says, whatever `p_user_id` says; a backend that names a user
-//! reaches what is theirs or shared with them, and nothing else; what is not reached is answered like what is not there. A
+//! reaches what is theirs, their organisations' or shared with them, and nothing else; what is not reached is answered like what is not there. A
 //! backend names somebody, unless the operator allowed otherwise (`hftok.require_user`).
 
 use std::ops::Deref;
@@ -43,37 +43,56 @@ export!(
     unshare_integration
 );
 
-/// Makes an integration with its credentials.
+/// Makes an integration of a user or an organisation, with its credentials.
 fn create_integration(
     p_name: Option<&str>,
     p_type: Option<&str>,
     p_credentials: Option<&str>,
     p_config: Option<Jsonb>,
     p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
 ) -> Result<Uuid, Error> {
     admit_plaintext()?;
     let caller = Caller::current();
-    let user = acting_user(&caller, p_user_id)?;
+    let org = p_org_id.map(identifier).transpose()?;
+    let user = acting_user(&caller, p_user_id, org.is_some())?;
     let p_config = short_json(p_config, CONFIG)?;
     let name =
         required(Some(name(p_name)?).filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
     let kind = required(p_type, "p_type must not be null")?;
     let given = required(p_credentials, "p_credentials must not be null")?;
     let _owner = AsOwner::switch(&caller)?;
+    if let (Some(org), Some(user)) = (&org, &user) {
+        admit_for_org(org, user, Error::NotFound(Object::Owner))?;
+    }
+    let (scope, owner) = match (org, user) {
+        (Some(org), _) => (Scope::OrgIntegration, org),
+        (None, user) => (Scope::Integration, required(user, NO_USER)?),
+    };
     let provider = providers::find(kind)?;
     let checked = checked(&provider, given)?;
-    let binding =
-        Binding { scope: Scope::Integration, scope_id: &user, provider: kind, model: "", name: "", slot: "" };
+    let binding = Binding { scope, scope_id: &owner, provider: kind, model: "", name: "", slot: "" };
     let mut new = Secret::new(&binding)?;
     new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
-    let counted = Counted::to_save(Scope::Integration, &user)?;
+    let counted = Counted::to_save(scope, &owner)?;
     counted.admit_secret()?;
     new.set_value(&secret(checked.value)?)?;
     counted.admit_bytes(new.row.size())?;
     if !new.insert()? {
         return Err(Error::Internal("a new integration's binding is taken"));
     }
-    integrations::insert(&user, name, kind, p_config, new.row.id)
+    integrations::insert(scope, &owner, name, kind, p_config, new.row.id)
+}
+
+/// Fails unless a user may write what is an organisation's. `unseen` is the answer to those who are to see nothing of it.
+fn admit_for_org(org: &str, user: &str, unseen: Error) -> Result<(), Error> {
+    match members::role(org, user)? {
+        Some(role) if role.may_write() => Ok(()),
+        Some(_) => {
+            Err(Error::NotAllowed("only owners and admins of an organisation change its integrations"))
+        }
+        None => Err(unseen),
+    }
 }
 
 /// The credentials: an object as it was given, a key as a string.
@@ -86,8 +105,8 @@ fn integration_credentials(
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    let user = named_or_owner(p_integration_id, p_user_id)?;
-    let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+    let user = named(p_user_id)?;
+    let reached = integrations::reach(required(p_integration_id, NO_ID)?, user.as_deref())?;
     let found = reached.read_credentials()?;
     if !reached.is_enabled || reached.is_stopped {
         let by_backend = reached.is_enabled;
@@ -105,7 +124,7 @@ fn integration_credentials(
     })?;
     let secret = found.row.id.to_string();
     let told = event::Object { version: Some(found.row.version), subject: Some(&secret), ..reached.object() };
-    reveals::record(told, p_user_id.map(|_| user.as_str()))?;
+    reveals::record(told, user.as_deref())?;
     Ok(answer)
 }
 
@@ -121,7 +140,7 @@ fn update_integration(
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    let user = user_of(&caller, p_integration_id, p_user_id)?;
+    let user = user_of(&caller, p_user_id)?;
     let p_name = p_name.map(|new| name(Some(new))).transpose()?;
     if p_name.is_some_and(str::is_empty) {
         return Err(Error::BadInput("p_name must not be empty"));
@@ -129,8 +148,8 @@ fn update_integration(
     let p_config = short_json(p_config, CONFIG)?;
     let is_only_credentials = p_name.is_none() && p_config.is_none() && p_enabled.is_none();
     let reached = match p_credentials {
-        Some(given) => replace(p_integration_id, &user, given)?,
-        None => own(p_integration_id, &user)?,
+        Some(given) => replace(p_integration_id, user.as_deref(), given)?,
+        None => own(p_integration_id, user.as_deref())?,
     };
     if p_credentials.is_some() && is_only_credentials {
         return Ok(());
@@ -148,14 +167,14 @@ fn update_integration_credentials(
     let caller = Caller::current();
     let given = required(p_credentials, "p_credentials must not be null")?;
     let _owner = AsOwner::switch(&caller)?;
-    let user = user_of(&caller, p_integration_id, p_user_id)?;
-    replace(p_integration_id, &user, given).map(|_| ())
+    let user = user_of(&caller, p_user_id)?;
+    replace(p_integration_id, user.as_deref(), given).map(|_| ())
 }
 
-/// Replaces the credentials of a user's integration, unless they are the mask of those that are stored.
-fn replace(id: Option<Uuid>, user: &str, given: &str) -> Result<Integration, Error> {
-    let counted = Counted::to_save(Scope::Integration, user)?;
+/// Replaces the credentials of an integration that a user may change, unless they are the mask of those that are stored.
+fn replace(id: Option<Uuid>, user: Option<&str>, given: &str) -> Result<Integration, Error> {
     let reached = own(id, user)?;
+    let counted = Counted::to_save(reached.scope, &reached.owner)?;
     let mut found = reached.credentials()?;
     let former = found.row.version;
     let merged;
@@ -191,8 +210,8 @@ fn update_integration_status(
     }
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    let user = named_or_owner(p_integration_id, p_user_id)?;
-    let reached = integrations::reach(required(p_integration_id, NO_ID)?, &user)?;
+    let user = named(p_user_id)?;
+    let reached = integrations::reach(required(p_integration_id, NO_ID)?, user.as_deref())?;
     // Locked until the status is kept, so that nobody replaces them in between.
     if let Some(version) = p_version
         && reached.credentials()?.row.version != version
@@ -207,11 +226,11 @@ fn update_integration_status(
 fn delete_integration(p_integration_id: Option<Uuid>, p_user_id: Option<&str>) -> Result<bool, Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    let reach = |user: String| {
-        owner_lock::lock(Scope::Integration, &user)?;
-        own(p_integration_id, &user)
+    let reach = |user: Option<String>| {
+        let reached = own(p_integration_id, user.as_deref())?;
+        owner_lock::lock(reached.scope, &reached.owner).map(|()| reached)
     };
-    match user_of(&caller, p_integration_id, p_user_id).and_then(reach) {
+    match user_of(&caller, p_user_id).and_then(reach) {
         Ok(reached) => reached.delete(),
         // Answered, and yet a refusal.
         Err(error @ Error::NotFound(_)) => {
@@ -229,6 +248,9 @@ fn share_integration(
     p_user_id: Option<&str>,
 ) -> Result<(), Error> {
     with_own(p_integration_id, p_org_id, p_user_id, |own, org| match members::role(org, &own.owner)? {
+        _ if own.scope.is_of_org() => Err(Error::NotAllowed(
+            "an organisation's integration is for its own members, and shared with nobody",
+        )),
         Some(_) => own.share(org),
         None => Err(Error::NotAllowed("the integration's owner does not belong to this organisation")),
     })
@@ -252,8 +274,8 @@ fn with_own(
 ) -> Result<(), Error> {
     let (caller, org) = (Caller::current(), identifier(required(org, "p_org_id must not be null")?)?);
     let _owner = AsOwner::switch(&caller)?;
-    let user = user_of(&caller, id, user)?;
-    work(&own(id, &user)?, &org)
+    let user = user_of(&caller, user)?;
+    work(&own(id, user.as_deref())?, &org)
 }
 
 /// Named in errors that a configuration raises.
@@ -264,39 +286,49 @@ const NO_ID: &str = "p_integration_id must not be null";
 const NO_USER: &str = "p_user_id must name the user on whose behalf this is done";
 
 /// The user on whose behalf something is made: the caller, or whom a backend names. It must name somebody: a client that
-/// leaves out what is undefined would otherwise reach everybody's.
-fn acting_user(caller: &Caller, named: Option<&str>) -> Result<String, Error> {
-    match Actor::of(caller)? {
-        Actor::User(own) => Ok(own),
-        Actor::Trusted => identifier(required(named, NO_USER)?),
-    }
-    .inspect(|user| statement::act_for(user))
+/// leaves out what is undefined would otherwise reach everybody's. For an organisation it need not.
+fn acting_user(caller: &Caller, named: Option<&str>, is_for_org: bool) -> Result<Option<String>, Error> {
+    let user = match Actor::of(caller)? {
+        Actor::User(own) => own,
+        Actor::Trusted if named.is_none() && is_for_org => return Ok(None),
+        Actor::Trusted => identifier(required(named, NO_USER)?)?,
+    };
+    statement::act_for(&user);
+    Ok(Some(user))
 }
 
-/// The user on whose behalf something is done with an integration.
-fn user_of(caller: &Caller, id: Option<Uuid>, named: Option<&str>) -> Result<String, Error> {
+/// The user on whose behalf something is done with an integration: the caller, or whom a backend names.
+fn user_of(caller: &Caller, user: Option<&str>) -> Result<Option<String>, Error> {
     match Actor::of(caller)? {
         Actor::User(own) => {
             statement::act_for(&own);
-            Ok(own)
+            Ok(Some(own))
         }
-        Actor::Trusted => named_or_owner(id, named),
+        Actor::Trusted => named(user),
     }
 }
 
 /// The user that a backend names. With `hftok.require_user = never` it may name nobody, and reaches the integration as its owner
 /// does; the audit then names no user, because nobody did.
-fn named_or_owner(id: Option<Uuid>, named: Option<&str>) -> Result<String, Error> {
-    if named.is_none() && settings::require_user() == RequireUser::Never {
-        return integrations::owner(required(id, NO_ID)?);
+fn named(user: Option<&str>) -> Result<Option<String>, Error> {
+    if user.is_none() && settings::require_user() == RequireUser::Never {
+        return Ok(None);
     }
-    identifier(required(named, NO_USER)?).inspect(|user| statement::act_for(user))
+    identifier(required(user, NO_USER)?).inspect(|user| statement::act_for(user)).map(Some)
 }
 
-/// The integration, if it is the user's own: sharing it lets others use it, not change it.
-fn own(id: Option<Uuid>, user: &str) -> Result<Integration, Error> {
+/// The integration, if the user may change it: sharing it lets others use it, not change it. Without a user it is the backend that
+/// changes it.
+fn own(id: Option<Uuid>, user: Option<&str>) -> Result<Integration, Error> {
     let reached = integrations::reach(required(id, NO_ID)?, user)?;
-    if reached.owner == user { Ok(reached) } else { Err(Error::NotFound(Object::Integration(reached.id))) }
+    let Some(user) = user else { return Ok(reached) };
+    let unseen = Error::NotFound(Object::Integration(reached.id));
+    match reached.scope {
+        Scope::OrgIntegration => admit_for_org(&reached.owner, user, unseen)?,
+        _ if reached.owner == user => {}
+        _ => return Err(unseen),
+    }
+    Ok(reached)
 }
 
 /// Credentials that can be a provider's, and that can be given back as JSON.

@@ -77,7 +77,9 @@ impl Owner {
             },
             Scope::Global if members::is_administrator(user)? => Ok(()),
             Scope::Global => Err(Error::NotAllowed("only administrators write global credentials")),
-            Scope::User | Scope::Vault | Scope::Integration => Err(Error::NotFound(Object::Owner)),
+            Scope::User | Scope::Vault | Scope::Integration | Scope::OrgIntegration => {
+                Err(Error::NotFound(Object::Owner))
+            }
         }
     }
 

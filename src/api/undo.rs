@@ -70,7 +70,7 @@ fn restore_credential(p_secret_id: Option<Uuid>, p_version: Option<i32>) -> Resu
 fn own(id: Uuid, actor: &Actor) -> Result<Owner, Error> {
     let hidden = || Error::NotFound(Object::Secret(id));
     let row = Secret::find_id(id)?.ok_or_else(hidden)?.row;
-    let scope = Scope::parse(&row.scope).filter(|scope| !matches!(scope, Scope::Vault | Scope::Integration));
+    let scope = Scope::parse(&row.scope).filter(|scope| *scope != Scope::Vault && !scope.is_of_integration());
     let owner = Owner { scope: scope.ok_or_else(hidden)?, id: row.scope_id };
     match owner.admit_writer(actor) {
         Ok(()) => Ok(owner),

@@ -79,7 +79,7 @@ fn is_secret(
     p_version: Option<i32>,
 ) -> Result<bool, Error> {
     let scope = p_scope.and_then(Scope::parse);
-    let is_credential = scope.is_some_and(|scope| !matches!(scope, Scope::Vault | Scope::Integration));
+    let is_credential = scope.is_some_and(|scope| scope != Scope::Vault && !scope.is_of_integration());
     Ok(scope.is_some()
         && p_slot.is_some_and(|slot| is_credential || slot.is_empty())
         && p_kind.and_then(Kind::parse).is_some()

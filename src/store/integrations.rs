@@ -20,6 +20,8 @@ pub struct Integration {
     pub secret_id: Uuid,
     /// The provider.
     pub provider: String,
+    /// The kind of its owner: a user's, or an organisation's.
+    pub scope: Scope,
     /// Its owner.
     pub owner: String,
     /// Whether its owner wants it used.
@@ -30,14 +32,16 @@ pub struct Integration {
 
 /// A new integration with credentials that are stored already.
 pub fn insert(
-    user: &str,
+    scope: Scope,
+    owner: &str,
     name: &str,
     kind: &str,
     config: Option<Jsonb>,
     secret_id: Uuid,
 ) -> Result<Uuid, Error> {
     let new = NewRow {
-        user: user.into(),
+        user: (!scope.is_of_org()).then_some(owner).into(),
+        org: scope.is_of_org().then_some(owner).into(),
         name: name.into(),
         kind: kind.into(),
         config: config.into(),
@@ -45,7 +49,7 @@ pub fn insert(
     };
     let made = INSERT_ROW.write_one(&new.in_order(), |row| {
         let (id, state): (Uuid, Vec<u8>) = (row.next()?, row.next()?);
-        changes::record(Object { digest: Some(&state), ..object(id, user, kind) })?;
+        changes::record(Object { digest: Some(&state), ..object(scope, id, owner, kind) })?;
         Ok(id)
     })?;
     made.ok_or(Error::Internal("an insert gave no id"))
@@ -54,21 +58,27 @@ pub fn insert(
 /// Keeps what a provider says of the credentials of an integration, if they are of one.
 pub fn report(secret_id: Uuid, verdict: &str, message: Option<&str>) -> Result<(), Error> {
     let told = |row: &Row<'_>| {
-        let (id, owner): (Uuid, String) = (row.next()?, row.next()?);
+        let (id, scope) = (row.next::<Uuid>()?, scope(row.next()?));
+        let owner: String = row.next()?;
         let (provider, status): (String, String) = (row.next()?, row.next()?);
         let state: Vec<u8> = row.next()?;
         changes::record(Object {
             level: Some(&status),
             digest: Some(&state),
-            ..object(id, &owner, &provider)
+            ..object(scope, id, &owner, &provider)
         })
     };
     REPORT_ROW.write(&[secret_id.into(), verdict.into(), message.into()], told).map(|_| ())
 }
 
 /// An integration as the audit names it, as it is after the change: with its state while there is one.
-fn object<'a>(id: Uuid, owner: &'a str, provider: &'a str) -> Object<'a> {
-    Object { id: Some(*id.as_bytes()), ..Object::owned(Scope::Integration.as_str(), owner, provider) }
+fn object<'a>(scope: Scope, id: Uuid, owner: &'a str, provider: &'a str) -> Object<'a> {
+    Object { id: Some(*id.as_bytes()), ..Object::owned(scope.as_str(), owner, provider) }
+}
+
+/// The kind of owner of an integration.
+fn scope(is_of_org: bool) -> Scope {
+    if is_of_org { Scope::OrgIntegration } else { Scope::Integration }
 }
 
 /// Records only if a row changed. Otherwise a no-op could be chained after the real change and contradict it.
@@ -92,13 +102,14 @@ fn share<'a>(id: Uuid, org: &'a str, owner: &'a str, provider: &'a str) -> Objec
     }
 }
 
-/// The integration of this id, if it is the user's or shared with them.
-pub fn reach(id: Uuid, user: &str) -> Result<Integration, Error> {
+/// The integration of this id, if it is the user's, their organisation's or shared with them; without a user, whoever's it is.
+pub fn reach(id: Uuid, user: Option<&str>) -> Result<Integration, Error> {
     let found = REACH_ROW.read_one(&[id.into(), user.into()], |row| {
         Ok(Integration {
             id,
             secret_id: row.next()?,
             provider: row.next()?,
+            scope: scope(row.next()?),
             owner: row.next()?,
             is_enabled: row.next()?,
             is_stopped: row.next()?,
@@ -120,13 +131,6 @@ pub fn admit_use(secret_id: Uuid) -> Result<(), Error> {
     FIND_DISABLED.read_one(&[secret_id.into()], refusal)?.map_or(Ok(()), Err)
 }
 
-/// The owner of the integration with this id.
-pub fn owner(id: Uuid) -> Result<String, Error> {
-    FIND_OWNER
-        .read_one(&[id.into()], |row| row.next())?
-        .ok_or(Error::NotFound(error::Object::Integration(id)))
-}
-
 impl Integration {
     /// Its credentials. That a row points to a secret does not make it this integration's: owner and provider are sealed
     /// with the value, and must be the same.
@@ -146,9 +150,8 @@ impl Integration {
     /// A secret that the row names but that is not of this integration was put there by somebody.
     fn check(&self, found: Secret) -> Result<Secret, Error> {
         let row = &found.row;
-        let is_ours = row.scope == Scope::Integration.as_str()
-            && row.scope_id == self.owner
-            && row.provider == self.provider;
+        let is_ours =
+            row.scope == self.scope.as_str() && row.scope_id == self.owner && row.provider == self.provider;
         if is_ours { Ok(found) } else { Err(row.damaged()) }
     }
 
@@ -178,7 +181,7 @@ impl Integration {
 
     /// Deletes it with its credentials.
     pub fn delete(&self) -> Result<bool, Error> {
-        let is_gone = secrets::delete_of(Scope::Integration, self.secret_id)?;
+        let is_gone = secrets::delete_of(self.scope, self.secret_id)?;
         record_if(is_gone, self.object())?;
         Ok(is_gone)
     }
@@ -202,15 +205,15 @@ impl Integration {
 
     /// As the audit names it.
     pub fn object(&self) -> Object<'_> {
-        object(self.id, &self.owner, &self.provider)
+        object(self.scope, self.id, &self.owner, &self.provider)
     }
 }
 
 statement! {
     /// Gives its id and what the audit fingerprints.
-    INSERT_ROW: NewRow { user: TEXT, name: TEXT, kind: TEXT, config: JSONB, secret_id: UUID } =
-        "INSERT INTO hftok_private.integrations (user_id, name, type, config, secret_id)
-        VALUES ($user, $name, $kind, coalesce($config, '{}'), $secret_id)
+    INSERT_ROW: NewRow { user: TEXT, org: TEXT, name: TEXT, kind: TEXT, config: JSONB, secret_id: UUID } =
+        "INSERT INTO hftok_private.integrations (user_id, org_id, name, type, config, secret_id)
+        VALUES ($user, $org, $name, $kind, coalesce($config, '{}'), $secret_id)
         RETURNING id, hftok_private.state_of_integration(integrations)";
 
     /// The one that has these credentials, if it is switched off.
@@ -218,14 +221,13 @@ statement! {
         "SELECT i.id, i.enabled FROM hftok_private.integrations i
         WHERE i.secret_id = $1 AND (NOT i.enabled OR i.status = 'disabled')";
 
-    /// Its owner, for calls that only they may make.
-    FIND_OWNER(UUID) = "SELECT i.user_id FROM hftok_private.integrations i WHERE i.id = $1";
-
-    /// Theirs, or shared with an organisation that both they and its owner belong to.
+    /// Theirs, of an organisation that they belong to, or shared with one that both they and its owner belong to.
     REACH_ROW(UUID, TEXT) =
-        "SELECT i.secret_id, i.type, i.user_id, i.enabled, i.status = 'disabled'
+        "SELECT i.secret_id, i.type, i.org_id IS NOT NULL, coalesce(i.org_id, i.user_id), i.enabled, i.status = 'disabled'
         FROM hftok_private.integrations i
-        WHERE i.id = $1 AND (i.user_id = $2 OR EXISTS (
+        WHERE i.id = $1 AND ($2 IS NULL OR i.user_id = $2 OR EXISTS (
+            SELECT FROM hftok_private.members m WHERE m.org_id = i.org_id AND m.user_id = $2
+        ) OR EXISTS (
             SELECT FROM hftok_private.integration_shares s
             JOIN hftok_private.members m ON m.org_id = s.org_id AND m.user_id = $2
             JOIN hftok_private.members o ON o.org_id = s.org_id AND o.user_id = i.user_id
@@ -259,7 +261,8 @@ statement! {
         last_used_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_used_at END,
         updated_at = pg_catalog.now()
         WHERE secret_id = $1 AND status <> 'disabled'
-        RETURNING id, user_id, type, status, hftok_private.state_of_integration(integrations)";
+        RETURNING id, org_id IS NOT NULL, coalesce(org_id, user_id), type, status,
+            hftok_private.state_of_integration(integrations)";
 
     /// Sharing twice is sharing once.
     SHARE_ROW(UUID, TEXT) =

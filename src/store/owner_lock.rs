@@ -11,7 +11,7 @@ pub fn lock(scope: Scope, id: &str) -> Result<(), Error> {
     let scope = match scope {
         // Their integrations are counted with what they have.
         Scope::User | Scope::Integration => Scope::User,
-        Scope::Org => Scope::Org,
+        Scope::Org | Scope::OrgIntegration => Scope::Org,
         // Nothing is counted.
         Scope::Global | Scope::Vault => return Ok(()),
     };

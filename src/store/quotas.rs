@@ -61,22 +61,19 @@ impl<'a> Counted<'a> {
     pub fn admit_bytes(&self, more: usize) -> Result<(), Error> {
         let scopes = match self.scope {
             Scope::User | Scope::Integration => [Scope::User, Scope::Integration],
-            Scope::Org => [Scope::Org; 2],
+            Scope::Org | Scope::OrgIntegration => [Scope::Org, Scope::OrgIntegration],
             Scope::Global | Scope::Vault => return Ok(()),
         };
         let most = settings::max_bytes_per_user();
         let more = i64::try_from(more).unwrap_or(i64::MAX);
-        let [first, second] = scopes;
         // All that anybody may have of values as short as a key fits: they are not worth a sum, and at worst double it.
-        let secrets: i64 = if first == second { &scopes[..1] } else { &scopes }
-            .iter()
-            .filter_map(|scope| quota(*scope))
-            .map(|(_, most, _)| i64::from(most))
-            .sum();
+        let secrets: i64 =
+            scopes.iter().filter_map(|scope| quota(*scope)).map(|(_, most, _)| i64::from(most)).sum();
         if more.saturating_mul(secrets).saturating_mul(i64::from(settings::version_history()) + 1) <= most {
             return Ok(());
         }
-        let parameters = [first.as_str().into(), second.as_str().into(), self.id.into()];
+        let [first, second] = scopes.map(Scope::as_str);
+        let parameters = [first.into(), second.into(), self.id.into()];
         let sum: i64 = SUM_BYTES.read_single(&parameters, |row| row.next())?;
         if sum.saturating_add(more) > most { Err(Error::TooManyBytes { most }) } else { Ok(()) }
     }
@@ -88,6 +85,9 @@ fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
         Scope::User => Some(("A user", settings::max_credentials_per_user(), "credentials")),
         Scope::Org => Some(("An organisation", settings::max_credentials_per_org(), "credentials")),
         Scope::Integration => Some(("A user", settings::max_integrations_per_user(), "integrations")),
+        Scope::OrgIntegration => {
+            Some(("An organisation", settings::max_integrations_per_user(), "integrations"))
+        }
         Scope::Global | Scope::Vault => None,
     }
 }

@@ -154,7 +154,7 @@ impl SealedRow {
     /// Seals a value into this row, with everything else that it says, and the active key of its owner.
     pub fn seal(&mut self, value: &hftok_core::plaintext::PlaintextRef<'_>) -> Result<(), Error> {
         let context = self.context().ok_or(Error::Internal("a row cannot be sealed to what it says"))?;
-        let org = (context.binding.scope == Scope::Org).then_some(self.scope_id.as_str());
+        let org = context.binding.scope.is_of_org().then_some(self.scope_id.as_str());
         self.sealed = org_keys::sealing(org, |key| key.seal(value, &context).map_err(Error::from))?;
         Ok(())
     }

@@ -244,7 +244,7 @@ pub fn report(
         if is_news {
             changed.record(Some(&state))?;
         }
-        Ok(verdict.filter(|_| changed.scope == Scope::Integration.as_str()))
+        Ok(verdict.filter(|_| Scope::parse(&changed.scope).is_some_and(Scope::is_of_integration)))
     };
     Ok(REPORT_ROW.write_one(&told.in_order(), tell)?.flatten())
 }

@@ -182,6 +182,9 @@ const aimed: Record<string, [given: object, stranger: number | false, member: nu
     [{ p_integration_id: integration, p_credentials: make.openai(), p_user_id: alice.name }, 404, 404],
     [{ p_integration_id: integration, p_credentials: "••••" }, 404, 404],
   ],
+  create_integration_with_vault: [
+    [{ p_name: "theirs", p_type: "openai", p_credentials: make.openai(), p_org_id: acme }, 404, 403],
+  ],
   delete_integration_with_vault: [[{ p_integration_id: integration, p_user_id: alice.name }, false, false]],
   share_integration: [
     [{ p_integration_id: integration, p_org_id: globex, p_user_id: alice.name }, 404, 404],
@@ -190,7 +193,6 @@ const aimed: Record<string, [given: object, stranger: number | false, member: nu
   unshare_integration: [[{ p_integration_id: integration, p_org_id: acme, p_user_id: alice.name }, 404, 404]],
   // These are about the caller and nobody else.
   check_credential: [],
-  create_integration_with_vault: [],
   whoami: [],
   public_key: [],
 };

@@ -310,7 +310,7 @@ Deno.test("sharing with an organisation: its members use it, its owner changes i
   const of = { p_integration_id: id };
   assert.equal(await row(carol, id), undefined);
   await service.refused("get_integration_credentials", { ...of, p_user_id: carol.name }, 404, "PT404");
-  await alice.refused("share_integration", { ...of, p_org_id: globex }, 404, "PT404");
+  await alice.refused("share_integration", { ...of, p_org_id: globex }, 403, "42501");
   await alice.call("share_integration", { ...of, p_org_id: acme });
   await alice.call("share_integration", { ...of, p_org_id: acme });
 

@@ -16,13 +16,16 @@ pub enum Scope {
     Org,
     /// A credential of the installation.
     Global,
-    /// The credentials of an integration.
+    /// The credentials of a user's integration.
     Integration,
+    /// The credentials of an organisation's integration.
+    OrgIntegration,
 }
 
 impl Scope {
     /// For finding a scope by its word.
-    const ALL: [Self; 5] = [Self::Vault, Self::User, Self::Org, Self::Global, Self::Integration];
+    const ALL: [Self; 6] =
+        [Self::Vault, Self::User, Self::Org, Self::Global, Self::Integration, Self::OrgIntegration];
 
     /// The word that is stored.
     pub fn as_str(self) -> &'static str {
@@ -32,12 +35,23 @@ impl Scope {
             Self::Org => "org",
             Self::Global => "global",
             Self::Integration => "integration",
+            Self::OrgIntegration => "org_integration",
         }
     }
 
     /// Reads the stored word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+
+    /// Whether it is of credentials of an integration, which take no part in the walk.
+    pub fn is_of_integration(self) -> bool {
+        matches!(self, Self::Integration | Self::OrgIntegration)
+    }
+
+    /// Whether it is of something that belongs to an organisation.
+    pub fn is_of_org(self) -> bool {
+        matches!(self, Self::Org | Self::OrgIntegration)
     }
 }
 
@@ -93,7 +107,7 @@ impl<'a> Binding<'a> {
         match self.scope {
             Scope::Vault => !self.name.is_empty(),
             Scope::User | Scope::Org | Scope::Global => true,
-            Scope::Integration => false,
+            Scope::Integration | Scope::OrgIntegration => false,
         }
     }
 

@@ -109,7 +109,7 @@ impl Level {
             (Scope::Org, false) => Some(Self::Org),
             (Scope::Global, true) => Some(Self::GlobalModel),
             (Scope::Global, false) => Some(Self::Global),
-            (Scope::Vault | Scope::Integration, _) => None,
+            (Scope::Vault | Scope::Integration | Scope::OrgIntegration, _) => None,
         }
     }
 

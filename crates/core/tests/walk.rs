@@ -48,7 +48,7 @@ fn levels_are_for_a_scope_and_perhaps_a_model() {
         assert_eq!((Level::of(scope, true), Level::of(scope, false)), (Some(with), Some(without)));
         assert!(with.is_for_model() && !without.is_for_model());
     }
-    for scope in [Scope::Vault, Scope::Integration] {
+    for scope in [Scope::Vault, Scope::Integration, Scope::OrgIntegration] {
         assert_eq!((Level::of(scope, true), Level::of(scope, false)), (None, None));
     }
     assert!(!Level::Environment.is_for_model());

@@ -14,8 +14,9 @@ const BYTES: [u8; 16] =
 
 #[test]
 fn scopes_and_purposes_are_known_by_their_words() {
-    let scopes = [Scope::Vault, Scope::User, Scope::Org, Scope::Global, Scope::Integration];
-    let words = ["vault", "user", "org", "global", "integration"];
+    let scopes =
+        [Scope::Vault, Scope::User, Scope::Org, Scope::Global, Scope::Integration, Scope::OrgIntegration];
+    let words = ["vault", "user", "org", "global", "integration", "org_integration"];
     assert_eq!(scopes.map(Scope::as_str), words);
     assert_eq!(words.map(Scope::parse), scopes.map(Some));
     assert_eq!(Scope::parse("User"), None);
@@ -36,7 +37,9 @@ fn a_binding_that_is_no_address_is_told_apart_by_the_id() {
     for binding in bindings {
         assert_eq!(binding.key(&[1; 16]), binding.key(&[2; 16]), "{binding:?}");
     }
-    for binding in [of(Scope::Vault, ""), of(Scope::Integration, ""), Binding::vault("")] {
+    for binding in
+        [of(Scope::Vault, ""), of(Scope::Integration, ""), of(Scope::OrgIntegration, ""), Binding::vault("")]
+    {
         assert_ne!(binding.key(&[1; 16]), binding.key(&[2; 16]), "{binding:?}");
     }
     let spare = Binding { slot: "spare", ..of(Scope::User, "") };

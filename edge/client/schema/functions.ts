@@ -51,9 +51,9 @@ export type Functions = {
     Args: { p_provider: string; p_secret: string };
     Returns: CompositeTypes["checked_credential"];
   };
-  /** Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id. */
+  /** Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id. With p_org_id it is the organisation's: its members use it, its owners and admins change it. */
   create_integration_with_vault: {
-    Args: { p_name: string; p_type: string; p_credentials: string; p_config?: Json; p_user_id?: string | null };
+    Args: { p_name: string; p_type: string; p_credentials: string; p_config?: Json; p_user_id?: string | null; p_org_id?: string | null };
     Returns: string;
   };
   /** Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault's callers and ignored, as there. */

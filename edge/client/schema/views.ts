@@ -144,7 +144,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Integrations that the reader owns or that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. */
+  /** Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. */
   integrations: {
     Row: {
       id: string | null;
@@ -163,6 +163,7 @@ export type Views = {
       preview: string | null;
       version: number | null;
       warnings: string[] | null;
+      org_id: string | null;
     };
     Relationships: [];
   };

@@ -97,7 +97,8 @@ export const credentials: Record<string, Call> = {
 
 export const integrations: Record<string, Call> = {
   create_integration_with_vault: {
-    parameters: "p_name text, p_type text, p_credentials text, p_config jsonb?, p_user_id text?",
+    parameters: 
+      "p_name text, p_type text, p_credentials text, p_config jsonb?, p_user_id text?, p_org_id text?",
     who: backed,
     plaintext: true,
   },
@@ -213,7 +214,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   integrations: {
     columns:
       "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
-      "updated_at preview version warnings",
+      "updated_at preview version warnings org_id",
     who: everybody,
   },
   integration_shares: { columns: "integration_id org_id user_id created_at", who: everybody },

@@ -53,7 +53,7 @@ INSERT INTO calls (call) VALUES
     ('hftok.remove_member(p_org_id => ''acme''::text, p_user_id => ''carol''::text)'),
     ('hftok.register_provider(p_provider => ''{"id": "own", "label": "Own", "fields": [{"name": "key", "secret": true}]}''::jsonb)'),
     ('hftok.create_integration_with_vault(p_name => ''named''::text, p_type => ''openai''::text, p_credentials => :key,
-        p_config => ''{"a": 1}''::jsonb, p_user_id => ''bob''::text)'),
+        p_config => ''{"a": 1}''::jsonb, p_user_id => ''bob''::text, p_org_id => NULL::text)'),
     ('hftok.get_integration_credentials(p_integration_id => :integration, p_user_id => ''alice''::text, p_recipient => NULL::text)'),
     ('hftok.update_integration_status(p_integration_id => :integration, p_status => ''error''::text, p_error_message => ''text''::text,
         p_user_id => ''alice''::text, p_version => 1::integer)'),
