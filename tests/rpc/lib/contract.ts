@@ -71,14 +71,21 @@ export const credentials: Record<string, Call> = {
     who: ["service"],
   },
   resolve_token: {
-    parameters: `p_provider text, ${request}, p_version integer?, p_recipient text?, p_slot text?, p_unknown text?`,
+    parameters:
+      `p_provider text, ${request}, p_version integer?, p_recipient text?, p_slot text?, p_unknown text?`,
     who: ["service"],
     plaintext: true,
   },
   resolve_hf_token: { parameters: request, who: ["service"], plaintext: true },
   explain_token: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
-  token_provided: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
-  tokens_provided: { parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`, who: everybody },
+  token_provided: {
+    parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`,
+    who: everybody,
+  },
+  tokens_provided: {
+    parameters: `p_provider text, ${request}, p_slot text?, p_unknown text?`,
+    who: everybody,
+  },
   runner_env: {
     parameters: "p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?",
     who: ["service"],
