@@ -177,12 +177,18 @@ export class Hftok {
   }
 
   /** The credential to use; `source` is `none` when there is none. For the service. */
-  resolve(
+  async resolve(
     provider: string,
     need: Need,
     signal?: AbortSignal,
   ): Promise<CompositeTypes["resolved_token"]> {
-    return this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
+    // JavaScript has no compiler that asks for it, and JSON would drop it.
+    if (need?.userId === undefined) {
+      throw new HftokError("bad_input", {
+        reason: "userId must be a user, or null for nobody in particular",
+      });
+    }
+    return await this.call("resolve_token", { p_provider: provider, ...walk(need) }, signal);
   }
 
   /** The whole walk, a row a level, without a value. */

@@ -169,6 +169,8 @@ Deno.test("every error of the contract is one of ours, with words", async () => 
   assert.deepEqual([bad.status, bad.code], [400, "22023"]);
   assert(bad.reason && bad.message.includes(bad.reason));
   await fails("not_allowed", user.resolve("huggingface", { userId: null }));
+  const forgotten = {} as { userId: string };
+  assert.equal((await fails("bad_input", service.resolve("huggingface", forgotten))).status, 0);
   await fails("not_found", stranger.save("huggingface", value, { orgId: acme }), value);
   await fails("conflict", user.save("openai", make.openai(), { expectedVersion: 7 }));
   const nobody = new Hftok({
