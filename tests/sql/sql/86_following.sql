@@ -204,6 +204,15 @@ TRUNCATE regress_team.sly_members;
 SELECT * FROM pg_temp.members();
 RESET ROLE;
 SELECT * FROM regress_team.trace;
+-- Nor a function in a view of theirs.
+SET ROLE regress_app;
+CREATE VIEW regress_team.sly_view AS SELECT '3'::text AS team_id, current_user::text || ' ' || set_config('regress.sly', 'left', false) AS user_id;
+GRANT SELECT ON regress_team.sly_view TO regress_operator;
+SET ROLE regress_operator;
+CALL hftok.import_members('regress_team.sly_view', 'team_id', 'user_id');
+RESET ROLE;
+SELECT m.user_id FROM hftok.members m WHERE m.org_id = '3';
+SELECT current_setting('regress.sly', true) AS left_behind, hftok.remove_member('3', 'regress_app left') AS removed;
 -- Rows that a policy may hide: TRUNCATE would leave their members behind, so it is refused.
 SET ROLE regress_app;
 INSERT INTO regress_team.sly_members VALUES ('2', 'hidden');
