@@ -167,7 +167,7 @@ INSERT INTO hftok_private.audit_checkpoints (size, at, root, key_id, signature) 
 INSERT INTO hftok_private.user_api_keys (user_id, service, api_key) VALUES ('alice', 'groq', 'x');
 UPDATE hftok.credentials SET label = 'x' WHERE scope_id = 'alice';
 SELECT hftok.save_credential('openai', 'sk-proj-anew0000000000000000');
-SELECT hftok_private.explain('openai', 'alice', NULL, NULL, NULL, NULL, NULL);
+SELECT hftok_private.explain('openai', 'alice', NULL, NULL, NULL, NULL, NULL, NULL);
 SELECT hftok_private.caller_is_administrator(), hftok_private.caller_is_in('{hftok_service,hftok_owner}'),
     hftok_private.sees_all('{hftok_service,hftok_owner}', true), (SELECT count(*) FROM hftok_private.visible_credentials()) AS credentials;
 SELECT hftok_private.vault_create_secret('x', 'x', '', NULL);
