@@ -157,7 +157,7 @@ CREATE OR REPLACE FUNCTION hftok_import.import_deserted(p_source text, p_dry_run
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT count(DISTINCT r.scope_id) FROM hftok.import_report r
-    WHERE r.source = p_source AND r.dry_run = p_dry_run AND r.scope = 'org' AND r.outcome IN ('imported', 'unchanged')
+    WHERE r.source = p_source AND r.dry_run = p_dry_run AND r.scope IN ('org', 'org_integration') AND r.outcome IN ('imported', 'unchanged')
     AND r.scope_id NOT IN (SELECT m.org_id FROM hftok.members m)
 $$;
 COMMENT ON FUNCTION hftok_import.import_deserted IS 'How many organisations have a credential from a source and no member.';

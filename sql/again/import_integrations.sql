@@ -40,7 +40,7 @@ COMMENT ON FUNCTION hftok_private.import_integration_details IS
     'Name, configuration, status and time of an integration as hftok has them, from a JSON array of four texts; or why it cannot have them.';
 
 CREATE OR REPLACE FUNCTION hftok_private.move_integration_as_owner(
-    p_source text, p_key text, p_value text, p_provider text, p_user_id text, p_details text, p_column text, p_run uuid,
+    p_source text, p_key text, p_value text, p_provider text, p_user_id text, p_org_id text, p_details text, p_column text, p_run uuid,
     p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int, OUT name text, OUT config jsonb,
     OUT status text, OUT is_enabled boolean, OUT created_at timestamptz
@@ -53,12 +53,12 @@ DECLARE
     details record;
     stored text := coalesce(p_column, p_value);
 BEGIN
-    IF p_source IS NULL OR p_key IS NULL THEN
-        RAISE EXCEPTION 'p_source and p_key must not be null' USING ERRCODE = '22023';
+    IF p_source IS NULL OR p_key IS NULL OR num_nonnulls(p_user_id, p_org_id) > 1 THEN
+        RAISE EXCEPTION 'p_source and p_key must not be null, and p_user_id and p_org_id exclude each other' USING ERRCODE = '22023';
     END IF;
     SELECT d.* INTO details FROM hftok_private.import_integration_details(p_details) d;
-    line := hftok_private.import_address(NULL, p_user_id, NULL, false);
-    line.scope := CASE WHEN line.scope IS NOT NULL THEN 'integration' END;
+    line := hftok_private.import_address(NULL, p_user_id, p_org_id, false);
+    line.scope := CASE line.scope WHEN 'user' THEN 'integration' WHEN 'org' THEN 'org_integration' END;
     line.reason := CASE WHEN p_key !~* '^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$' THEN 'its key is no UUID'
         ELSE coalesce(line.reason, details.fault) END;
     line.source := p_source;
@@ -87,10 +87,11 @@ BEGIN
         PERFORM hftok_private.import_line(line);
         RETURN;
     ELSIF EXISTS (
-        SELECT FROM hftok_private.integrations i WHERE i.id = p_key::uuid AND (i.user_id, i.type) IS DISTINCT FROM (line.scope_id, line.provider)
+        SELECT FROM hftok_private.integrations i WHERE i.id = p_key::uuid
+        AND (CASE line.scope WHEN 'integration' THEN i.user_id ELSE i.org_id END, i.type) IS DISTINCT FROM (line.scope_id, line.provider)
     ) THEN
         line.outcome := 'skipped';
-        line.reason := 'hftok has an integration of this id for another user or provider';
+        line.reason := 'hftok has an integration of this id for another owner or provider';
         PERFORM hftok_private.import_line(line);
         RETURN;
     END IF;
@@ -110,7 +111,7 @@ END
 $$;
 COMMENT ON FUNCTION hftok_private.move_integration_as_owner IS 'The work of move_integration(), which calls it as hftok_owner.';
 CREATE OR REPLACE FUNCTION hftok_private.move_integration(
-    p_source text, p_key text, p_value text, p_provider text, p_user_id text, p_details text, p_column text, p_run uuid,
+    p_source text, p_key text, p_value text, p_provider text, p_user_id text, p_org_id text, p_details text, p_column text, p_run uuid,
     p_dry_run boolean,
     OUT line hftok_private.import_rows, OUT is_to_be_saved boolean, OUT skipped int, OUT expected int, OUT name text, OUT config jsonb,
     OUT status text, OUT is_enabled boolean, OUT created_at timestamptz
@@ -120,8 +121,8 @@ COMMENT ON FUNCTION hftok_private.move_integration IS
     'Decides what becomes of an integration; writes its line unless it is to be saved.';
 
 CREATE OR REPLACE FUNCTION hftok_private.save_moved_integration(
-    p_id uuid, p_name text, p_type text, p_credentials text, p_config jsonb, p_user_id text, p_status text, p_is_enabled boolean,
-    p_created_at timestamptz, p_expected int
+    p_id uuid, p_name text, p_type text, p_credentials text, p_config jsonb, p_user_id text, p_org_id text, p_status text,
+    p_is_enabled boolean, p_created_at timestamptz, p_expected int
 ) RETURNS hftok.saved_credential
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_save_moved_integration';
 COMMENT ON FUNCTION hftok_private.save_moved_integration IS
@@ -130,16 +131,16 @@ COMMENT ON FUNCTION hftok_private.save_moved_integration IS
 -- Runs as the caller, because saving is recorded under the caller's name.
 CREATE OR REPLACE FUNCTION hftok_import.import_integration(
     p_source text, p_key text, p_value text, p_provider text, p_user_id text, p_details text DEFAULT NULL, p_column text DEFAULT NULL,
-    p_run uuid DEFAULT NULL, p_dry_run boolean DEFAULT false
+    p_run uuid DEFAULT NULL, p_dry_run boolean DEFAULT false, p_org_id text DEFAULT NULL
 ) RETURNS text
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT CASE WHEN s.is_to_be_saved THEN hftok_private.import_saved(s.line, p_value, p_column,
                 hftok_private.save_moved_integration(p_key::pg_catalog.uuid, s.name, (s.line).provider,
-                    pg_catalog.substr(p_value, s.skipped OPERATOR(pg_catalog.+) 1), s.config, p_user_id, s.status, s.is_enabled,
+                    pg_catalog.substr(p_value, s.skipped OPERATOR(pg_catalog.+) 1), s.config, p_user_id, p_org_id, s.status, s.is_enabled,
                     s.created_at, s.expected))
             ELSE (s.line).outcome END
-        FROM hftok_private.move_integration(p_source, p_key, p_value, p_provider, p_user_id, p_details, p_column, p_run,
+        FROM hftok_private.move_integration(p_source, p_key, p_value, p_provider, p_user_id, p_org_id, p_details, p_column, p_run,
             p_dry_run) s;
     END;
 COMMENT ON FUNCTION hftok_import.import_integration IS
@@ -147,13 +148,15 @@ COMMENT ON FUNCTION hftok_import.import_integration IS
 
 CREATE OR REPLACE FUNCTION hftok_import.import_integration_admit(
     p_table regclass, p_key name, p_column name, p_owner_column name, p_type_column name, p_name_column name, p_config_column name,
-    p_status_column name, p_created_column name, p_batch int, p_dry_run boolean, OUT source hftok_import.imported_source, OUT details text[]
+    p_status_column name, p_created_column name, p_batch int, p_dry_run boolean, p_owner text, OUT source hftok_import.imported_source, OUT details text[]
 )
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     IF p_dry_run IS NULL OR p_batch IS NULL OR p_batch < 1 THEN
         RAISE EXCEPTION 'p_batch is 1 at least, and p_dry_run is not null' USING ERRCODE = '22023';
+    ELSIF (p_owner IN ('user', 'org')) IS NOT TRUE THEN
+        RAISE EXCEPTION 'p_owner is user or org' USING ERRCODE = '22023';
     ELSIF num_nulls(p_owner_column, p_name_column, p_type_column) > 0 THEN
         RAISE EXCEPTION 'p_owner_column, p_name_column and p_type_column must not be null' USING ERRCODE = '22023';
     ELSIF p_column = ANY (ARRAY[p_owner_column, p_name_column, p_type_column, p_config_column, p_status_column, p_created_column]) THEN
@@ -173,7 +176,7 @@ COMMENT ON FUNCTION hftok_import.import_integration_admit IS 'The source that th
 -- It pins no search_path: p_open is the caller's.
 CREATE OR REPLACE FUNCTION hftok_import.import_integration_attempt(
     p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_row text, p_is_null boolean, p_type_column name,
-    p_owner_column name, p_details text[], p_open text, p_run uuid, p_dry_run boolean, OUT outcome text, OUT is_again boolean
+    p_owner_column name, p_details text[], p_open text, p_run uuid, p_dry_run boolean, p_owner text, OUT outcome text, OUT is_again boolean
 )
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
@@ -192,8 +195,9 @@ BEGIN
             found := hftok_import.import_row(p_table, p_column, p_key, p_row, p_open, p_type_column, p_owner_column, NULL, p_details);
             is_read := true;
             IF found.is_there THEN
-                outcome := hftok_import.import_integration(p_source.source, p_row, found.value, found.provider, found.owner, found.model,
-                    found.held, p_run, p_dry_run);
+                outcome := hftok_import.import_integration(p_source.source, p_row, found.value, found.provider,
+                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END, found.model, found.held, p_run, p_dry_run,
+                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -221,7 +225,7 @@ COMMENT ON FUNCTION hftok_import.import_integration_attempt IS
 CREATE OR REPLACE PROCEDURE hftok.import_integrations(
     p_table regclass, p_key name, p_owner_column name, p_name_column name, p_type_column name, p_column name,
     p_config_column name DEFAULT NULL, p_open text DEFAULT NULL, p_status_column name DEFAULT 'status',
-    p_created_column name DEFAULT 'created_at', p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false
+    p_created_column name DEFAULT 'created_at', p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_owner text DEFAULT 'user'
 )
     LANGUAGE plpgsql SECURITY INVOKER
     AS $$
@@ -242,10 +246,11 @@ DECLARE
     counts int[] := '{0,0,0,0,0,0,0}';
     at int;
     summary pg_catalog.text;
+    deserted bigint;
 BEGIN
     COMMIT;
     admitted := hftok_import.import_integration_admit(p_table, p_key, p_column, p_owner_column, p_type_column, p_name_column, p_config_column,
-        p_status_column, p_created_column, p_batch, p_dry_run);
+        p_status_column, p_created_column, p_batch, p_dry_run, p_owner);
     source := admitted.source;
     PERFORM hftok_import.import_look(source, p_table, p_column, p_key, p_open, p_type_column, p_owner_column, NULL, admitted.details);
     FOR key, is_null IN
@@ -254,7 +259,7 @@ BEGIN
         attempts := 0;
         LOOP
             attempt := hftok_import.import_integration_attempt(source, p_table, p_column, p_key, key, is_null, p_type_column,
-                p_owner_column, admitted.details, p_open, run, p_dry_run);
+                p_owner_column, admitted.details, p_open, run, p_dry_run, p_owner);
             outcome := attempt.outcome;
             EXIT WHEN NOT attempt.is_again;
             COMMIT;
@@ -281,7 +286,12 @@ BEGIN
     PERFORM hftok_import.import_note(source.source, NULL, 'summary', summary);
     COMMIT;
     RAISE NOTICE '%: %', source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
+    deserted := CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN hftok_import.import_deserted(source.source, p_dry_run) END;
+    IF deserted OPERATOR(pg_catalog.>) 0 THEN
+        RAISE NOTICE 'organisations with an integration and no members: %. Nobody reaches it', deserted
+            USING HINT = 'CALL hftok.import_members() takes an application''s memberships over, and follow_members() follows them.';
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE hftok.import_integrations IS
-    'Moves an application''s table of integrations in: each keeps its id (p_key), name, configuration, status and time, and says credentials_migrated. p_column holds the credentials, a key or a JSON object, or what p_open opens them by, as import_column() has it. A status that hftok does not know is pending, and disabled is the owner''s switch. What hftok has under an id already is only given other credentials, where the row was changed since and hftok''s were not. Commits every p_batch rows; run it again to go on.';
+    'Moves an application''s table of integrations in: each keeps its id (p_key), name, configuration, status and time, and says credentials_migrated. Its owner is a user, or an organisation (p_owner is org). p_column holds the credentials, a key or a JSON object, or what p_open opens them by, as import_column() has it. A status that hftok does not know is pending, and disabled is the owner''s switch. What hftok has under an id already is only given other credentials, where the row was changed since and hftok''s were not. Commits every p_batch rows; run it again to go on.';

@@ -79,8 +79,8 @@ DECLARE
     verdict hftok_private.import_verdict;
 BEGIN
     SELECT r.* INTO kept FROM hftok_private.import_rows r WHERE r.source = line.source AND r.key = line.key AND NOT r.dry_run;
-    -- A user may have several integrations with a provider: each has the key of its row as its id.
-    IF line.scope = 'integration' THEN
+    -- An owner may have several integrations with a provider: each has the key of its row as its id.
+    IF line.scope IN ('integration', 'org_integration') THEN
         SELECT s.* INTO held FROM hftok_private.integrations i JOIN hftok_private.secrets s ON s.id = i.secret_id WHERE i.id = line.key::uuid;
     ELSE
         SELECT s.* INTO held FROM hftok_private.secrets s
@@ -97,7 +97,7 @@ BEGIN
     END IF;
     SELECT r.key INTO before FROM hftok_private.import_rows r
     WHERE (r.scope, r.scope_id, r.provider, r.model) = (line.scope, line.scope_id, line.provider, line.model)
-    AND r.scope <> 'integration' AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
+    AND r.scope NOT IN ('integration', 'org_integration') AND r.source = line.source AND r.key <> line.key AND r.dry_run = line.dry_run AND r.outcome IN ('imported', 'unchanged', 'skipped')
     AND (line.run IS NULL OR r.run = line.run)
     ORDER BY r.key COLLATE "C" LIMIT 1;
     IF before IS NULL AND held.id IS NOT NULL THEN

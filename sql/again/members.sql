@@ -173,7 +173,7 @@ BEGIN
     WHERE s.scope_id = owner AND s.scope IN (p_scope, connected);
     PERFORM hftok_private.forget_credentials(p_scope, owner);
     DELETE FROM hftok_private.import_rows r
-    WHERE (r.scope_id = owner AND (r.scope = p_scope OR (r.scope = 'integration' AND p_scope = 'user'))) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
+    WHERE (r.scope_id = owner AND r.scope IN (p_scope, connected)) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
     memberships := 0;
     FOR member IN
         DELETE FROM hftok_private.members m WHERE CASE p_scope WHEN 'user' THEN m.user_id ELSE m.org_id END = owner

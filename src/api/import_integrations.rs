@@ -30,6 +30,7 @@ fn save_moved_integration(
     p_credentials: Option<&str>,
     p_config: Option<Jsonb>,
     p_user_id: Option<&str>,
+    p_org_id: Option<&str>,
     p_status: Option<&str>,
     p_is_enabled: Option<bool>,
     p_created_at: Option<TimestampWithTimeZone>,
@@ -38,13 +39,18 @@ fn save_moved_integration(
     admit_plaintext()?;
     let caller = Caller::current();
     let id = required(p_id, "p_id must not be null")?;
-    let user = identifier(required(p_user_id, "p_user_id must not be null")?)?;
+    let (scope, owner) = match (p_user_id, p_org_id) {
+        (Some(user), None) => (Scope::Integration, identifier(user)?),
+        (None, Some(org)) => (Scope::OrgIntegration, identifier(org)?),
+        _ => return Err(Error::BadInput("name either p_user_id or p_org_id")),
+    };
     let kind = required(p_type, "p_type must not be null")?;
     let given = required(p_credentials, "p_credentials must not be null")?;
     let expected = p_expected.unwrap_or_default();
     let moved = Moved {
         id,
-        user: &user,
+        scope,
+        owner: &owner,
         name: name(p_name)?,
         kind,
         config: short_json(p_config, "The configuration of an integration")?,
@@ -56,15 +62,14 @@ fn save_moved_integration(
     let provider = providers::find(kind)?;
     let checked = checked(&provider, given)?;
     let value = secret(checked.value)?;
-    let counted = Counted::to_save(Scope::Integration, &user)?;
-    let former = (expected > 0).then(|| integrations::reach(id, Some(&user))).transpose()?;
+    let counted = Counted::to_save(scope, &owner)?;
+    let former = (expected > 0).then(|| integrations::reach(id, None)).transpose()?;
     let mut saved = match &former {
-        Some(former) => former.credentials()?,
+        Some(former) if former.scope == scope && former.owner == owner => former.credentials()?,
+        Some(_) => return Err(Error::Conflict { expected, current: 0 }),
         None => {
             counted.admit_secret()?;
-            let scope_id = &user;
-            let scope = Scope::Integration;
-            Secret::new(&Binding { scope, scope_id, provider: kind, model: "", name: "", slot: "" })?
+            Secret::new(&Binding { scope, scope_id: &owner, provider: kind, model: "", name: "", slot: "" })?
         }
     };
     if saved.row.version != expected {

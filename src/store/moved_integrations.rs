@@ -14,8 +14,10 @@ use crate::pg::rows::sql::Run;
 pub struct Moved<'a> {
     /// Its id there, and here.
     pub id: Uuid,
+    /// The kind of its owner.
+    pub scope: Scope,
     /// Its owner.
-    pub user: &'a str,
+    pub owner: &'a str,
     /// The owner's name for it.
     pub name: &'a str,
     /// The provider.
@@ -33,10 +35,11 @@ pub struct Moved<'a> {
 impl Moved<'_> {
     /// Stores it with credentials that are stored already; `false` when its id is taken.
     pub fn insert(self, secret_id: Uuid) -> Result<bool, Error> {
-        let Self { id, user, kind, .. } = self;
+        let Self { id, scope, owner, kind, .. } = self;
         let new = NewRow {
             id: id.into(),
-            user: user.into(),
+            user: (!scope.is_of_org()).then_some(owner).into(),
+            org: scope.is_of_org().then_some(owner).into(),
             name: self.name.into(),
             kind: kind.into(),
             config: self.config.into(),
@@ -47,7 +50,7 @@ impl Moved<'_> {
         };
         let told = INSERT_ROW.write_one(&new.in_order(), |row| {
             let state: Vec<u8> = row.next()?;
-            let object = Object::owned(Scope::Integration.as_str(), user, kind);
+            let object = Object::owned(scope.as_str(), owner, kind);
             changes::record(Object { id: Some(*id.as_bytes()), digest: Some(&state), ..object })
         })?;
         Ok(told.is_some())
@@ -57,12 +60,12 @@ impl Moved<'_> {
 statement! {
     /// Gives what the audit fingerprints.
     INSERT_ROW: NewRow {
-        id: UUID, user: TEXT, name: TEXT, kind: TEXT, config: JSONB, status: TEXT, enabled: BOOL,
+        id: UUID, user: TEXT, org: TEXT, name: TEXT, kind: TEXT, config: JSONB, status: TEXT, enabled: BOOL,
         created_at: TIMESTAMPTZ, secret_id: UUID,
     } =
         "INSERT INTO hftok_private.integrations
-        (id, user_id, name, type, config, status, enabled, created_at, secret_id, credentials_migrated)
-        VALUES ($id, $user, $name, $kind, coalesce($config, '{}'), $status, $enabled,
+        (id, user_id, org_id, name, type, config, status, enabled, created_at, secret_id, credentials_migrated)
+        VALUES ($id, $user, $org, $name, $kind, coalesce($config, '{}'), $status, $enabled,
             coalesce($created_at, pg_catalog.now()), $secret_id, true)
         ON CONFLICT (id) DO NOTHING RETURNING hftok_private.state_of_integration(integrations)";
 }

@@ -124,6 +124,25 @@ SELECT right(key, 2) AS key, outcome, reason FROM hftok.import_report WHERE sour
 SELECT * FROM pg_temp.moved() WHERE usr = 'nn';
 CALL hftok.blank_column('regress_app.plain', 'credentials', 'id');
 
+-- Of organisations: bound to them, reached by their members, and gone with them. Another owner under the same id takes nothing over.
+UPDATE regress_app.plain SET owner = 'crew', credentials = 'sk-proj-crew0000000000000000' || right(id, 2) WHERE id LIKE '11111111%';
+UPDATE regress_app.plain SET settings = NULL;
+CALL hftok.import_integrations('regress_app.plain', 'id', 'owner', 'label', 'kind', 'credentials', 'settings', p_owner => 'team');
+CALL hftok.import_integrations('regress_app.plain', 'id', 'owner', 'label', 'kind', 'credentials', 'settings', p_owner => 'org');
+SELECT right(key, 2) AS key, outcome, reason, scope, scope_id FROM hftok.import_report WHERE source = 'regress_app.plain.credentials' AND key IS NOT NULL ORDER BY key;
+SELECT hftok.add_member('crew', 'cat');
+CALL hftok.import_integrations('regress_app.plain', 'id', 'owner', 'label', 'kind', 'credentials', 'settings', p_owner => 'org');
+UPDATE regress_app.plain SET credentials = 'sk-proj-crew0000000000000000changed' WHERE id LIKE '%24';
+CALL hftok.import_integrations('regress_app.plain', 'id', 'owner', 'label', 'kind', 'credentials', 'settings', p_owner => 'org');
+SELECT hftok.get_integration_credentials('11111111-0000-4000-8000-000000000024', 'cat') AS crews;
+SELECT hftok.get_integration_credentials('11111111-0000-4000-8000-000000000024', 'ann') AS crews;
+-- The same table once more as users': what an organisation has stays the organisation's.
+CALL hftok.import_integrations('regress_app.plain', 'id', 'owner', 'label', 'kind', 'credentials', 'settings');
+SELECT failed FROM hftok.verify() WHERE kind = 'total';
+SELECT integrations, memberships FROM hftok.forget_org('crew');
+SELECT count(*) AS lines_left FROM hftok.import_report r WHERE r.scope_id = 'crew' AND r.scope = 'org_integration';
+SELECT integrations FROM hftok.forget_user('crew');
+
 -- A user's integrations go with them, and what is remembered of their rows too.
 SELECT integrations FROM hftok.forget_user(regress_app.u(1)::text);
 SELECT integrations FROM hftok.forget_user(regress_app.u(2)::text);
