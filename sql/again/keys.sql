@@ -30,6 +30,57 @@ CREATE OR REPLACE FUNCTION hftok.adopt_database() RETURNS void
 COMMENT ON FUNCTION hftok.adopt_database IS
     'Makes a copy (of a template, from a dump, from a base backup under another installation) a database of its own, with an event that says whose audit it continues. For superusers.';
 
+CREATE OR REPLACE FUNCTION hftok_private.keyring_mismatch(p_keyring jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    reason text;
+BEGIN
+    SELECT format('root key %s with fingerprint %s, which this database needs, is not in the keyring',
+        k.root_key_id, encode(k.root_fingerprint, 'hex'))
+    INTO reason
+    FROM hftok_private.data_keys k
+    WHERE k.state <> 'destroyed'
+    AND NOT EXISTS (
+        SELECT FROM jsonb_array_elements(p_keyring -> 'keys') AS loaded (key)
+        WHERE (loaded.key ->> 'id')::int = k.root_key_id
+        AND loaded.key ->> 'fingerprint' = encode(k.root_fingerprint, 'hex')
+    )
+    ORDER BY k.state, k.id LIMIT 1;
+    IF reason IS NULL THEN
+        SELECT format('this is a copy of database "%s" (%s) of installation "%s": see hftok.adopt_database()',
+            i.database_name, i.database_oid, i.installation)
+        INTO reason
+        FROM hftok_private.database_identity i
+        WHERE i.generation = (SELECT max(n.generation) FROM hftok_private.database_identity n)
+        AND (i.installation <> p_keyring ->> 'installation'
+            OR i.database_oid <> (SELECT d.oid::bigint FROM pg_database d WHERE d.datname = current_database()));
+    END IF;
+    RETURN reason;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.keyring_mismatch IS 'Why a keyring that was read is not the one of this database; NULL when it is.';
+
+CREATE OR REPLACE FUNCTION hftok_private.audit_hindrance(p_audit jsonb, p_has_keys boolean) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    trouble text;
+BEGIN
+    IF (p_audit ->> 'held_up')::boolean THEN
+        trouble := coalesce(
+            hftok_private.audit_trouble((p_audit ->> 'process')::int),
+            CASE WHEN p_audit ->> 'writer' IN ('failing', 'blocked') THEN 'the server''s log says what keeps the writer' END);
+    END IF;
+    -- Without keys events stay in their table anyway.
+    IF trouble IS NULL AND p_has_keys THEN
+        trouble := hftok_private.pending_trouble((p_audit ->> 'process')::int, '5 seconds');
+    END IF;
+    RETURN trouble;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.audit_hindrance IS 'Who or what holds the audit''s writer up, with the remedy; NULL when nothing does.';
+
 CREATE OR REPLACE FUNCTION hftok_private.look_at_server() RETURNS hftok.server_status
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
     AS $$
@@ -64,28 +115,8 @@ BEGIN
         )
         ORDER BY r.first_at, r.id LIMIT 1
     );
-    -- The keyring may be there and not be the one of this database.
     IF NOT status.sealed AND status.reason IS NULL THEN
-        SELECT format('root key %s with fingerprint %s, which this database needs, is not in the keyring',
-            k.root_key_id, encode(k.root_fingerprint, 'hex'))
-        INTO status.reason
-        FROM hftok_private.data_keys k
-        WHERE k.state <> 'destroyed'
-        AND NOT EXISTS (
-            SELECT FROM jsonb_array_elements(keyring -> 'keys') AS loaded (key)
-            WHERE (loaded.key ->> 'id')::int = k.root_key_id
-            AND loaded.key ->> 'fingerprint' = encode(k.root_fingerprint, 'hex')
-        )
-        ORDER BY k.state, k.id LIMIT 1;
-    END IF;
-    IF NOT status.sealed AND status.reason IS NULL THEN
-        SELECT format('this is a copy of database "%s" (%s) of installation "%s": see hftok.adopt_database()',
-            i.database_name, i.database_oid, i.installation)
-        INTO status.reason
-        FROM hftok_private.database_identity i
-        WHERE i.generation = (SELECT max(n.generation) FROM hftok_private.database_identity n)
-        AND (i.installation <> keyring ->> 'installation'
-            OR i.database_oid <> (SELECT d.oid::bigint FROM pg_database d WHERE d.datname = current_database()));
+        status.reason := hftok_private.keyring_mismatch(keyring);
     END IF;
     status.active_data_key_id := (
         SELECT k.id FROM hftok_private.data_keys k WHERE k.purpose = 'values' AND k.state = 'active' AND k.org_id = ''
@@ -104,15 +135,7 @@ BEGIN
         greatest(make_interval(secs => (audit ->> 'oldest_age')::float8 / 1e6), clock_timestamp() - min(p.at) FILTER (WHERE isfinite(p.at)), '0')
     INTO status.audit_waiting, status.audit_lag
     FROM hftok_private.audit_pending p;
-    IF (audit ->> 'held_up')::boolean THEN
-        status.audit_trouble := coalesce(
-            hftok_private.audit_trouble((audit ->> 'process')::int),
-            CASE WHEN status.audit_writer IN ('failing', 'blocked') THEN 'the server''s log says what keeps the writer' END);
-    END IF;
-    -- Without keys events stay in their table anyway.
-    IF status.audit_trouble IS NULL AND NOT status.sealed AND status.reason IS NULL THEN
-        status.audit_trouble := hftok_private.pending_trouble((audit ->> 'process')::int, '5 seconds');
-    END IF;
+    status.audit_trouble := hftok_private.audit_hindrance(audit, NOT status.sealed AND status.reason IS NULL);
     RETURN status;
 END
 $$;

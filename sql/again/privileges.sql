@@ -127,6 +127,7 @@ GRANT SELECT ON hftok.provider_overview TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.seal, hftok.unseal, hftok.rotate_root_key, hftok.rotate_data_key, hftok.give_org_key TO hftok_admin;
 GRANT EXECUTE ON FUNCTION hftok.seal_org, hftok.unseal_org TO hftok_admin, hftok_user;
 GRANT SELECT ON hftok.root_keys, hftok.rotation_progress TO hftok_admin, hftok_auditor;
+GRANT EXECUTE ON FUNCTION hftok.health TO hftok_service, hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
 -- enable_rpc, disable_rpc and install_vault_schema are the superuser's alone.
 
@@ -155,4 +156,5 @@ GRANT EXECUTE ON FUNCTION
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
 -- Wrappers that install_api() makes name these as what they return.
-GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status TO hftok_admin;
+GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status,
+    hftok.server_health TO hftok_admin;

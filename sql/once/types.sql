@@ -57,6 +57,9 @@ CREATE TYPE hftok.server_status AS (
 );
 COMMENT ON TYPE hftok.server_status IS 'The state of the server, as status() shows it.';
 
+CREATE TYPE hftok.server_health AS (ok boolean, reasons text[]);
+COMMENT ON TYPE hftok.server_health IS 'Whether hftok works, and what is or will be a trouble, as health() tells it.';
+
 -- The columns of audit_events, before anybody's view of them.
 CREATE TYPE hftok_private.audit_event AS (
     id bigint, at timestamptz, role_name text, outer_role text, login_role text, actor_user text, kind text, action text,

@@ -61,6 +61,8 @@ SELECT pg_catalog.pg_extension_config_dump('hftok_private.rotations', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.reseal_failures', '');
 
 ALTER TYPE hftok.server_status ADD ATTRIBUTE destroyed_keys_open_with int;
+CREATE TYPE hftok.server_health AS (ok boolean, reasons text[]);
+COMMENT ON TYPE hftok.server_health IS 'Whether hftok works, and what is or will be a trouble, as health() tells it.';
 
 ALTER TYPE hftok.resolved_token ADD ATTRIBUTE slot text;
 -- They have further parameters, or answer another column, or call one that has: sql/again makes them again, and grants them to the group roles.

@@ -51,6 +51,8 @@ export! {
     import_vault_holds,
     /// Reads the keyring again.
     unseal,
+    /// Whether hftok works, and what will be a trouble.
+    health,
     /// Opens everything, without showing it.
     verify,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const DOCUMENTS: [&str; 18] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,7 @@ const DOCUMENTS: [&str; 18] = [
     "docs/drills.md",
     "docs/edge-functions.md",
     "docs/glossary.md",
+    "docs/health.md",
     "docs/how-to.md",
     "docs/integrations.md",
     "docs/moving-in.md",

@@ -42,6 +42,11 @@ export type CompositeTypes = {
     preview: string | null;
     warnings: string[] | null;
   };
+  /** Whether hftok works, and what is or will be a trouble, as health() tells it. */
+  server_health: {
+    ok: boolean | null;
+    reasons: string[] | null;
+  };
   /** The state of the server, as status() shows it. */
   server_status: {
     version: string | null;

@@ -136,6 +136,11 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: undefined;
   };
+  /** For monitoring. ok: values open, and the audit is written. reasons: why not, and what will be a trouble: keys that are too old, rotations that wait, credentials that end, verifications left behind, logging_risks(). Each begins with a word and a colon. */
+  health: {
+    Args: Record<PropertyKey, never>;
+    Returns: CompositeTypes["server_health"];
+  };
   /** Copies the secrets of a Supabase Vault in this database, read through its view, under the ids that they have there; with p_keep_ids false the named ones, under new ids. One that hftok has already, by its id or name, is reported and not replaced. */
   import_vault: {
     Args: { p_schema?: string; p_keep_ids?: boolean };
