@@ -152,7 +152,7 @@ COMMENT ON VIEW hftok.providers IS
 CREATE OR REPLACE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_register_provider';
 COMMENT ON FUNCTION hftok.register_provider IS
-    'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name.';
+    'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. Administrators of the application register providers of its own, without test, variables and prefixes of their own.';
 
 CREATE OR REPLACE FUNCTION hftok.unregister_provider(p_provider text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unregister_provider';

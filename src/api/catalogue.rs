@@ -11,7 +11,8 @@ use crate::pg::call::json::{self, Jsonb};
 use crate::pg::server::memory::{copy_of_bytes, copy_of_text};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
-use crate::store::providers::{self, Entry, Registration};
+use crate::store::members;
+use crate::store::providers::{self, Entry, Registrar, Registration};
 
 export!(catalogue_rows, register_provider, unregister_provider, provider_fault);
 
@@ -46,16 +47,34 @@ fn register_provider(p_provider: Option<Jsonb>) -> Result<String, Error> {
     let caller = Caller::current();
     let given = short_json(p_provider, "A description of a provider")?;
     let given = required(given, "p_provider must not be null")?;
+    let user = end_user(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    providers::register(&json::text(&given)?)
+    providers::register(&json::text(&given)?, registrar(user.as_deref())?)
 }
 
 /// Takes that back; says whether there was something to take back.
 fn unregister_provider(p_provider: Option<&str>) -> Result<bool, Error> {
     let caller = Caller::current();
     let id = required(p_provider, "p_provider must not be null")?;
+    let user = end_user(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    providers::unregister(id)
+    providers::unregister(id, registrar(user.as_deref())?)
+}
+
+/// The user who calls; none where an operator does.
+fn end_user(caller: &Caller) -> Result<Option<String>, Error> {
+    if caller.is_in("hftok_admin") { Ok(None) } else { caller.identity().map(Some) }
+}
+
+/// Whoever calls as one who describes providers, if they are one.
+fn registrar(user: Option<&str>) -> Result<Registrar, Error> {
+    match user {
+        None => Ok(Registrar::Operator),
+        Some(user) if members::is_administrator(user)? => Ok(Registrar::Administrator),
+        Some(_) => {
+            Err(Error::NotAllowed("only operators and administrators of the application describe providers"))
+        }
+    }
 }
 
 /// Why a registration cannot be used, or NULL.

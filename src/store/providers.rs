@@ -14,6 +14,7 @@ use hftok_core::provider::{self, Described, Provider};
 use crate::audit::changes;
 use crate::error::Error;
 use crate::keys::{self, data_keys};
+use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::Matter;
 use crate::pg::rows::remembered::Remembered;
@@ -163,9 +164,54 @@ pub fn registered() -> Result<Vec<Registration>, Error> {
         .collect())
 }
 
-/// Registers what an operator says of a provider, in the place of what was said of it before; gives its name.
-pub fn register(given: &str) -> Result<String, Error> {
+/// Whoever describes providers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Registrar {
+    /// Runs hftok, and could open every credential anyhow.
+    Operator,
+    /// Administers the application, and sees nobody's credentials but masked.
+    Administrator,
+}
+
+impl Registrar {
+    /// Fails where an administrator of the application would decide on more than a provider of the application's own: on what is
+    /// built in, where a test takes stored credentials, what runners tell their processes, or whose keys are refused elsewhere.
+    fn admit(self, provider: &Provider) -> Result<(), Error> {
+        let is_own = provider.is_plain() && provider::find(&provider.id).is_none();
+        if self == Self::Operator || is_own {
+            return Ok(());
+        }
+        Err(Error::NotAllowed(
+            "only an operator describes built-in providers, or gives one a test, variables or a prefix of its own",
+        ))
+    }
+
+    /// The same for what is registered already, and may have credentials: these go no further in an administrator's hands.
+    fn admit_change(self, id: &str, described: Option<&Provider>) -> Result<(), Error> {
+        if self == Self::Operator {
+            return Ok(());
+        }
+        let read = |row: &Row<'_>| Ok((row.next()?, row.next()?, row.next()?));
+        let Some((name, definition, signature)) = FIND_NOW.write_one(&[id.into()], read)? else {
+            return Ok(());
+        };
+        let present = Registration::new(name, definition, signature).provider()?;
+        self.admit(&present.provider)?;
+        match described {
+            Some(described) if !described.reaches_no_further_than(&present.provider) => {
+                Err(Error::NotAllowed("only an operator gives a provider that is there further hosts"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Registers what is said of a provider, in the place of what was said of it before; gives its name.
+pub fn register(given: &str, registrar: Registrar) -> Result<String, Error> {
     let Described { provider, said, .. } = provider::describe(given).map_err(Error::Described)?;
+    registrar.admit(&provider)?;
+    LOCK_TABLE.execute(&[])?;
+    registrar.admit_change(&provider.id, Some(&provider))?;
     let id = provider.id;
     let signature = data_keys::auditing_with(data_keys::audit_key()?, |key| key.registration(&id, &said))?;
     PUT_ROW.execute(&[id.as_str().into(), said.as_str().into(), signature.as_slice().into()])?;
@@ -174,9 +220,11 @@ pub fn register(given: &str) -> Result<String, Error> {
 }
 
 /// Takes a registration back; `false` when there is none. A provider that is then gone must not have credentials.
-pub fn unregister(id: &str) -> Result<bool, Error> {
+pub fn unregister(id: &str, registrar: Registrar) -> Result<bool, Error> {
     // Tokens may be sent to more hosts afterwards, so the event must be one that can be protected.
     keys::ready()?;
+    LOCK_TABLE.execute(&[])?;
+    registrar.admit_change(id, None)?;
     let is_builtin = provider::find(id).is_some();
     if !is_builtin && ASK_USED.read_single(&[id.into()], |row| row.next())? {
         return Err(Error::BadInput("there are credentials of this provider: delete them first"));
@@ -191,6 +239,12 @@ pub fn unregister(id: &str) -> Result<bool, Error> {
 statement! {
     /// All registrations: there are few.
     FIND_ALL() = "SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
+
+    /// One description at a time: each is weighed against the one before. Nobody who reads waits.
+    LOCK_TABLE() = "LOCK TABLE hftok_private.providers IN SHARE ROW EXCLUSIVE MODE";
+
+    /// A registration as it is once the table is locked.
+    FIND_NOW(TEXT) = "SELECT p.id, p.definition, p.signature FROM hftok_private.providers p WHERE p.id = $1";
 
     /// Registers, or registers anew.
     PUT_ROW(TEXT, TEXT, BYTEA) =

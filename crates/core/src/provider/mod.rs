@@ -17,6 +17,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::walk::host_covers;
+
 pub use check::{BYTES_MAX, Checked, Rejection, Warning, members};
 pub use definition::{Described, Fault, catalogue, describe, digest};
 pub use format::{Alphabet, Format};
@@ -152,6 +154,18 @@ impl Provider {
         let fields = self.fields.iter().flat_map(|field| &field.env);
         let more = self.environment.unset.iter().chain(self.environment.without.keys());
         fields.chain(more).chain(&self.environment.document).map(String::as_str)
+    }
+
+    /// Whether it decides neither where a test goes, nor what a process is told, nor whose keys others' are.
+    pub fn is_plain(&self) -> bool {
+        self.test.is_none()
+            && self.variables().next().is_none()
+            && !self.all_formats().any(|format| format.own)
+    }
+
+    /// Whether its credentials go to no host that those of the other one do not go to.
+    pub fn reaches_no_further_than(&self, other: &Self) -> bool {
+        self.hosts.iter().all(|host| other.hosts.iter().any(|wide| host_covers(wide, host)))
     }
 
     /// Whether a credential of this provider is a JSON object.
