@@ -119,9 +119,8 @@ pub fn find(id: &str) -> Result<Entry, Error> {
 
 /// The error for a name that no provider has, with the name that is probably meant.
 fn unknown(id: &str, known: &[Registration]) -> Error {
-    let builtin = provider::builtin().iter().map(|provider| (provider.id.as_str(), provider.label.as_str()));
-    let registered = known.iter().map(|registered| (registered.id.as_str(), ""));
-    Error::UnknownProvider { nearest: provider::nearest(id, builtin.chain(registered)).map(str::to_owned) }
+    let registered = known.iter().map(|registered| registered.id.as_str());
+    Error::UnknownProvider { nearest: provider::nearest(id, registered).map(str::to_owned) }
 }
 
 /// A provider, or what is in the way of using it.

@@ -55,7 +55,7 @@ pub fn unusable(
     if let Some(seconds) = retry_after {
         detail["retry_after"] = seconds.into();
     }
-    unprocessable(&detail).hint(way_out(outcome, has_own_hosts))
+    unprocessable(&detail).hint(way_out(level, outcome, has_own_hosts))
 }
 
 /// A credential that was switched off.
@@ -90,8 +90,15 @@ fn unprocessable(detail: &Value) -> Report {
 }
 
 /// The remedy for a credential that cannot be used, and who has it.
-fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
+fn way_out(level: Level, outcome: Outcome, has_own_hosts: bool) -> &'static str {
     match outcome {
+        // A variable has no owner who could do anything.
+        _ if level == Level::Environment => {
+            "A variable of the server's environment is sent to hosts of the catalogue only (view providers). explain_token() shows the whole walk."
+        }
+        Outcome::DecryptFailed => {
+            "It, or what it is bound to, was changed outside hftok: the walk stops, whatever on_unusable says, until it is saved anew or deleted. An operator's verify() lists all such secrets."
+        }
         Outcome::NotMember => {
             "The user does not belong to the organisation: name another one, or none, or make them a member. explain_token() shows the whole walk."
         }
@@ -103,6 +110,9 @@ fn way_out(outcome: Outcome, has_own_hosts: bool) -> &'static str {
         }
         Outcome::Sealed => {
             "One of the organisation's owners, or an operator, calls unseal_org(). explain_token() shows the whole walk."
+        }
+        _ if matches!(level, Level::Global | Level::GlobalModel) => {
+            "An administrator of the application, or an operator, can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."
         }
         _ => {
             "Its owner can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."

@@ -22,6 +22,15 @@ SELECT pg_temp.hint('huggingface.co') AS not_among_its_own;
 UPDATE hftok.credentials SET enabled = false WHERE scope_id = 'alice';
 SELECT pg_temp.hint('hub.example') AS switched_off;
 DELETE FROM hftok.credentials;
+SELECT hftok.save_hf_token('hf_abcdefghijklmnopqrstuvwxyzABCDEFGH', p_global => true) IS NOT NULL AS of_the_installation;
+UPDATE hftok.credentials SET enabled = false WHERE scope = 'global';
+SELECT pg_temp.hint('huggingface.co') AS of_the_installation;
+UPDATE hftok.credentials SET enabled = true WHERE scope = 'global';
+BEGIN;
+UPDATE hftok_private.secrets SET sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) WHERE scope = 'global';
+SELECT pg_temp.hint(NULL) AS damaged;
+ROLLBACK;
+DELETE FROM hftok.credentials;
 
 -- The provider that is probably meant is named, and the name that was given is not: it may be a key.
 SELECT hftok.save_credential('Hugging-Face', 'x', p_global => true);

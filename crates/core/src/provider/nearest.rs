@@ -3,6 +3,8 @@
 //! What must stay true: the answer is one of the known names. The given name stands in no message, because it may be a key that
 //! was put into the wrong parameter.
 
+use super::{Provider, builtin};
+
 /// Longer names are like none.
 const LETTERS_MAX: usize = 64;
 /// A shorter name is found within too many others.
@@ -10,13 +12,15 @@ const PART_LEAST: usize = 4;
 /// A shorter word of a label says too little: AI, API, Cloud.
 const WORD_LEAST: usize = 6;
 
-/// The known name that is most like the given one, if one is. Each comes with what people call it.
-pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
+/// The name that is most like the given one, if one is: of a built-in provider, or of those that were registered.
+pub fn nearest<'a>(given: &str, registered: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = folded(given);
     if given.is_empty() || given.len() > LETTERS_MAX {
         return None;
     }
-    let ranked = known.into_iter().filter_map(|(name, label)| Some((rank(&given, name, label)?, name)));
+    let builtin = builtin().iter().map(|provider| (provider.id.as_str(), Some(provider)));
+    let known = builtin.chain(registered.into_iter().map(|name| (name, None)));
+    let ranked = known.filter_map(|(name, provider)| Some((rank(&given, name, provider)?, name)));
     ranked.min().map(|(_, name)| name)
 }
 
@@ -24,13 +28,12 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = (&'a str, &'a st
 type Rank = (u8, usize);
 
 /// How far the given letters are from a provider, if they are near it at all.
-fn rank(given: &[u8], name: &str, label: &str) -> Option<Rank> {
+fn rank(given: &[u8], name: &str, provider: Option<&Provider>) -> Option<Rank> {
     let name = folded(name);
-    let mut words = label.split_whitespace().map(folded).filter(|word| word.len() >= WORD_LEAST);
     if name == given {
         return Some((0, 0));
     }
-    if folded(label) == given || words.any(|word| word == given) {
+    if provider.is_some_and(|provider| is_called(provider, given)) {
         return Some((1, name.len()));
     }
     // `openai_api_key`, `azure_openai_eu`: the longest name that is in it.
@@ -40,6 +43,15 @@ fn rank(given: &[u8], name: &str, label: &str) -> Option<Rank> {
     let apart = distance(given, &name);
     let most = if given.len() >= 7 { 2 } else { usize::from(given.len() >= PART_LEAST) };
     (apart <= most).then_some((3, apart))
+}
+
+/// Whether people call a provider so: by its label or a word of it, or as its variables begin (`HF_TOKEN`).
+fn is_called(provider: &Provider, given: &[u8]) -> bool {
+    let mut words = provider.label.split_whitespace().map(folded).filter(|word| word.len() >= WORD_LEAST);
+    let mut beginnings = provider.variables().filter_map(|variable| variable.split('_').next());
+    folded(&provider.label) == given
+        || words.any(|word| word == given)
+        || beginnings.any(|beginning| folded(beginning) == given)
 }
 
 /// The letters and digits alone, in lower case.
@@ -74,10 +86,9 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{LETTERS_MAX, distance, nearest};
-    use crate::provider::builtin;
 
     fn of(given: &str) -> Option<&'static str> {
-        nearest(given, builtin().iter().map(|provider| (provider.id.as_str(), provider.label.as_str())))
+        nearest(given, ["acme_ai"])
     }
 
     #[test]
@@ -90,6 +101,9 @@ mod tests {
             ("azure-openai", "azure_openai"),
             ("OpenAI", "openai"),
             ("gemini", "google"),
+            ("hf", "huggingface"),
+            ("HF_TOKEN_HUGGINGFACE", "huggingface"),
+            ("AcmeAI", "acme_ai"),
             ("Google-Cloud", "google_cloud"),
             ("openai_api_key", "openai"),
             ("azure_openai_eu", "azure_openai"),
