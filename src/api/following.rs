@@ -329,7 +329,7 @@ fn changes<const COLUMNS: usize>(
     trigger: &Trigger,
     caller: &Caller,
     columns: [&str; COLUMNS],
-) -> Result<Vec<Change<COLUMNS>>, Error> {
+) -> Result<impl Iterator<Item = Change<COLUMNS>>, Error> {
     let row = |side| -> Result<_, Error> {
         let mut row = [const { String::new() }; COLUMNS];
         for (cell, column) in row.iter_mut().zip(columns).filter(|(_, column)| !column.is_empty()) {
@@ -337,23 +337,23 @@ fn changes<const COLUMNS: usize>(
         }
         Ok(Some(row))
     };
-    Ok(match trigger.fired() {
-        Fired::AfterInsert => vec![[None, row(Side::After)?]],
-        Fired::AfterUpdate => vec![[row(Side::Before)?, row(Side::After)?]],
-        Fired::AfterDelete => vec![[row(Side::Before)?, None]],
+    let (change, ended) = match trigger.fired() {
+        Fired::AfterInsert => (Some([None, row(Side::After)?]), Vec::new()),
+        Fired::AfterUpdate => (Some([row(Side::Before)?, row(Side::After)?]), Vec::new()),
+        Fired::AfterDelete => (Some([row(Side::Before)?, None]), Vec::new()),
         Fired::BeforeTruncate => {
             let table = trigger.table_id();
             let named = columns.iter().map(|column| (*column).to_owned()).collect();
             let listing = Listing::make(caller, table, named)?;
-            let rows = read_texts(caller, &listing.admitted(caller)?, &listing.reading, None)?;
-            rows.into_iter().map(|row| [Some(row), None]).collect()
+            (None, read_texts(caller, &listing.admitted(caller)?, &listing.reading, None)?)
         }
         Fired::Otherwise => {
             return Err(Error::BadInput(
                 "a table is followed AFTER INSERT, UPDATE and DELETE of a row, and BEFORE TRUNCATE",
             ));
         }
-    })
+    };
+    Ok(change.into_iter().chain(ended.into_iter().map(|row| [Some(row), None])))
 }
 
 /// A table, and the statements that read columns of it as their types write them.
