@@ -126,6 +126,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A provider that the application does not use.
+    #[error("provider switched off")]
+    ProviderOff {
+        /// The provider.
+        provider: String,
+    },
     /// A level of the walk has a credential that cannot be used.
     #[error("unusable")]
     Unusable {

@@ -143,7 +143,8 @@ CREATE OR REPLACE VIEW hftok.providers AS
         nullif(c.definition -> 'test', 'null') AS test,
         c.definition -> 'formats' AS formats,
         c.definition -> 'environment' AS environment,
-        c.builtin
+        c.builtin,
+        CASE WHEN c.definition IS NOT NULL THEN c.definition ->> 'enabled' IS DISTINCT FROM 'false' END AS enabled
     FROM pg_catalog.jsonb_to_recordset(hftok_private.catalogue_rows()::jsonb)
         AS c (name text, definition jsonb, builtin boolean);
 COMMENT ON VIEW hftok.providers IS
@@ -158,6 +159,11 @@ CREATE OR REPLACE FUNCTION hftok.unregister_provider(p_provider text) RETURNS bo
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unregister_provider';
 COMMENT ON FUNCTION hftok.unregister_provider IS
     'Takes back what register_provider() said: a built-in provider is as it was, another one is gone. False when there was nothing.';
+
+CREATE OR REPLACE FUNCTION hftok.switch_provider(p_provider text, p_enabled boolean) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_switch_provider';
+COMMENT ON FUNCTION hftok.switch_provider IS
+    'Switches a provider off for the application, or on again: while it is off its credentials are neither saved nor handed out (PT422, outcome disabled), and stay. False when it was so already. For operators and the application''s administrators.';
 
 CREATE OR REPLACE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER

@@ -108,7 +108,7 @@ GRANT EXECUTE ON FUNCTION
     hftok.get_integration_credentials, hftok.update_integration_status, hftok.record_usage
     TO hftok_service;
 -- To users because some of them are administrators of the application.
-GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider TO hftok_admin, hftok_user;
+GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider, hftok.switch_provider TO hftok_admin, hftok_user;
 
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
     hftok.integrations, hftok.integration_shares, hftok.usage_daily

@@ -14,7 +14,7 @@ use crate::pg::who::caller::Caller;
 use crate::store::members;
 use crate::store::providers::{self, Entry, Registrar, Registration};
 
-export!(catalogue_rows, register_provider, unregister_provider, provider_fault);
+export!(catalogue_rows, register_provider, unregister_provider, switch_provider, provider_fault);
 
 /// Every provider as JSON text. Of one that cannot be vouched for, for want of a key or because it was changed, only the
 /// name.
@@ -75,6 +75,17 @@ fn registrar(user: Option<&str>) -> Result<Registrar, Error> {
             Err(Error::NotAllowed("only operators and administrators of the application describe providers"))
         }
     }
+}
+
+/// Switches a provider off for the application, or on again; says whether it was otherwise.
+fn switch_provider(p_provider: Option<&str>, p_enabled: Option<bool>) -> Result<bool, Error> {
+    let caller = Caller::current();
+    let id = required(p_provider, "p_provider must not be null")?;
+    let enabled = required(p_enabled, "p_enabled must not be null")?;
+    let user = end_user(&caller)?;
+    let _owner = AsOwner::switch(&caller)?;
+    registrar(user.as_deref())?;
+    providers::switch(id, enabled)
 }
 
 /// Why a registration cannot be used, or NULL.

@@ -69,7 +69,7 @@ fn create_integration(
         (Some(org), _) => (Scope::OrgIntegration, org),
         (None, user) => (Scope::Integration, required(user, NO_USER)?),
     };
-    let provider = providers::find(kind)?;
+    let provider = providers::in_use(kind)?;
     let checked = checked(&provider, given)?;
     let binding = Binding { scope, scope_id: &owner, provider: kind, model: "", name: "", slot: "" };
     let mut new = Secret::new(&binding)?;
@@ -116,6 +116,10 @@ fn integration_credentials(
             integration: Some(reached.id),
             by_backend,
         });
+    }
+    // What is described otherwise, or no longer, decides nothing here.
+    if let Err(error @ Error::ProviderOff { .. }) = providers::in_use(&reached.provider) {
+        return Err(error);
     }
     let value = found.row.open()?;
     let answer = json::parse(&as_json(&value)?).map_err(|error| match error {
@@ -186,7 +190,7 @@ fn replace(id: Option<Uuid>, user: Option<&str>, given: &str) -> Result<Integrat
         Some(given).filter(|given| *given != found.preview())
     };
     let Some(given) = given else { return Ok(reached) };
-    let provider = providers::find(&reached.provider)?;
+    let provider = providers::in_use(&reached.provider)?;
     let checked = checked(&provider, given)?;
     found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     found.set_value(&secret(checked.value)?)?;

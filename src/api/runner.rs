@@ -49,6 +49,13 @@ fn runner_env(
             }
             provider => provider?,
         };
+        if !provider.enabled {
+            if is_named.is_some() {
+                return Err(Error::ProviderOff { provider: id });
+            }
+            variables.withhold(&provider)?;
+            continue;
+        }
         let arguments = WalkArguments {
             user: p_user_id,
             org: p_org_id,

@@ -33,7 +33,7 @@ fn stage_api_key(
 ) -> Result<String, Error> {
     admit_plaintext()?;
     let (user, service) = (required(p_user_id, INCOMPLETE)?, required(p_service, INCOMPLETE)?);
-    let provider = providers::find(service)?;
+    let provider = providers::in_use(service)?;
     let checked = check(&provider, required(p_api_key, INCOMPLETE)?)?;
     // Bound to nothing that exists: it only opens here.
     let mut staged = Secret::new(&Binding {

@@ -86,7 +86,7 @@ impl Request {
         let parse = |word: &String| {
             Level::parse(word).ok_or(Error::BadInput("p_levels names a level that does not exist"))
         };
-        let provider = match providers::find(required(provider, "p_provider must not be null")?) {
+        let provider = match providers::in_use(required(provider, "p_provider must not be null")?) {
             Err(Error::UnknownProvider { .. }) if is_taken => None,
             found => Some(found?),
         };

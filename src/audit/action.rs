@@ -59,7 +59,7 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
         Error::TooOften { .. } => "too_often",
         Error::Unusable { outcome, .. } => outcome.as_str(),
         Error::Damaged { .. } => "decrypt_failed",
-        Error::Disabled { .. } => "disabled",
+        Error::Disabled { .. } | Error::ProviderOff { .. } => "disabled",
         Error::ProviderUnusable { .. } => "not_vouched_for",
         Error::Sealed(_) | Error::Operator(_) | Error::OrgSealed { .. } => "sealed",
         Error::WrongRoot { .. } | Error::DataKeyDamaged { .. } | Error::DataKeyMissing { .. } => "no_key",

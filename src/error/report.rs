@@ -69,6 +69,7 @@ impl Error {
             Error::NotJson => report(b"22023", "the credential is not JSON that Postgres can hold"),
 
             // A credential that is there, and cannot be used.
+            Error::ProviderOff { provider } => credentials::switched_off(&provider),
             Error::ProviderUnusable { provider, reason } => credentials::not_vouched_for(&provider, &reason),
             Error::Unusable { level, outcome, secret_id, has_own_hosts, retry_after } => {
                 credentials::unusable(level, outcome, secret_id, has_own_hosts, retry_after)

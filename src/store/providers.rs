@@ -10,6 +10,7 @@ use std::rc::Rc;
 use hftok_core::audit::event::Object;
 use hftok_core::audit::mac::Mac;
 use hftok_core::provider::{self, Described, Provider};
+use serde_json::{Map, Value, json};
 
 use crate::audit::changes;
 use crate::error::Error;
@@ -117,6 +118,12 @@ pub fn find(id: &str) -> Result<Entry, Error> {
     }
 }
 
+/// The same, for whoever is about to use it: one that is switched off is refused.
+pub fn in_use(id: &str) -> Result<Entry, Error> {
+    let found = find(id)?;
+    if found.enabled { Ok(found) } else { Err(Error::ProviderOff { provider: id.to_owned() }) }
+}
+
 /// The error for a name that no provider has, with the name that is probably meant.
 fn unknown(id: &str, known: &[Registration]) -> Error {
     let registered = known.iter().map(|registered| registered.id.as_str());
@@ -216,6 +223,34 @@ pub fn register(given: &str, registrar: Registrar) -> Result<String, Error> {
     PUT_ROW.execute(&[id.as_str().into(), said.as_str().into(), signature.as_slice().into()])?;
     changes::record(Object { digest: Some(&provider::digest(&said)), ..Object::owned(SCOPE, "", &id) })?;
     Ok(id)
+}
+
+/// Switches a provider off for the application, or on again, and leaves the rest of what is said of it; `false` when it was so.
+pub fn switch(id: &str, enabled: bool) -> Result<bool, Error> {
+    keys::ready()?;
+    if find(id)?.enabled == enabled {
+        return Ok(false);
+    }
+    // Nobody registers meanwhile: what they say would be lost.
+    LOCK_TABLE.execute(&[])?;
+    let stored = FIND_NOW.write_one(&[id.into()], |row| Ok((row.next()?, row.next()?, row.next()?)))?;
+    let said = match stored {
+        // Only what hftok vouches for is signed anew.
+        Some((id, definition, signature)) => {
+            Registration::new(id, definition, signature).provider()?.said.clone()
+        }
+        None => json!({ "id": id }).to_string(),
+    };
+    let mut said: Map<String, Value> =
+        serde_json::from_str(&said).map_err(|_| Error::Internal("a description is no object"))?;
+    said.insert("enabled".to_owned(), enabled.into());
+    let is_as_built_in = enabled && provider::find(id).is_some() && said.len() == 2;
+    // Nothing else of it becomes another, so whoever may switch decides on no more than that.
+    if is_as_built_in {
+        unregister(id, Registrar::Operator)
+    } else {
+        register(&Value::Object(said).to_string(), Registrar::Operator).map(|_| true)
+    }
 }
 
 /// Takes a registration back; `false` when there is none. A provider that is then gone must not have credentials.

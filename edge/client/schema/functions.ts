@@ -281,6 +281,11 @@ export type Functions = {
     Args: Record<PropertyKey, never>;
     Returns: CompositeTypes["server_status"];
   };
+  /** Switches a provider off for the application, or on again: while it is off its credentials are neither saved nor handed out (PT422, outcome disabled), and stay. False when it was so already. For operators and the application's administrators. */
+  switch_provider: {
+    Args: { p_provider: string; p_enabled: boolean };
+    Returns: boolean;
+  };
   /** Whether resolving would give a token. */
   token_provided: {
     Args: { p_provider: string; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_host?: string | null; p_levels?: string[] | null; p_slot?: string; p_unknown?: string };

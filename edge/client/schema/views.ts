@@ -235,6 +235,7 @@ export type Views = {
       formats: Json | null;
       environment: Json | null;
       builtin: boolean | null;
+      enabled: boolean | null;
     };
     Relationships: [];
   };

@@ -27,6 +27,17 @@ pub fn unknown_provider(nearest: Option<String>) -> Report {
     }
 }
 
+/// A provider that is switched off for the application.
+pub fn switched_off(provider: &str) -> Report {
+    unprocessable(&json!({
+        "level": "catalogue",
+        "outcome": "disabled",
+        "secret_id": null,
+        "provider": provider,
+    }))
+    .hint("This provider is switched off. An administrator of the application or an operator calls switch_provider().")
+}
+
 /// A provider whose registration was changed outside hftok, or can no longer be one.
 pub fn not_vouched_for(provider: &str, reason: &str) -> Report {
     unprocessable(&json!({

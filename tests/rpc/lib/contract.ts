@@ -96,6 +96,7 @@ export const credentials: Record<string, Call> = {
   forget_org: { parameters: "p_org_id text", who: operators },
   register_provider: { parameters: "p_provider jsonb", who: ["admin", "administrator"] },
   unregister_provider: { parameters: "p_provider text", who: ["admin", "administrator"] },
+  switch_provider: { parameters: "p_provider text, p_enabled boolean", who: ["admin", "administrator"] },
   add_member: { parameters: "p_org_id text, p_user_id text, p_role text?", who: owners },
   remove_member: { parameters: "p_org_id text, p_user_id text", who: owners },
   grant_administrator: { parameters: "p_user_id text", who: operators },
@@ -215,7 +216,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     columns: "user_id provider label is_configured api_key_preview created_at updated_at",
     who: ["user", "service"],
   },
-  providers: { columns: "name label fields docs_url env hosts test formats environment", who: everybody },
+  providers: { columns: "name label fields docs_url env hosts test formats environment builtin enabled", who: everybody },
   members: { columns: "org_id user_id role", who: everybody },
   administrators: { columns: "user_id", who: everybody },
   integrations: {

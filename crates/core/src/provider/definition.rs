@@ -13,8 +13,8 @@ use super::{CATALOGUE, Provider, find};
 use crate::walk::{host_allowed, host_covers, is_host_pattern};
 
 /// The members that a provider and its parts may have.
-const PROVIDER: [&str; 9] =
-    ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment", "any"];
+const PROVIDER: [&str; 10] =
+    ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment", "any", "enabled"];
 /// The members that a field may have. A misspelt one is refused, because it would say nothing.
 const FIELD: [&str; 9] =
     ["name", "label", "secret", "optional", "env", "formats", "equals", "uuid", "not_uuid"];
@@ -135,6 +135,10 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     // A null is as the view shows a member that nobody gave. Only `test` may be null by intent: it says that there is no
     // test.
     said.retain(|name, value| name == "test" || !value.is_null());
+    // As everything is unless it is said.
+    if said.get("enabled") == Some(&Value::Bool(true)) {
+        said.remove("enabled");
+    }
     admit_members(&said)?;
     let id = said.get("id").and_then(Value::as_str).ok_or(Fault::Malformed)?;
     let builtin = find(id);

@@ -52,6 +52,14 @@ pub struct Provider {
     /// Environment variables beyond those of the fields.
     #[serde(default)]
     pub environment: Environment,
+    /// Whether the application uses it: its credentials are saved and handed out.
+    #[serde(default = "switched_on")]
+    pub enabled: bool,
+}
+
+/// Providers are, unless it is said otherwise.
+fn switched_on() -> bool {
+    true
 }
 
 /// A request that tells whether a credential is one; `{name}` stands for a field, or for what is made of the fields.
