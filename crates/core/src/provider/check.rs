@@ -36,7 +36,7 @@ pub enum Rejection {
     #[error("the credential is blank")]
     Blank,
     /// A character that cannot be sent in a header.
-    #[error("the credential contains white space or control characters")]
+    #[error("the credential contains white space or control characters: give it in one piece")]
     Control,
     /// The mask under which it is shown.
     #[error("the credential is a masked one: it was copied from where only its mask is shown")]
