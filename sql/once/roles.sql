@@ -23,3 +23,13 @@ END
 $roles$;
 
 COMMENT ON SCHEMA hftok IS 'The functions and views that users of hftok call, and nothing else.';
+
+-- Told now: a role without USAGE on the schema is refused by Postgres itself, which knows no remedy. CREATE EXTENSION passes no NOTICE on.
+DO $gateway$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = 'authenticator') THEN
+        RAISE WARNING 'PostgREST''s login is on this server, and nobody may call hftok in this database through it yet'
+            USING HINT = 'SELECT hftok.enable_rpc() lets its users and its service in.';
+    END IF;
+END
+$gateway$;
