@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-matrix package clean postgres FORCE
+.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -122,6 +122,9 @@ bench-rotation: ## sealing a million values anew after a rotation, alone and bes
 
 soak: install ## hundreds of kills at any moment, and each test that waits ten times in a row (SEED, ROUNDS, TIMES, ONLY)
 	@tools/soak.sh
+
+test-readme: ## the README's lines for one's own Postgres, in a bare Debian (root or sudo)
+	@tools/readme.sh
 
 test-matrix: ## the whole suite on every supported Postgres that can be had (root or sudo)
 	@tools/matrix.sh

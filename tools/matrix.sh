@@ -27,6 +27,7 @@ if [ "${1:-}" != --inside ]; then
     mkdir -p "$matrix/logs"
     # The machine's own Postgres is tested as who we are, before anything needs root.
     tools/test.sh 2>&1 | tee "$matrix/logs/$(pg_major).log" || true
+    tools/readme.sh 2>&1 | tee "$matrix/logs/readme.log" || true
     as_root env HOME="$HOME" PATH="$PATH" PG_CONFIG="$PG_CONFIG" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
         RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
         unshare --mount --propagation private tools/matrix.sh --inside
@@ -99,6 +100,7 @@ result() { # VERSION WHERE [LOG]
 all_passed=true
 here=$(pg_major)
 result "$here" "here" "$matrix/logs/$here.log"
+result README bookworm "$matrix/logs/readme.log"
 for entry in "${releases[@]}"; do
     read -r version release <<<"$entry"
     [ "$version" != "$here" ] || continue
