@@ -4,8 +4,8 @@
 \i tests/sql/include/credentials.sql
 \pset null ~
 SELECT hftok.add_member('seen one', 'sam', 'owner'), hftok.add_member('seen one', 'sid', 'admin'), hftok.add_member('seen one', 'sue'), hftok.add_member('seen two', 'sara', 'owner');
-SELECT secret_id AS acme FROM hftok.save_credential('openai', 'sk-proj-acme000000000000001', p_org_id => 'seen one') \gset
-SELECT secret_id AS globex FROM hftok.save_credential('openai', 'sk-proj-globex0000000000001', p_org_id => 'seen two') \gset
+SELECT secret_id AS one FROM hftok.save_credential('openai', 'sk-proj-acme000000000000001', p_org_id => 'seen one') \gset
+SELECT secret_id AS two FROM hftok.save_credential('openai', 'sk-proj-globex0000000000001', p_org_id => 'seen two') \gset
 -- A user whose id is that of an organisation.
 SELECT secret_id AS alike FROM hftok.save_credential('openai', 'sk-proj-alike000000000000001', p_user_id => 'seen one') \gset
 SET SESSION AUTHORIZATION authenticator;
@@ -14,16 +14,16 @@ SELECT source FROM hftok.resolve_token('openai', 'sue', 'seen one');
 SELECT source FROM hftok.resolve_token('openai', 'sam', 'seen one');
 SELECT source FROM hftok.resolve_token('openai', 'sara', 'seen two');
 SELECT source FROM hftok.resolve_token('openai', 'seen one');
-SELECT hftok.record_usage(:'seen one', 2, 100, 0.5), hftok.record_usage(:'seen two', 3), hftok.record_usage(:'alike', 4);
+SELECT hftok.record_usage(:'one', 2, 100, 0.5), hftok.record_usage(:'two', 3), hftok.record_usage(:'alike', 4);
 RESET SESSION AUTHORIZATION;
-CALL pg_temp.await('(SELECT count(*) = 3 FROM hftok.usage_daily)');
+CALL pg_temp.await('(SELECT count(*) = 3 FROM hftok.usage_daily WHERE scope_id LIKE ''seen %'')');
 CALL pg_temp.await_audit();
 
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "sid"}';
 SELECT scope, scope_id, requests, units, cost FROM hftok.usage_daily;
-SELECT actor_user, kind, action, object_id = :'seen one' AS this, owner_scope, owner_id, subject, outcome, login_role, client_addr, application_name, request_id, chain_hash
+SELECT actor_user, kind, action, object_id = :'one' AS this, owner_scope, owner_id, subject, outcome, login_role, client_addr, application_name, request_id, chain_hash
 FROM hftok.audit_events ORDER BY action, actor_user, subject;
 SET request.jwt.claims = '{"sub": "sam"}';
 SELECT scope, scope_id, requests FROM hftok.usage_daily;

@@ -81,16 +81,16 @@ SELECT hftok.update_integration_status(:'key', 'pending', p_user_id => 'alice');
 -- Usage is counted for its secret.
 SELECT hftok.record_usage(secret_id, 3) FROM hftok.integrations WHERE id = :'key';
 RESET SESSION AUTHORIZATION;
-CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily)');
+CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily WHERE scope = ''integration'')');
 -- Used is what was read, and what connected; one that was not is not.
 CALL pg_temp.await($$(SELECT count(last_used_at) = 3 FROM hftok.integrations)$$);
 SELECT name, last_used_at > created_at AS used FROM hftok.integrations ORDER BY name;
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_service_role;
-SELECT provider, scope, scope_id, requests FROM hftok.usage_daily;
+SELECT provider, scope, scope_id, requests FROM hftok.usage_daily WHERE scope = 'integration';
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';
-SELECT provider, scope, scope_id, requests FROM hftok.usage_daily;
+SELECT provider, scope, scope_id, requests FROM hftok.usage_daily WHERE scope = 'integration';
 SET request.jwt.claims = '{"sub": "bob"}';
 SELECT count(*) AS usage FROM hftok.usage_daily;
 

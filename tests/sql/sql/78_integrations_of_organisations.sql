@@ -62,7 +62,7 @@ SELECT name, version, status FROM hftok.integrations WHERE id = :'id';
 RESET SESSION AUTHORIZATION;
 
 -- Its events and its usage are the organisation's, for owners and admins.
-CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily)');
+CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily WHERE scope = ''org_integration'')');
 CALL pg_temp.await_audit();
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
@@ -111,7 +111,8 @@ INSERT INTO hftok_private.integrations (user_id, org_id, name, type, secret_id) 
 -- Deleted by an admin; and with the organisation.
 SELECT hftok.delete_integration_with_vault(:'olgas', 'olga'), hftok.delete_integration_with_vault(:'olgas', 'olga');
 SELECT credentials, integrations, memberships FROM hftok.forget_org('orgs');
-SELECT (SELECT count(*) FROM hftok_private.integrations) AS integrations, (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*) FROM hftok.usage_daily) AS usage;
+SELECT (SELECT count(*) FROM hftok_private.integrations) AS integrations, (SELECT count(*) FROM hftok_private.secrets WHERE scope = 'org_integration') AS secrets,
+    (SELECT count(*) FROM hftok.usage_daily WHERE scope = 'org_integration') AS usage;
 SELECT kind, id, reason FROM hftok.verify() WHERE kind <> 'total' AND id IN (:'id', :'backends', :'olgas', :'keyed');
 SELECT memberships FROM hftok.forget_org('others');
 \i tests/sql/include/gateway_end.sql
