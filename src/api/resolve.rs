@@ -55,12 +55,10 @@ fn resolve_token(
         Some(stored) => {
             let answer = answer.set("secret_id", stored.id)?.set("version", stored.version)?;
             let answer = answer.set("slot", slot)?;
-            // NULL already where there is no end; and each field that is set copies the row.
-            if stored.expires_at.is_some() { answer.set("expires_at", stored.expires_at)? } else { answer }
+            answer.set("expires_at", stored.expires_at)?
         }
     };
-    // Last, so that it is copied least.
-    answer.set("token", Revealed(value))
+    answer.set_plaintext("token", value)
 }
 
 /// The Hugging Face token to use, or NULL when no level has one.

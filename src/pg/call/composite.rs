@@ -1,14 +1,29 @@
 //! Answers of one row: values of a named composite type, which PostgREST turns into a JSON object.
+//!
+//! What must stay true: a plaintext is written into the row when nothing can fail any more. Postgres' memory is not wiped, so a row that
+//! is given up must not have held one.
 
 use std::ffi::CString;
 
-use pgrx::heap_tuple::PgHeapTuple;
-use pgrx::{AllocatedByRust, IntoDatum, pg_sys};
+use hftok_core::plaintext::Plaintext;
+use pgrx::{IntoDatum, PgTupleDesc, pg_sys, varlena};
 
 use crate::error::Error;
 
+/// The complaint when `sql/` and Rust disagree.
+const OTHER_FIELD: Error = Error::Internal("a field of a composite type does not fit");
+
 /// A row that is being filled in.
-pub struct Composite(PgHeapTuple<'static, AllocatedByRust>);
+pub struct Composite {
+    /// Its type's fields.
+    description: PgTupleDesc<'static>,
+    /// A value for each, or NULL.
+    values: Vec<pg_sys::Datum>,
+    /// Whether each is NULL.
+    nulls: Vec<bool>,
+    /// The place of a text that is zeroes as yet, and the text.
+    plaintext: Option<(usize, Plaintext)>,
+}
 
 impl Composite {
     /// An empty row of a composite type, named with its schema.
@@ -25,21 +40,101 @@ impl Composite {
         if kind == pg_sys::InvalidOid {
             return Err(NONE);
         }
-        PgHeapTuple::new_composite_type_by_oid(kind).map(Self).map_err(|_| NONE)
+        let description = PgTupleDesc::for_composite_type_by_oid(kind).ok_or(NONE)?;
+        let count = description.len();
+        let (values, nulls) = (vec![pg_sys::Datum::null(); count], vec![true; count]);
+        Ok(Self { description, values, nulls, plaintext: None })
+    }
+
+    /// The place of a field that takes values of a type.
+    fn place<T: IntoDatum>(&self, field: &str) -> Result<usize, Error> {
+        let place = self.description.iter().position(|described| described.name() == field);
+        place
+            .filter(|at| {
+                self.description
+                    .get(*at)
+                    .is_some_and(|described| T::is_compatible_with(described.type_oid().value()))
+            })
+            .ok_or(OTHER_FIELD)
     }
 
     /// Fills in a field.
     pub fn set<T: IntoDatum>(mut self, field: &str, value: T) -> Result<Self, Error> {
-        self.0
-            .set_by_name(field, value)
-            .map_err(|_| Error::Internal("a field of a composite type does not fit"))?;
+        let place = self.place::<T>(field)?;
+        let datum = value.into_datum();
+        let (Some(kept), Some(is_null)) = (self.values.get_mut(place), self.nulls.get_mut(place)) else {
+            return Err(OTHER_FIELD);
+        };
+        *is_null = datum.is_none();
+        *kept = datum.unwrap_or(pg_sys::Datum::null());
+        Ok(self)
+    }
+
+    /// Fills in a field with a plaintext, which is text; it stays NULL when it is none.
+    pub fn set_plaintext(mut self, field: &str, value: Plaintext) -> Result<Self, Error> {
+        if std::str::from_utf8(value.expose()).is_err() {
+            return Ok(self);
+        }
+        let place = self.place::<&str>(field)?;
+        let (Some(kept), Some(is_null)) = (self.values.get_mut(place), self.nulls.get_mut(place)) else {
+            return Err(OTHER_FIELD);
+        };
+        *kept = zeroes(value.expose().len())?;
+        *is_null = false;
+        self.plaintext = Some((place, value));
         Ok(self)
     }
 }
 
+/// A text of so many zeroes.
+fn zeroes(length: usize) -> Result<pg_sys::Datum, Error> {
+    let size = length + pg_sys::VARHDRSZ;
+    let header = i32::try_from(size).map_err(|_| OTHER_FIELD)?;
+    // SAFETY: the memory has room for the header that is written to it, and palloc0 has zeroed the rest.
+    unsafe {
+        let text = pg_sys::palloc0(size);
+        varlena::set_varsize_4b(text.cast(), header);
+        Ok(pg_sys::Datum::from(text))
+    }
+}
+
+/// Writes bytes over those of a text that is as long.
+///
+/// # Safety
+/// The value is a text that is neither compressed nor stored elsewhere, in memory that may be written to.
+unsafe fn write_over(text: pg_sys::Datum, bytes: &[u8]) {
+    let header = text.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller gives such a text: its first byte says whether its header has one byte or four, and the header how long it is.
+    // Its bytes follow the header; no more are written than there are.
+    unsafe {
+        let is_short = varlena::varatt_is_1b(header);
+        let (own, whole) = if is_short {
+            (1, varlena::varsize_1b(header))
+        } else {
+            (pg_sys::VARHDRSZ, varlena::varsize_4b(header))
+        };
+        let length = whole.saturating_sub(own).min(bytes.len());
+        header.cast::<u8>().add(own).copy_from_nonoverlapping(bytes.as_ptr(), length);
+    }
+}
+
 impl IntoDatum for Composite {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        self.0.into_datum()
+    fn into_datum(mut self) -> Option<pg_sys::Datum> {
+        let description = self.description.as_ptr();
+        // SAFETY: there are as many values and marks as the description has fields, each value of its field's type. The row that is made
+        // of them is a block of its own, so that the text in it may be written to: it was made of zeroes here, and is neither compressed
+        // nor stored elsewhere. `nocachegetattr` only computes where the field, which is not NULL, lies.
+        unsafe {
+            let row = pg_sys::heap_form_tuple(description, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            let datum = pg_sys::heap_copy_tuple_as_datum(row, description);
+            if let Some((place, value)) = &self.plaintext {
+                let data = datum.cast_mut_ptr::<pg_sys::HeapTupleHeaderData>();
+                (*row).t_data = data;
+                let field = i32::try_from(place + 1).ok()?;
+                write_over(pg_sys::nocachegetattr(row, field, description), value.expose());
+            }
+            Some(datum)
+        }
     }
 
     fn type_oid() -> pg_sys::Oid {

@@ -351,13 +351,19 @@ pub unsafe fn enter<T: IntoDatum>(
 ) -> pg_sys::Datum {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let _call = InCall::enter(name, fcinfo);
-        let answer = overhearing(|| {
+        overhearing(|| {
             // SAFETY: Postgres passes a valid call.
             let given = unsafe { (*fcinfo).nargs };
             let mut arguments = Arguments { fcinfo, at: 0, count: usize::try_from(given).unwrap_or(0) };
-            body(&mut arguments).inspect_err(refused).map(IntoDatum::into_datum)
-        });
-        memory::admit().and(answer)
+            let answer = body(&mut arguments).inspect_err(refused);
+            // An answer that is given up in Postgres' memory would not be wiped: whoever cancelled or got no memory is told before it is
+            // there.
+            pgrx::check_for_interrupts!();
+            let answer = memory::admit().and(answer).map(IntoDatum::into_datum);
+            // Whatever the reserve gave since then sufficed, and the next call need not be told.
+            let _ = memory::admit();
+            answer
+        })
     }));
     let report = match outcome {
         Ok(Ok(Some(datum))) => return datum,
