@@ -130,6 +130,9 @@ BEGIN
     BEGIN
         SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok_import.import_vault_names(source::regclass) n;
     EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE !~ '^(0A|2|3|P0|XX)' THEN
+            RAISE;
+        END IF;
         SELECT jsonb_agg(to_jsonb(n)) INTO listed FROM hftok_import.import_vault_names(format('%I.secrets', p_schema)::regclass) n;
     END;
     FOR given IN
