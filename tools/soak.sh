@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills`, `disasters`, `smith` or `waits` runs one part of it,
+# What takes longer than `make test` may. Behind `make soak`; `tools/soak.sh kills`, `disasters`, `injected`, `smith` or `waits` runs one part of it,
 # against the hftok that is installed.
 #
 #   kills   processes of a server with clients at work are killed, ROUNDS times, with a new server for each piece of twenty
 #   disasters   the same while keys of all kinds are rotated, with clients that know what they were told
+#   injected   each call into Postgres that a function makes fails in turn
 #   smith   sqlsmith sends COUNT statements as a user, as the service and as an auditor: no crash, no internal error, no value in the log
 #   waits   each file of black-box tests that waits for time, TIMES times in a row, with all processors busy
 #
@@ -70,6 +71,11 @@ soak_kills() { rounds_of kills audit_crashes whatever_is_killed_at_any_moment_th
 
 soak_disasters() { rounds_of disasters disasters whatever_is_killed_while_keys_rotate_nothing_is_lost_and_nothing_comes_back; }
 
+soak_injected() {
+    HFTOK_BLOWS=1000000 once "tools/soak.sh injected" injected -- --nocapture
+    grep -E 'calls struck$' "$scratch/log" || true
+}
+
 # A value that is in every place where one can lie, and so must be found in the log of no server.
 readonly planted=hf_SMITHabcdefghijklmnopqrstuvwxyzABCD
 
@@ -130,7 +136,7 @@ soak_waits() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(kills disasters smith waits)
+[ $# -gt 0 ] || parts=(kills disasters injected smith waits)
 scratch_make
 trap soak_stop EXIT
 # The servers of the tests live in $scratch, so that none survives an interruption.
@@ -138,8 +144,8 @@ as_server mkdir -m 777 "$scratch/tests"
 cargo test --quiet -p hftok-tests --locked --no-run
 for part in "${parts[@]}"; do
     case "$part" in
-    kills | disasters | smith | waits) "soak_$part" ;;
-    *) fail "there is no part '$part': kills, disasters, smith, waits" ;;
+    kills | disasters | injected | smith | waits) "soak_$part" ;;
+    *) fail "there is no part '$part': kills, disasters, injected, smith, waits" ;;
     esac
 done
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"

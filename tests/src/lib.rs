@@ -9,6 +9,7 @@
 //! | [`rotation`] | rotations of data keys, and the worker that seals anew |
 //! | [`answer`] | what a server answered: errors by SQLSTATE, counts, single values |
 //! | [`files`] | what lies in files |
+//! | [`injector`] | calls into Postgres that fail, one at a time |
 //! | [`process`] | processes of a server, and their memory |
 //! | [`race`] | several sessions at once |
 //! | [`question`] | a question that is asked again and again, while what is true changes |
@@ -33,6 +34,7 @@ pub mod copies;
 pub mod crash;
 pub mod drill;
 pub mod files;
+pub mod injector;
 pub mod packages;
 pub mod pooler;
 mod prefix;
