@@ -1,20 +1,31 @@
 //! Remarks of an upstream on a credential. A remark may quote the credential, so quotes are masked before the words are
 //! kept.
 //!
-//! What must stay true: no run of [`WINDOW`] characters of the value passes, nor a value that is known whole; and what looks like
+//! What must stay true: no run of [`WINDOW`] characters of the value passes, in whatever notation upstreams quote it (escapes of
+//! addresses, JSON and HTML, Base64, wrapped lines), nor a value that is known whole; and what looks like
 //! a credential of the catalogue passes neither, whoever's it is, because the value cannot be opened while hftok is sealed.
+
+mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::ops::Range;
 
+use base64ct::{Base64Unpadded, Encoding};
+use zeroize::Zeroizing;
+
 use crate::plaintext::{MASK, PlaintextRef};
 use crate::preview::{WIDTH, prefix_of, preview};
 use crate::provider::{self, Alphabet, Provider};
+use reading::Reading;
 
 /// The number of characters of a value that, standing together, count as the value.
 const WINDOW: usize = 12;
 /// The shortest part of a value that is masked by itself. A shorter part is found in too many sentences.
 const LEAST: usize = 8;
+/// The longest part of a value that is looked for in Base64 too: no password of a request is longer.
+const ENCODED_MOST: usize = 4096;
 /// Words are kept up to a thousand letters; what comes long after that is not looked at.
 const MOST: usize = 64 * 1024;
 
@@ -38,7 +49,8 @@ const OTHERS: [&str; 12] = [
 /// The words without credentials: without that of `value`, which is of `provider`, and without what looks like one.
 pub fn without_credentials(words: &str, value: Option<(&PlaintextRef<'_>, Option<&Provider>)>) -> String {
     let words = cut(words);
-    let mut hidden = Hidden { words, bytes: vec![false; words.len()] };
+    let readings = if value.is_some() { Reading::all(words) } else { Vec::new() };
+    let mut hidden = Hidden { words, bytes: vec![false; words.len()], readings };
     let mut whole = None;
     if let Some((value, provider)) = value
         && let Ok(value) = std::str::from_utf8(value.expose())
@@ -66,6 +78,8 @@ struct Hidden<'a> {
     words: &'a str,
     /// One for each byte of `words`.
     bytes: Vec<bool>,
+    /// The words with escapes undone.
+    readings: Vec<Reading>,
 }
 
 impl Hidden<'_> {
@@ -89,31 +103,49 @@ impl Hidden<'_> {
         }
     }
 
-    /// Hides every place where a window of the part occurs: a value that was cut or wrapped is still found.
+    /// Hides every place where a part of the value stands: as it is, or as one of the notations that upstreams quote it in.
     fn part(&mut self, part: &str) {
-        let (part, words) = (part.as_bytes(), self.words.as_bytes());
-        if part.len() < LEAST || part.starts_with(b"-----") {
+        if part.len() < LEAST || part.starts_with("-----") {
+            return;
+        }
+        self.run(part.as_bytes());
+        let joined: Zeroizing<Vec<u8>> =
+            Zeroizing::new(part.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+        if joined.len() < part.len() {
+            self.run(&joined);
+        }
+        if part.len() <= ENCODED_MOST {
+            (0..3).for_each(|before| {
+                let encoded = in_base64(part.as_bytes(), before);
+                self.run(encoded.as_bytes());
+                self.run(Zeroizing::new(encoded.replace('+', "-").replace('/', "_")).as_bytes());
+            });
+        }
+    }
+
+    /// Hides every place where a window of the bytes occurs: a value that was cut or wrapped is still found.
+    fn run(&mut self, part: &[u8]) {
+        if part.len() < LEAST {
             return;
         }
         let window = part.len().min(WINDOW);
         let pieces: HashSet<&[u8]> = part.windows(window).collect();
-        let found: Vec<usize> = words
-            .windows(window)
-            .enumerate()
-            .filter(|(_, piece)| pieces.contains(piece))
-            .map(|it| it.0)
-            .collect();
-        for at in found {
-            let (mut from, mut to) = (at, at + window);
-            // The match grows to the ends of its word: they may be a few more letters of the value.
-            while from > 0 && words.get(from - 1).is_some_and(|byte| is_word(*byte)) {
-                from -= 1;
+        let mut found = Vec::new();
+        for reading in &self.readings {
+            let words = &reading.bytes;
+            for (at, _) in words.windows(window).enumerate().filter(|(_, piece)| pieces.contains(piece)) {
+                let (mut from, mut to) = (at, at + window);
+                // The match grows to the ends of its word: they may be a few more letters of the value.
+                while reading.follows(from) && words.get(from - 1).is_some_and(|byte| is_word(*byte)) {
+                    from -= 1;
+                }
+                while reading.follows(to) && words.get(to).is_some_and(|byte| is_word(*byte)) {
+                    to += 1;
+                }
+                found.extend(reading.place(from..to));
             }
-            while words.get(to).is_some_and(|byte| is_word(*byte)) {
-                to += 1;
-            }
-            self.hide(from..to);
         }
+        found.into_iter().for_each(|place| self.hide(place));
     }
 
     /// Hides what looks like a credential.
@@ -167,6 +199,15 @@ impl Hidden<'_> {
         }
         text
     }
+}
+
+/// Base64 of a value that begins behind so many bytes of a group of three, without the letters that others have a share in.
+fn in_base64(value: &[u8], before: usize) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(vec![0; before]);
+    bytes.extend_from_slice(value);
+    let encoded = Zeroizing::new(Base64Unpadded::encode_string(&bytes));
+    let whole = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+    Zeroizing::new(encoded.get(whole).unwrap_or_default().to_owned())
 }
 
 /// Characters of a word that could be a key.
@@ -238,104 +279,4 @@ fn shapes_in(run: &str) -> Vec<Range<usize>> {
         name = if part.ends_with('=') { text } else { "" };
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MOST, without_credentials};
-    use crate::plaintext::PlaintextRef;
-    use crate::provider::find;
-
-    fn sealed(words: &str) -> String {
-        without_credentials(words, None)
-    }
-
-    fn known(words: &str, value: &str, provider: &str) -> String {
-        without_credentials(words, Some((&PlaintextRef::new(value), find(provider))))
-    }
-
-    #[test]
-    fn words_stay() {
-        for words in [
-            "",
-            "the provider said: 401",
-            "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.",
-            "request id req_0123456789abcdef0123456789abcdef, trace 8f14e45f-ceea-467f-ab0c-2f3b4c5d6e7f",
-            "rate limit: 30 requests/minute; retry-after=20; model meta-llama/Llama-3.1-8B-Instruct",
-            "bearer token missing; basic authentication; sk-learn; hf_token, AIza; key=short",
-            "é•… 日本語 https://example.com/a@b",
-        ] {
-            assert_eq!(sealed(words), words);
-            assert_eq!(known(words, "hf_abcdefghijklmnopqrstuvwxyzABCD1234", "huggingface"), words);
-        }
-    }
-
-    #[test]
-    fn the_value_is_shown_as_its_owner_knows_it() {
-        let value = "hf_abcdefghijklmnopqrstuvwxyzABCD1234";
-        assert_eq!(
-            known(&format!("'{value}' is wrong"), value, "huggingface"),
-            "'hf_•••••••••••••1234' is wrong"
-        );
-        // The value has no known shape. It is quoted cut, with characters at its ends, and twice.
-        let odd = "correct horse:battery!staple#17";
-        let said = known(&format!("<{odd}> {odd}x, {}…", &odd[..14]), odd, "openai");
-        for part in ["orrect h", "battery", "staple"] {
-            assert!(!said.contains(part), "{said}");
-        }
-    }
-
-    #[test]
-    fn no_part_of_a_document_that_is_secret() {
-        let aws = r#"{"access_key_id": "AKIA2222222222222222", "secret_access_key": "0123456789abcdefghij/BCDEFGHIJ+123456789", "region": "eu-west-1"}"#;
-        let said =
-            known("AKIA2222222222222222 in eu-west-1: 0123456789abcdefghij/BCDEFGHIJ+123456789", aws, "aws");
-        assert!(said.contains("eu-west-1"), "{said}");
-        assert!(!said.contains("0123456789ab") && !said.contains("BCDEFGHIJ+12"), "{said}");
-        let google = r#"{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\nAbcdefghijklmnop\n-----END PRIVATE KEY-----\n"}"#;
-        let said = known(r"\nAbcdefghijklmnop\n and MIIEvQIBADANBg", google, "google_cloud");
-        assert!(!said.contains("Abcdefgh") && !said.contains("MIIE"), "{said}");
-    }
-
-    #[test]
-    fn whatever_looks_like_a_credential() {
-        for secret in [
-            "hf_abcdefghijklmnopqrstuvwxyzABCD1234",
-            "sk-proj-abcdefghijklmnopqrstuvwxyz",
-            "sk-ant-api03-0000000000000000000000",
-            "AIzaSyA0123456789abcdefghijklmnopqrstuv",
-            "AKIA2222222222222222",
-            "wJalrXUtnFEMI/K7MDENG+bPxRfiCY1234567890",
-            "0123456789abcdef0123456789abcdef",
-            "abc8Q~abcdefghijklmnopqrstuvwxyz012345",
-            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
-            "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
-            "ya29.a0AfH6SMBx-abcdefghijk",
-        ] {
-            for words in [
-                secret.to_string(),
-                format!("key {secret} is wrong."),
-                format!("'{secret}'"),
-                format!("Authorization: Bearer {secret}\n"),
-                format!("https://api.example.com/v1?key={secret}&x=1"),
-                format!("{{\"api_key\":\"{secret}\"}}"),
-            ] {
-                let said = sealed(&words);
-                assert!(!said.contains(&secret[secret.len() - 8..]), "{said}");
-            }
-        }
-        assert_eq!(sealed("https://me:pass@host/x"), format!("https://{}@host/x", "•".repeat(20)));
-        assert_eq!(sealed("?api_key=abcdefgh&x"), format!("?api_key={}&x", "•".repeat(20)));
-        let pem = "a -----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- b";
-        assert_eq!(sealed(pem), format!("a {} b", "•".repeat(20)));
-        assert_eq!(sealed("a -----BEGIN PRIVATE KEY-----\nabc"), format!("a {}", "•".repeat(20)));
-    }
-
-    #[test]
-    fn what_is_long_is_cut_where_a_word_ends() {
-        let value = "sk-proj-abcdefghijklmnopqrstuvwxyz";
-        let words = format!("{}{value}", "x ".repeat((MOST - 20) / 2));
-        assert!(!without_credentials(&words, None).contains("abcdef"));
-        assert_eq!(sealed(&"é".repeat(MOST)), "");
-    }
 }

@@ -20,6 +20,9 @@ SELECT hftok.report_credential(:'token', 'invalid', 'cut: hf_canaryCanaryCan');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'token';
 SELECT hftok.report_credential(:'odd', 'invalid', 'not <odd:canary!key#17>, nor odd:canary!k');
 SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';
+-- An upstream quotes what it was sent in the notation that it was sent in: of an address, of JSON, in Base64, in wrapped lines.
+SELECT hftok.report_credential(:'odd', 'invalid', format(E'?k=odd%%3Acanary%%21key%%2317 "odd\\u003acanary\\u0021key\\u002317" %s odd:cana\nry!key#17', encode('user:odd:canary!key#17', 'base64')));
+SELECT verdict_message FROM hftok.credentials WHERE secret_id = :'odd';
 -- Words come late: the value before is looked for as well. Values of others that have no known shape cannot be found.
 SELECT version FROM hftok.save_credential('openai', 'new:canary!key#18', p_user_id => 'rita');
 SELECT hftok.report_credential(:'odd', 'invalid', 'neither <odd:canary!key#17> nor <new:canary!key#18>, but <old:value!key#16>');
