@@ -94,6 +94,7 @@ DECLARE
     owned_by pg_catalog.text := CASE WHEN p_owner OPERATOR(pg_catalog.<>) 'global' THEN coalesce(p_owner_column, p_key) END;
     found hftok_import.imported_row;
     is_read boolean := p_is_null;
+    is_gone boolean := false;
     state pg_catalog.text;
     said pg_catalog.text;
     detail pg_catalog.text;
@@ -113,10 +114,18 @@ BEGIN
                     coalesce(p_model, found.model), CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END,
                     CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END, p_owner OPERATOR(pg_catalog.=) 'global', found.held, p_run, p_dry_run);
             END IF;
+            -- Whoever was deleted and forgotten meanwhile does not come back. Who deletes the row after this look waits for what is saved here.
+            IF outcome OPERATOR(pg_catalog.=) 'imported' AND NOT p_dry_run
+                AND (hftok_import.import_row(p_table, p_column, p_key, p_row)).is_there IS NOT TRUE THEN
+                is_gone := true;
+                RAISE EXCEPTION 'the row is gone';
+            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-        IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
+        IF is_gone THEN
+            outcome := NULL;
+        ELSIF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
             is_again := true;
         ELSIF is_read AND state OPERATOR(pg_catalog.=) '22023' THEN
             -- hftok's own words.

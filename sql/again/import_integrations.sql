@@ -183,6 +183,7 @@ CREATE OR REPLACE FUNCTION hftok_import.import_integration_attempt(
 DECLARE
     found hftok_import.imported_row;
     is_read boolean := p_is_null;
+    is_gone boolean := false;
     state pg_catalog.text;
     said pg_catalog.text;
     detail pg_catalog.text;
@@ -199,10 +200,18 @@ BEGIN
                     CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END, found.model, found.held, p_run, p_dry_run,
                     CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END);
             END IF;
+            -- Whoever was deleted and forgotten meanwhile does not come back. Who deletes the row after this look waits for what is saved here.
+            IF outcome OPERATOR(pg_catalog.=) 'imported' AND NOT p_dry_run
+                AND (hftok_import.import_row(p_table, p_column, p_key, p_row)).is_there IS NOT TRUE THEN
+                is_gone := true;
+                RAISE EXCEPTION 'the row is gone';
+            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-        IF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
+        IF is_gone THEN
+            outcome := NULL;
+        ELSIF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
             is_again := true;
         ELSIF is_read AND state OPERATOR(pg_catalog.=) ANY ('{22023,PT413}') THEN
             -- hftok's own words.

@@ -135,3 +135,54 @@ fn an_import_beside_writers_leaves_hftok_in_step() {
     assert_in_step(&mut client);
     assert!(begun.elapsed() < Duration::from_secs(120));
 }
+
+/// A user is deleted, and forgotten, while an import holds their row in its hands: it does not bring them back.
+#[test]
+fn an_import_brings_no_deleted_user_back() {
+    let (cluster, mut client) = followed(Setup::default());
+    client
+        .batch_execute(
+            "CREATE TABLE users (id int PRIMARY KEY, token text);
+             CREATE TABLE connections (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner int REFERENCES users ON DELETE CASCADE,
+                 name text, type text, secret text);
+             CREATE TRIGGER forget AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION hftok.forget_user_row();
+             INSERT INTO users SELECT n, format('sk-proj-%s', md5(n::text)) FROM generate_series(1, 9) n;
+             INSERT INTO connections (owner, name, type, secret) SELECT id, 'x', 'openai', token FROM users;
+             -- The first that is saved makes keys, for which others wait.
+             SELECT hftok.save_credential('openai', 'sk-proj-a1b2c3d4e5f6a7b8c9d0', p_user_id => 'first')",
+        )
+        .expect("tables");
+    let calls = [
+        "CALL hftok.import_column('users', 'token', 'id', 'openai')",
+        "CALL hftok.import_integrations('connections', 'id', 'owner', 'name', 'type', 'secret')",
+    ];
+    for (sql, deleted) in calls.into_iter().zip(["5", "4"]) {
+        // Whoever saves for the user has the lock that the import comes to once it has read the row.
+        let mut transaction = client.transaction().expect("begin");
+        let save =
+            "SELECT hftok.save_credential('groq', 'gsk_a1b2c3d4e5f6a7b8c9d0e1f2a3b4', p_user_id => $1)";
+        transaction.execute(save, &[&deleted]).expect("saved");
+        std::thread::scope(|scope| {
+            let import = scope.spawn(|| cluster.client("postgres", "app").batch_execute(sql));
+            let mut watcher = cluster.client("postgres", "app");
+            wait_until("the import to wait", 30, || {
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+                one::<i64>(&mut watcher, waits, &[]) == 1
+            });
+            transaction.batch_execute(&format!("DELETE FROM users WHERE id = {deleted}")).expect("deleted");
+            transaction.commit().expect("commit");
+            import.join().expect("joined").expect("imported");
+        });
+        let of_deleted: i64 = one(
+            &mut client,
+            "SELECT count(*) FROM hftok_private.secrets s WHERE s.scope_id = $1",
+            &[&deleted],
+        );
+        assert_eq!(of_deleted, 0, "{sql}");
+    }
+    let kept: Vec<i64> = column(
+        &mut client,
+        "SELECT count(*) FROM hftok_private.secrets s JOIN users u ON s.scope_id = u.id::text GROUP BY s.scope ORDER BY s.scope",
+    );
+    assert_eq!(kept, [7, 7], "everybody else's");
+}
