@@ -70,7 +70,7 @@ SELECT failed FROM hftok.verify() WHERE kind = 'total';
 -- Forgotten: its key is gone, and a row that somebody kept opens nowhere.
 CREATE TEMP TABLE kept AS SELECT * FROM hftok_private.secrets WHERE scope_id = 'keyed' AND model = '';
 SELECT * FROM hftok.forget_org('keyed');
-SELECT org_id, state, wrapped IS NULL AS gone, shut_at FROM hftok_private.data_keys WHERE org_id <> '';
+SELECT org_id, state, wrapped IS NULL AS gone, shut_at FROM hftok_private.data_keys WHERE org_id = 'keyed';
 SELECT hftok_private.value_fault(id, version, scope, scope_id, provider, model, name, slot, kind, allowed_hosts, expires_at, sealed,
     preview, fingerprint, binding_key) LIKE 'its data key % is missing' AS gone FROM kept;
 INSERT INTO hftok_private.secrets SELECT * FROM kept;
