@@ -28,5 +28,8 @@ export HFTOK_DENO=$deno
 # As they are deployed, apart from everything else of the repository.
 export HFTOK_FUNCTIONS=$scratch/functions
 cp -RL edge/functions "$HFTOK_FUNCTIONS"
+# Code of other applications, as docs/porting.md changes it.
+export HFTOK_TEAMS=$scratch/teams
+mkdir "$HFTOK_TEAMS"
 suite_run tests/edge --config ../rpc/deno.json --unstable-no-legacy-abort --allow-env --allow-read \
-    --allow-net=127.0.0.1,localhost --allow-run=psql,"$deno" "${@:-.}"
+    --allow-net=127.0.0.1,localhost --allow-run=psql,"$deno" --allow-write="$HFTOK_TEAMS" "${@:-.}"

@@ -1,0 +1,171 @@
+// Applications of others come to hftok: each runs as it was, is moved in by the SQL of docs/porting.md, changed by the differences
+// that stand there and by nothing else, and runs again.
+import assert from "node:assert/strict";
+import { createClient } from "../rpc/lib/clients.ts";
+import { jwt, url } from "../rpc/lib/people.ts";
+import { query, sql, until } from "../rpc/lib/server.ts";
+
+const page = await Deno.readTextFile(new URL("../../docs/porting.md", import.meta.url));
+const fixtures = new URL("../fixtures/teams/", import.meta.url);
+
+/** The blocks of one language in a section of the page. */
+function blocks(section: string, language: string): string[] {
+  const text = page.split("\n## ").find((it) => it.startsWith(section + "\n"));
+  assert(text, `docs/porting.md has no section: ${section}`);
+  return [...text.matchAll(new RegExp("```" + language + "\\n([^]*?)```", "g"))].map(([_, block]) => block!);
+}
+
+/** The application's code; with the section of the page, as it tells to change it. */
+async function app(team: string, section?: string): Promise<any> {
+  const folder = await Deno.makeTempDir({ dir: Deno.env.get("HFTOK_TEAMS")! });
+  for await (const { name } of Deno.readDir(new URL(team, fixtures))) {
+    if (!name.endsWith(".ts")) continue;
+    let code = await Deno.readTextFile(new URL(`${team}/${name}`, fixtures));
+    for (const difference of name === "app.ts" && section ? blocks(section, "diff") : []) {
+      const lines = difference.trimEnd().split("\n");
+      const side = (sign: string) =>
+        lines.filter((line) => line.startsWith(sign)).map((line) => line.slice(1) + "\n").join("");
+      assert.equal(code.split(side("-")).length, 2, `once in ${team}:\n${side("-")}`);
+      code = code.replace(side("-"), () => side("+"));
+    }
+    await Deno.writeTextFile(`${folder}/${name}`, code);
+  }
+  return await import(`file://${folder}/app.ts`);
+}
+
+/** A client as the application makes it, for the default schema. */
+async function client(claims: object) {
+  const options = {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: {
+      headers: { Authorization: `Bearer ${await jwt(claims)}` },
+      fetch: (input: any, init: any) => fetch(String(input).replace("/rest/v1", ""), init),
+    },
+  };
+  return createClient(url, "anon-key", options as any) as any;
+}
+const admin = await client({ role: "service_role" });
+const person = (letter: string) => `a0000000-0000-4000-8000-00000000000${letter}`;
+const user = (sub: string) => client({ role: "authenticated", sub });
+
+/** Waits until PostgREST knows a table or a function of the default schema. */
+async function seen(object: string): Promise<void> {
+  await sql("NOTIFY pgrst, 'reload schema'");
+  const asked = { method: "OPTIONS", headers: { "Accept-Profile": "public" } };
+  await until(async () => (await fetch(`${url}/${object}`, asked)).status === 200);
+}
+
+async function refuses(called: Promise<unknown>): Promise<void> {
+  await assert.rejects(called);
+}
+
+Deno.test("000: keys of users, and one of the server", async () => {
+  const section = "Keys of users, and one of the server";
+  const [alice, bob, carol, dora] = await Promise.all(["a", "b", "c", "d"].map((it) => user(person(it))));
+  await sql(await Deno.readTextFile(new URL("000/tables.sql", fixtures)));
+  await seen("integration_secrets");
+
+  const day = async (code: any, server: string) => {
+    assert.equal(await code.inferenceToken(admin, person("a")), "hf_aliceAliceAliceAliceAliceAlice0001");
+    assert.equal(await code.inferenceToken(admin, person("b")), server, "who has none uses the server's");
+    const own = `hf_carolCarolCarolCarolCarolCarol${server.slice(-4)}`;
+    await code.saveKey(carol, person("c"), "huggingface", own);
+    await code.saveKey(carol, person("c"), "huggingface", own);
+    assert.equal(await code.inferenceToken(admin, person("c")), own);
+    assert.deepEqual(await code.services(alice), ["huggingface"]);
+    await refuses(code.saveKey(alice, person("c"), "huggingface", "hf_malloryMalloryMalloryMallory00000"));
+    await code.deleteKey(carol, "huggingface");
+    assert.equal(await code.inferenceToken(admin, person("c")), server);
+    await refuses(code.saveServerToken(bob, admin, "hf_malloryMalloryMalloryMallory00000"));
+    const next = `hf_serverServerServerServerServer${Number(server.slice(-4)) + 1000}`;
+    await code.saveServerToken(dora, admin, next);
+    assert.equal(await code.inferenceToken(admin, person("b")), next);
+    return next;
+  };
+  const server = await day(await app("000"), "hf_serverServerServerServerServer0009");
+  for (const block of blocks(section, "sql")) await sql(block);
+  await seen("rpc/resolve_hf_token");
+  await day(await app("000", section), server);
+
+  // Rubbish stays behind, each with its reason.
+  const left = await query(
+    `SELECT o.service, r.outcome FROM hftok.import_report r JOIN old_user_api_keys o ON o.id::text = r.key
+     WHERE r.source LIKE '%user_api_keys%' AND r.outcome <> 'imported' ORDER BY 1, 2`,
+  );
+  assert.deepEqual(left.map(({ service, outcome }) => `${service}: ${outcome}`), [
+    "anthropic: rejected",
+    "hugging face (old): rejected",
+    "openai: blank",
+    "openai: blank",
+    "openai: rejected",
+  ]);
+  const [dorasOwn] = await query(
+    `SELECT hftok.resolve_hf_token('${person("d")}', p_levels => '{user}') AS token`,
+  );
+  assert.equal(dorasOwn.token, "hf_doraDoraDoraDoraDoraDoraDora00004", "without what was around it");
+  // An administrator who is none any more in the application is none here.
+  await sql(`DELETE FROM user_roles WHERE user_id = '${person("d")}'`);
+  await refuses((await app("000", section)).saveServerToken(dora, admin, server));
+  await sql("SELECT hftok.remove_api(); DROP TABLE old_user_api_keys, integration_secrets, user_roles");
+});
+
+/** Runs a command of the page as it stands there, with this machine's Deno. */
+async function command(line: string, env: Record<string, string>): Promise<string> {
+  const [name, ...args] = line.split(" ");
+  assert.equal(name, "deno");
+  const { stdout, stderr } = await new Deno.Command(Deno.env.get("HFTOK_DENO")!, {
+    args,
+    cwd: new URL("../../", import.meta.url).pathname,
+    env: { HFTOK_REST_URL: url, HFTOK_SERVICE_KEY: await jwt({ role: "service_role" }), ...env },
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+Deno.test("002: keys of providers and models that a server has encrypted", async () => {
+  const section = "Keys of providers and models that a server has encrypted";
+  const key = "0b".repeat(32);
+  Deno.env.set("APP_ENCRYPTION_KEY", key);
+  const { encrypt } = await import("../fixtures/teams/002/encryption.ts");
+  await sql(await Deno.readTextFile(new URL("002/tables.sql", fixtures)));
+  await seen("provider_keys");
+  const own = (id: number) => `sk-proj-model${id}model${id}model${id}model${id}model${id}`;
+  const models: unknown[][] = [1, 2, 3, 4, 5].map((
+    id,
+  ) => [id, "team-alice", "openai", `gpt-${id}`, encrypt(own(id))]);
+  models.push([6, "team-alice", "openai", "gpt-6", null], [7, "team-alice", "ollama", "llama", null]);
+  // Of another user, who has no key; and rubbish: cut off, and blank.
+  models.push([8, "team-bob", "openai", "gpt-6", null], [9, "team-bob", "openai", "gpt-9", "00ff:00"]);
+  models.push([10, "team-bob", "openai", "gpt-10", ""]);
+  const text = (value: unknown) => value === null ? "NULL" : `'${value}'`;
+  const usual = "sk-proj-aliceAliceAliceAliceAliceAlice";
+  await sql(
+    `INSERT INTO llm_models VALUES ${models.map((it) => `(${it.map(text).join(",")})`).join(",")};
+     INSERT INTO provider_keys VALUES (1, 'team-alice', 'openai', '${encrypt(usual)}')`,
+  );
+
+  const day = async (code: any) => {
+    const config = async (id: number, who: string) => (await code.getModelConfig(admin, id, who)).apiKey;
+    for (const id of [1, 2, 3, 4, 5]) assert.equal(await config(id, "team-alice"), own(id), `model ${id}`);
+    assert.equal(await config(6, "team-alice"), usual, "its provider's");
+    assert.equal(await config(7, "team-alice"), undefined, "a provider that needs none");
+    assert.equal(await config(8, "team-bob"), undefined, "nobody else's");
+    await code.saveSecret(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob01");
+    await code.saveSecret(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob02");
+    assert.equal(await config(8, "team-bob"), "sk-proj-bobBobBobBobBobBobBobBobBob02");
+    assert.deepEqual(await code.listSecrets(admin, "team-bob"), ["openai"]);
+    await code.deleteSecret(admin, "team-bob", "openai");
+    assert.equal(await config(8, "team-bob"), undefined);
+    assert.deepEqual(await code.listSecrets(admin, "team-bob"), []);
+    assert.deepEqual(await code.listSecrets(admin, "team-alice"), ["openai"]);
+  };
+  await day(await app("002"));
+  const said: string[] = [];
+  for (const line of blocks(section, "sh").join("").trim().split("\n")) {
+    said.push(await command(line, { APP_ENCRYPTION_KEY: key }));
+  }
+  assert.match(said[0]!, /1 read, 1 moved/);
+  assert.match(said[1]!, /10 read, 5 moved/);
+  await sql("UPDATE llm_models SET api_key_encrypted = NULL; DROP TABLE provider_keys");
+  await day(await app("002", section));
+  await sql("SELECT hftok.forget_user('team-alice'); DROP TABLE llm_models");
+});
