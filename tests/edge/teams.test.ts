@@ -15,8 +15,11 @@ function blocks(section: string, language: string): string[] {
   return [...text.matchAll(new RegExp("```" + language + "\\n([^]*?)```", "g"))].map(([_, block]) => block!);
 }
 
+/** An application's functions, which take clients, ids and values. */
+type Code = Record<string, (...given: unknown[]) => Promise<unknown>>;
+
 /** The application's code; with the section of the page, as it tells to change it. */
-async function app(team: string, section?: string): Promise<any> {
+async function app(team: string, section?: string): Promise<Code> {
   const folder = await Deno.makeTempDir({ dir: Deno.env.get("HFTOK_TEAMS")! });
   for await (const { name } of Deno.readDir(new URL(team, fixtures))) {
     if (!name.endsWith(".ts")) continue;
@@ -25,8 +28,8 @@ async function app(team: string, section?: string): Promise<any> {
       const lines = difference.trimEnd().split("\n");
       const side = (sign: string) =>
         lines.filter((line) => line.startsWith(sign)).map((line) => line.slice(1) + "\n").join("");
-      assert.equal(code.split(side("-")).length, 2, `once in ${team}:\n${side("-")}`);
-      code = code.replace(side("-"), () => side("+"));
+      assert.equal(code.split!(side("-")).length, 2, `once in ${team}:\n${side("-")}`);
+      code = code.replace!(side("-"), () => side("+"));
     }
     await Deno.writeTextFile(`${folder}/${name}`, code);
   }
@@ -39,10 +42,11 @@ async function client(claims: object) {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: {
       headers: { Authorization: `Bearer ${await jwt(claims)}` },
-      fetch: (input: any, init: any) => fetch(String(input).replace("/rest/v1", ""), init),
+      fetch: (input: RequestInfo | URL, init?: RequestInit) =>
+        fetch(String(input).replace("/rest/v1", ""), init),
     },
   };
-  return createClient(url, "anon-key", options as any) as any;
+  return createClient(url, "anon-key", options);
 }
 const admin = await client({ role: "service_role" });
 const person = (letter: string) => `a0000000-0000-4000-8000-00000000000${letter}`;
@@ -65,21 +69,21 @@ Deno.test("000: keys of users, and one of the server", async () => {
   await sql(await Deno.readTextFile(new URL("000/tables.sql", fixtures)));
   await seen("integration_secrets");
 
-  const day = async (code: any, server: string) => {
-    assert.equal(await code.inferenceToken(admin, person("a")), "hf_aliceAliceAliceAliceAliceAlice0001");
-    assert.equal(await code.inferenceToken(admin, person("b")), server, "who has none uses the server's");
+  const day = async (code: Code, server: string) => {
+    assert.equal(await code.inferenceToken!(admin, person("a")), "hf_aliceAliceAliceAliceAliceAlice0001");
+    assert.equal(await code.inferenceToken!(admin, person("b")), server, "who has none uses the server's");
     const own = `hf_carolCarolCarolCarolCarolCarol${server.slice(-4)}`;
-    await code.saveKey(carol, person("c"), "huggingface", own);
-    await code.saveKey(carol, person("c"), "huggingface", own);
-    assert.equal(await code.inferenceToken(admin, person("c")), own);
-    assert.deepEqual(await code.services(alice), ["huggingface"]);
-    await refuses(code.saveKey(alice, person("c"), "huggingface", "hf_malloryMalloryMalloryMallory00000"));
-    await code.deleteKey(carol, "huggingface");
-    assert.equal(await code.inferenceToken(admin, person("c")), server);
-    await refuses(code.saveServerToken(bob, admin, "hf_malloryMalloryMalloryMallory00000"));
+    await code.saveKey!(carol, person("c"), "huggingface", own);
+    await code.saveKey!(carol, person("c"), "huggingface", own);
+    assert.equal(await code.inferenceToken!(admin, person("c")), own);
+    assert.deepEqual(await code.services!(alice), ["huggingface"]);
+    await refuses(code.saveKey!(alice, person("c"), "huggingface", "hf_malloryMalloryMalloryMallory00000"));
+    await code.deleteKey!(carol, "huggingface");
+    assert.equal(await code.inferenceToken!(admin, person("c")), server);
+    await refuses(code.saveServerToken!(bob, admin, "hf_malloryMalloryMalloryMallory00000"));
     const next = `hf_serverServerServerServerServer${Number(server.slice(-4)) + 1000}`;
-    await code.saveServerToken(dora, admin, next);
-    assert.equal(await code.inferenceToken(admin, person("b")), next);
+    await code.saveServerToken!(dora, admin, next);
+    assert.equal(await code.inferenceToken!(admin, person("b")), next);
     return next;
   };
   const server = await day(await app("000"), "hf_serverServerServerServerServer0009");
@@ -105,7 +109,7 @@ Deno.test("000: keys of users, and one of the server", async () => {
   assert.equal(dorasOwn.token, "hf_doraDoraDoraDoraDoraDoraDora00004", "without what was around it");
   // An administrator who is none any more in the application is none here.
   await sql(`DELETE FROM user_roles WHERE user_id = '${person("d")}'`);
-  await refuses((await app("000", section)).saveServerToken(dora, admin, server));
+  await refuses((await app("000", section)).saveServerToken!(dora, admin, server));
   await sql("SELECT hftok.remove_api(); DROP TABLE old_user_api_keys, integration_secrets, user_roles");
 });
 
@@ -143,20 +147,21 @@ Deno.test("002: keys of providers and models that a server has encrypted", async
      INSERT INTO provider_keys VALUES (1, 'team-alice', 'openai', '${encrypt(usual)}')`,
   );
 
-  const day = async (code: any) => {
-    const config = async (id: number, who: string) => (await code.getModelConfig(admin, id, who)).apiKey;
+  const day = async (code: Code) => {
+    const config = async (id: number, who: string) =>
+      (await code.getModelConfig!(admin, id, who) as { apiKey?: string }).apiKey;
     for (const id of [1, 2, 3, 4, 5]) assert.equal(await config(id, "team-alice"), own(id), `model ${id}`);
     assert.equal(await config(6, "team-alice"), usual, "its provider's");
     assert.equal(await config(7, "team-alice"), undefined, "a provider that needs none");
     assert.equal(await config(8, "team-bob"), undefined, "nobody else's");
-    await code.saveSecret(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob01");
-    await code.saveSecret(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob02");
+    await code.saveSecret!(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob01");
+    await code.saveSecret!(admin, "team-bob", "openai", "sk-proj-bobBobBobBobBobBobBobBobBob02");
     assert.equal(await config(8, "team-bob"), "sk-proj-bobBobBobBobBobBobBobBobBob02");
-    assert.deepEqual(await code.listSecrets(admin, "team-bob"), ["openai"]);
-    await code.deleteSecret(admin, "team-bob", "openai");
+    assert.deepEqual(await code.listSecrets!(admin, "team-bob"), ["openai"]);
+    await code.deleteSecret!(admin, "team-bob", "openai");
     assert.equal(await config(8, "team-bob"), undefined);
-    assert.deepEqual(await code.listSecrets(admin, "team-bob"), []);
-    assert.deepEqual(await code.listSecrets(admin, "team-alice"), ["openai"]);
+    assert.deepEqual(await code.listSecrets!(admin, "team-bob"), []);
+    assert.deepEqual(await code.listSecrets!(admin, "team-alice"), ["openai"]);
   };
   await day(await app("002"));
   const said: string[] = [];
