@@ -10,11 +10,13 @@ import type { Views } from "./schema/views.ts";
 /** The state of an integration, as the backend found it. */
 export type Status = "pending" | "verifying" | "connected" | "error" | "disabled";
 
-/** The fields that can be changed without touching the credentials. */
+/** The fields that can be changed. */
 export interface Change {
   name?: string;
   config?: Json;
   enabled?: boolean;
+  /** A key, or an object; all of a change is made, or nothing. */
+  credentials?: string | Json;
 }
 
 /** The integrations that the caller of a client may see or use. */
@@ -48,18 +50,23 @@ export class Integrations {
     if (request === null) return { verdict: "indeterminate", status: null };
     const finding = await ask(request, await this.credentials(id, userId), signal);
     const message = finding.verdict === "invalid" ? `The provider answers ${finding.status}.` : undefined;
-    if (finding.verdict === "verified") await this.report(id, userId, "connected");
-    if (finding.verdict === "invalid") await this.report(id, userId, "error", message);
+    // Should they be replaced meanwhile, the answer is about the former ones.
+    if (finding.verdict === "verified") await this.report(id, userId, "connected", undefined, row.version);
+    if (finding.verdict === "invalid") await this.report(id, userId, "error", message, row.version);
     return finding;
   }
 
-  /** Makes one, and gives its id. Credentials are a key, or an object that is sent as JSON text. */
+  /**
+   * Makes one, and gives its id. Credentials are a key, or an object that is sent as JSON text. With `orgId` it is the organisation's: its
+   * members use it.
+   */
   create(
     name: string,
     type: string,
     credentials: string | Json,
     config: Json = {},
     userId?: string,
+    orgId?: string,
   ): Promise<string> {
     return this.#hftok.call("create_integration_with_vault", {
       p_name: name,
@@ -67,6 +74,7 @@ export class Integrations {
       p_credentials: text(credentials),
       p_config: config,
       p_user_id: userId,
+      p_org_id: orgId,
     });
   }
 
@@ -76,12 +84,13 @@ export class Integrations {
   }
 
   /** Changes what is given. */
-  async update(id: string, { name, config, enabled }: Change, userId?: string): Promise<void> {
+  async update(id: string, { name, config, enabled, credentials }: Change, userId?: string): Promise<void> {
     await this.#hftok.call("update_integration", {
       p_integration_id: id,
       p_name: name,
       p_config: config,
       p_enabled: enabled,
+      p_credentials: credentials === undefined ? undefined : text(credentials),
       p_user_id: userId,
     });
   }
@@ -95,13 +104,20 @@ export class Integrations {
     });
   }
 
-  /** Keeps what the backend found out about this user's. For the service. */
-  async report(id: string, userId: string, status: Status, message?: string): Promise<void> {
+  /** Keeps what the backend found out about this user's, with credentials of this version if it is given. For the service. */
+  async report(
+    id: string,
+    userId: string,
+    status: Status,
+    message?: string,
+    version?: number | null,
+  ): Promise<void> {
     await this.#hftok.call("update_integration_status", {
       p_integration_id: id,
       p_status: status,
       p_error_message: message,
       p_user_id: userId,
+      p_version: version,
     });
   }
 

@@ -109,6 +109,9 @@ Deno.test("integrations", async () => {
   assert.deepEqual((await user.integrations.get(id))?.name, "renamed");
   assert.equal(await user.integrations.get(crypto.randomUUID()), null);
   assert.equal(await stranger.integrations.get(other), null);
+  const ours = await user.integrations.create("ours", "openai", make.openai(), {}, undefined, acme);
+  assert.equal((await user.integrations.get(ours))?.org_id, acme);
+  assert.equal(await user.integrations.remove(ours), true);
   await user.integrations.unshare(id, acme);
   assert.equal(await user.integrations.remove(id), true);
   await fails("not_found", service.integrations.credentials(id, alice.name));
@@ -118,7 +121,9 @@ Deno.test("an integration is tested by the request of the catalogue, and keeps w
   const good = make.hf().slice(3);
   let status = 200;
   const arrived: (string | null)[] = [];
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+  let meanwhile = () => Promise.resolve();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    await meanwhile();
     arrived.push(request.headers.get("x-key"));
     const isFine = request.headers.get("x-key") === good;
     return new Response(null, { status: isFine ? status : 401, headers: { Location: "/elsewhere" } });
@@ -151,13 +156,20 @@ Deno.test("an integration is tested by the request of the catalogue, and keeps w
   assert.deepEqual(await service.integrations.test(id, alice.name), { verdict: "invalid", status: 401 });
   assert.deepEqual(await state(), ["error", "The provider answers 401."]);
   assert.deepEqual(arrived, [good, good, good, "another-key-that-is-wrong"], "no redirect is followed");
+  // The answer comes when the credentials are others.
+  status = 200;
+  await user.integrations.replaceCredentials(id, good);
+  meanwhile = () => user.integrations.update(id, { credentials: "a-third-key-that-is-wrong" });
+  assert.equal((await service.integrations.test(id, alice.name)).verdict, "verified");
+  assert.deepEqual(await state(), ["pending", null]);
+  meanwhile = () => Promise.resolve();
   await fails("not_allowed", user.integrations.test(id, alice.name));
   await fails("not_found", service.integrations.test(id, bob.name));
   // No request is described.
   await operator.call("register_provider", { p_provider: { ...provider, test: null } });
   const none = { verdict: "indeterminate", status: null };
   assert.deepEqual(await service.integrations.test(id, alice.name), none);
-  assert.equal(arrived.length, 4);
+  assert.equal(arrived.length, 5);
   await server.shutdown();
   await user.integrations.remove(id);
   await operator.call("unregister_provider", { p_provider: "client_tested" });

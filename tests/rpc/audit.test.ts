@@ -15,7 +15,7 @@ import {
 } from "./lib/people.ts";
 import { nothingLeaked, sql, until, written } from "./lib/server.ts";
 
-const { alice, bob, carol, admin, acme, id } = await people("audit");
+const { alice, bob, carol, admin, acme, globex, id } = await people("audit");
 const stranger = await user(id("stranger"));
 const token = make.hf();
 
@@ -147,16 +147,18 @@ Deno.test("what was refused is told, with the error that rolled it back", async 
   assert.deepEqual((await eventsOf("audit-refused-6")).map(({ outcome }) => outcome), ["method_not_allowed"]);
 });
 
-Deno.test("rows: a user their own, administrators and auditors all, others none", async () => {
+Deno.test("rows: a user their own and their organisations', administrators and auditors all, others none", async () => {
   await bob.call("save_hf_token", { p_token: make.hf() });
   await written();
   const rows = async (who: Person): Promise<any[]> => await ok(who.db.from("audit_events").select("*"));
-  for (const who of [alice, bob, carol]) {
+  // carol is a member only.
+  for (const [who, administered] of [[alice, acme], [bob, globex], [carol, null]] as const) {
     const seen = await rows(who);
     assert(seen.length > 0, who.name);
     const concerned = ({ actor_user, subject, owner_scope, owner_id }: any) =>
       actor_user === who.name || subject === who.name ||
-      (["user", "integration"].includes(owner_scope) && owner_id === who.name);
+      (["user", "integration"].includes(owner_scope) && owner_id === who.name) ||
+      (["org", "org_integration"].includes(owner_scope) && owner_id === administered);
     assert.deepEqual(seen.filter((event) => !concerned(event)), [], who.name);
   }
   assert.deepEqual([(await rows(stranger)).length, (await rows(nobody)).length], [0, 0]);

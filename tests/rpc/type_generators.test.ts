@@ -19,8 +19,8 @@ function offered(part: string): string[] {
   return [...text!.matchAll(/^ {6}(\w+):/gm)].map(([, name]) => name!).sort();
 }
 
-/** Those that are not there yet, and procedures, which no client calls. */
-const later = ["health", "public_key"];
+/** One that is not there yet, and procedures, which no client calls. */
+const later = ["public_key"];
 const procedures = [
   "import_column",
   "blank_column",

@@ -105,7 +105,7 @@ export const credentials: Record<string, Call> = {
 
 export const integrations: Record<string, Call> = {
   create_integration_with_vault: {
-    parameters: 
+    parameters:
       "p_name text, p_type text, p_credentials text, p_config jsonb?, p_user_id text?, p_org_id text?",
     who: backed,
     plaintext: true,
@@ -127,7 +127,7 @@ export const integrations: Record<string, Call> = {
     plaintext: true,
   },
   update_integration_status: {
-    parameters: 
+    parameters:
       "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?, p_version integer?",
     who: ["service"],
   },
@@ -216,7 +216,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     columns: "user_id provider label is_configured api_key_preview created_at updated_at",
     who: ["user", "service"],
   },
-  providers: { columns: "name label fields docs_url env hosts test formats environment builtin enabled", who: everybody },
+  providers: {
+    columns: "name label fields docs_url env hosts test formats environment builtin enabled",
+    who: everybody,
+  },
   members: { columns: "org_id user_id role", who: everybody },
   administrators: { columns: "user_id", who: everybody },
   integrations: {
