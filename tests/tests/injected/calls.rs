@@ -103,6 +103,7 @@ pub const CALLS: &[Call] = &[
     ("secret_history", "SELECT count(*) FROM named_secret, hftok.secret_history(named_secret.id)", ""),
     ("share_integration", "SELECT hftok.share_integration(id, 'acme', 'alice') FROM integration", ""),
     ("status", "SELECT (hftok.status()).sealed", ""),
+    ("switch_provider", "SELECT hftok.switch_provider('openai', false)", ""),
     ("tokens_provided", "SELECT * FROM hftok.tokens_provided('huggingface', 'alice')", ""),
     ("token_provided", "SELECT hftok.token_provided('huggingface', 'alice')", ""),
     ("unregister_provider", "SELECT hftok.unregister_provider('registered')", ""),
