@@ -11,6 +11,13 @@ INSERT INTO user_api_keys (user_id, service, api_key) VALUES ('alice', 'openai',
 INSERT INTO user_api_keys (user_id, service, api_key) VALUES ('bob', 'openai', 'sk-proj-alice000000000000003');
 UPDATE user_api_keys SET api_key = 'groq-key-of-alice-0000000002' WHERE service = 'groq' RETURNING service, api_key;
 DELETE FROM user_api_keys WHERE service = 'groq' RETURNING service;
+INSERT INTO provider_secrets (provider, api_key) VALUES ('mistral', 'some-key-of-alice-0000000001') RETURNING user_id, provider, label, api_key;
+INSERT INTO provider_secrets (provider, api_key) VALUES ('mistral', 'some-key-of-alice-0000000002') ON CONFLICT (user_id, provider) DO UPDATE SET api_key = excluded.api_key RETURNING api_key_preview;
+UPDATE provider_secrets SET api_key = 'some-key-of-alice-0000000003' WHERE provider = 'mistral' RETURNING provider, is_configured, api_key;
+UPDATE provider_secrets SET label = 'x' WHERE provider = 'mistral';
+INSERT INTO provider_secrets (user_id, provider, api_key) VALUES ('bob', 'mistral', 'some-key-of-alice-0000000004');
+DELETE FROM provider_secrets WHERE provider = 'mistral' RETURNING provider;
+SELECT count(*) FILTER (WHERE is_configured) AS configured FROM provider_overview;
 SELECT (save_hf_token('hf_00000000000000000000000000000000a1')).preview;
 SELECT whoami(), token_provided('huggingface');
 SELECT level, outcome FROM explain_token('openai') WHERE outcome = 'used';
