@@ -52,11 +52,16 @@ const admin = await client({ role: "service_role" });
 const person = (letter: string) => `a0000000-0000-4000-8000-00000000000${letter}`;
 const user = (sub: string) => client({ role: "authenticated", sub });
 
-/** Waits until PostgREST knows a table or a function of the default schema. */
-async function seen(object: string): Promise<void> {
-  await sql("NOTIFY pgrst, 'reload schema'");
+let looks = 0;
+/** Waits until PostgREST knows what was made so far: it looks at everything at once. */
+async function seen(): Promise<void> {
+  const last = `looked_${++looks}`;
+  await sql(
+    `CREATE TABLE public.${last} (); GRANT SELECT ON public.${last} TO anon; NOTIFY pgrst, 'reload schema'`,
+  );
   const asked = { method: "OPTIONS", headers: { "Accept-Profile": "public" } };
-  await until(async () => (await fetch(`${url}/${object}`, asked)).status === 200);
+  await until(async () => (await fetch(`${url}/${last}`, asked)).status === 200);
+  await sql(`DROP TABLE public.${last}`);
 }
 
 async function refuses(called: Promise<unknown>): Promise<void> {
@@ -67,7 +72,7 @@ Deno.test("000: keys of users, and one of the server", async () => {
   const section = "Keys of users, and one of the server";
   const [alice, bob, carol, dora] = await Promise.all(["a", "b", "c", "d"].map((it) => user(person(it))));
   await sql(await Deno.readTextFile(new URL("000/tables.sql", fixtures)));
-  await seen("integration_secrets");
+  await seen();
 
   const day = async (code: Code, server: string) => {
     assert.equal(await code.inferenceToken!(admin, person("a")), "hf_aliceAliceAliceAliceAliceAlice0001");
@@ -88,7 +93,7 @@ Deno.test("000: keys of users, and one of the server", async () => {
   };
   const server = await day(await app("000"), "hf_serverServerServerServerServer0009");
   for (const block of blocks(section, "sql")) await sql(block);
-  await seen("rpc/resolve_hf_token");
+  await seen();
   await day(await app("000", section), server);
 
   // Rubbish stays behind, each with its reason.
@@ -110,7 +115,9 @@ Deno.test("000: keys of users, and one of the server", async () => {
   // An administrator who is none any more in the application is none here.
   await sql(`DELETE FROM user_roles WHERE user_id = '${person("d")}'`);
   await refuses((await app("000", section)).saveServerToken!(dora, admin, server));
-  await sql("SELECT hftok.remove_api(); DROP TABLE old_user_api_keys, integration_secrets, user_roles");
+  await sql(
+    "SELECT hftok.remove_api(); DROP TABLE old_user_api_keys, integration_secrets, user_roles; DROP FUNCTION has_role, caller",
+  );
 });
 
 /** Runs a command of the page as it stands there, with this machine's Deno. */
@@ -131,7 +138,7 @@ Deno.test("002: keys of providers and models that a server has encrypted", async
   Deno.env.set("APP_ENCRYPTION_KEY", key);
   const { encrypt } = await import("../fixtures/teams/002/encryption.ts");
   await sql(await Deno.readTextFile(new URL("002/tables.sql", fixtures)));
-  await seen("provider_keys");
+  await seen();
   const own = (id: number) => `sk-proj-model${id}model${id}model${id}model${id}model${id}`;
   const models: unknown[][] = [1, 2, 3, 4, 5].map((
     id,
@@ -173,4 +180,69 @@ Deno.test("002: keys of providers and models that a server has encrypted", async
   await sql("UPDATE llm_models SET api_key_encrypted = NULL; DROP TABLE provider_keys");
   await day(await app("002", section));
   await sql("SELECT hftok.forget_user('team-alice'); DROP TABLE llm_models");
+});
+
+Deno.test("003: integrations whose keys lie in Supabase Vault", async () => {
+  const section = "Integrations";
+  const [alice, bob] = await Promise.all(["a", "b"].map((it) => user(person(it))));
+  const mine = "11700000-0000-4000-8000-000000000001";
+  const usual = "sk-proj-aliceAliceAliceAliceAliceAlice";
+  await sql(await Deno.readTextFile(new URL("003/tables.sql", fixtures)));
+  await seen();
+
+  /** Statuses by name. */
+  const listed = async (code: Code, who: unknown) => {
+    const rows = await code.listIntegrations!(who) as { name: string; status: string }[];
+    return rows.map(({ name, status }) => `${name}: ${status}`);
+  };
+  const day = async (code: Code, others: string[]) => {
+    assert.deepEqual(await listed(code, alice), [...others, "Mine: connected"].sort());
+    const asked: string[] = [];
+    const refuse = (key: string) => (asked.push(key), "Incorrect API key provided");
+    await code.testIntegration!(alice, admin, person("a"), mine, refuse);
+    assert.deepEqual(asked, [usual]);
+    assert.deepEqual(await listed(code, alice), [...others, "Mine: error"].sort());
+    await code.testIntegration!(alice, admin, person("a"), mine, () => null);
+    assert.deepEqual(await listed(code, alice), [...others, "Mine: connected"].sort());
+    await refuses(code.testIntegration!(bob, admin, person("b"), mine, refuse));
+    const made = await code.createIntegration!(
+      alice,
+      "New",
+      "openai",
+      "sk-proj-newNewNewNewNewNewNewNewNewNew",
+    );
+    assert.deepEqual(await listed(code, alice), [...others, "Mine: connected", "New: pending"].sort());
+    await sql(`INSERT INTO webhooks VALUES (2, '${made}'); DELETE FROM webhooks WHERE id = 2`);
+    await refuses(sql("INSERT INTO webhooks VALUES (3, gen_random_uuid())"));
+    assert.equal(await code.deleteIntegration!(bob, made), false);
+    assert.equal(await code.deleteIntegration!(alice, made), true);
+    assert.deepEqual(await listed(code, alice), [...others, "Mine: connected"].sort());
+  };
+  await day(await app("003"), ["Begun: pending"]);
+  for (const block of blocks(section, "sql")) await sql(block);
+  await seen();
+  await day(await app("003", section), []);
+
+  const [kept] = await query(
+    `SELECT name, config, created_at::date AS day, credentials_migrated FROM hftok.integrations`,
+  );
+  assert.deepEqual(kept, {
+    name: "Mine",
+    config: { team: "a" },
+    day: "2025-01-31",
+    credentials_migrated: true,
+  });
+  const left = await query(
+    `SELECT o.name, r.outcome FROM hftok.import_report r JOIN old_integrations o ON o.id::text = r.key
+     WHERE r.outcome <> 'imported' ORDER BY 1`,
+  );
+  assert.deepEqual(left.map(({ name, outcome }) => `${name}: ${outcome}`), [
+    "Begun: blank",
+    "CRM: rejected",
+    "Later: rejected",
+  ]);
+  await sql(
+    `SELECT hftok.remove_api(); SELECT hftok.forget_user('${person("a")}');
+     DROP TABLE webhooks, old_integrations; DROP FUNCTION integration_is_there, caller; DROP SCHEMA vault CASCADE`,
+  );
 });
