@@ -30,6 +30,10 @@ DECLARE
     hosts text[];
     expected int;
     place int;
+    state text;
+    said text;
+    about text;
+    advice text;
 BEGIN
     IF current_setting('request.method', true) IN ('GET', 'HEAD') THEN
         RAISE EXCEPTION 'Method Not Allowed' USING ERRCODE = 'PT405', DETAIL = 'Secrets are given and taken by POST only.';
@@ -41,44 +45,58 @@ BEGIN
         RAISE EXCEPTION 'Content Too Large' USING ERRCODE = 'PT413', DETAIL = 'p_rows may have 10000 rows at most.';
     END IF;
     -- One by one: rows of a function or a sort that go beyond work_mem lie on disk, values in the clear.
-    FOR at IN 1 .. jsonb_array_length(p_rows) LOOP
-        n := at;
-        given := p_rows -> (at - 1);
-        IF jsonb_typeof(given) <> 'object' OR EXISTS (
-            SELECT FROM jsonb_object_keys(given) AS m (name)
-            WHERE NOT coalesce(jsonb_typeof(given -> m.name) = CASE
-                WHEN m.name IN ('provider', 'secret', 'model', 'user_id', 'org_id', 'label', 'expires_at', 'on_unusable', 'slot') THEN 'string'
-                WHEN m.name = 'global' THEN 'boolean'
-                WHEN m.name = 'allowed_hosts' THEN 'array'
-                WHEN m.name IN ('expected_version', 'position') THEN 'number'
-            END OR (jsonb_typeof(given -> m.name) = 'null' AND m.name IN ('model', 'user_id', 'org_id', 'label', 'expires_at',
-                'on_unusable', 'global', 'allowed_hosts', 'expected_version', 'slot', 'position')), false)
-        ) OR EXISTS (
-            SELECT FROM jsonb_array_elements(CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
-                THEN given -> 'allowed_hosts' ELSE '[]' END) AS h (host) WHERE jsonb_typeof(h.host) <> 'string'
-        ) THEN
-            RAISE EXCEPTION 'row % has a member that is unknown or of the wrong type', n USING ERRCODE = '22023',
-                HINT = 'Members are the parameters of save_credential() without p_.';
+    BEGIN
+        FOR at IN 1 .. jsonb_array_length(p_rows) LOOP
+            n := at;
+            given := p_rows -> (at - 1);
+            IF jsonb_typeof(given) <> 'object' OR EXISTS (
+                SELECT FROM jsonb_object_keys(given) AS m (name)
+                WHERE NOT coalesce(jsonb_typeof(given -> m.name) = CASE
+                    WHEN m.name IN ('provider', 'secret', 'model', 'user_id', 'org_id', 'label', 'expires_at', 'on_unusable', 'slot') THEN 'string'
+                    WHEN m.name = 'global' THEN 'boolean'
+                    WHEN m.name = 'allowed_hosts' THEN 'array'
+                    WHEN m.name IN ('expected_version', 'position') THEN 'number'
+                END OR (jsonb_typeof(given -> m.name) = 'null' AND m.name IN ('model', 'user_id', 'org_id', 'label', 'expires_at',
+                    'on_unusable', 'global', 'allowed_hosts', 'expected_version', 'slot', 'position')), false)
+            ) OR EXISTS (
+                SELECT FROM jsonb_array_elements(CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
+                    THEN given -> 'allowed_hosts' ELSE '[]' END) AS h (host) WHERE jsonb_typeof(h.host) <> 'string'
+            ) THEN
+                RAISE EXCEPTION 'row % has a member that is unknown or of the wrong type', n USING ERRCODE = '22023',
+                    HINT = 'Members are the parameters of save_credential() without p_.';
+            END IF;
+            BEGIN
+                expiry := (given ->> 'expires_at')::timestamptz;
+                expected := (given ->> 'expected_version')::int;
+                place := (given ->> 'position')::int;
+            EXCEPTION WHEN data_exception THEN
+                RAISE EXCEPTION 'row % has an expires_at, expected_version or position that is none', n USING ERRCODE = '22023';
+            END;
+            hosts := CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
+                THEN ARRAY(SELECT jsonb_array_elements_text(given -> 'allowed_hosts')) END;
+            SELECT s.secret_id, s.version, s.preview, s.warnings INTO secret_id, version, preview, warnings
+            FROM hftok.save_credential(given ->> 'provider', given ->> 'secret', given ->> 'model', given ->> 'user_id',
+                given ->> 'org_id', coalesce((given ->> 'global')::boolean, false), given ->> 'label', expiry, hosts,
+                given ->> 'on_unusable', expected, given ->> 'slot', place) s;
+            RETURN NEXT;
+        END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, about = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
+        -- All of them fail, and the detail tells which one it was, if it was one.
+        IF said LIKE 'row %' OR state !~ '^(22023|42501|PT4..)$' THEN
+            RAISE;
         END IF;
-        BEGIN
-            expiry := (given ->> 'expires_at')::timestamptz;
-            expected := (given ->> 'expected_version')::int;
-            place := (given ->> 'position')::int;
-        EXCEPTION WHEN data_exception THEN
-            RAISE EXCEPTION 'row % has an expires_at, expected_version or position that is none', n USING ERRCODE = '22023';
-        END;
-        hosts := CASE WHEN jsonb_typeof(given -> 'allowed_hosts') = 'array'
-            THEN ARRAY(SELECT jsonb_array_elements_text(given -> 'allowed_hosts')) END;
-        SELECT s.secret_id, s.version, s.preview, s.warnings INTO secret_id, version, preview, warnings
-        FROM hftok.save_credential(given ->> 'provider', given ->> 'secret', given ->> 'model', given ->> 'user_id',
-            given ->> 'org_id', coalesce((given ->> 'global')::boolean, false), given ->> 'label', expiry, hosts,
-            given ->> 'on_unusable', expected, given ->> 'slot', place) s;
-        RETURN NEXT;
-    END LOOP;
+        about := CASE WHEN about LIKE '{%' THEN (about::jsonb || jsonb_build_object('row', n))::text
+            ELSE concat_ws(' ', format('Row %s.', n), nullif(about, '')) END;
+        IF advice = '' THEN
+            RAISE EXCEPTION USING ERRCODE = state, MESSAGE = said, DETAIL = about;
+        END IF;
+        RAISE EXCEPTION USING ERRCODE = state, MESSAGE = said, DETAIL = about, HINT = advice;
+    END;
 END
 $$;
 COMMENT ON FUNCTION hftok.save_credentials IS
-    'Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered.';
+    'Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered; a refusal says which row.';
 
 CREATE OR REPLACE FUNCTION hftok.check_credential(p_provider text, p_secret text) RETURNS hftok.checked_credential
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_check_credential';

@@ -246,7 +246,7 @@ export type Functions = {
     Args: { p_provider: string; p_secret: string; p_model?: string | null; p_user_id?: string | null; p_org_id?: string | null; p_global?: boolean; p_label?: string | null; p_expires_at?: string | null; p_allowed_hosts?: string[] | null; p_on_unusable?: string | null; p_expected_version?: number | null; p_slot?: string; p_position?: number | null };
     Returns: CompositeTypes["saved_credential"];
   };
-  /** Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered. */
+  /** Saves many at once, all or nothing; members of each row are the parameters of save_credential() without p_. A row of result each, numbered; a refusal says which row. */
   save_credentials: {
     Args: { p_rows: Json };
     Returns: { n: number | null; secret_id: string | null; version: number | null; preview: string | null; warnings: string[] | null }[];

@@ -39,6 +39,13 @@ FROM unnest(ARRAY['"allowed_hosts": "a.example"', '"allowed_hosts": {"0": "a.exa
 SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', NULL) ~ '^22023' AS refused;
 SELECT count(*) AS stored FROM hftok.credentials WHERE scope_id = 'zoe';
 SELECT count(*) FROM hftok.save_credentials('[]');
+-- A refusal says which row it was; what is wrong with the call as a whole has none.
+SELECT wrong, pg_temp.refusal('hftok.save_credentials(jsonb_build_array(jsonb_build_object(''provider'', ''openai'', ''secret'', ''sk-proj-bulk0000000000000001'', ''user_id'', ''zoe''), $1::jsonb))', wrong) AS refusal
+FROM unnest(ARRAY['{"provider": "Open-AI", "secret": "x", "user_id": "zoe"}', '{"provider": "openai", "secret": "Bearer s3kr3t", "user_id": "zoe"}',
+    '{"provider": "azure", "secret": "{\"client_id\": \"s3kr3t\"}", "user_id": "zoe"}', '{"provider": "openai", "secret": "sk-proj-bulk0000000000000002", "user_id": "zoe", "expected_version": 7}',
+    '{"provider": "openai", "secret": "x", "user_id": "zoe", "global": true}']) wrong;
+SELECT pg_temp.refusal('hftok.save_credentials($1::jsonb)', '{}') AS refusal;
+SELECT count(*) AS stored FROM hftok.credentials WHERE scope_id = 'zoe';
 
 DELETE FROM hftok.credentials;
 \i tests/sql/include/gateway_end.sql
