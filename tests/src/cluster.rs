@@ -66,6 +66,9 @@ const KEEPER: &str = r#"
         sits_here "${process#/proc/}" && kill -s KILL "${process#/proc/}" 2>/dev/null
     done
     [ "$HFTOK_KEEP" = 1 ] && [ -z "$given_up" ] && exit
+    while read -r _ mounted _; do
+        case "$mounted" in "$folder"/*) umount --lazy "$mounted" ;; *) ;; esac
+    done </proc/mounts
     rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
 

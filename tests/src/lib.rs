@@ -17,6 +17,7 @@
 //! | [`verifier`] | the audit as somebody verifies it who has no hftok |
 //! | [`catalog`] | what hftok is made of in a database, and the scripts that make it |
 //! | [`copies`] | copies of a database, and what is carried from one to the other |
+//! | [`disk`] | a small disk, which a test may fill |
 //! | [`drill`] | the commands of a document, run as they stand there |
 //! | [`packages`] | packages of the distribution, unpacked and not installed |
 //! | [`pooler`] | PgBouncer, wherever it is |
@@ -32,6 +33,7 @@ pub mod catalog;
 pub mod cluster;
 pub mod copies;
 pub mod crash;
+pub mod disk;
 pub mod drill;
 pub mod files;
 pub mod injector;
