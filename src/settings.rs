@@ -158,7 +158,11 @@ fn init_quotas() {
             c"Most credentials that an organisation can have.",
             &MAX_ORG_CREDENTIALS,
         ),
-        (c"hftok.max_integrations_per_user", c"Most integrations that a user can have.", &MAX_INTEGRATIONS),
+        (
+            c"hftok.max_integrations_per_user",
+            c"Most integrations that a user or an organisation can have.",
+            &MAX_INTEGRATIONS,
+        ),
         (c"hftok.max_members_per_org", c"Most members that an organisation can have.", &MAX_MEMBERS),
         (
             c"hftok.max_guesses_per_minute",

@@ -43,6 +43,11 @@ fn integrations_members_and_models_of_an_organisation_are_counted() {
         "SELECT hftok.delete_integration_with_vault(id, user_id) FROM hftok.integrations WHERE user_id = 'alice'",
     );
     done(&mut client, &integration);
+    // An organisation has as many, apart from what its members have.
+    let of_org = integration.replace("p_user_id => 'alice'", "p_org_id => 'acme'");
+    done(&mut client, &of_org);
+    done(&mut client, &of_org);
+    assert_eq!(quota(&mut client, &of_org), "An organisation may have 2 integrations at most.");
 
     for (user, role) in [("alice", "owner"), ("bob", "member"), ("carol", "member")] {
         done(&mut client, &format!("SELECT hftok.add_member('acme', '{user}', '{role}')"));
