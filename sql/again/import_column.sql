@@ -72,7 +72,8 @@ BEGIN
             HINT = 'p_owner_column => p_key says that the key is the owner''s id.';
     ELSIF p_provider IS NOT NULL
         AND NOT EXISTS (SELECT FROM hftok.providers p WHERE p.name OPERATOR(pg_catalog.=) p_provider) THEN
-        RAISE EXCEPTION 'there is no provider of this name' USING ERRCODE = '22023';
+        RAISE EXCEPTION 'there is no provider of this name' USING ERRCODE = '22023',
+            HINT = 'View hftok.providers lists them: custom takes any key. register_provider() adds one.';
     END IF;
     addressed := hftok_import.import_source(p_table, p_column, p_key);
     PERFORM hftok_import.import_look(addressed, p_table, p_column, p_key, p_open, p_provider_column,

@@ -96,10 +96,14 @@ impl Looked {
             return Ok(Self { is_judged: true, ..Self::because(fault) });
         }
         admit_plaintext()?;
+        let mut meant = None;
         // The catalogue writes names in lower case, tables do as they like.
         for name in [provider.to_owned(), provider.trim_matches(' ').to_lowercase()] {
             let entry = match providers::find(&name) {
-                Err(Error::UnknownProvider { .. }) => continue,
+                Err(Error::UnknownProvider { nearest }) => {
+                    meant = nearest;
+                    continue;
+                }
                 found => found?,
             };
             let found = match check(&entry, value) {
@@ -117,7 +121,11 @@ impl Looked {
             };
             return Ok(Self { provider: Some(name), ..found });
         }
-        Ok(Self::because("there is no provider of this name"))
+        let unknown = "there is no provider of this name";
+        Ok(Self::because(match meant {
+            Some(name) => format!("{unknown}: the nearest is {name}"),
+            None => unknown.to_owned(),
+        }))
     }
 
     /// A value that is not imported.

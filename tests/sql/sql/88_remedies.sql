@@ -50,3 +50,17 @@ SELECT hftok.create_integration_with_vault('crm', 'custom', '{"user": "a", "pass
 SELECT hftok.get_integration_credentials(id, 'alice') FROM hftok.integrations;
 SELECT hftok.delete_integration_with_vault(id, 'alice') FROM hftok.integrations;
 DELETE FROM hftok.credentials;
+
+-- A table that spells providers otherwise: case does not count, and of another spelling the report has the right one.
+CREATE TABLE regress_keys (id int PRIMARY KEY, user_id text, service text, api_key text);
+INSERT INTO regress_keys VALUES (1, 'alice', 'HuggingFace', 'hf_abcdefghijklmnopqrstuvwxyzABCDEFGH'), (2, 'alice', 'open-ai', 'sk-proj-abcdefghijklmnopqrstuvwxyz'), (3, 'alice', 'ollama', 'abcdefghijklmnop');
+SET client_min_messages = warning;
+CALL hftok.import_column('regress_keys', 'api_key', 'id', p_provider_column => 'service', p_owner_column => 'user_id');
+SELECT key, outcome, reason FROM hftok.import_report ORDER BY key;
+\set SHOW_CONTEXT never
+CALL hftok.import_column('regress_keys', 'api_key', 'id', 'Hugging-Face', p_owner_column => 'user_id');
+RESET client_min_messages;
+DROP TABLE regress_keys;
+DELETE FROM hftok.credentials;
+DELETE FROM hftok_private.import_rows;
+DELETE FROM hftok_private.import_sources;
