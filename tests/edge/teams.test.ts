@@ -116,7 +116,59 @@ Deno.test("000: keys of users, and one of the server", async () => {
   await sql(`DELETE FROM user_roles WHERE user_id = '${person("d")}'`);
   await refuses((await app("000", section)).saveServerToken!(dora, admin, server));
   await sql(
-    "SELECT hftok.remove_api(); DROP TABLE old_user_api_keys, integration_secrets, user_roles; DROP FUNCTION has_role, caller",
+    `SELECT hftok.remove_api(); SELECT hftok.forget_user('${person("a")}'), hftok.forget_user('${
+      person("d")
+    }');
+     DELETE FROM hftok.credentials WHERE scope = 'global';
+     DROP TABLE old_user_api_keys, integration_secrets, user_roles; DROP FUNCTION has_role, caller`,
+  );
+});
+
+Deno.test("001: a control plane with runners", async () => {
+  const section = "A control plane with runners";
+  await sql(await Deno.readTextFile(new URL("001/tables.sql", fixtures)));
+  await seen();
+  const acme = "hf_acmeAcmeAcmeAcmeAcmeAcmeAcmeA0005";
+  const own = "hf_aliceAliceAliceAliceAliceAlice0001";
+  const day = async (code: Code, system: string) => {
+    const token = (userId: string, orgId: string, model: string) =>
+      code.runnerToken!(admin, { userId, orgId, model });
+    assert.equal(await token("usr_alice", "", "acme/llama"), "hf_modelModelModelModelModelModel0007");
+    assert.equal(await token("usr_alice", "org_acme", "org/public"), own, "before the organisation's");
+    assert.equal(await token("usr_bob", "org_acme", "org/public"), acme);
+    assert.equal(await token("usr_bob", "org_empty", "org/blank"), system);
+    assert.equal(await token("usr_carol", "", ""), system, "a placeholder is none");
+    assert.equal(await token("", "", ""), system);
+    assert.equal(await code.tokenProvided!(admin), true);
+    const next = system.slice(0, -4) + String(Number(system.slice(-4)) + 1000);
+    await code.setSystemToken!(admin, next);
+    assert.equal(await token("usr_bob", "", "org/public"), next);
+    // A member from now on, by the application's own statement.
+    await sql("INSERT INTO organization_memberships VALUES ('org_acme', 'usr_carol', 'member')");
+    assert.equal(await token("usr_carol", "org_acme", ""), acme);
+    await sql("DELETE FROM organization_memberships WHERE user_id = 'usr_carol'");
+    return next;
+  };
+  // Before hftok a placeholder was sent as a token.
+  await sql("UPDATE users SET huggingface_token = '' WHERE id = 'usr_carol'");
+  const system = await day(await app("001"), "hf_systemSystemSystemSystemSystem0009");
+  await sql("UPDATE users SET huggingface_token = 'changeme' WHERE id = 'usr_carol'");
+  for (const block of blocks(section, "sql")) await sql(block);
+  const moved = await app("001", section);
+  await day(moved, system);
+  // Who is invited is no member, and is not served by the system's token for that.
+  await refuses(moved.runnerToken!(admin, { userId: "usr_dora", orgId: "org_acme", model: "" }));
+  const left = await query(
+    `SELECT key, outcome FROM hftok.import_report WHERE outcome NOT IN ('imported', 'blank') AND key IS NOT NULL
+     AND source ~ 'public.(users|organizations|models|system_settings)\\.' ORDER BY 1`,
+  );
+  assert.deepEqual(left, [{ key: "org_odd", outcome: "rejected" }, {
+    key: "usr_carol",
+    outcome: "rejected",
+  }]);
+  await sql(
+    `SELECT hftok.forget_org('org_acme'); SELECT hftok.forget_user('usr_alice'); DELETE FROM hftok.credentials WHERE scope = 'global';
+     DROP TABLE system_settings, organizations, users, models, organization_memberships`,
   );
 });
 
