@@ -28,6 +28,9 @@ use crate::{NoRandomness, fill_random, random};
 pub struct DataKeyId(i32);
 
 impl DataKeyId {
+    /// The id of an empty place.
+    pub(crate) const NONE: Self = Self(0);
+
     /// Draws an id. Whether it is free is for the caller to check.
     pub fn random() -> Result<Self, NoRandomness> {
         // Cleared sign bit, and never zero.
@@ -112,13 +115,35 @@ pub struct DataKey {
 impl DataKey {
     /// A place for a key.
     pub const EMPTY: Self =
-        Self { id: DataKeyId(0), purpose: Purpose::Values, identity: NOBODY, bytes: [0; 32] };
+        Self { id: DataKeyId::NONE, purpose: Purpose::Values, identity: NOBODY, bytes: [0; 32] };
 
     /// Draws a new key.
     pub fn random(id: DataKeyId, purpose: Purpose) -> Result<Box<Self>, NoRandomness> {
         let mut key = Box::new(Self { id, purpose, ..Self::EMPTY });
         fill_random(&mut key.bytes)?;
         Ok(key)
+    }
+
+    /// Fills a place with an unwrapped key.
+    pub(crate) fn fill(
+        &mut self,
+        id: DataKeyId,
+        purpose: Purpose,
+        identity: &Identity,
+        bytes: &[u8],
+    ) -> Result<(), OpenError> {
+        if bytes.len() != self.bytes.len() {
+            return Err(OpenError::Malformed);
+        }
+        self.bytes.copy_from_slice(bytes);
+        (self.id, self.purpose, self.identity) = (id, purpose, *identity);
+        Ok(())
+    }
+
+    /// Fills another place with the same key.
+    pub(crate) fn copy_to(&self, other: &mut Self) {
+        other.bytes.copy_from_slice(&self.bytes);
+        (other.id, other.purpose, other.identity) = (self.id, self.purpose, self.identity);
     }
 
     /// The key's id; that of an empty place is no key's.

@@ -100,7 +100,7 @@ impl Keyring {
     }
 
     /// Decodes a key into its place, without a copy elsewhere.
-    fn add(&mut self, line: u32, content: &str) -> Result<(), KeyringError> {
+    pub(crate) fn add(&mut self, line: u32, content: &str) -> Result<(), KeyringError> {
         let malformed = KeyringError::Line { line };
         let (id, digits) = content.split_once(':').ok_or(malformed)?;
         // `parse` alone would take a plus sign.

@@ -148,7 +148,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// A few words without the command or anything that it printed.
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
             Self::NotStarted => "the key command could not be run".into(),
             Self::Status(code) => format!("the key command ended with status {code}"),

@@ -13,6 +13,7 @@
 //! | [`data_key`] | keys that seal values and fingerprint them |
 //! | [`identity`] | which database keys and links belong to |
 //! | [`root_key`], [`keyring`] | keys that only wrap data keys, and the file they come in |
+//! | [`org_key`], [`org_questions`] | keys that organisations hold themselves, and asking for them |
 //! | [`keyring_state`] | whether there are root keys, every reason why not, and what of a keyring is in use |
 //! | [`audit`] | events, the chain that ties them together, the queue they wait in |
 //! | [`walk`] | which credential a request may use |
@@ -35,6 +36,8 @@ pub mod identity;
 pub mod keyring;
 pub mod keyring_state;
 pub mod moving_in;
+pub mod org_key;
+pub mod org_questions;
 pub mod pace;
 pub mod plaintext;
 pub mod preview;

@@ -11,7 +11,8 @@ use crate::canonical::Canonical;
 use crate::data_key::{DataKey, DataKeyId, Purpose, hmac};
 use crate::envelope::{self, Envelope, FORMAT, OpenError, SealError};
 use crate::identity::Identity;
-use crate::plaintext::PlaintextRef;
+use crate::org_key::OrgWrap;
+use crate::plaintext::{Plaintext, PlaintextRef};
 use crate::trace::without_trace;
 
 /// The number a root key goes by in the keyring: 1 to 2^31-1.
@@ -89,9 +90,18 @@ impl RootKey {
 
     /// Wraps a data key, bound to its id, its purpose, its owner and a database.
     pub fn wrap(&self, key: &DataKey, org: &str, database: &Identity) -> Result<Vec<u8>, SealError> {
-        let associated = self.associated_data(key.id, key.purpose, org, database);
-        let bytes = PlaintextRef::from_bytes(&key.bytes);
-        without_trace(|| envelope::seal(&self.cipher(), self.id.to_u32(), &bytes, &associated))
+        self.seal(&key.bytes, &self.associated_data(key.id, key.purpose, org, database))
+    }
+
+    /// Wraps a data key of an organisation that a key of its own has wrapped already.
+    pub fn wrap_again(
+        &self,
+        wrap: &OrgWrap,
+        id: DataKeyId,
+        org: &str,
+        database: &Identity,
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(wrap.as_bytes(), &self.associated_data(id, Purpose::Values, org, database))
     }
 
     /// Unwraps a data key that was wrapped by this key, for this id, purpose, owner and database, into the place where it is to lie.
@@ -104,20 +114,40 @@ impl RootKey {
         database: &Identity,
         place: &mut DataKey,
     ) -> Result<(), OpenError> {
-        let envelope = Envelope::parse(wrapped)?;
+        let opened = self.open(wrapped, &self.associated_data(id, purpose, org, database))?;
+        place.fill(id, purpose, database, opened.expose())
+    }
+
+    /// Unwraps a data key of an organisation that a key of its own has wrapped too: what is left is for that key.
+    pub fn unwrap_again(
+        &self,
+        wrapped: &[u8],
+        id: DataKeyId,
+        org: &str,
+        database: &Identity,
+    ) -> Result<OrgWrap, OpenError> {
+        let opened = self.open(wrapped, &self.associated_data(id, Purpose::Values, org, database))?;
+        OrgWrap::parse(opened.expose()).ok_or(OpenError::Malformed)
+    }
+
+    /// Seals bytes of a key.
+    pub(crate) fn seal(&self, bytes: &[u8], associated: &[u8]) -> Result<Vec<u8>, SealError> {
+        let bytes = PlaintextRef::from_bytes(bytes);
+        without_trace(|| envelope::seal(&self.cipher(), self.id.to_u32(), &bytes, associated))
+    }
+
+    /// Opens what this key has sealed.
+    pub(crate) fn open(&self, sealed: &[u8], associated: &[u8]) -> Result<Plaintext, OpenError> {
+        let envelope = Envelope::parse(sealed)?;
         if envelope.key_id() != self.id.to_u32() {
             return Err(OpenError::Refused);
         }
-        let associated = self.associated_data(id, purpose, org, database);
-        let opened = without_trace(|| envelope.open(&self.cipher(), &associated))?;
-        if opened.expose().len() != place.bytes.len() {
-            return Err(OpenError::Malformed);
-        }
-        place.bytes.copy_from_slice(opened.expose());
-        place.id = id;
-        place.purpose = purpose;
-        place.identity = *database;
-        Ok(())
+        without_trace(|| envelope.open(&self.cipher(), associated))
+    }
+
+    /// Whether an envelope says that this key has sealed it.
+    pub(crate) fn has_sealed(&self, sealed: &[u8]) -> bool {
+        Envelope::parse(sealed).is_ok_and(|envelope| envelope.key_id() == self.id.to_u32())
     }
 
     /// Made for each use, and wiped after it.
