@@ -9,6 +9,7 @@ mod trouble;
 use hftok_core::NoRandomness;
 use hftok_core::envelope::SealError;
 use hftok_core::keyring_state::Reason;
+use hftok_core::org_key::OrgKeyFault;
 use hftok_core::provider::{Fault, Rejection};
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
@@ -210,6 +211,14 @@ pub enum Error {
     OrgSealed {
         /// The organisation.
         org: String,
+    },
+    /// An organisation's own key, which wraps its data keys, is not there.
+    #[error("organisation's key is away")]
+    OrgKeyAway {
+        /// The organisation.
+        org: String,
+        /// The reason.
+        fault: OrgKeyFault,
     },
     /// An organisation has a data key of its own already.
     #[error("organisation has a key")]

@@ -11,7 +11,7 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use crate::pg::server::guc::{AuditMode, RequireUser};
 use text::text;
 
-pub use keys::{data_key_max_age, key_command, key_file, reseal_rate};
+pub use keys::{data_key_max_age, key_command, key_file, org_key_lifetime, reseal_rate};
 
 /// `hftok.gateways`
 static GATEWAYS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));

@@ -36,6 +36,9 @@ wrapped, sealed = bytes.fromhex(key["wrapped"][2:]), bytes.fromhex(row["sealed"]
 ids = b"\x01" + wrapped[1:5] + number(key["id"])
 owned = field(key["purpose"]) + field(key["org_id"]) + identity
 data_key = open_envelope(wrapped, roots[key["root_key_id"]], field("hftok:data-key") + ids + owned)
+if key["by_org"]:  # what is left is for a key that the organisation holds: here as "own", its digits
+    ids = b"\x01" + data_key[1:5] + number(key["id"]) + field(key["purpose"]) + field(key["org_id"])
+    data_key = open_envelope(data_key, bytes.fromhex(given["own"]), field("hftok:data-key-of-organisation") + ids)
 secret_id = bytes.fromhex((row.get("id") or row["secret_id"]).replace("-", ""))
 bound = b"".join(field(row[name]) for name in ("scope", "scope_id", "provider", "model", "name", "slot", "kind"))
 hosts, end = row["allowed_hosts"], row["expires_at"]

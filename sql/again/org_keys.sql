@@ -1,9 +1,9 @@
 -- Data keys of organisations: docs/keys.md.
 
-CREATE OR REPLACE FUNCTION hftok.give_org_key(p_org_id text) RETURNS int
+CREATE OR REPLACE FUNCTION hftok.give_org_key(p_org_id text, p_own boolean DEFAULT false) RETURNS int
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_give_org_key';
 COMMENT ON FUNCTION hftok.give_org_key IS
-    'Gives an organisation a data key of its own, and seals all its credentials with it. forget_org() destroys it. Returns the id of the key.';
+    'Gives an organisation a data key of its own, and seals all its credentials with it. forget_org() destroys it. p_own: a key that the organisation holds, and that hftok.key_command prints, wraps it too. Returns the id of the key.';
 
 CREATE OR REPLACE FUNCTION hftok.seal_org(p_org_id text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_seal_org';

@@ -31,7 +31,7 @@ COMMENT ON COLUMN hftok_private.data_keys.state IS 'active: seals and opens; ret
 COMMENT ON COLUMN hftok_private.data_keys.root_key_id IS 'The root key that wraps it.';
 COMMENT ON COLUMN hftok_private.data_keys.first_root_key_id IS 'The root key that wrapped it first: an older backup may hold it so.';
 COMMENT ON COLUMN hftok_private.data_keys.root_fingerprint IS 'Recognises the root key that wraps it without revealing it.';
-COMMENT ON COLUMN hftok_private.data_keys.by_org IS 'Reserved: whether a key that the organisation holds wraps it too, within the wrap of the root key. Always false.';
+COMMENT ON COLUMN hftok_private.data_keys.by_org IS 'Whether a key that the organisation holds wraps it too, within the wrap of the root key.';
 COMMENT ON COLUMN hftok_private.data_keys.wrapped IS 'The key, sealed by the root key and bound to id, purpose, organisation and database.';
 COMMENT ON COLUMN hftok_private.data_keys.shut_at IS 'Since when its organisation keeps it from being used.';
 COMMENT ON COLUMN hftok_private.data_keys.created_at IS 'When it was made.';

@@ -92,5 +92,3 @@ COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that ow
 
 CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
 CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';
-
-COMMENT ON COLUMN hftok_private.data_keys.by_org IS 'Reserved: whether a key that the organisation holds wraps it too, within the wrap of the root key. Always false.';

@@ -8,27 +8,36 @@ use super::input::required;
 use super::owner::identifier;
 use crate::audit::changes;
 use crate::error::{self, Error};
-use crate::keys::org_keys;
+use crate::keys::org_keys::{self, Given};
 use crate::pg::call::entry::export;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::members::{self, Role};
-use crate::store::{org_values, owner_lock};
+use crate::store::{org_values, owner_lock, rotations};
 
 export!(give_org_key, seal_org, unseal_org, destroy_org_key);
 
 /// The complaint when an organisation is to be named.
 const NO_ORG: &str = "p_org_id must not be null";
 
-/// Gives an organisation a data key of its own, and seals all that it has with it.
-fn give_org_key(p_org_id: Option<&str>) -> Result<i32, Error> {
+/// Gives an organisation a data key of its own, and seals all that it has with it. One that has such a key, and is to hold a key itself
+/// that wraps it, is given another one.
+fn give_org_key(p_org_id: Option<&str>, p_own: Option<bool>) -> Result<i32, Error> {
     let org = identifier(required(p_org_id, NO_ORG)?)?;
+    let is_by_org = required(p_own, "p_own must not be null")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     org_keys::begin()?;
     owner_lock::lock(Scope::Org, &org)?;
-    let id = org_keys::give(&org)?.ok_or(Error::OrgHasKey { org: org.clone() })?;
-    org_values::seal_anew(&org)?;
+    let id = match org_keys::give(&org, is_by_org)? {
+        Given::New(id) => {
+            org_values::seal_anew(&org)?;
+            id
+        }
+        // In the background, as for every rotation.
+        Given::Had { is_by_org: false } if is_by_org => rotations::rotate(&org, true, None)?,
+        Given::Had { .. } => return Err(Error::OrgHasKey { org }),
+    };
     record("give_org_key", &org, Some(id))?;
     Ok(id.get())
 }

@@ -1,5 +1,7 @@
 //! Handing the credential to use to the trusted backend, and saying which it would be to others.
 
+use std::borrow::Cow;
+
 use hftok_core::binding::Scope;
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::Uuid;
@@ -246,9 +248,14 @@ fn admit(own: &str, request: &Request) -> Result<(), Error> {
 }
 
 /// A sentence on an outcome, beyond its name.
-fn detail(step: &LevelResult) -> Option<&'static str> {
+fn detail(step: &LevelResult) -> Option<Cow<'static, str>> {
+    if let Some(fault) = step.secret.as_ref().and_then(|secret| secret.away) {
+        return Some(
+            format!("its organisation's own key is not there ({fault}): the walk stops here").into(),
+        );
+    }
     let goes_on = step.secret.as_ref().is_some_and(|secret| secret.may_continue);
-    Some(match step.outcome {
+    Some(Cow::Borrowed(match step.outcome {
         Outcome::Used | Outcome::Absent | Outcome::NotReached => return None,
         Outcome::DecryptFailed => "it, or what it is bound to, was changed outside hftok",
         Outcome::Sealed => "its organisation has sealed its key: the walk stops here",
@@ -259,7 +266,7 @@ fn detail(step: &LevelResult) -> Option<&'static str> {
         Outcome::RateLimited => "the provider asked for a rest: the walk stops here",
         Outcome::NotMember => "the user does not belong to the organisation: the walk stops here",
         Outcome::HostRefused => "it may not be sent to this host: the walk stops here",
-    })
+    }))
 }
 
 /// Fails when a credential is switched off, by itself or with its integration.

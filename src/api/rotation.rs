@@ -34,7 +34,7 @@ fn rotate_data_key(p_org_id: Option<&str>) -> Result<i32, Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let org = p_org_id.map(identifier).transpose()?.unwrap_or_default();
-    Ok(rotations::rotate(&org, None)?.get())
+    Ok(rotations::rotate(&org, false, None)?.get())
 }
 
 /// The state of what is done in the background, for the view that shows it.

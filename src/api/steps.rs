@@ -1,5 +1,6 @@
 //! The steps of a walk: what it came by at each level, and what it ended with.
 
+use hftok_core::org_key::OrgKeyFault;
 use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Level, Outcome};
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
@@ -31,6 +32,8 @@ pub struct Seen {
     pub slot: String,
     /// The end of the rest that its provider asked for.
     pub rested_until: Option<TimestampWithTimeZone>,
+    /// Why a key that its organisation holds is not there.
+    pub away: Option<OrgKeyFault>,
 }
 
 /// The credential that a walk ended with.
@@ -73,6 +76,7 @@ impl From<&Candidate<'_>> for Seen {
             has_own_hosts,
             slot: secret.slot().to_owned(),
             rested_until: rested_until.filter(|_| secret.is_resting()),
+            away: None,
         }
     }
 }

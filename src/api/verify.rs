@@ -105,16 +105,23 @@ fn data_key_fault(
         return Ok(Some("incomplete row".into()));
     };
     crate::keys::ready()?;
-    let key = WrappedKey {
+    let mut key = WrappedKey {
         id,
         purpose,
         org: copy_of_text(p_org_id.unwrap_or_default())?,
+        is_by_org: false,
         is_shut: false,
         root,
         root_fingerprint: copy_of_bytes(p_root_fingerprint.unwrap_or_default())?,
         wrapped: copy_of_bytes(p_wrapped.unwrap_or_default())?,
     };
-    identity::home().and_then(|home| key.check(&home)).map_or_else(fault, |()| Ok(None))
+    let mut checked = identity::home().and_then(|home| key.check(&home));
+    if matches!(checked, Err(Error::DataKeyDamaged { .. })) {
+        // An organisation's own key may have wrapped it too.
+        key.is_by_org = true;
+        checked = identity::home().and_then(|home| key.check(&home));
+    }
+    checked.map_or_else(fault, |()| Ok(None))
 }
 
 /// A fault of a row is an answer. A sealed hftok is an error.
@@ -127,6 +134,9 @@ pub(super) fn fault(error: Error) -> Result<Option<String>, Error> {
             Ok(Some(format!("root key {id} with fingerprint {fingerprint} is missing from the keyring")))
         }
         Error::OrgSealed { org } => Ok(Some(format!("organisation {org} has sealed it"))),
+        Error::OrgKeyAway { org, fault } => {
+            Ok(Some(format!("organisation {org} holds a key to it that is not there: {fault}")))
+        }
         Error::IdentityMissing => Ok(Some("nothing says which database it is for".into())),
         error => Err(error),
     }

@@ -325,16 +325,21 @@ impl Request {
 
     /// Whether a secret may be used, and its value if so.
     fn judge(&self, level: Level, secret: &Candidate<'_>) -> Result<(LevelResult, Option<Plaintext>), Error> {
+        let mut away = None;
         let (outcome, value) = match self.found(level, secret)?.objection() {
             Some(outcome) => (outcome, None),
             None => match secret.open() {
                 Ok(value) => (Outcome::Used, Some(value)),
                 Err(error) if error.is_damage() => (Outcome::DecryptFailed, None),
                 Err(Error::OrgSealed { .. }) => (Outcome::Sealed, None),
+                Err(Error::OrgKeyAway { fault, .. }) => {
+                    away = Some(fault);
+                    (Outcome::Sealed, None)
+                }
                 Err(error) => return Err(error),
             },
         };
-        Ok((LevelResult { level, outcome, secret: Some(Seen::from(secret)) }, value))
+        Ok((LevelResult { level, outcome, secret: Some(Seen { away, ..Seen::from(secret) }) }, value))
     }
 
     /// The provider's name; empty for one that does not exist.

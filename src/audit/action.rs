@@ -61,7 +61,9 @@ pub fn refusal(error: &Error) -> Option<&'static str> {
         Error::Damaged { .. } => "decrypt_failed",
         Error::Disabled { .. } | Error::ProviderOff { .. } => "disabled",
         Error::ProviderUnusable { .. } => "not_vouched_for",
-        Error::Sealed(_) | Error::Operator(_) | Error::OrgSealed { .. } => "sealed",
+        Error::Sealed(_) | Error::Operator(_) | Error::OrgSealed { .. } | Error::OrgKeyAway { .. } => {
+            "sealed"
+        }
         Error::WrongRoot { .. } | Error::DataKeyDamaged { .. } | Error::DataKeyMissing { .. } => "no_key",
         Error::Copy { .. } | Error::NotYetAdopted => "copy",
         Error::IdentityMissing => "no_key",

@@ -17,6 +17,7 @@ use super::log::{self, Keys, Log};
 use super::{changes, pending, tables};
 use crate::error::Error;
 use crate::keys::identity::{self, Home};
+use crate::keys::unwrapped::Unwrapped;
 use crate::keys::{self, data_keys, wrapped_keys};
 use crate::pg::server::{server_log, transaction};
 use crate::pg::who::session::{self, Session, database};
@@ -44,7 +45,7 @@ pub fn adopt() -> Result<(), Error> {
     let newest = StoredCheckpoint::newest()?;
     // The original's keys are open here only in this process's memory, so its signature is checked with these.
     let is_signed = |newest: &StoredCheckpoint| {
-        let key = newest.key.and_then(|id| keys.iter().find(|key| key.id() == id));
+        let key = newest.key.and_then(|id| keys.iter().find(|key| key.id() == id)).and_then(Unwrapped::whole);
         let verifier = key.and_then(DataKey::for_checkpoints).map(|key| key.verifier(&origin));
         verifier.is_some_and(|key| key.has_signed(&newest.of(origin.clone()), &newest.signature))
     };
@@ -76,7 +77,7 @@ pub fn adopt() -> Result<(), Error> {
 /// the transaction is committed.
 struct Adopted {
     /// Every data key that was wrapped for the former identity, wrapped anew.
-    keys: Vec<DataKey>,
+    keys: Vec<Unwrapped>,
     /// The identity that the rows were sealed under so far.
     former: Identity,
     /// The place that this database has taken.
@@ -88,9 +89,10 @@ impl Adopted {
     fn key(&self, purpose: Purpose) -> Result<Box<DataKey>, Error> {
         let active = data_keys::active_keys()?.into_iter().find(|(of, _)| *of == purpose);
         let (_, id) = active.ok_or(Error::Internal("there is no key for the audit"))?;
-        let mut key = Box::new(DataKey::EMPTY);
-        wrapped_keys::unwrap_into(&mut key, id, &[self.home.identity()])?;
-        Ok(key)
+        match wrapped_keys::unwrap_for(id, &[self.home.identity()])? {
+            Unwrapped::Whole(key) => Ok(key),
+            Unwrapped::ByOrg { .. } => Err(WRONG_PURPOSE),
+        }
     }
 
     /// Protects events anew that the original had protected, but not yet written, when it was copied.
@@ -150,9 +152,9 @@ impl Adopted {
 }
 
 /// Whether the original made a hash, with one of its keys under its identity.
-fn made(keys: &[DataKey], former: Identity, mac: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> bool {
+fn made(keys: &[Unwrapped], former: Identity, mac: &Mac, make: impl FnOnce(AuditKey<'_>) -> Mac) -> bool {
     let key = key_of(mac).and_then(|id| keys.iter().find(|key| key.id() == id));
-    let key = key.and_then(|key| key.for_audit());
+    let key = key.and_then(Unwrapped::whole).and_then(DataKey::for_audit);
     key.is_some_and(|key| same(mac, &make(key.under(former))))
 }
 

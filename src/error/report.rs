@@ -88,6 +88,7 @@ impl Error {
             Error::DataKeyDamaged { id } => keys::data_key_damaged(id),
             Error::DataKeyMissing { id } => keys::data_key_missing(id),
             Error::OrgSealed { org } => keys::org_sealed(&org),
+            Error::OrgKeyAway { org, fault } => keys::org_key_away(&org, fault),
             Error::OrgHasKey { org } => keys::org_has_key(&org),
             Error::Copy { original, here } => keys::copy(&original, &here),
             Error::NotYetAdopted => keys::not_yet_adopted(),

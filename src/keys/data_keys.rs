@@ -191,7 +191,8 @@ fn using_after<R, G>(
             Ok(Some(done)) => return done,
             Ok(None) => {
                 let _guard = before()?;
-                wrapped_keys::usable(id)?.unwrap(&identity::home()?)?;
+                let (key, home) = (wrapped_keys::usable(id)?, identity::home()?);
+                key.unwrap(&home)?;
                 // Whoever shut or destroyed it meanwhile may have wiped it before it was kept.
                 let unconfirmed = Unconfirmed(id);
                 wrapped_keys::usable(id)?;
@@ -270,7 +271,7 @@ fn make(purpose: Purpose) -> Result<DataKeyId, Error> {
         wrapped_keys::stored(id)?.unwrap(&home)?;
     }
     home.refuse_copy()?;
-    let id = wrapped_keys::draw(purpose, "", &home.identity())?;
+    let id = wrapped_keys::draw(purpose, "", false, &home.identity())?;
     made(purpose, id)?;
     // Whoever makes one of the audit's keys makes the other: the writer, which needs both, then never makes one on its own.
     if purpose == Purpose::Audit {

@@ -28,6 +28,7 @@ impl Sweep {
     pub fn go_on(&mut self) -> Duration {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
+            key_pages::change(|_, pages| pages.forget_over());
             let databases: BTreeSet<u32> =
                 key_pages::look(|header, pages| pages.databases().chain(header.in_use.databases()).collect())
                     .unwrap_or_default();

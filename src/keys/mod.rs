@@ -9,10 +9,12 @@ pub mod dropped;
 pub mod identity;
 pub mod marker;
 pub mod org_keys;
+pub mod org_wraps;
 pub mod resealers;
 pub mod roots;
 pub mod rotation;
 pub mod source;
+pub mod unwrapped;
 pub mod worker;
 pub mod wrapped_keys;
 

@@ -10,7 +10,7 @@ use hftok_core::data_key::{DataKeyId, Purpose, ValueKey};
 
 use crate::error::Error;
 use crate::keys::wrapped_keys::{self, Ids};
-use crate::keys::{data_keys, identity, roots};
+use crate::keys::{data_keys, identity, org_wraps, roots};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::relations::Matter;
 use crate::pg::rows::remembered::Remembered;
@@ -78,17 +78,31 @@ pub fn begin() -> Result<(), Error> {
     data_keys::lock()
 }
 
-/// Gives an organisation a key of its own; `None` when it has one. The caller has begun, has locked the organisation, and seals its
-/// values anew.
-pub fn give(org: &str) -> Result<Option<DataKeyId>, Error> {
-    if !FIND_ACTIVE.with_ids(&[org.into()])?.is_empty() {
-        return Ok(None);
+/// What came of giving a key to an organisation.
+pub enum Given {
+    /// It has a new one.
+    New(DataKeyId),
+    /// It had one.
+    Had {
+        /// Whether a key that the organisation holds wraps it.
+        is_by_org: bool,
+    },
+}
+
+/// Gives an organisation a key of its own, unless it has one; on request one that a key wraps which the organisation holds. The caller
+/// has begun, has locked the organisation, and seals its values anew.
+pub fn give(org: &str, is_by_org: bool) -> Result<Given, Error> {
+    if is_by_org {
+        org_wraps::admit(org)?;
+    }
+    if let Some(id) = FIND_ACTIVE.with_ids(&[org.into()])?.first() {
+        return Ok(Given::Had { is_by_org: wrapped_keys::stored(*id)?.is_by_org });
     }
     let home = identity::home()?;
     home.refuse_copy()?;
-    let id = wrapped_keys::draw(Purpose::Values, org, &home.identity())?;
+    let id = wrapped_keys::draw(Purpose::Values, org, is_by_org, &home.identity())?;
     data_keys::made(Purpose::Values, id)?;
-    Ok(Some(id))
+    Ok(Given::New(id))
 }
 
 /// Shuts the keys of an organisation, or opens them again; `false` when it has none.

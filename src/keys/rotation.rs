@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a data key never leaves this process but wrapped, and what a rotation leaves behind is wiped.
 
-use hftok_core::data_key::{DataKey, DataKeyId, Purpose};
+use hftok_core::data_key::{DataKeyId, Purpose};
 
 use std::cell::Cell;
 
@@ -43,10 +43,9 @@ pub fn rewrap_all() -> Result<Rewrapped, Error> {
         Ok((DataKeyId::new(row.next()?).ok_or(NO_ID)?, row.next::<bool>()?))
     })?;
     for (id, is_active) in others {
-        // One at a time, wiped after each.
-        let mut key = Box::new(DataKey::EMPTY);
-        match wrapped_keys::unwrap_into(&mut key, id, &[home.identity()]) {
-            Ok(()) => wrapped_keys::wrap_anew(&key, &home.identity())?,
+        // One at a time, wiped after each. What an organisation's own key has wrapped stays so.
+        match wrapped_keys::unwrap_for(id, &[home.identity()]) {
+            Ok(key) => wrapped_keys::wrap_anew(&key, &home.identity())?,
             Err(error @ (Error::DataKeyDamaged { .. } | Error::WrongRoot { .. })) if !is_active => {
                 let reason = error.report(|| false).detail.unwrap_or_default();
                 server_log::warning(&format!("hftok: data key {} is left as it is: {reason}", id.get()));
@@ -63,8 +62,8 @@ pub fn rewrap_all() -> Result<Rewrapped, Error> {
 
 /// Draws new data keys for what is sealed from now on: of the installation, with one for fingerprints, or of an organisation that has
 /// one of its own. Whatever the former ones sealed is sealed anew in the background, once the transaction is committed. Gives the id of
-/// the new key for values.
-pub fn renew(org: &str) -> Result<DataKeyId, Error> {
+/// the new key for values. An organisation's own key wraps the new one if it wrapped the former, or if it is to from now on.
+pub fn renew(org: &str, is_by_org: bool) -> Result<DataKeyId, Error> {
     keys::ready()?;
     data_keys::lock()?;
     let purposes: &[Purpose] =
@@ -78,12 +77,13 @@ pub fn renew(org: &str) -> Result<DataKeyId, Error> {
     let mut renewed = None;
     for purpose in purposes {
         let retired = RETIRE.write_one(&[purpose.as_str().into(), org.into()], |row| {
-            DataKeyId::new(row.next()?).ok_or(NO_ID)
+            Ok((DataKeyId::new(row.next()?).ok_or(NO_ID)?, row.next::<bool>()?))
         })?;
-        let retired = retired.ok_or(Error::BadInput("this organisation has no data key of its own"))?;
+        let (retired, was_by_org) =
+            retired.ok_or(Error::BadInput("this organisation has no data key of its own"))?;
         // A keyring that is not this database's must be noticed before a key is drawn, not after.
         wrapped_keys::usable(retired)?.check(&home)?;
-        let id = wrapped_keys::draw(*purpose, org, &home.identity())?;
+        let id = wrapped_keys::draw(*purpose, org, is_by_org || was_by_org, &home.identity())?;
         data_keys::made(*purpose, id)?;
         renewed = renewed.or(Some(id));
     }
@@ -116,7 +116,7 @@ statement! {
     /// The active key steps back; it still opens.
     RETIRE(TEXT, TEXT) =
         "UPDATE hftok_private.data_keys k SET state = 'retiring'
-        WHERE k.purpose = $1 AND k.org_id = $2 AND k.state = 'active' RETURNING k.id";
+        WHERE k.purpose = $1 AND k.org_id = $2 AND k.state = 'active' RETURNING k.id, k.by_org";
 
     /// Those too that stepped back when the database was adopted.
     NOTE_RETIRED() =

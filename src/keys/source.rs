@@ -1,4 +1,4 @@
-//! Reading a keyring from where the settings say: a file, or else a command.
+//! Reading a keyring from where the settings say: a file, or else a command; and the keys of an organisation, from the command.
 //!
 //! What must stay true: the text of a keyring is only ever in a buffer of its full size from the start, which is
 //! wiped; a file that others can read is not read.
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hftok_core::keyring::{Keyring, MAX_TEXT};
 use hftok_core::keyring_state::Reason;
+use hftok_core::org_key::{OrgId, OrgKeyFault, OrgKeys};
 use zeroize::Zeroizing;
 
 use crate::pg::server::command;
@@ -23,11 +24,29 @@ pub fn read(give_up: impl FnMut() -> bool) -> Result<Box<Keyring>, Reason> {
     let text = if let Some(path) = settings::key_file() {
         read_file(&path)?
     } else if let Some(command) = settings::key_command() {
-        command::output(&command, LIMIT, give_up).map_err(Reason::Command)?
+        command::output(&command, None, LIMIT, give_up).map_err(Reason::Command)?
     } else {
         return Err(Reason::NotConfigured);
     };
     Keyring::parse(&text).map_err(Reason::Malformed)
+}
+
+/// The longest that it may take to print the key of an organisation: somebody waits for it with a connection.
+pub const ORG_LIMIT: Duration = Duration::from_secs(5);
+
+/// Asks the command for the keys of an organisation, whose id follows it as an argument.
+pub fn read_of(org: &OrgId, give_up: impl FnMut() -> bool) -> Result<OrgKeys, OrgKeyFault> {
+    let command = settings::key_command().ok_or(OrgKeyFault::NoCommand)?;
+    // Behind these the argument would be a command of its own.
+    if command
+        .trim_end_matches([' ', '\t'])
+        .ends_with([';', '&', '|', '(', '{', '<', '>', '\n', '\r', '`', '\\'])
+    {
+        return Err(OrgKeyFault::NoArgument);
+    }
+    let text =
+        command::output(&command, Some(org.as_str()), ORG_LIMIT, give_up).map_err(OrgKeyFault::Command)?;
+    OrgKeys::parse(&text, org.as_str()).map_err(OrgKeyFault::Malformed)
 }
 
 /// Reads a regular file of limited size, at once or not at all.

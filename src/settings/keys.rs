@@ -10,6 +10,8 @@ use super::text::text;
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 /// `hftok.key_command`
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+/// `hftok.org_key_lifetime`
+static ORG_KEY_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(5 * 60);
 /// `hftok.reseal_rate`
 static RESEAL_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// `hftok.data_key_max_age`
@@ -28,11 +30,21 @@ pub fn init() {
     );
     GucRegistry::define_string_guc(
         c"hftok.key_command",
-        c"Command that prints the keyring, used when hftok.key_file is empty.",
-        c"Run by a server process of hftok with a time limit of 30 seconds.",
+        c"Command that prints the keyring, used when hftok.key_file is empty; with an organisation's id after it, that organisation's own key.",
+        c"Run by a server process of hftok with a time limit of 30 seconds, or of 5 for an organisation.",
         &KEY_COMMAND,
         GucContext::Sighup,
         GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"hftok.org_key_lifetime",
+        c"Time after which an organisation's own key is asked for again.",
+        c"What it has unwrapped is wiped from memory then.",
+        &ORG_KEY_LIFETIME,
+        1,
+        24 * 60 * 60,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
     );
 }
 
@@ -75,7 +87,12 @@ pub fn key_file() -> Option<String> {
     text(&KEY_FILE)
 }
 
-/// The command that prints the keyring.
+/// The time in microseconds after which an organisation's own key is asked for again.
+pub fn org_key_lifetime() -> i64 {
+    i64::from(ORG_KEY_LIFETIME.get()) * 1_000_000
+}
+
+/// The command that prints the keyring, and, asked with an id, the key of an organisation.
 pub fn key_command() -> Option<String> {
     text(&KEY_COMMAND)
 }

@@ -134,7 +134,7 @@ impl Batch {
                 return fail(&sealed, key);
             }
             // The organisation lets it be opened again one day.
-            Err(Error::OrgSealed { .. }) => {
+            Err(Error::OrgSealed { .. } | Error::OrgKeyAway { .. }) => {
                 self.shut += 1;
                 return Ok(());
             }
@@ -143,7 +143,7 @@ impl Batch {
         let fingerprint = data_keys::fingerprinting(|key| key.fingerprint(&value.as_ref()))?;
         match sealed.seal(&value.as_ref()) {
             // Its key was another one, and opened it: the organisation's own is shut.
-            Err(Error::OrgSealed { .. }) => {
+            Err(Error::OrgSealed { .. } | Error::OrgKeyAway { .. }) => {
                 self.shut += 1;
                 return Ok(());
             }

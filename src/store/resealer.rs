@@ -138,7 +138,7 @@ fn rotate_aged() -> Result<(), Report> {
     let Some(age) = settings::data_key_max_age() else { return Ok(()) };
     for org in go_on(|| rotations::aged(age))? {
         // One that is damaged keeps nobody else's from going on.
-        if let Err(report) = go_on(|| rotations::rotate(&org, Some("max_age"))) {
+        if let Err(report) = go_on(|| rotations::rotate(&org, false, Some("max_age"))) {
             held_up(database(), report);
         }
     }

@@ -27,13 +27,14 @@ pub fn are_ours() -> Result<bool, Error> {
 }
 
 /// Rotates the data keys of the installation, or of an organisation. `why` is told where nobody asked for it.
-pub fn rotate(org: &str, why: Option<&str>) -> Result<DataKeyId, Error> {
+/// An organisation's own key wraps the new one from now on if `is_by_org`, and otherwise if it did so before.
+pub fn rotate(org: &str, is_by_org: bool, why: Option<&str>) -> Result<DataKeyId, Error> {
     if IS_SUBSCRIBED.read_single(&[], |row| row.next())? {
         return Err(Error::BadInput(
             "this database gets its data keys by logical replication: they are rotated where they come from",
         ));
     }
-    let key = rotation::renew(org)?;
+    let key = rotation::renew(org, is_by_org)?;
     let object = Object { version: Some(key.get()), level: why, ..Object::default() };
     let owned = Object { scope: Some("org"), owner: Some(org), ..object };
     let object = if org.is_empty() { object } else { owned };

@@ -5,14 +5,21 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use hftok_tests::answer::{create, one, put};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::run;
+use hftok_tests::wait_until;
 use postgres::Client;
 
-/// A Python with the package that has AES, installed under the target folder.
+/// A Python with the package that has AES, installed once under the target folder.
 fn python() -> PathBuf {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(install).clone()
+}
+
+fn install() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("open_value");
     let python = folder.join("bin/python");
     let has_package = |python: &Path| {
@@ -105,4 +112,27 @@ fn a_script_in_another_language_opens_what_was_sealed() {
         client.batch_execute("ROLLBACK").expect("undone");
         assert_eq!(opened(&python, &given), None, "{edit} is bound");
     }
+}
+
+#[test]
+fn it_opens_what_an_organisation_holds_a_key_to() {
+    let python = python();
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let own = "5a".repeat(32);
+    client
+        .batch_execute(&format!(
+            "ALTER SYSTEM SET hftok.key_command = 'printf \"organisation: %s\\n7:{own}\\n\"'"
+        ))
+        .expect("a command");
+    client.batch_execute("SELECT pg_reload_conf()").expect("reloaded");
+    wait_until("the command is known", 10, || {
+        client.query("SELECT hftok.give_org_key('acme', true)", &[]).is_ok()
+    });
+    let value = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH";
+    client.query("SELECT hftok.save_hf_token($1, p_org_id => 'acme')", &[&value]).expect("saved");
+    let given = given(&cluster, &mut client, "secrets", "k.by_org");
+    let with = |own: &str| opened(&python, &format!("{}, \"own\": \"{own}\"}}", &given[..given.len() - 1]));
+    assert_eq!(with(&own).as_deref(), Some(value.as_bytes()));
+    assert_eq!(with(&"5b".repeat(32)), None);
 }

@@ -126,9 +126,9 @@ export type Functions = {
     Args: { p_name: string; p_version?: number | null; p_recipient?: string | null };
     Returns: string;
   };
-  /** Gives an organisation a data key of its own, and seals all its credentials with it. forget_org() destroys it. Returns the id of the key. */
+  /** Gives an organisation a data key of its own, and seals all its credentials with it. forget_org() destroys it. p_own: a key that the organisation holds, and that hftok.key_command prints, wraps it too. Returns the id of the key. */
   give_org_key: {
-    Args: { p_org_id: string };
+    Args: { p_org_id: string; p_own?: boolean };
     Returns: number;
   };
   /** Makes a user of the application an administrator. */

@@ -120,7 +120,7 @@ fn way_out(level: Level, outcome: Outcome, has_own_hosts: bool) -> &'static str 
             "Its provider asked for a rest of so many seconds (retry_after). Its owner can save a further key for the same use under another p_slot. explain_token() shows the whole walk."
         }
         Outcome::Sealed => {
-            "One of the organisation's owners, or an operator, calls unseal_org(). explain_token() shows the whole walk."
+            "One of the organisation's owners, or an operator, calls unseal_org(); or the organisation gives the key again that it holds itself. explain_token() shows the whole walk, and which it is."
         }
         _ if matches!(level, Level::Global | Level::GlobalModel) => {
             "An administrator of the application, or an operator, can repair it, delete it, or set on_unusable to continue. explain_token() shows the whole walk."

@@ -1,6 +1,7 @@
 //! Reports on keys: hftok is sealed, or this database's keys are not for it.
 
 use hftok_core::keyring_state::{Reason, os_error};
+use hftok_core::org_key::OrgKeyFault;
 
 use super::{Report, report, sentence};
 
@@ -64,6 +65,15 @@ const RESTORE_OR_ADOPT: &str = "Restore its row in hftok_private.data_keys from 
 pub fn org_sealed(org: &str) -> Report {
     report(b"53HF1", "an organisation has sealed its credentials")
         .detail(format!("The data key of organisation \"{org}\" is not used until one of its owners, or an operator, calls hftok.unseal_org()."))
+}
+
+/// An organisation holds the key that its credentials need, and does not give it.
+pub fn org_key_away(org: &str, fault: OrgKeyFault) -> Report {
+    report(b"53HF1", "an organisation's own key is not there")
+        .detail(format!(
+            "The data key of organisation \"{org}\" is wrapped by a key that the organisation holds: {fault}."
+        ))
+        .hint("It is asked for again when it is needed. The server's log says what was in the way.")
 }
 
 /// There is only one.

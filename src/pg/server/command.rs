@@ -1,4 +1,5 @@
-//! Running a command with a time limit, for the worker that loads the keyring. No backend of a user ever does.
+//! Running a command with a time limit, for the workers that load the keyring and ask for keys of organisations. No backend of a
+//! user ever does.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -10,15 +11,21 @@ use hftok_core::keyring::MAX_TEXT;
 use hftok_core::keyring_state::CommandError;
 use zeroize::Zeroizing;
 
-/// Runs a command by the shell and gives what it prints. Its error output goes nowhere, because it may quote what it
-/// failed on. When time is up, or `give_up` says so, it is killed with everything that it started.
+/// Runs a command by the shell and gives what it prints. An argument follows the command, and the shell reads nothing in it. Its error
+/// output goes nowhere, because it may quote what it failed on. When time is up, or `give_up` says so, it is killed with everything that
+/// it started.
 pub fn output(
     command: &str,
+    argument: Option<&str>,
     limit: Duration,
     mut give_up: impl FnMut() -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    match argument {
+        Some(argument) => shell.args(["-c", &format!("{command} \"$@\""), "hftok", argument]),
+        None => shell.args(["-c", command]),
+    };
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // SAFETY: between fork and exec only calls that are safe there: a group of its own, and the signals that
     // Postgres blocks and ignores made ordinary again.
     unsafe {

@@ -4,7 +4,7 @@
 //! | what | where | under |
 //! |---|---|---|
 //! | [`PagesHeader`]: is hftok open, sealed, loading; who asked for a reload | Postgres' shared memory | [`LOCK`] |
-//! | [`KeyPages`]: root keys, and data keys by (database, id) | a mapping of our own | the same lock |
+//! | [`KeyPages`]: root keys, data keys by (database, id), questions for keys of organisations | a mapping of our own | the same lock |
 //! | [`RunKey`]: protects events while there is no other key; opens nothing, and outlives a seal | beside them | written before there is another process |
 //!
 //! Our own mapping, because Postgres' shared memory begins anywhere, may lie in huge pages and is dumped. It is made
@@ -21,10 +21,12 @@ use hftok_core::audit::mac::RunKey;
 use hftok_core::data_key::{DataKey, DataKeyId};
 use hftok_core::keyring::Keyring;
 use hftok_core::keyring_state::{InUse, State};
+use hftok_core::org_questions::{Questions, Ticket};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
 use super::{mapping, server_log};
+use crate::pg::who::session;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
 const SLOTS: usize = 256;
@@ -55,6 +57,8 @@ unsafe impl PGRXSharedMemory for PagesHeader {}
 pub struct KeyPages {
     /// Root keys, when there are any.
     pub keyring: Keyring,
+    /// Questions for keys that organisations hold themselves; data keys that are to be wrapped by those lie here.
+    pub questions: Questions,
     /// A table by number and database, with a reach of places for each.
     data: [KeySlot; SLOTS],
 }
@@ -73,6 +77,8 @@ struct KeySlot {
     database: u32,
     /// Whether it is the key of an organisation.
     is_of_org: bool,
+    /// When its organisation is asked again; 0 for never.
+    until: i64,
     /// The key, unwrapped.
     key: DataKey,
 }
@@ -161,7 +167,8 @@ impl PagesHeader {
 
 impl KeyPages {
     /// Every key of zeroes.
-    const EMPTY: Self = Self { keyring: Keyring::EMPTY, data: [const { KeySlot::EMPTY }; SLOTS] };
+    const EMPTY: Self =
+        Self { keyring: Keyring::EMPTY, questions: Questions::NONE, data: [const { KeySlot::EMPTY }; SLOTS] };
 
     /// Forgets every key and overwrites all of the pages.
     pub fn wipe(&mut self) {
@@ -177,7 +184,15 @@ impl KeyPages {
 
     /// The unwrapped data key with this id.
     pub fn data_key(&self, database: u32, id: DataKeyId) -> Option<&DataKey> {
-        places(id).map(|at| &self.data[at]).find(|slot| slot.holds(database, id)).map(|slot| &slot.key)
+        let slot = places(id).map(|at| &self.data[at]).find(|slot| slot.holds(database, id))?;
+        (!slot.is_over()).then_some(&slot.key)
+    }
+
+    /// Forgets those data keys whose organisations are to be asked again.
+    pub fn forget_over(&mut self) {
+        for slot in self.data.iter_mut().filter(|slot| slot.is_over()) {
+            *slot = KeySlot::EMPTY;
+        }
     }
 
     /// Forgets those data keys of a database that are not to be kept.
@@ -208,23 +223,43 @@ impl KeyPages {
         is_of_org: bool,
         fill: impl FnOnce(&Keyring, &mut DataKey) -> Result<(), E>,
     ) -> Result<(), E> {
-        let at = places(id)
-            .find(|at| self.data[*at].holds(database, id))
-            .or_else(|| places(id).find(|at| self.data[*at].database == 0))
-            .or_else(|| places(id).find(|at| self.data[*at].is_of_org))
-            .unwrap_or(id.place(SLOTS));
-        let slot = &mut self.data[at];
+        let slot = &mut self.data[place_for(&self.data, database, id)];
         // The one that makes room is wiped, also where nothing is filled in.
         *slot = KeySlot::EMPTY;
         fill(&self.keyring, &mut slot.key)?;
         (slot.database, slot.is_of_org) = (database, is_of_org);
         Ok(())
     }
+
+    /// The same with a key that the organisation's own key has unwrapped, for so long; `false` when the answer is not there.
+    pub fn keep_answer(&mut self, database: u32, id: DataKeyId, ticket: Ticket, until: i64) -> bool {
+        let slot = &mut self.data[place_for(&self.data, database, id)];
+        *slot = KeySlot::EMPTY;
+        let is_there = self.questions.hand_over(ticket, &mut slot.key);
+        if is_there {
+            (slot.database, slot.is_of_org, slot.until) = (database, true, until);
+        }
+        is_there
+    }
+}
+
+/// The slot of a key, or the one that it takes.
+fn place_for(data: &[KeySlot; SLOTS], database: u32, id: DataKeyId) -> usize {
+    places(id)
+        .find(|at| data[*at].holds(database, id))
+        .or_else(|| places(id).find(|at| data[*at].database == 0))
+        .or_else(|| places(id).find(|at| data[*at].is_of_org))
+        .unwrap_or(id.place(SLOTS))
 }
 
 impl KeySlot {
     /// No key.
-    const EMPTY: Self = Self { database: 0, is_of_org: false, key: DataKey::EMPTY };
+    const EMPTY: Self = Self { database: 0, is_of_org: false, until: 0, key: DataKey::EMPTY };
+
+    /// Whether its organisation is to be asked again. Of others the time is not looked at.
+    fn is_over(&self) -> bool {
+        self.until != 0 && session::steady() >= self.until
+    }
 
     /// A number alone is not enough: two databases may have the same.
     fn holds(&self, database: u32, id: DataKeyId) -> bool {

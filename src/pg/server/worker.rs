@@ -25,18 +25,32 @@ pub fn register(name: &str, function: &str) {
         .load();
 }
 
-/// Starts a worker whose entry point is exported under `function` and takes `argument`; `false` when there is no place for
-/// another. It is not started again by itself.
+/// Starts a worker for a database, whose entry point is exported under `function` and takes `argument`; `false` when there is no place
+/// for another. It is not started again by itself.
 pub fn launch(name: &str, kind: &str, function: &str, argument: u64) -> bool {
+    let worker = once(name, kind, function, argument);
+    load(worker.set_start_time(BgWorkerStartTime::RecoveryFinished).enable_spi_access())
+}
+
+/// The same with one that needs no database, also on a standby.
+pub fn launch_apart(name: &str, function: &str, argument: u64) -> bool {
+    let worker = once(name, name, function, argument);
+    load(worker.set_start_time(BgWorkerStartTime::PostmasterStart).enable_shmem_access(None))
+}
+
+/// A worker that is started once.
+fn once(name: &str, kind: &str, function: &str, argument: u64) -> BackgroundWorkerBuilder {
     let argument = usize::try_from(argument).unwrap_or_default();
-    let worker = BackgroundWorkerBuilder::new(name)
+    BackgroundWorkerBuilder::new(name)
         .set_type(kind)
         .set_library("hftok")
         .set_function(function)
         .set_argument(Some(pg_sys::Datum::from(argument)))
-        .set_start_time(BgWorkerStartTime::RecoveryFinished)
         .set_restart_time(None)
-        .enable_spi_access();
+}
+
+/// Hands it to the postmaster, if that has a place for it.
+fn load(worker: BackgroundWorkerBuilder) -> bool {
     let mut context = PgMemoryContexts::new("hftok launch");
     // SAFETY: Postgres leaves a handle of the new worker in the current memory context, and nobody frees it. It is not used, and
     // goes with this context.

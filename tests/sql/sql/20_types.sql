@@ -46,7 +46,7 @@ INSERT INTO calls (call) VALUES
         p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[], p_slot => ''''::text, p_unknown => ''error''::text)'),
     ('hftok.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
         p_levels => ''{user}''::text[])'),
-    ('hftok.give_org_key(p_org_id => ''acme''::text)'),
+    ('hftok.give_org_key(p_org_id => ''acme''::text, p_own => false::boolean)'),
     ('hftok.seal_org(p_org_id => ''acme''::text)'),
     ('hftok.unseal_org(p_org_id => ''acme''::text)'),
     ('hftok.add_member(p_org_id => ''acme''::text, p_user_id => ''bob''::text, p_role => ''admin''::text)'),
