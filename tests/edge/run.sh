@@ -32,4 +32,4 @@ cp -RL edge/functions "$HFTOK_FUNCTIONS"
 export HFTOK_TEAMS=$scratch/teams
 mkdir "$HFTOK_TEAMS"
 suite_run tests/edge --config ../rpc/deno.json --unstable-no-legacy-abort --allow-env --allow-read \
-    --allow-net=127.0.0.1,localhost --allow-run=psql,"$deno" --allow-write="$HFTOK_TEAMS" "${@:-.}"
+    --allow-net=127.0.0.1,localhost --allow-run=psql,python3,"$deno" --allow-write="$HFTOK_TEAMS" "${@:-.}"

@@ -18,22 +18,28 @@ function blocks(section: string, language: string): string[] {
 /** An application's functions, which take clients, ids and values. */
 type Code = Record<string, (...given: unknown[]) => Promise<unknown>>;
 
-/** The application's code; with the section of the page, as it tells to change it. */
-async function app(team: string, section?: string): Promise<Code> {
-  const folder = await Deno.makeTempDir({ dir: Deno.env.get("HFTOK_TEAMS")! });
+/** A folder with the application's code; with a section of the page, as it tells to change `app`. */
+async function folder(team: string, section?: string): Promise<string> {
+  const made = await Deno.makeTempDir({ dir: Deno.env.get("HFTOK_TEAMS")! });
   for await (const { name } of Deno.readDir(new URL(team, fixtures))) {
-    if (!name.endsWith(".ts")) continue;
     let code = await Deno.readTextFile(new URL(`${team}/${name}`, fixtures));
-    for (const difference of name === "app.ts" && section ? blocks(section, "diff") : []) {
-      const lines = difference.trimEnd().split("\n");
+    for (const difference of name.startsWith("app.") && section ? blocks(section, "diff") : []) {
+      // A line of neither sign is an empty one of both.
+      const lines = difference.trimEnd().split("\n").map((line) => line === "" ? " " : line);
       const side = (sign: string) =>
-        lines.filter((line) => line.startsWith(sign)).map((line) => line.slice(1) + "\n").join("");
-      assert.equal(code.split!(side("-")).length, 2, `once in ${team}:\n${side("-")}`);
-      code = code.replace!(side("-"), () => side("+"));
+        lines.filter((line) => line.startsWith(sign) || line.startsWith(" "))
+          .map((line) => line.slice(1) + "\n").join("");
+      assert.equal(code.split(side("-")).length, 2, `once in ${team}:\n${side("-")}`);
+      code = code.replace(side("-"), () => side("+"));
     }
-    await Deno.writeTextFile(`${folder}/${name}`, code);
+    await Deno.writeTextFile(`${made}/${name}`, code);
   }
-  return await import(`file://${folder}/app.ts`);
+  return made;
+}
+
+/** An application in TypeScript. */
+async function app(team: string, section?: string): Promise<Code> {
+  return await import(`file://${await folder(team, section)}/app.ts`);
 }
 
 /** A client as the application makes it, for the default schema. */
@@ -297,4 +303,38 @@ Deno.test("003: integrations whose keys lie in Supabase Vault", async () => {
     `SELECT hftok.remove_api(); SELECT hftok.forget_user('${person("a")}');
      DROP TABLE webhooks, old_integrations; DROP FUNCTION integration_is_there, caller; DROP SCHEMA vault CASCADE`,
   );
+});
+
+Deno.test("004: a worker in a container", async () => {
+  const section = "A worker in a container";
+  const hftok = { HFTOK_REST_URL: url, HFTOK_SERVICE_KEY: await jwt({ role: "service_role" }) };
+  const start = async (where: string, env: Record<string, string>) => {
+    const { success, stdout, stderr } = await new Deno.Command("python3", {
+      args: [`${where}/app.py`],
+      clearEnv: true,
+      env: { PATH: Deno.env.get("PATH")!, ...env },
+    }).output();
+    const said = new TextDecoder().decode(success ? stdout : stderr).trim();
+    return success ? JSON.parse(said) : said;
+  };
+  const [typed, saved] = ["hf_typedTypedTypedTypedTypedTyped0001", "hf_savedSavedSavedSavedSavedSaved0002"];
+  const before = await folder("004");
+  assert.deepEqual(await start(before, { HF_TOKEN: typed }), { HF_TOKEN: typed });
+  assert.deepEqual(await start(before, {}), {}, "public models need none");
+
+  const now = await folder("004", section);
+  const erin = { ...hftok, HFTOK_USER_ID: "team-erin" };
+  assert.deepEqual(
+    await start(now, { ...erin, HF_TOKEN: typed }),
+    { HF_TOKEN: typed },
+    "what was typed stays",
+  );
+  assert.deepEqual(await start(now, erin), {}, "public models need none");
+  await admin.schema("hftok").rpc("save_hf_token", { p_token: saved, p_user_id: "team-erin" });
+  const others = { HF_TOKEN: typed, HF_OIDC_RESOURCE: "typed" };
+  // Neither what was typed, nor another way to a token, nor the key of the service.
+  assert.deepEqual(await start(now, { ...erin, ...others }), { HF_TOKEN: saved });
+  await sql("UPDATE hftok.credentials SET enabled = false WHERE scope_id = 'team-erin'");
+  assert.match(await start(now, { ...erin, HF_TOKEN: typed }), /^hftok gave no token: .*422/);
+  await sql("SELECT hftok.forget_user('team-erin')");
 });
