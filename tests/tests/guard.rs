@@ -378,7 +378,9 @@ fn who_asks_for_another_is_told_of_by_their_own_name() {
 fn a_user_locks_no_table() {
     let (_operator, mut attacker) = prepare("locker");
     for mode in ["ROW EXCLUSIVE", "SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE"] {
-        for view in ["user_api_keys", "credentials", "integrations", "members", "usage_daily"] {
+        for view in
+            ["user_api_keys", "provider_secrets", "credentials", "integrations", "members", "usage_daily"]
+        {
             refused(attacker.batch_execute(&format!("BEGIN; LOCK hftok.{view} IN {mode} MODE")), "42501");
             attacker.batch_execute("ROLLBACK").expect("ROLLBACK");
         }

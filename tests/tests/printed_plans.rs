@@ -33,6 +33,11 @@ fn plans_of_ours_are_printed_for_nobody() {
     session
         .batch_execute("INSERT INTO hftok.user_api_keys (user_id, service, api_key) VALUES ('bob', 'groq', 'key-of-bob')")
         .expect("a key");
+    session
+        .batch_execute(
+            "UPDATE hftok.provider_secrets SET api_key = 'another-key-of-bob' WHERE user_id = 'bob'; DELETE FROM hftok.provider_secrets",
+        )
+        .expect("another key");
     let printed: Vec<String> = notices
         .lock()
         .expect("lock")
