@@ -80,7 +80,9 @@ CREATE OR REPLACE FUNCTION hftok_private.integrations_of(p_user text) RETURNS SE
             FROM hftok_private.members m JOIN hftok_private.integration_shares s ON s.org_id = m.org_id WHERE m.user_id = p_user
             UNION
             SELECT i.id
-            FROM hftok_private.members m JOIN hftok_private.integrations i ON i.org_id = m.org_id WHERE m.user_id = p_user
+            FROM hftok_private.members m,
+                LATERAL (SELECT n.id FROM hftok_private.integrations n WHERE n.org_id = m.org_id OFFSET 0) i
+            WHERE m.user_id = p_user
         ) o,
         LATERAL (SELECT i.* FROM hftok_private.integration_rows i WHERE i.id = o.id OFFSET 0) r;
     END;

@@ -77,6 +77,7 @@ fn reads_little(client: &mut Client, when: &str) {
         ("user_api_keys", "WHERE service = 'p1' ORDER BY updated_at", 1),
         ("user_api_keys", "WHERE api_key >= 'zz'", 0),
         ("integrations", "", 10),
+        ("integration_shares", "", 0),
         ("members", "", 11),
         ("usage_daily", "", 10),
     ] {
