@@ -1,4 +1,5 @@
-//! A call of every function of schema `hftok`, and of every view that does more than show rows.
+//! A call of every function of schema `hftok`, of every view that does more than show rows, of triggers on an application's tables, and of
+//! the steps of imports.
 
 /// The value that is stored beforehand, and that only answers may have.
 pub const STORED: &str = "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";
@@ -154,6 +155,22 @@ pub const CALLS: &[Call] = &[
         "",
     ),
     ("view user_api_keys, emptied", "DELETE FROM hftok.user_api_keys WHERE user_id = 'alice'", ""),
+    ("follow_members, a row", "INSERT INTO memberships VALUES ('acme', 'carol', 'admin')", ""),
+    ("follow_members, another organisation", "UPDATE memberships SET org = 'keyed', role = 'owner'", ""),
+    ("follow_members, no row any more", "TRUNCATE memberships", ""),
+    ("follow_administrators", "UPDATE roles SET usr = 'carol'", ""),
+    ("forget_user_row", "DELETE FROM people", ""),
+    ("import_member", "SELECT hftok_import.import_member('acme', 'carol', 'admin', '{}', false)", ""),
+    (
+        "import_value",
+        "SELECT hftok_import.import_value('a table', '1', 'sk-proj-0123456789abcdef0123', 'openai', p_user_id => 'carol')",
+        "",
+    ),
+    (
+        "import_integration",
+        r#"SELECT hftok_import.import_integration('a table', '00000000-0000-4000-8000-000000000001', 'sk-proj-0123456789abcdef0123', 'openai', 'carol', '["x", "{}", "error", "2024-02-03"]')"#,
+        "",
+    ),
 ];
 
 /// Makes what calls ask for that look at the audit, once everything is in it.
@@ -206,6 +223,13 @@ pub const PREPARE: &str = r#"
     CREATE TABLE integration AS SELECT id FROM hftok_private.integrations;
     CREATE TABLE named_secret AS SELECT id FROM hftok_private.secrets WHERE name = 'named' AND scope = 'vault';
     CREATE TABLE alices_secret AS SELECT id FROM hftok_private.secrets WHERE scope = 'user' AND scope_id = 'alice' AND provider = 'huggingface';
+    CREATE TABLE memberships AS SELECT 'acme'::text AS org, 'bob'::text AS usr, 'member'::text AS role;
+    CREATE TRIGGER follow AFTER INSERT OR UPDATE ON memberships FOR EACH ROW EXECUTE FUNCTION hftok.follow_members('org', 'usr', 'role');
+    CREATE TRIGGER follow_truncate BEFORE TRUNCATE ON memberships FOR EACH STATEMENT EXECUTE FUNCTION hftok.follow_members('org', 'usr');
+    CREATE TABLE roles AS SELECT 'root'::text AS usr;
+    CREATE TRIGGER follow AFTER UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION hftok.follow_administrators('usr');
+    CREATE TABLE people AS SELECT 'alice'::text AS id;
+    CREATE TRIGGER forget AFTER DELETE ON people FOR EACH ROW EXECUTE FUNCTION hftok.forget_user_row();
     CREATE SCHEMA old_vault;
     CREATE TABLE old_vault.secrets (id uuid, name text, description text);
     CREATE VIEW old_vault.decrypted_secrets AS SELECT gen_random_uuid() AS id, 'moved'::text AS name, 'of old'::text AS description, 'a moved value'::text AS decrypted_secret;
