@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use hftok_tests::answer::{adopt, one, refused};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::copies::copied;
+use hftok_tests::process::{regions_with, titled};
 use hftok_tests::root_key::RootKey;
 use hftok_tests::rotation::{destroyed, faults};
 use hftok_tests::setup::Setup;
@@ -316,4 +317,50 @@ fn a_standby_asks_for_itself_and_a_copy_when_it_is_adopted() {
     wait_until("it is asked for again", 20, || copy.query(&resolve("away"), &[]).is_ok());
     save(&mut copy, "away").expect("saved");
     assert_eq!(faults(&mut copy), 0);
+}
+
+/// A worker that has asked for it has ended by then.
+#[test]
+fn no_process_holds_an_organisations_key_and_sealing_comes_before_a_late_answer() {
+    let root = [RootKey::random(1)];
+    let cluster = Setup::default().keys(&root).setting("shared_buffers = 1MB").start();
+    let service = Service::of(&cluster, "1h");
+    let key = [RootKey::random(1)];
+    service.holds("acme", &key);
+    let mut client = database(&cluster, "acme");
+    client.batch_execute("SELECT hftok.give_org_key('acme', true)").expect("given");
+    assert_eq!(token(&mut client, "acme"), TOKEN);
+    let is_asking = || titled(&cluster, "hftok organisation key").is_some();
+    wait_until("nobody asks", 10, || !is_asking());
+    let needles = [key[0].bytes.to_vec(), key[0].hex().into_bytes()];
+    for process in cluster.processes() {
+        match regions_with(process, &needles) {
+            Ok(found) => {
+                assert!(found.is_empty(), "{found:#?}");
+                let control = regions_with(process, &[root[0].bytes.to_vec()]);
+                assert!(!control.is_ok_and(|found| found.is_empty()), "the root key is not found either");
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                eprintln!("skipped: the memory of the server's processes cannot be read here ({error})")
+            }
+        }
+    }
+
+    service.write("acme.key", &format!("organisation: acme\n{}", RootKey::keyring(&key)), 0o644);
+    service.answers("acme", &format!("sleep 2; cat {}/acme.key", service.0.display()));
+    client.batch_execute("SELECT hftok.seal(); SELECT hftok.unseal()").expect("no key is kept");
+    let asked = service.asked().len();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut session = cluster.client("postgres", "app");
+            refused(session.query(&resolve("acme"), &[]), "53HF1");
+        });
+        wait_until("it is asked for", 10, || service.asked().len() > asked);
+        client.batch_execute("SELECT hftok.seal()").expect("sealed");
+        reading.join().expect("a session");
+    });
+    wait_until("the answer has come", 10, || !is_asking());
+    let kept = "SELECT (hftok_private.keyring_state()::jsonb ->> 'data_keys_kept')::int";
+    assert_eq!(one::<i32>(&mut client, kept, &[]), 0);
 }

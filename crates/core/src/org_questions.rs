@@ -152,10 +152,7 @@ impl Questions {
     /// Takes a place for a question. The asker gives it up, whatever becomes of it.
     pub fn ask(&mut self, question: &Question<'_>, now: i64) -> Asked {
         let Question { database, org, id, .. } = *question;
-        for place in self.places.iter_mut().filter(|place| place.ticket != 0 && now - place.begun > PLACE_MAX)
-        {
-            *place = Place::FREE;
-        }
+        self.forget_stale(now);
         // Whoever has a new key wrapped has perhaps mended what was in the way.
         if let Task::Unwrap(..) = question.task {
             let failure =
@@ -226,6 +223,14 @@ impl Questions {
     pub fn wrapped(&mut self, ticket: Ticket) -> Option<OrgWrap> {
         let place = self.of(ticket).filter(|place| place.stage == Stage::Answered && place.is_new);
         place.map(|place| place.wrap)
+    }
+
+    /// Frees the places of askers that have ended without a word: a key may lie there.
+    pub fn forget_stale(&mut self, now: i64) {
+        let is_stale = |place: &&mut Place| place.ticket != 0 && now - place.begun > PLACE_MAX;
+        for place in self.places.iter_mut().filter(is_stale) {
+            *place = Place::FREE;
+        }
     }
 
     /// The asker gives its place up.
@@ -372,6 +377,12 @@ mod tests {
         assert_eq!(unwrap(&mut questions, "acme", 7, &wrap, PLACE_MAX), Asked::Busy);
         let late = begun(unwrap(&mut questions, "acme", 7, &wrap, PLACE_MAX + 1));
         assert_eq!(questions.answer(1, Err(FAULT), PLACE_MAX + 2), None, "nobody waits for it");
+        assert_eq!(questions.answer(late, Ok(&keys("acme", "ab")), PLACE_MAX + 2), Some(Stage::Answered));
+        let has_key = |questions: &Questions| questions.places.iter().any(|place| place.key.bytes != [0; 32]);
+        questions.forget_stale(2 * PLACE_MAX + 1);
+        assert!(has_key(&questions));
+        questions.forget_stale(2 * PLACE_MAX + 2);
+        assert!(!has_key(&questions));
         questions.give_up(late);
         for number in 0..=FAILURES {
             questions.note(org(&format!("org{number}")), FAULT, i64::try_from(number).unwrap());

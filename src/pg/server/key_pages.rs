@@ -188,8 +188,9 @@ impl KeyPages {
         (!slot.is_over()).then_some(&slot.key)
     }
 
-    /// Forgets those data keys whose organisations are to be asked again.
+    /// Forgets those data keys whose organisations are to be asked again, and answers that nobody has come for.
     pub fn forget_over(&mut self) {
+        self.questions.forget_stale(session::steady());
         for slot in self.data.iter_mut().filter(|slot| slot.is_over()) {
             *slot = KeySlot::EMPTY;
         }
