@@ -119,6 +119,7 @@ as_server mkdir -m 777 "$scratch/tests"
 TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-fail-fast
 suite "RPC" tests/rpc/run.sh
 suite "edge functions" tests/edge/run.sh
+suite "applications of others" tests/edge/run.sh teams.test.ts
 suite "client as a package" tests/npm/run.sh
 check "pgspot" tools/pgspot.sh || true
 check "no file above $max_lines lines" short_files || true
