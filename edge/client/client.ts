@@ -23,9 +23,9 @@ export type Filter<V extends View> = Partial<
 export interface Connection {
   /** The address of PostgREST; `https://<project>/rest/v1` with Supabase. */
   url: string;
-  /** The JWT of a user, or the key of the service. */
+  /** The JWT of a user, or the key of the service: a JWT too, or one of Supabase's secret keys (`sb_secret_…`). */
   token: string;
-  /** The key that Supabase's gateway wants beside the token. */
+  /** The key that Supabase's gateway wants beside a JWT. */
   apikey?: string;
   /** The time that an answer may take; 10 seconds when not given. */
   timeoutMs?: number;
@@ -242,10 +242,9 @@ export class Hftok {
         redirect: "error",
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
         headers: {
-          Authorization: `Bearer ${token}`,
+          ...identity(token, apikey),
           Accept: "application/json",
           "Accept-Profile": "hftok",
-          ...(apikey === undefined ? {} : { apikey }),
           ...(body === undefined ? {} : { "Content-Type": "application/json", "Content-Profile": "hftok" }),
         },
       });
@@ -280,4 +279,11 @@ function address({ userId, orgId, global }: Owner) {
 function walk({ userId, orgId, model, host, levels, slot }: Walk) {
   const whose = { p_user_id: userId, p_org_id: orgId, p_model: model };
   return { ...whose, p_host: host, p_levels: levels, p_slot: slot };
+}
+
+/** The headers that say who calls. Supabase's new keys are no JWTs: its gateway takes the role from `apikey`. */
+function identity(token: string, apikey: string | undefined): Record<string, string> {
+  if (token.startsWith("sb_")) return { apikey: token };
+  const jwt = { Authorization: `Bearer ${token}` };
+  return apikey === undefined ? jwt : { ...jwt, apikey };
 }

@@ -1,6 +1,6 @@
 // Moves keys that an application encrypted itself, which SQL cannot open, out of the application's table into hftok.
 //
-//   export HFTOK_REST_URL=… HFTOK_SERVICE_KEY=… APP_ENCRYPTION_KEY=…      (SUPABASE_ANON_KEY too with Supabase)
+//   export HFTOK_REST_URL=… HFTOK_SERVICE_KEY=… APP_ENCRYPTION_KEY=…      (with Supabase its secret key, or a JWT and SUPABASE_PUBLISHABLE_KEY)
 //   deno run --allow-env --allow-net edge/examples/move_sealed_values.ts --table user_keys            looks, and changes nothing
 //   deno run --allow-env --allow-net edge/examples/move_sealed_values.ts --table user_keys --apply    moves
 //
@@ -50,7 +50,7 @@ if (!Number.isInteger(source.batch) || source.batch < 1) exit("--batch must be a
 const connection = {
   url: variable("HFTOK_REST_URL"),
   token: variable("HFTOK_SERVICE_KEY"),
-  apikey: Deno.env.get("SUPABASE_ANON_KEY"),
+  apikey: Deno.env.get("SUPABASE_PUBLISHABLE_KEY") ?? Deno.env.get("SUPABASE_ANON_KEY"),
   timeoutMs: 60_000,
 };
 const hftok = new Hftok(connection);

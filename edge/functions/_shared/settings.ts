@@ -9,7 +9,7 @@ export interface Settings {
   url: string;
   /** The key that Supabase's gateway wants beside a JWT. */
   apikey: string | undefined;
-  /** A key of a role that is hftok_service. */
+  /** A key of a role that is hftok_service: a JWT, or a secret key of Supabase. */
   serviceKey: string;
   /** Origins that may read answers in a browser; null for any. */
   origins: string[] | null;
@@ -20,17 +20,44 @@ export function variable(name: string): string | undefined {
   return Deno.env.get(name)?.trim() || undefined;
 }
 
+/**
+ * One of Supabase's new keys: of several in one JSON object the one named `default`, or the only one. Where it runs by itself it has one
+ * variable a key.
+ */
+function key(kind: "SECRET" | "PUBLISHABLE"): string | undefined {
+  const name = `SUPABASE_${kind}_KEYS`;
+  const text = variable(name);
+  if (text === undefined) return variable(`SUPABASE_${kind}_KEY`);
+  const keys = dictionary(text);
+  if (!keys) throw new Error(`${name} must be a JSON object of keys`);
+  const found = keys.default ?? (Object.keys(keys).length === 1 ? Object.values(keys)[0] : undefined);
+  if (typeof found !== "string" || found === "") throw new Error(`${name} must have a key named default`);
+  return found;
+}
+
+/** A JSON object, without an error that would quote it. */
+function dictionary(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The settings; missing ones are an error that names them, when the function starts. */
 export function read(): Settings {
   const project = variable("SUPABASE_URL");
   const url = variable("HFTOK_REST_URL") ?? (project && `${project.replace(/\/+$/, "")}/rest/v1`);
-  const serviceKey = variable("HFTOK_SERVICE_KEY") ?? variable("SUPABASE_SERVICE_ROLE_KEY");
+  const serviceKey = variable("HFTOK_SERVICE_KEY") ?? key("SECRET") ?? variable("SUPABASE_SERVICE_ROLE_KEY");
   if (!url) throw new Error("SUPABASE_URL or HFTOK_REST_URL must be set");
-  if (!serviceKey) throw new Error("SUPABASE_SERVICE_ROLE_KEY or HFTOK_SERVICE_KEY must be set");
+  if (!serviceKey) {
+    throw new Error("SUPABASE_SECRET_KEYS, SUPABASE_SERVICE_ROLE_KEY or HFTOK_SERVICE_KEY must be set");
+  }
   const origins = variable("HFTOK_ALLOWED_ORIGINS")?.split(",").map((origin) => origin.trim());
   return {
     url,
-    apikey: variable("SUPABASE_ANON_KEY"),
+    apikey: key("PUBLISHABLE") ?? variable("SUPABASE_ANON_KEY"),
     serviceKey,
     origins: !origins || origins.includes("*") ? null : origins,
   };
