@@ -4,6 +4,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use hftok_tests::answer::{adopt, one, refused};
 use hftok_tests::cluster::Cluster;
@@ -317,6 +318,20 @@ fn a_standby_asks_for_itself_and_a_copy_when_it_is_adopted() {
     wait_until("it is asked for again", 20, || copy.query(&resolve("away"), &[]).is_ok());
     save(&mut copy, "away").expect("saved");
     assert_eq!(faults(&mut copy), 0);
+}
+
+/// As docs/keys.md has whoever sets it up try it.
+#[test]
+fn the_command_is_tried_by_hand_as_it_stands_in_the_page() {
+    let cluster = Cluster::start_default();
+    let service = Service::of(&cluster, "1h");
+    service.holds("acme", &[RootKey::random(1)]);
+    let page = include_str!("../../docs/keys.md");
+    let line = page.lines().find(|line| line.starts_with("sh -c \"$KEY_COMMAND")).expect("the line");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).env("KEY_COMMAND", service.0.join("command"));
+    assert_eq!(String::from_utf8_lossy(&shell.output().expect("a shell").stdout), "1\n");
+    assert_eq!(service.asked(), ["1:acme"]);
 }
 
 /// A worker that has asked for it has ended by then.
