@@ -9,7 +9,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use base64ct::{Base64Unpadded, Encoding};
@@ -26,6 +26,8 @@ const WINDOW: usize = 12;
 const LEAST: usize = 8;
 /// The longest part of a value that is looked for in Base64 too: no password of a request is longer.
 const ENCODED_MOST: usize = 4096;
+/// Pieces that are looked for at once.
+const PIECES: usize = 64 * 1024;
 /// Words are kept up to a thousand letters; what comes long after that is not looked at.
 const MOST: usize = 64 * 1024;
 
@@ -93,48 +95,50 @@ impl Hidden<'_> {
     /// Hides a value, or the parts of a document that are to be hidden.
     fn value(&mut self, value: &str, provider: Option<&Provider>) {
         let value = value.trim();
-        let Some(members) = provider::members(value) else { return self.part(value) };
-        for (name, member) in &members {
-            let field = provider.and_then(|it| it.fields.iter().find(|field| field.name == *name));
-            if field.is_none_or(|field| field.secret) {
-                // A private key comes as lines, and its ends in any notation.
-                member.lines().for_each(|line| self.part(line.trim()));
+        let mut runs = Vec::new();
+        match provider::members(value) {
+            None => add_notations(value, &mut runs),
+            Some(members) => {
+                for (name, member) in &members {
+                    let field = provider.and_then(|it| it.fields.iter().find(|field| field.name == *name));
+                    if field.is_none_or(|field| field.secret) {
+                        // A private key comes as lines, and its ends in any notation.
+                        member.lines().for_each(|line| add_notations(line.trim(), &mut runs));
+                    }
+                }
             }
         }
+        self.runs(&runs);
     }
 
-    /// Hides every place where a part of the value stands: as it is, or as one of the notations that upstreams quote it in.
-    fn part(&mut self, part: &str) {
-        if part.len() < LEAST || part.starts_with("-----") {
-            return;
+    /// Hides every place where a window of a run occurs: a value that was cut or wrapped is still found. Many runs are looked for at
+    /// once: a user may give a document of thousands of lines, and nobody can cancel the search.
+    fn runs(&mut self, runs: &[Run]) {
+        let mut pieces = BTreeMap::<usize, HashSet<&[u8]>>::new();
+        for run in runs.iter().filter(|run| run.len() >= LEAST) {
+            let window = run.len().min(WINDOW);
+            let alike = pieces.entry(window).or_default();
+            alike.extend(run.windows(window));
+            if alike.len() >= PIECES {
+                self.pieces(window, alike);
+                alike.clear();
+            }
         }
-        self.run(part.as_bytes());
-        let joined: Zeroizing<Vec<u8>> =
-            Zeroizing::new(part.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
-        if joined.len() < part.len() {
-            self.run(&joined);
-        }
-        if part.len() <= ENCODED_MOST {
-            (0..3).for_each(|before| {
-                let encoded = in_base64(part.as_bytes(), before);
-                self.run(encoded.as_bytes());
-                self.run(Zeroizing::new(encoded.replace('+', "-").replace('/', "_")).as_bytes());
-            });
-        }
+        pieces.iter().for_each(|(window, alike)| self.pieces(*window, alike));
     }
 
-    /// Hides every place where a window of the bytes occurs: a value that was cut or wrapped is still found.
-    fn run(&mut self, part: &[u8]) {
-        if part.len() < LEAST {
-            return;
-        }
-        let window = part.len().min(WINDOW);
-        let pieces: HashSet<&[u8]> = part.windows(window).collect();
+    /// Hides every place where a piece of this length occurs.
+    fn pieces(&mut self, window: usize, pieces: &HashSet<&[u8]>) {
         let mut found = Vec::new();
         for reading in &self.readings {
             let words = &reading.bytes;
+            let mut hidden = 0;
             for (at, _) in words.windows(window).enumerate().filter(|(_, piece)| pieces.contains(piece)) {
                 let (mut from, mut to) = (at, at + window);
+                // A long word is not gone through again for each piece in it.
+                if to <= hidden {
+                    continue;
+                }
                 // The match grows to the ends of its word: they may be a few more letters of the value.
                 while reading.follows(from) && words.get(from - 1).is_some_and(|byte| is_word(*byte)) {
                     from -= 1;
@@ -142,6 +146,7 @@ impl Hidden<'_> {
                 while reading.follows(to) && words.get(to).is_some_and(|byte| is_word(*byte)) {
                     to += 1;
                 }
+                hidden = to;
                 found.extend(reading.place(from..to));
             }
         }
@@ -198,6 +203,29 @@ impl Hidden<'_> {
             }
         }
         text
+    }
+}
+
+/// Bytes that are looked for.
+type Run = Zeroizing<Vec<u8>>;
+
+/// Adds a part of a value as it is, and in the notations that upstreams quote it in.
+fn add_notations(part: &str, runs: &mut Vec<Run>) {
+    if part.len() < LEAST || part.starts_with("-----") {
+        return;
+    }
+    runs.push(Zeroizing::new(part.as_bytes().to_vec()));
+    let joined: Run = Zeroizing::new(part.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    if joined.len() < part.len() {
+        runs.push(joined);
+    }
+    if part.len() <= ENCODED_MOST {
+        for before in 0..3 {
+            let encoded = in_base64(part.as_bytes(), before);
+            runs.push(Zeroizing::new(encoded.as_bytes().to_vec()));
+            let for_addresses = Zeroizing::new(encoded.replace('+', "-"));
+            runs.push(Zeroizing::new(for_addresses.replace('/', "_").into_bytes()));
+        }
     }
 }
 

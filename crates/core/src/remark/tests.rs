@@ -130,3 +130,16 @@ fn what_is_long_is_cut_where_a_word_ends() {
     assert!(!without_credentials(&words, None).contains("abcdef"));
     assert_eq!(sealed(&"é".repeat(MOST)), "");
 }
+
+/// The search runs where nobody can cancel it, and users choose the document and what their service answers.
+#[test]
+fn a_document_of_many_lines_holds_nobody_up() {
+    let lines: Vec<String> = (0..6000).map(|n| format!("q{:08x}", n * 7919)).collect();
+    let document = serde_json::json!({ "a": lines.join("\n") }).to_string();
+    let begun = std::time::Instant::now();
+    let said = known(&format!("{} {} end", "some words ".repeat(5000), lines[5999]), &document, "custom");
+    assert!(said.ends_with(" end") && !said.contains(&lines[5999]), "masked");
+    let repeated = "abcdefgh".repeat(MOST / 8 - 1);
+    assert!(!known(&repeated, r#"{"a": "abcdefghabcdefgh"}"#, "custom").contains("abcdefgh"));
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
