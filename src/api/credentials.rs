@@ -178,6 +178,8 @@ fn save_credential(
         id: None,
     };
     let saved = saving.store(&owner)?;
+    // Whoever waited for the owner may have been removed meanwhile, or the organisation forgotten.
+    owner.admit_writer(&actor)?;
     if matches!(actor, Actor::Trusted) && owner.is_role() {
         server_log::notice(
             &format!("this is a credential of {}, and of no user of the application", owner.id),

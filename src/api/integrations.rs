@@ -65,7 +65,7 @@ fn create_integration(
     if let (Some(org), Some(user)) = (&org, &user) {
         admit_for_org(org, user, Error::NotFound(Object::Owner))?;
     }
-    let (scope, owner) = match (org, user) {
+    let (scope, owner) = match (org, user.clone()) {
         (Some(org), _) => (Scope::OrgIntegration, org),
         (None, user) => (Scope::Integration, required(user, NO_USER)?),
     };
@@ -75,6 +75,10 @@ fn create_integration(
     let mut new = Secret::new(&binding)?;
     new.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     let counted = Counted::to_save(scope, &owner)?;
+    // Whoever waited may have been removed meanwhile, or the organisation forgotten.
+    if let (Scope::OrgIntegration, Some(user)) = (scope, &user) {
+        admit_for_org(&owner, user, Error::NotFound(Object::Owner))?;
+    }
     counted.admit_secret()?;
     new.set_value(&secret(checked.value)?)?;
     counted.admit_bytes(new.row.size())?;
@@ -179,6 +183,8 @@ fn update_integration_credentials(
 fn replace(id: Option<Uuid>, user: Option<&str>, given: &str) -> Result<Integration, Error> {
     let reached = own(id, user)?;
     let counted = Counted::to_save(reached.scope, &reached.owner)?;
+    // Whoever waited may have been removed from the organisation meanwhile.
+    own(id, user)?;
     let mut found = reached.credentials()?;
     let former = found.row.version;
     let merged;
@@ -232,7 +238,8 @@ fn delete_integration(p_integration_id: Option<Uuid>, p_user_id: Option<&str>) -
     let _owner = AsOwner::switch(&caller)?;
     let reach = |user: Option<String>| {
         let reached = own(p_integration_id, user.as_deref())?;
-        owner_lock::lock(reached.scope, &reached.owner).map(|()| reached)
+        owner_lock::lock(reached.scope, &reached.owner)?;
+        own(p_integration_id, user.as_deref())
     };
     match user_of(&caller, p_user_id).and_then(reach) {
         Ok(reached) => reached.delete(),
@@ -251,12 +258,18 @@ fn share_integration(
     p_org_id: Option<&str>,
     p_user_id: Option<&str>,
 ) -> Result<(), Error> {
-    with_own(p_integration_id, p_org_id, p_user_id, |own, org| match members::role(org, &own.owner)? {
-        _ if own.scope.is_of_org() => Err(Error::NotAllowed(
-            "an organisation's integration is for its own members, and shared with nobody",
-        )),
-        Some(_) => own.share(org),
-        None => Err(Error::NotAllowed("the integration's owner does not belong to this organisation")),
+    with_own(p_integration_id, p_org_id, p_user_id, |own, org| {
+        if own.scope.is_of_org() {
+            return Err(Error::NotAllowed(
+                "an organisation's integration is for its own members, and shared with nobody",
+            ));
+        }
+        // An owner who leaves meanwhile would not take along what is shared only then.
+        owner_lock::lock(Scope::Org, org)?;
+        match members::role(org, &own.owner)? {
+            Some(_) => own.share(org),
+            None => Err(Error::NotAllowed("the integration's owner does not belong to this organisation")),
+        }
     })
 }
 
