@@ -22,6 +22,7 @@ mod owner;
 mod remark;
 mod resolve;
 mod reveal;
+mod role_words;
 mod rotation;
 mod runner;
 mod status;
