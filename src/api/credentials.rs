@@ -57,7 +57,7 @@ pub struct Saving<'a> {
 impl Saving<'_> {
     /// Stores the credential, in place of the one that its owner has for the same use.
     pub fn store(self, owner: &Owner) -> Result<Secret, Error> {
-        let provider = providers::in_use(self.provider)?;
+        let provider = providers::to_save(self.provider)?;
         let checked = check(&provider, self.secret)?;
         let value = secret(checked.value)?;
         if provider.has_several_fields() {

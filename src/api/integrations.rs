@@ -69,7 +69,7 @@ fn create_integration(
         (Some(org), _) => (Scope::OrgIntegration, org),
         (None, user) => (Scope::Integration, required(user, NO_USER)?),
     };
-    let provider = providers::in_use(kind)?;
+    let provider = providers::to_save(kind)?;
     let checked = checked(&provider, given)?;
     let binding = Binding { scope, scope_id: &owner, provider: kind, model: "", name: "", slot: "" };
     let mut new = Secret::new(&binding)?;
@@ -196,7 +196,7 @@ fn replace(id: Option<Uuid>, user: Option<&str>, given: &str) -> Result<Integrat
         Some(given).filter(|given| *given != found.preview())
     };
     let Some(given) = given else { return Ok(reached) };
-    let provider = providers::in_use(&reached.provider)?;
+    let provider = providers::to_save(&reached.provider)?;
     let checked = checked(&provider, given)?;
     found.warnings = checked.warnings.iter().map(ToString::to_string).collect();
     found.set_value(&secret(checked.value)?)?;

@@ -124,6 +124,13 @@ pub fn in_use(id: &str) -> Result<Entry, Error> {
     if found.enabled { Ok(found) } else { Err(Error::ProviderOff { provider: id.to_owned() }) }
 }
 
+/// The same, for whoever is about to save a credential of it: it is not taken back, and then perhaps described with other hosts, before
+/// the credential is there.
+pub fn to_save(id: &str) -> Result<Entry, Error> {
+    HOLD_ROW.execute(&[id.into()])?;
+    in_use(id)
+}
+
 /// The error for a name that no provider has, with the name that is probably meant.
 fn unknown(id: &str, known: &[Registration]) -> Error {
     let registered = known.iter().map(|registered| registered.id.as_str());
@@ -260,10 +267,11 @@ pub fn unregister(id: &str, registrar: Registrar) -> Result<bool, Error> {
     LOCK_TABLE.execute(&[])?;
     registrar.admit_change(id, None)?;
     let is_builtin = provider::find(id).is_some();
+    // Waits for those who are saving, and looks then.
+    let is_gone = DELETE_ROW.execute(&[id.into()])? > 0;
     if !is_builtin && ASK_USED.read_single(&[id.into()], |row| row.next())? {
         return Err(Error::BadInput("there are credentials of this provider: delete them first"));
     }
-    let is_gone = DELETE_ROW.execute(&[id.into()])? > 0;
     if is_gone {
         changes::record(Object::owned(SCOPE, "", id))?;
     }
@@ -279,6 +287,9 @@ statement! {
 
     /// A registration as it is once the table is locked.
     FIND_NOW(TEXT) = "SELECT p.id, p.definition, p.signature FROM hftok_private.providers p WHERE p.id = $1";
+
+    /// Keeps a registration from being taken back; it may be described otherwise.
+    HOLD_ROW(TEXT) = "SELECT FROM hftok_private.providers p WHERE p.id = $1 FOR KEY SHARE";
 
     /// Registers, or registers anew.
     PUT_ROW(TEXT, TEXT, BYTEA) =

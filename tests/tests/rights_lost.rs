@@ -1,4 +1,5 @@
-//! Whoever waits to write for an organisation, and is removed from it meanwhile, writes nothing; nor into one that is forgotten.
+//! Whoever waits to write for an organisation, and is removed from it meanwhile, writes nothing; nor into one that is forgotten. And a
+//! provider is not taken away from under a credential that is being saved.
 
 use hftok_tests::answer::{one, refused};
 use hftok_tests::cluster::Cluster;
@@ -53,4 +54,29 @@ fn who_is_removed_while_they_wait_writes_nothing() {
     }
     let left = "SELECT count(*) FROM hftok_private.secrets WHERE scope_id = 'acme'";
     assert_eq!(one::<i64>(&mut admin, left, &[]), 0);
+}
+
+/// Otherwise it could be described with other hosts next, and the credential would be sent there.
+#[test]
+fn a_provider_is_not_taken_back_while_somebody_saves_a_credential_of_it() {
+    let cluster = Cluster::start_default();
+    let mut admin = cluster.database("app");
+    let describe = r#"SELECT hftok.register_provider('{"name": "own", "label": "Own", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}')"#;
+    admin.batch_execute(describe).expect("a provider");
+    for save in [
+        "hftok.save_credential('own', 'a-key-of-somebody-01', p_user_id => 'vic')",
+        "hftok.create_integration_with_vault('own', 'own', 'a-key-of-somebody-02', p_user_id => 'vic')",
+    ] {
+        admin.batch_execute(&format!("BEGIN; SELECT {save}")).expect("saved");
+        std::thread::scope(|scope| {
+            let mut other = cluster.client("postgres", "app");
+            let taking = scope.spawn(move || other.batch_execute("SELECT hftok.unregister_provider('own')"));
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            wait_until("it waits", 10, || one::<i64>(&mut admin, waits, &[]) == 1);
+            admin.batch_execute("COMMIT").expect("commit");
+            refused(taking.join().expect("a session"), "22023");
+        });
+        admin.batch_execute("SELECT hftok.forget_user('vic')").expect("forgotten");
+    }
+    assert!(one::<bool>(&mut admin, "SELECT hftok.unregister_provider('own')", &[]));
 }
