@@ -5,6 +5,7 @@
 //! addresses, JSON and HTML, Base64, wrapped lines), nor a value that is known whole; and what looks like
 //! a credential of the catalogue passes neither, whoever's it is, because the value cannot be opened while hftok is sealed.
 
+mod deeper;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -105,6 +106,9 @@ impl Hidden<'_> {
                         // A private key comes as lines, and its ends in any notation.
                         member.lines().for_each(|line| add_notations(line.trim(), &mut runs));
                     }
+                }
+                for text in deeper::texts(value) {
+                    text.lines().for_each(|line| add_notations(line.trim(), &mut runs));
                 }
             }
         }

@@ -143,3 +143,14 @@ fn a_document_of_many_lines_holds_nobody_up() {
     assert!(!known(&repeated, r#"{"a": "abcdefghabcdefgh"}"#, "custom").contains("abcdefgh"));
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn parts_that_lie_deeper_in_a_document_are_masked_too() {
+    let document = r#"{"flat": "purple elephants", "auth": {"token": "correct horse"}, "more": [["battery staple"], {"n": 1}]}"#;
+    for provider in ["custom", "openai"] {
+        let said = known("no: correct horse, nor battery staple, nor purple elephants", document, provider);
+        for part in ["horse", "staple", "elephants"] {
+            assert!(!said.contains(part), "{said}");
+        }
+    }
+}
