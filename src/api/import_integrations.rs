@@ -59,7 +59,7 @@ fn save_moved_integration(
         created_at: p_created_at,
     };
     let _owner = AsOwner::switch(&caller)?;
-    let provider = providers::find(kind)?;
+    let provider = providers::to_move(kind)?;
     let checked = checked(&provider, given)?;
     let value = secret(checked.value)?;
     let counted = Counted::to_save(scope, &owner)?;

@@ -26,6 +26,11 @@ thread_local! {
         const { Remembered::new(Matter::Providers, &[c"providers"]) };
 }
 
+/// Providers that may be registered when an administrator of the application registers another one.
+const ADMINISTRATORS_MAX: i64 = 200;
+/// The bytes in which one describes it.
+const ADMINISTRATORS_BYTES_MAX: usize = 8 * 1024;
+
 /// The kind of owner that the audit names for a provider.
 const SCOPE: &str = "catalogue";
 
@@ -131,6 +136,12 @@ pub fn to_save(id: &str) -> Result<Entry, Error> {
     in_use(id)
 }
 
+/// The same for what is moved in, whether the provider is switched off or not.
+pub fn to_move(id: &str) -> Result<Entry, Error> {
+    HOLD_ROW.execute(&[id.into()])?;
+    find(id)
+}
+
 /// The error for a name that no provider has, with the name that is probably meant.
 fn unknown(id: &str, known: &[Registration]) -> Error {
     let registered = known.iter().map(|registered| registered.id.as_str());
@@ -206,7 +217,13 @@ impl Registrar {
         }
         let read = |row: &Row<'_>| Ok((row.next()?, row.next()?, row.next()?));
         let Some((name, definition, signature)) = FIND_NOW.write_one(&[id.into()], read)? else {
-            return Ok(());
+            // Each session reads them all.
+            let count: i64 = COUNT_ALL.write_one(&[], |row| row.next())?.unwrap_or(0);
+            return if count < ADMINISTRATORS_MAX {
+                Ok(())
+            } else {
+                Err(Error::NotAllowed("200 providers are registered, and only an operator registers more"))
+            };
         };
         let present = Registration::new(name, definition, signature).provider()?;
         self.admit(&present.provider)?;
@@ -223,6 +240,9 @@ impl Registrar {
 pub fn register(given: &str, registrar: Registrar) -> Result<String, Error> {
     let Described { provider, said, .. } = provider::describe(given).map_err(Error::Described)?;
     registrar.admit(&provider)?;
+    if registrar == Registrar::Administrator && said.len() > ADMINISTRATORS_BYTES_MAX {
+        return Err(Error::NotAllowed("only an operator describes a provider in more than 8 kB"));
+    }
     LOCK_TABLE.execute(&[])?;
     registrar.admit_change(&provider.id, Some(&provider))?;
     let id = provider.id;
@@ -281,6 +301,9 @@ pub fn unregister(id: &str, registrar: Registrar) -> Result<bool, Error> {
 statement! {
     /// All registrations: there are few.
     FIND_ALL() = "SELECT p.id, p.definition, p.signature FROM hftok_private.providers p ORDER BY p.id";
+
+    /// How many there are.
+    COUNT_ALL() = "SELECT count(*) FROM hftok_private.providers";
 
     /// One description at a time: each is weighed against the one before. Nobody who reads waits.
     LOCK_TABLE() = "LOCK TABLE hftok_private.providers IN SHARE ROW EXCLUSIVE MODE";

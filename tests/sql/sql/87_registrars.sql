@@ -29,6 +29,12 @@ FROM (SELECT '{"name": "other", "label": "Other", "fields": [{"name": "key", "se
     {"environment": {"without": {"HF_TOKEN": null}}}, {"formats": [{"kind": "key", "prefix": "hf_", "alphabet": "word", "least": 8, "own": true}]},
     {"fields": [{"name": "key", "secret": true, "formats": [{"kind": "key", "prefix": "hf_", "alphabet": "word", "least": 8, "own": true}]}, {"name": "b"}]}]') more;
 SELECT hftok.register_provider('{"name": "huggingface", "label": "Ours"}');
+-- Each session reads all of them: an administrator registers no more than so many, and no long ones.
+SELECT hftok.register_provider(jsonb_build_object('name', 'long', 'label', repeat('x', 200), 'docs_url', 'https://a.example/' || repeat('x', 9000), 'fields', '[{"name": "key", "secret": true}]'::jsonb));
+SELECT count(pg_temp.refusal('hftok.register_provider($1::jsonb)', format('{"name": "many%s", "label": "M", "fields": [{"name": "key", "secret": true}]}', n))) AS refused, count(*) > 195 AS many FROM generate_series(1, 205) n;
+SELECT pg_temp.refusal('hftok.register_provider($1::jsonb)', '{"name": "onemore", "label": "M", "fields": [{"name": "key", "secret": true}]}') AS refusal;
+SELECT hftok.register_provider('{"name": "acme", "label": "Acme, Inc.", "fields": [{"name": "key", "secret": true}], "hosts": ["api.acme.example"]}') AS described_again;
+SELECT count(*) FILTER (WHERE hftok.unregister_provider(name)) > 195 AS taken_back FROM hftok.providers WHERE name LIKE 'many%';
 SELECT hftok.unregister_provider('huggingface'), hftok.unregister_provider('no provider');
 RESET ROLE;
 RESET SESSION AUTHORIZATION;
