@@ -50,7 +50,9 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
     let told = count(&mut client, "kind = 'reveal' AND action = 'get_secret'") - 1;
     let lines = lines(&cluster).iter().filter(|line| line.contains("\"reveal\"")).count();
     println!("{given} given after {took:?}, {told} rows and {lines} lines tell of it");
-    assert_eq!(usize::try_from(told).expect("a count") + lines, given, "what was given is told");
+    // The call is told of the end of its session before it answers, but its event has been accepted by then.
+    assert_eq!(usize::try_from(told).expect("a count") + lines, 1, "what is revealed then is told");
+    assert!(given <= 1, "{given}");
     verified(&mut client);
 }
 
