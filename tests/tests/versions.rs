@@ -75,11 +75,15 @@ fn compare_and_set_where_zero_means_must_not_exist() {
     let id = put_expecting(&mut client, "new", "first", 0).expect("it did not exist");
     refused(put_expecting(&mut client, "new", "x", 0), "PT409");
     assert_eq!(put_expecting(&mut client, "new", "second", 1).expect("the current version"), id);
-    for wrong in [1, 3, -1] {
+    for wrong in [1, 3] {
         refused(put_expecting(&mut client, "new", "x", wrong), "PT409");
     }
     assert_eq!(get(&mut client, "new").expect("opens"), "second");
     assert_eq!(history(&mut client, id), [2, 1]);
+    // Any version, if there is one.
+    refused(put_expecting(&mut client, "another", "x", -1), "PT409");
+    assert_eq!(put_expecting(&mut client, "new", "third", -1).expect("it exists"), id);
+    assert_eq!(history(&mut client, id), [3, 2, 1]);
 }
 
 #[test]
