@@ -104,17 +104,15 @@ fn explain(
     p_slot: Option<&str>,
     p_unknown: Option<&str>,
 ) -> Result<String, Error> {
-    let caller = Caller::current();
-    let viewer = Viewer::of(&caller)?;
-    let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
-    let mut rows = Vec::new();
-    let mut steps = Vec::new();
-    ended(request.walk(|step| steps.push(step)))?;
-    for step in &steps {
-        rows.push(viewer.row(step)?);
-    }
-    Ok(serde_json::Value::Array(rows).to_string())
+    look(p_provider, arguments, p_slot, p_unknown, |viewer, request| {
+        let mut rows = Vec::new();
+        let mut steps = Vec::new();
+        ended(request.walk(|step| steps.push(step)))?;
+        for step in &steps {
+            rows.push(viewer.row(step)?);
+        }
+        Ok(serde_json::Value::Array(rows).to_string())
+    })
 }
 
 /// Whether resolving would give a token.
@@ -124,11 +122,7 @@ fn token_provided(
     p_slot: Option<&str>,
     p_unknown: Option<&str>,
 ) -> Result<bool, Error> {
-    let caller = Caller::current();
-    let viewer = Viewer::of(&caller)?;
-    let _owner = AsOwner::switch(&caller)?;
-    let request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
-    ended(request.walk(|_| ()))
+    look(p_provider, arguments, p_slot, p_unknown, |_, request| ended(request.walk(|_| ())))
 }
 
 /// Whether each level by itself would give a token, as JSON, a member a level.
@@ -138,18 +132,30 @@ fn tokens_provided(
     p_slot: Option<&str>,
     p_unknown: Option<&str>,
 ) -> Result<String, Error> {
+    look(p_provider, arguments, p_slot, p_unknown, |_, mut request| {
+        let asked = Level::ALL.map(|level| (level, request.is_asked(level)));
+        let mut rows = Vec::new();
+        for (level, is_asked) in asked {
+            request = request.at(level);
+            let provided = is_asked && ended(request.walk(|_| ()))?;
+            rows.push(json!({"level": level.as_str(), "provided": provided}));
+        }
+        Ok(serde_json::Value::Array(rows).to_string())
+    })
+}
+
+/// A request that shows no value, as whoever reads the answer may make it.
+fn look<R>(
+    provider: Option<&str>,
+    arguments: WalkArguments<'_>,
+    slot: Option<&str>,
+    unknown: Option<&str>,
+    work: impl FnOnce(&Viewer, Request) -> Result<R, Error>,
+) -> Result<R, Error> {
     let caller = Caller::current();
     let viewer = Viewer::of(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    let mut request = viewer.request_for(p_provider, arguments, p_slot, p_unknown)?;
-    let asked = Level::ALL.map(|level| (level, request.is_asked(level)));
-    let mut rows = Vec::new();
-    for (level, is_asked) in asked {
-        request = request.at(level);
-        let provided = is_asked && ended(request.walk(|_| ()))?;
-        rows.push(json!({"level": level.as_str(), "provided": provided}));
-    }
-    Ok(serde_json::Value::Array(rows).to_string())
+    work(&viewer, viewer.request_for(provider, arguments, slot, unknown)?)
 }
 
 /// A stopped walk is an answer here, not an error.
