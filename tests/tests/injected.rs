@@ -194,9 +194,8 @@ impl Attempt<'_> {
         if let Err(error) = &outcome {
             self.judge(&at, error)?;
         }
-        let now = server.state();
         if self.moment == Moment::Commit && outcome.is_ok() {
-            server.before = now;
+            server.before = server.state();
         }
         self.nothing_is_held(server, &at, process)?;
         Ok(Blow::Landed)
