@@ -1,15 +1,17 @@
 // The stand-in for the providers, which other tests and `make try-edge` rely on: it takes and refuses keys as the catalogue says that
 // the real ones do, and it is where the catalogue leads to.
 import assert from "node:assert/strict";
-import { pointAt } from "../../edge/try/catalogue.ts";
+import { pointAt, takeBack } from "../../edge/try/catalogue.ts";
 import { Providers } from "../../edge/try/providers.ts";
 import { operator } from "../rpc/lib/people.ts";
 import { test } from "./lib/functions.ts";
 
 const stub = new Providers();
-const original = await operator.rows("providers");
 await pointAt(stub.url, operator);
 const providers = await operator.rows("providers");
+// The next file begins with the catalogue as it is.
+await takeBack(operator);
+const original = await operator.rows("providers");
 
 const fill = (text: string, values: Record<string, string>) =>
   text.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? "?");

@@ -51,7 +51,8 @@ export async function exchange(
 /** Letters and digits, without small vowels: no word comes about by chance, and the providers' stand-in listens to words in keys. */
 export function letters(length: number): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZbcdfghjklmnpqrstvwxyz0123456789";
-  return Array.from(crypto.getRandomValues(new Uint8Array(length)), (n) => alphabet[n % alphabet.length]).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(length)), (n) => alphabet[n % alphabet.length])
+    .join("");
 }
 
 /** Makes it known as a value that nobody but the service may ever be shown. */
