@@ -144,16 +144,17 @@ CREATE OR REPLACE VIEW hftok.providers AS
         c.definition -> 'formats' AS formats,
         c.definition -> 'environment' AS environment,
         c.builtin,
-        CASE WHEN c.definition IS NOT NULL THEN c.definition ->> 'enabled' IS DISTINCT FROM 'false' END AS enabled
+        CASE WHEN c.definition IS NOT NULL THEN c.definition ->> 'enabled' IS DISTINCT FROM 'false' END AS enabled,
+        c.definition ->> 'openai' AS openai
     FROM pg_catalog.jsonb_to_recordset(hftok_private.catalogue_rows()::jsonb)
         AS c (name text, definition jsonb, builtin boolean);
 COMMENT ON VIEW hftok.providers IS
-    'The catalogue: what each provider''s credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown.';
+    'The catalogue: what each provider''s credentials consist of, where to get them, what they look like, where they may be sent, how to test them, and the base address of those that speak the OpenAI protocol. Of one that hftok cannot vouch for only the name is shown.';
 
 CREATE OR REPLACE FUNCTION hftok.register_provider(p_provider jsonb) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_register_provider';
 COMMENT ON FUNCTION hftok.register_provider IS
-    'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. Administrators of the application register providers of its own, without test, variables and prefixes of their own.';
+    'Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. Administrators of the application register providers of its own, without test, OpenAI address, variables and prefixes of their own.';
 
 CREATE OR REPLACE FUNCTION hftok.unregister_provider(p_provider text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_unregister_provider';

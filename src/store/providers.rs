@@ -199,14 +199,14 @@ pub enum Registrar {
 
 impl Registrar {
     /// Fails where an administrator of the application would decide on more than a provider of the application's own: on what is
-    /// built in, where a test takes stored credentials, what runners tell their processes, or whose keys are refused elsewhere.
+    /// built in, where requests take stored credentials, what runners tell their processes, or whose keys are refused elsewhere.
     fn admit(self, provider: &Provider) -> Result<(), Error> {
         let is_own = provider.is_plain() && provider::find(&provider.id).is_none();
         if self == Self::Operator || is_own {
             return Ok(());
         }
         Err(Error::NotAllowed(
-            "only an operator describes built-in providers, or gives one a test, variables or a prefix of its own",
+            "only an operator describes built-in providers, or gives one a test, an OpenAI address, variables or a prefix of its own",
         ))
     }
 

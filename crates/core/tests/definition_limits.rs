@@ -141,6 +141,60 @@ fn a_test_goes_to_an_own_host_and_nowhere_else() {
 }
 
 #[test]
+fn a_base_goes_to_an_own_host_or_an_open_field_and_nowhere_else() {
+    let fields =
+        json!([{"name": "key", "secret": true}, {"name": "endpoint"}, {"name": "place", "optional": true}]);
+    let at = |fields: &Value, base: &str| {
+        own(&json!({"hosts": ["a.example", "localhost"], "fields": fields, "openai": base})).map(|_| ())
+    };
+    for base in [
+        "https://a.example",
+        "https://a.example/v1",
+        "https://a.example/openai/v1/",
+        "https://a.example/{endpoint}/v1",
+        "http://localhost:8080/v1",
+        "{endpoint}",
+        "{endpoint}/openai/v1",
+    ] {
+        assert_eq!(at(&fields, base), Ok(()), "{base}");
+    }
+    for base in [
+        "http://a.example/v1",
+        "https://a.example:8443/v1",
+        "https://b.example/v1",
+        "https://a.example@b.example/v1",
+        "https://a.example/v1?key=x",
+        "https://a.example/v1#x",
+        "https://a.example/../v1",
+        "https://a.example/v 1",
+        "https://a.example\\@b.example",
+        "https://{endpoint}/v1",
+        "https://{endpoint}.a.example/v1",
+        "https://a.example/{key}/v1",
+        "https://a.example/{place}/v1",
+        "https://a.example/{nothing}/v1",
+        "https://a.example/{endpoint/v1",
+        "https://a.example/endpoint}/v1",
+        "https://a.example/{endpoint}}/v1",
+        "{key}/v1",
+        "{place}/v1",
+        "{endpoint}.b.example/v1",
+        "a.example/v1",
+        "",
+    ] {
+        assert_eq!(at(&fields, base), Err(Fault::OpenAi), "{base}");
+    }
+    // Which of two keys would it be?
+    let two = json!([{"name": "key", "secret": true}, {"name": "other", "secret": true}]);
+    let optional = json!([{"name": "key", "secret": true, "optional": true}, {"name": "other"}]);
+    for fields in [two, optional] {
+        assert_eq!(at(&fields, "https://a.example/v1"), Err(Fault::OpenAi), "{fields}");
+    }
+    assert_eq!(own(&json!({"openai": 5})).err(), Some(Fault::Malformed));
+    assert_eq!(own(&json!({"openai": null})).map(|said| said.contains("openai")), Ok(false));
+}
+
+#[test]
 fn an_address_of_documents_is_public_or_none() {
     assert_eq!(own(&json!({"docs_url": ""})).err(), None);
     assert_eq!(own(&json!({"docs_url": "https://own.example"})).err(), None);

@@ -155,3 +155,38 @@ fn an_added_provider_is_whole_and_sound() {
     beside["test"]["url"] = json!("{endpoint}.evil.example/me");
     assert_eq!(refused(&own(beside)), Fault::Test);
 }
+
+#[test]
+fn the_base_of_a_built_in_provider_goes_with_its_host() {
+    let of = |more: Value| describe(&huggingface(more).to_string()).unwrap();
+    let base = "https://router.huggingface.co/v1";
+    assert_eq!(of(json!({"label": "Ours"})).provider.openai.as_deref(), Some(base));
+    // As it is registered, and as a row of the view that is given back with fewer hosts.
+    for more in [json!({"hosts": ["huggingface.co"]}), json!({"hosts": ["huggingface.co"], "openai": base})] {
+        let described = of(more);
+        assert_eq!(described.provider.openai, None);
+        assert_eq!(described.whole.get("openai"), None);
+        assert_eq!(described.said, r#"{"hosts":["huggingface.co"],"id":"huggingface"}"#);
+        assert_eq!(describe(&described.said).unwrap().whole, described.whole);
+    }
+    let without = of(json!({"openai": null}));
+    assert_eq!((without.provider.openai, without.said.contains("openai")), (None, true));
+    let moved = of(json!({"openai": "https://a.endpoints.huggingface.cloud/v1"}));
+    assert_eq!(moved.provider.openai.as_deref(), Some("https://a.endpoints.huggingface.cloud/v1"));
+    for elsewhere in
+        ["https://evil.example/v1", "http://router.huggingface.co/v1", "http://127.0.0.1:9/v1", "{token}/v1"]
+    {
+        assert_eq!(refused(&huggingface(json!({"openai": elsewhere}))), Fault::OpenAi, "{elsewhere}");
+    }
+    let near = json!({"hosts": ["huggingface.co", "127.0.0.1"], "openai": "http://127.0.0.1:9/v1"});
+    assert_eq!(of(near).provider.openai.as_deref(), Some("http://127.0.0.1:9/v1"));
+}
+
+#[test]
+fn who_speaks_the_protocol_has_one_key_and_an_address_on_its_hosts() {
+    let speaking: Vec<_> = builtin().iter().filter(|provider| provider.openai.is_some()).collect();
+    assert!(speaking.len() >= 17, "{}", speaking.len());
+    for provider in speaking {
+        assert_eq!(provider.fields.iter().filter(|field| field.secret).count(), 1, "{}", provider.id);
+    }
+}

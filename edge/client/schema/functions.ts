@@ -181,7 +181,7 @@ export type Functions = {
     Args: { p_secret_id: string; p_requests?: number; p_units?: number; p_cost?: number; p_currency?: string };
     Returns: undefined;
   };
-  /** Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. Administrators of the application register providers of its own, without test, variables and prefixes of their own. */
+  /** Adds a provider to the catalogue, in the form of the view providers; of a built-in one, says what is to be otherwise: its hosts, variables and test may only become narrower, and what is not given is as built in. Returns its name. Administrators of the application register providers of its own, without test, OpenAI address, variables and prefixes of their own. */
   register_provider: {
     Args: { p_provider: Json };
     Returns: string;

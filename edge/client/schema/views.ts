@@ -222,7 +222,7 @@ export type Views = {
     Update: { user_id?: string | null; provider?: string | null; label?: string | null; is_configured?: boolean | null; api_key_preview?: string | null; created_at?: string | null; updated_at?: string | null; id?: string | null; api_key?: string | null };
     Relationships: [];
   };
-  /** The catalogue: what each provider's credentials consist of, where to get them, what they look like, where they may be sent, how to test them. Of one that hftok cannot vouch for only the name is shown. */
+  /** The catalogue: what each provider's credentials consist of, where to get them, what they look like, where they may be sent, how to test them, and the base address of those that speak the OpenAI protocol. Of one that hftok cannot vouch for only the name is shown. */
   providers: {
     Row: {
       name: string | null;
@@ -236,6 +236,7 @@ export type Views = {
       environment: Json | null;
       builtin: boolean | null;
       enabled: boolean | null;
+      openai: string | null;
     };
     Relationships: [];
   };

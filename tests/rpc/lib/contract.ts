@@ -217,7 +217,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
     who: ["user", "service"],
   },
   providers: {
-    columns: "name label fields docs_url env hosts test formats environment builtin enabled",
+    columns: "name label fields docs_url env hosts test formats environment builtin enabled openai",
     who: everybody,
   },
   members: { columns: "org_id user_id role", who: everybody },

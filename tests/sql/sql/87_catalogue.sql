@@ -40,6 +40,17 @@ SELECT hftok.register_provider('{"name": "x", "label": "X", "fields": [{"name": 
 SELECT hftok.register_provider('{"name": "x", "label": "X", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example:8443"]}');
 SELECT hftok.register_provider('{"name": "x", "label": "X", "fields": [{"name": "key", "secret": true}], "env": ["X_KEY"]}');
 
+-- The base address of the OpenAI protocol: shown, on one of the hosts, and gone with its host.
+SELECT name, openai FROM hftok.providers WHERE name IN ('groq', 'azure_openai', 'aws') ORDER BY name;
+SELECT hftok.register_provider('{"name": "groq", "openai": "https://evil.example/v1"}');
+SELECT hftok.register_provider('{"name": "groq", "openai": "http://api.groq.com/v1"}');
+SELECT hftok.register_provider('{"name": "aws", "openai": "https://sts.amazonaws.com/{secret_access_key}"}');
+SELECT hftok.register_provider('{"name": "groq", "hosts": ["api.groq.com", "localhost"], "openai": "http://localhost:8080/v1"}');
+SELECT name, openai FROM hftok.providers WHERE name = 'groq';
+SELECT hftok.register_provider(to_jsonb(p) || '{"hosts": ["huggingface.co"]}') FROM hftok.providers p WHERE name = 'huggingface';
+SELECT name, openai FROM hftok.providers WHERE name = 'huggingface';
+SELECT hftok.unregister_provider('groq'), hftok.register_provider('{"name": "huggingface", "docs_url": "https://wiki.example/tokens"}');
+
 -- Taken back: a built-in one is as it was, one of the operator's own goes, but not from under its credentials.
 SELECT hftok.register_provider('{"name": "own", "label": "Own", "fields": [{"name": "key", "secret": true, "env": ["OWN_KEY"]}], "hosts": ["a.example"]}');
 SELECT hftok.save_credential('own', 'key-of-the-team', p_global => true) IS NOT NULL AS saved;

@@ -24,7 +24,7 @@ SELECT hftok.register_provider('{"name": "acme", "label": "Acme, Inc.", "fields"
 SELECT label, hosts, builtin FROM hftok.providers WHERE name = 'acme';
 -- Whatever others' credentials depend on is an operator's.
 SELECT more, pg_temp.refusal('hftok.register_provider($1::jsonb)', (plain || more)::text) AS refusal
-FROM (SELECT '{"name": "other", "label": "Other", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}'::jsonb AS plain) tried, jsonb_array_elements('[{"name": "huggingface"}, {"name": "custom"}, {"test": {"method": "GET", "url": "https://a.example/me"}},
+FROM (SELECT '{"name": "other", "label": "Other", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}'::jsonb AS plain) tried, jsonb_array_elements('[{"name": "huggingface"}, {"name": "custom"}, {"test": {"method": "GET", "url": "https://a.example/me"}}, {"openai": "https://a.example/v1"},
     {"fields": [{"name": "key", "secret": true, "env": ["HF_ENDPOINT"]}]}, {"environment": {"unset": ["HF_TOKEN"]}}, {"environment": {"document": "OTHER_KEY"}},
     {"environment": {"without": {"HF_TOKEN": null}}}, {"formats": [{"kind": "key", "prefix": "hf_", "alphabet": "word", "least": 8, "own": true}]},
     {"fields": [{"name": "key", "secret": true, "formats": [{"kind": "key", "prefix": "hf_", "alphabet": "word", "least": 8, "own": true}]}, {"name": "b"}]}]') more;

@@ -9,12 +9,24 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::address::{is_base_sound, is_own_machine, is_test_sound};
 use super::{CATALOGUE, Provider, find};
-use crate::walk::{host_allowed, host_covers, is_host_pattern};
+use crate::walk::{host_covers, is_host_pattern};
 
 /// The members that a provider and its parts may have.
-const PROVIDER: [&str; 10] =
-    ["id", "label", "docs_url", "fields", "hosts", "formats", "test", "environment", "any", "enabled"];
+const PROVIDER: [&str; 11] = [
+    "id",
+    "label",
+    "docs_url",
+    "fields",
+    "hosts",
+    "formats",
+    "test",
+    "openai",
+    "environment",
+    "any",
+    "enabled",
+];
 /// The members that a field may have. A misspelt one is refused, because it would say nothing.
 const FIELD: [&str; 9] =
     ["name", "label", "secret", "optional", "env", "formats", "equals", "uuid", "not_uuid"];
@@ -45,8 +57,8 @@ const ENDINGS: [&str; 12] = [
 ];
 /// The longest description.
 const MOST: usize = 64 * 1024;
-/// Hosts of the machine that the backend runs on.
-const OWN_MACHINE: [&str; 2] = ["localhost", "127.0.0.1"];
+/// The members that may be null by intent: there is no test, and nothing that speaks the protocol.
+const NONE: [&str; 2] = ["test", "openai"];
 
 /// A provider that was described.
 #[derive(Debug)]
@@ -105,6 +117,11 @@ pub enum Fault {
         "the test request goes by https to one of the provider's hosts, by GET or POST: give another one, or null for none"
     )]
     Test,
+    /// A base address that would take the credential elsewhere, or a credential that is no one key.
+    #[error(
+        "openai is an address by https on one of the provider's hosts, or on {{field}}, of a provider with one secret field: give another one, or null for none"
+    )]
+    OpenAi,
     /// A field that a built-in provider does not have, or has otherwise.
     #[error(
         "fields of a built-in provider stay: only their label, env and formats can be described otherwise"
@@ -132,9 +149,8 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     // Two columns of the view providers that say what follows from others.
     said.remove("builtin");
     let variables = said.remove("env");
-    // A null is as the view shows a member that nobody gave. Only `test` may be null by intent: it says that there is no
-    // test.
-    said.retain(|name, value| name == "test" || !value.is_null());
+    // A null is as the view shows a member that nobody gave.
+    said.retain(|name, value| NONE.contains(&name.as_str()) || !value.is_null());
     // As everything is unless it is said.
     if said.get("enabled") == Some(&Value::Bool(true)) {
         said.remove("enabled");
@@ -142,7 +158,11 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     admit_members(&said)?;
     let id = said.get("id").and_then(Value::as_str).ok_or(Fault::Malformed)?;
     let builtin = find(id);
-    let whole = match catalogued(id) {
+    let entry = catalogued(id);
+    if said.get("openai") == Some(&Value::Null) && entry.is_none_or(|entry| !entry.contains_key("openai")) {
+        said.remove("openai");
+    }
+    let mut whole = match entry {
         Some(catalogued) => {
             let whole = merge(catalogued, &said)?;
             said.retain(|name, _| name == "id" || whole.get(name) != catalogued.get(name));
@@ -150,8 +170,8 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
         }
         None => said.clone(),
     };
-    let whole = Value::Object(whole);
-    let provider: Provider = serde_json::from_value(whole.clone()).map_err(|_| Fault::Malformed)?;
+    let mut provider: Provider =
+        serde_json::from_value(Value::Object(whole.clone())).map_err(|_| Fault::Malformed)?;
     admit(&provider)?;
     match builtin {
         Some(builtin) => admit_narrowed(&provider, builtin)?,
@@ -164,11 +184,19 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     if !is_test_sound(&provider) {
         return Err(Fault::Test);
     }
+    if !is_base_sound(&provider) {
+        if said.contains_key("openai") {
+            return Err(Fault::OpenAi);
+        }
+        // Nobody said it: it goes with the host that was taken away.
+        provider.openai = None;
+        whole.remove("openai");
+    }
     let env = provider.fields.iter().flat_map(|field| &field.env);
     if variables.is_some_and(|variables| variables != env.map(String::as_str).collect::<Value>()) {
         return Err(Fault::Env);
     }
-    Ok(Described { provider, whole, said: Value::Object(said).to_string() })
+    Ok(Described { provider, whole: Value::Object(whole), said: Value::Object(said).to_string() })
 }
 
 /// The digest of a stored description that the audit keeps.
@@ -299,38 +327,6 @@ fn admit_narrowed(provider: &Provider, builtin: &Provider) -> Result<(), Fault> 
     let is_within =
         |host: &String| is_own_machine(host) || builtin.hosts.iter().any(|wide| host_covers(wide, host));
     if provider.hosts.iter().all(is_within) { Ok(()) } else { Err(Fault::BuiltinHost) }
-}
-
-/// Whether a test, if there is one, takes the credential to one of the provider's hosts.
-fn is_test_sound(provider: &Provider) -> bool {
-    let Some(test) = &provider.test else { return true };
-    let is_plain = ["GET", "POST"].contains(&test.method.as_str())
-        && !test.headers.keys().any(|name| name.eq_ignore_ascii_case("host"));
-    is_plain && (begins_with_endpoint(&test.url, provider) || is_address_within(&test.url, provider))
-}
-
-/// Whether an address begins with what a field says, which whoever makes the request holds against the hosts.
-fn begins_with_endpoint(url: &str, provider: &Provider) -> bool {
-    let parts = url.strip_prefix('{').and_then(|rest| rest.split_once('}'));
-    parts.is_some_and(|(name, rest)| {
-        (rest.is_empty() || rest.starts_with('/'))
-            && provider.fields.iter().any(|field| field.name == name && !field.secret)
-    })
-}
-
-/// A test sends the credential, so that its address has to be one of the provider's own hosts.
-fn is_address_within(url: &str, provider: &Provider) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let host = authority.split_once(':').map_or(authority, |(host, _)| host);
-    let is_direct =
-        scheme == "https" && authority == host || is_own_machine(host) && ["http", "https"].contains(&scheme);
-    is_direct && host_allowed(Some(host), None, &provider.hosts)
-}
-
-/// Plain HTTP is for these alone.
-fn is_own_machine(host: &str) -> bool {
-    OWN_MACHINE.contains(&host)
 }
 
 /// Lower case, so that two providers never differ by case only.

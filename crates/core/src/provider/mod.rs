@@ -5,6 +5,7 @@
 //! What must stay true: a value is refused only when it is certainly wrong. Formats change, so a shape that is not
 //! known is a warning. No complaint quotes the value.
 
+mod address;
 mod check;
 mod definition;
 mod format;
@@ -49,6 +50,8 @@ pub struct Provider {
     pub any: bool,
     /// The request that tells whether a credential is one.
     pub test: Option<Test>,
+    /// The base address of the OpenAI protocol, of a provider that speaks it; `{name}` stands for a field.
+    pub openai: Option<String>,
     /// Environment variables beyond those of the fields.
     #[serde(default)]
     pub environment: Environment,
@@ -164,9 +167,10 @@ impl Provider {
         fields.chain(more).chain(&self.environment.document).map(String::as_str)
     }
 
-    /// Whether it decides neither where a test goes, nor what a process is told, nor whose keys others' are.
+    /// Whether it decides neither where a test or a model's requests go, nor what a process is told, nor whose keys others' are.
     pub fn is_plain(&self) -> bool {
         self.test.is_none()
+            && self.openai.is_none()
             && self.variables().next().is_none()
             && !self.all_formats().any(|format| format.own)
     }
