@@ -1,6 +1,8 @@
-// Points the catalogue at the providers' stand-in: every built-in provider is tested there, and asked there by the OpenAI protocol.
+// Points the catalogue at the providers' stand-in: every provider is tested there, and asked there by the OpenAI protocol.
 //
 // Must stay true: a provider's keys may go to its own hosts as before, and to this machine beside them; nothing else of it changes.
+
+const HERE = "127.0.0.1";
 
 /** hftok as an operator calls it. */
 export interface Operator {
@@ -14,31 +16,30 @@ export interface Operator {
 /** The columns of view `providers` that matter here; `openai` where this hftok has it. */
 export interface Provider {
   name: string;
-  builtin: boolean;
   hosts: string[] | null;
   test: { url?: string } | null;
   openai?: string | null;
 }
 
-/** Describes the built-in providers, or those that are named, as living at the stand-in's address. */
+/** Describes the providers, or those that are named, as living at the stand-in's address. */
 export async function pointAt(stub: string, operator: Operator, names?: string[]): Promise<void> {
   await takeBack(operator, names);
-  for (const provider of await builtin(operator, names)) {
+  for (const provider of await listed(operator, names)) {
     const p_provider = moved(provider, stub);
     if (p_provider !== undefined) await operator.call("register_provider", { p_provider });
   }
 }
 
-/** Describes them as they are built in. */
+/** Takes back what was described as living on this machine. */
 export async function takeBack(operator: Operator, names?: string[]): Promise<void> {
-  for (const { name } of await builtin(operator, names)) {
-    await operator.call("unregister_provider", { p_provider: name });
+  for (const { name, hosts } of await listed(operator, names)) {
+    if (hosts?.includes(HERE)) await operator.call("unregister_provider", { p_provider: name });
   }
 }
 
-async function builtin(operator: Operator, names?: string[]): Promise<Provider[]> {
+async function listed(operator: Operator, names?: string[]): Promise<Provider[]> {
   const all = await operator.rows("providers");
-  return all.filter((it) => it.builtin && (names === undefined || names.includes(it.name)));
+  return all.filter((it) => names === undefined || names.includes(it.name));
 }
 
 function moved({ name, hosts, test, openai }: Provider, stub: string): object | undefined {
@@ -48,7 +49,7 @@ function moved({ name, hosts, test, openai }: Provider, stub: string): object | 
   const here = (url: string) => url.replace(/^https:\/\/[^/]+/, `${stub}/${name}`);
   return {
     name,
-    hosts: [...hosts, "127.0.0.1"],
+    hosts: [...hosts, HERE],
     ...(typeof test?.url === "string" ? { test: { ...test, url: here(test.url) } } : {}),
     ...(typeof openai === "string" && !openai.startsWith("{") ? { openai: `${stub}/${name}/v1` } : {}),
   };
