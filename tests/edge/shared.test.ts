@@ -4,7 +4,7 @@ import type { Hftok } from "../../edge/functions/_shared/client/mod.ts";
 import { members, readUpTo } from "../../edge/functions/_shared/body.ts";
 import { Destination, matchesAny } from "../../edge/functions/_shared/destination.ts";
 import { IdleDeadline } from "../../edge/functions/_shared/deadline.ts";
-import { answerOf, place } from "../../edge/functions/_shared/serve.ts";
+import { answerOf, place, segments } from "../../edge/functions/_shared/serve.ts";
 import { testOf } from "../../edge/functions/_shared/verdict.ts";
 import { Redactor } from "../../edge/functions/_shared/redact.ts";
 import { upstreamError } from "../../edge/functions/huggingface-inference/upstream_error.ts";
@@ -141,6 +141,13 @@ Deno.test("a path is what stands behind the function's name, however it is mount
   for (const path of ["/f/tests", "/test/f/x", "/g", "/f/test/test"]) {
     assert.throws(() => at(path), { code: "not_found" }, path);
   }
+});
+
+Deno.test("segments of a path are decoded, and what cannot be is nowhere", () => {
+  const at = (path: string) => segments(new Request(`http://x${path}`), "f");
+  assert.deepEqual(at("/functions/v1/f/openai/test"), ["openai", "test"]);
+  assert.deepEqual([at("/f"), at("/"), at("/a%2Fb/c%20d/")], [[], [], ["a/b", "c d"]]);
+  assert.throws(() => at("/f/%ff"), { code: "not_found" });
 });
 
 Deno.test("what is thrown unforeseen is neither answered nor logged, beyond the name of its class", async () => {

@@ -33,14 +33,24 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   });
 }
 
-/** The part of the path behind the function's name: one of these places, or the request is not found. */
-export function place<Place extends string>(request: Request, name: string, places: Place[]): Place {
+/** The segments of the path behind the function's name, decoded. */
+export function segments(request: Request, name: string): string[] {
   const parts = new URL(request.url).pathname.split("/").filter((part) => part !== "");
   // A gateway may have put something in front, or have taken the name away.
-  const rest = parts.slice(parts.lastIndexOf(name) + 1).join("/");
+  return parts.slice(parts.lastIndexOf(name) + 1).map(decoded);
+}
+
+/** The part of the path behind the function's name: one of these places, or the request is not found. */
+export function place<Place extends string>(request: Request, name: string, places: Place[]): Place {
+  const rest = segments(request, name).join("/");
   const found = places.find((it) => it === rest);
-  if (found === undefined) throw new Refusal(404, "not_found", "There is nothing at this path.");
+  if (found === undefined) throw nowhere();
   return found;
+}
+
+/** The refusal of a path that there is not. */
+export function nowhere(): Refusal {
+  return new Refusal(404, "not_found", "There is nothing at this path.");
 }
 
 /** Writes a line to the log: names and codes only. */
@@ -69,6 +79,14 @@ export async function answerOf(
     if (refusal.status >= 500) log(name, { status: refusal.status, code: refusal.code });
     const { status, code, message, facts, headers } = refusal;
     return json({ ok: false, error: { code, message, ...facts } }, status, headers);
+  }
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw nowhere();
   }
 }
 
