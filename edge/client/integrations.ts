@@ -3,7 +3,8 @@
 // Must stay true: an end user is who their JWT says, whatever `userId` says; only the service names somebody.
 import type { Hftok } from "./client.ts";
 import { HftokError } from "./error.ts";
-import { ask, type Finding, testOf } from "./test_request.ts";
+import { type Finding, sentence, unanswered } from "./test_answer.ts";
+import { ask, testOf } from "./test_request.ts";
 import type { Json } from "./schema/database.ts";
 import type { Views } from "./schema/views.ts";
 
@@ -39,17 +40,17 @@ export class Integrations {
   }
 
   /**
-   * Asks the provider whether it takes the credentials, by the test request of the catalogue, and keeps what it said. Credentials of
-   * several fields, and providers without such a request, are indeterminate. For the service, on a server.
+   * Asks the provider whether it takes the credentials, by the test request of the catalogue, and keeps what it said. Providers without
+   * such a request are indeterminate. For the service, on a server.
    */
   async test(id: string, userId: string, signal?: AbortSignal): Promise<Finding> {
     const row = await this.get(id);
     if (row === null) throw new HftokError("not_found");
     const [provider] = await this.#hftok.rows("providers", { name: `eq.${row.type}` });
     const request = provider ? testOf(provider) : null;
-    if (request === null) return { verdict: "indeterminate", status: null };
+    if (request === null) return unanswered("no_test");
     const finding = await ask(request, await this.credentials(id, userId), signal);
-    const message = finding.verdict === "invalid" ? `The provider answers ${finding.status}.` : undefined;
+    const message = sentence(request.label, finding, request.fields.length > 1);
     // Should they be replaced meanwhile, the answer is about the former ones.
     if (finding.verdict === "verified") await this.report(id, userId, "connected", undefined, row.version);
     if (finding.verdict === "invalid") await this.report(id, userId, "error", message, row.version);

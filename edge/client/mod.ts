@@ -15,7 +15,7 @@ export {
   type Walk,
 } from "./client.ts";
 export { HftokError, type Kind } from "./error.ts";
-export { type Finding } from "./test_request.ts";
+export { type Finding, type Reason, sentence } from "./test_answer.ts";
 export { type Change, Integrations, type Status } from "./integrations.ts";
 export type { CompositeTypes, Database, Json } from "./schema/database.ts";
 export type { Functions } from "./schema/functions.ts";

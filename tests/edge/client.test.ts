@@ -146,15 +146,17 @@ Deno.test("an integration is tested by the request of the catalogue, and keeps w
     const row = await user.integrations.get(id);
     return [row?.status, row?.error_message];
   };
-  assert.deepEqual(await service.integrations.test(id, alice.name), { verdict: "verified", status: 200 });
+  const verified = { verdict: "verified", status: 200, reason: "accepted", retryAfter: null };
+  assert.deepEqual(await service.integrations.test(id, alice.name), verified);
   assert.deepEqual(await state(), ["connected", null]);
   for (status of [302, 500]) {
     assert.equal((await service.integrations.test(id, alice.name)).verdict, "indeterminate");
     assert.deepEqual(await state(), ["connected", null]);
   }
   await user.integrations.replaceCredentials(id, "another-key-that-is-wrong");
-  assert.deepEqual(await service.integrations.test(id, alice.name), { verdict: "invalid", status: 401 });
-  assert.deepEqual(await state(), ["error", "The provider answers 401."]);
+  const invalid = { verdict: "invalid", status: 401, reason: "refused", retryAfter: null };
+  assert.deepEqual(await service.integrations.test(id, alice.name), invalid);
+  assert.deepEqual(await state(), ["error", "Failed to verify credentials: Tested refuses this key."]);
   assert.deepEqual(arrived, [good, good, good, "another-key-that-is-wrong"], "no redirect is followed");
   // The answer comes when the credentials are others.
   status = 200;
@@ -167,7 +169,7 @@ Deno.test("an integration is tested by the request of the catalogue, and keeps w
   await fails("not_found", service.integrations.test(id, bob.name));
   // No request is described.
   await operator.call("register_provider", { p_provider: { ...provider, test: null } });
-  const none = { verdict: "indeterminate", status: null };
+  const none = { verdict: "indeterminate", status: null, reason: "no_test", retryAfter: null };
   assert.deepEqual(await service.integrations.test(id, alice.name), none);
   assert.equal(arrived.length, 5);
   await server.shutdown();

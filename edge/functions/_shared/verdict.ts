@@ -1,84 +1,32 @@
-// Asking a provider what it thinks of a token, by the test request in hftok's catalogue.
+// Asking a provider what it thinks of a credential, by the test request in hftok's catalogue: the client's, with refusals for users.
 //
-// Must stay true: the request goes where the catalogue says and nowhere else, and only to a host that the catalogue
-// lets the provider's tokens go to. Only the status of the answer counts; its body is not read. An answer that is not
-// clear is `indeterminate`: nobody loses a token over a provider that is down.
-import type { Hftok, Json, Verdict } from "./client/mod.ts";
-import { Destination, matchesAny } from "./destination.ts";
-import { send } from "./outbound.ts";
-import { IdleDeadline } from "./deadline.ts";
+// Must stay true: the request goes where the catalogue says and nowhere else, and only to a host that the catalogue lets the
+// provider's credentials go to.
+import type { Hftok, Json } from "./client/mod.ts";
+import type { Finding } from "./client/test_answer.ts";
+import { ask, type ProviderTest, testOf as described } from "./client/test_request.ts";
 import { Refusal } from "./refusal.ts";
 
-/** A request that tells whether a token is one. */
-export interface Test {
-  destination: Destination;
-  method: string;
-  headers: [name: string, value: string][];
-  /** The text that stands for the token in the headers. */
-  placeholder: string;
-  /** Status to verdict. */
-  answers: { [status: string]: Json | undefined };
-}
+export type { Finding, ProviderTest };
+export { sentence } from "./client/test_answer.ts";
 
-/** The result of a test. */
-export interface Finding {
-  verdict: Verdict;
-  /** The provider's status; null when there was no answer. */
-  status: number | null;
-}
-
-const DEADLINE_MS = 10_000;
-
-/** The test request of a provider whose credentials are one text. */
-export async function testOf(hftok: Hftok, provider: string): Promise<Test> {
-  const [known] = await hftok.rows("providers", { name: `eq.${provider}`, select: "test,fields,hosts" });
-  const test = object(known?.test);
-  const fields = Array.isArray(known?.fields) ? known.fields : [];
-  const placeholder = `{${object(fields[0]).name}}`;
-  const headers = Object.entries(object(test.headers)).map((
-    [name, value],
-  ): [string, string] => [name, String(value)]);
-  const isTest = typeof test.url === "string" && fields.length === 1 && !test.body &&
-    headers.some(([_, value]) => value.includes(placeholder));
-  if (!isTest) {
-    throw new Refusal(501, "no_test", "The catalogue has no request that tests this provider's tokens here.");
+/** The test request of a provider. */
+export async function testOf(hftok: Hftok, provider: string): Promise<ProviderTest> {
+  const [known] = await hftok.rows("providers", {
+    name: `eq.${provider}`,
+    select: "name,label,test,fields,hosts",
+  });
+  if (!known?.test) {
+    throw new Refusal(501, "no_test", "The catalogue has no request that tests this provider's keys.");
   }
-  const destination = Destination.of(String(test.url));
-  if (!matchesAny(known?.hosts ?? [], destination.host)) {
+  const test = described(known);
+  if (test === null) {
     throw new Refusal(500, "misconfigured", "The catalogue's test goes to none of the provider's hosts.");
   }
-  const method = test.method === "POST" ? "POST" : "GET";
-  return {
-    destination,
-    method,
-    headers,
-    placeholder,
-    answers: object(test.answers),
-  };
+  return test;
 }
 
-/** Tests a token. */
-export async function judge(test: Test, token: string, client: AbortSignal): Promise<Finding> {
-  const headers = test.headers.map((
-    [name, value],
-  ) => [name, value.replaceAll(test.placeholder, () => token)]);
-  const deadline = new IdleDeadline(DEADLINE_MS, client);
-  try {
-    const request = { method: test.method, headers: Object.fromEntries(headers) };
-    const answer = await send(test.destination, request, deadline);
-    const told = test.answers[String(answer.status)];
-    return {
-      verdict: told === "verified" || told === "invalid" ? told : "indeterminate",
-      status: answer.status,
-    };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { verdict: "indeterminate", status: null };
-  } finally {
-    deadline.end();
-  }
-}
-
-function object(it: Json | undefined): { [key: string]: Json | undefined } {
-  return typeof it === "object" && it !== null && !Array.isArray(it) ? it : {};
+/** Tests a credential. */
+export function judge(test: ProviderTest, credential: Json, client: AbortSignal): Promise<Finding> {
+  return ask(test, credential, client);
 }

@@ -43,7 +43,7 @@ async function askProvider(hftok: Hftok, need: Need, token: string, source: stri
     const test = await testOf(hftok, "huggingface");
     const released = await hftok.resolve("huggingface", {
       ...need,
-      host: test.destination.host,
+      host: test.host ?? undefined,
       levels: [source],
     });
     // Replaced in the meantime.

@@ -50,7 +50,7 @@ export async function testStored(
     userId: user.id,
     orgId: whose.org_id,
     model: whose.model,
-    host: test.destination.host,
+    host: test.host ?? undefined,
     levels: [scope(whose) + (whose.model === undefined ? "" : "_model")],
   };
   const resolved = await refusing("service", hftok.resolve(PROVIDER, need));
