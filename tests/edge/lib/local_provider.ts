@@ -60,6 +60,7 @@ export function row(id: string, more: Partial<Row> = {}): Row {
   assert(entry, id);
   const { label, fields, hosts } = entry;
   const unused = {
+    openai: null,
     docs_url: null,
     env: null,
     formats: null,
