@@ -143,6 +143,24 @@ CREATE OR REPLACE FUNCTION hftok.find_audit_events(
 COMMENT ON FUNCTION hftok.find_audit_events IS
     'The events that view audit_events shows to an auditor, between two times, of one user, about one object, by one role, of one kind: fast in an audit of any length, because what cannot hold such an event is not read. p_newest: no more than so many, the newest first.';
 
+CREATE OR REPLACE FUNCTION hftok_private.events_counted(
+    p_from timestamptz, p_to timestamptz, p_seconds int, p_who text, p_object_id uuid, p_role text, p_kind text
+) RETURNS TABLE (at timestamptz, kind text, events bigint)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    BEGIN ATOMIC
+        SELECT pg_catalog.date_bin(pg_catalog.make_interval(secs => p_seconds), e.at, p_from), e.kind,
+            least(sum(e.count), 9223372036854775807)::bigint
+        FROM hftok_private.events_found(p_from, p_to, p_who, p_object_id, p_role, p_kind) e GROUP BY 1, 2 ORDER BY 1, 2;
+    END;
+COMMENT ON FUNCTION hftok_private.events_counted IS 'The number of events by kind in each stretch of so many seconds from p_from on.';
+CREATE OR REPLACE FUNCTION hftok.audit_activity(
+    p_from timestamptz, p_to timestamptz DEFAULT NULL, p_seconds int DEFAULT 86400, p_user text DEFAULT NULL, p_object_id uuid DEFAULT NULL,
+    p_role text DEFAULT NULL, p_kind text DEFAULT NULL
+) RETURNS TABLE (at timestamptz, kind text, events bigint)
+    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 100 AS 'MODULE_PATHNAME', 'hftok_audit_activity';
+COMMENT ON FUNCTION hftok.audit_activity IS
+    'The number of events that find_audit_events() finds, by their kind, in each stretch of p_seconds from p_from on; none for a stretch without events. at is when a stretch begins.';
+
 CREATE OR REPLACE FUNCTION hftok.verify_audit(p_from bigint DEFAULT NULL, p_to bigint DEFAULT NULL, p_head text DEFAULT NULL)
     RETURNS hftok.verified_audit
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify_audit';

@@ -80,10 +80,12 @@ GRANT EXECUTE ON FUNCTION
     TO hftok_admin, hftok_service;
 GRANT EXECUTE ON FUNCTION hftok.secret_history TO hftok_admin, hftok_service, hftok_auditor;
 GRANT EXECUTE ON FUNCTION
-    hftok.find_secret, hftok.verify, hftok.logging_risks, hftok.verify_audit, hftok.audit_head
+    hftok.find_secret, hftok.verify, hftok.logging_risks
     TO hftok_admin, hftok_auditor;
 -- To users because some of them are administrators of the application.
-GRANT EXECUTE ON FUNCTION hftok.audit_public_key, hftok.audit_proof, hftok.audit_consistency, hftok.audit_tiles, hftok.find_audit_events
+GRANT EXECUTE ON FUNCTION
+    hftok.verify_audit, hftok.audit_head, hftok.audit_public_key, hftok.audit_proof, hftok.audit_consistency, hftok.audit_tiles,
+    hftok.find_audit_events, hftok.audit_activity
     TO hftok_user, hftok_admin, hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.purge_audit, hftok.adopt_role TO hftok_admin;
 GRANT SELECT ON hftok.secrets TO hftok_admin, hftok_service, hftok_auditor;

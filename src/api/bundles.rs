@@ -10,6 +10,7 @@ use hftok_core::hex;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::audit::audit_reader;
+use super::input::required;
 use crate::error::Error;
 use crate::pg::call::entry::{Bounded, export};
 use crate::pg::rows::declared::statement;
@@ -17,7 +18,7 @@ use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
 use crate::pg::server::memory;
 use crate::pg::who::as_owner::AsOwner;
 
-export!(unpacked, may_hold, find_audit_events);
+export!(unpacked, may_hold, find_audit_events, audit_activity);
 
 /// Events of the audit by what is asked most often.
 fn find_audit_events(
@@ -43,6 +44,28 @@ fn find_audit_events(
             FIND_NEWEST.hand_on_all(&asked.in_order())
         }
     }
+}
+
+/// The number of such events by their kind and time.
+fn audit_activity(
+    p_from: Option<TimestampWithTimeZone>,
+    p_to: Option<TimestampWithTimeZone>,
+    p_seconds: Option<i32>,
+    p_user: Option<&str>,
+    p_object_id: Option<Uuid>,
+    p_role: Option<&str>,
+    p_kind: Option<&str>,
+) -> Result<RowSet, Error> {
+    let caller = audit_reader()?;
+    let from = required(p_from, "p_from must not be null")?.into();
+    let seconds = required(p_seconds, "p_seconds must not be null")?;
+    if seconds < 1 {
+        return Err(Error::BadInput("p_seconds must be 1 or more"));
+    }
+    let _owner = AsOwner::switch(&caller)?;
+    let (to, seconds, user, object_id) = (p_to.into(), seconds.into(), p_user.into(), p_object_id.into());
+    let (role, kind) = (p_role.into(), p_kind.into());
+    COUNT_EVENTS.hand_on_all(&Counted { from, to, seconds, user, object_id, role, kind }.in_order())
 }
 
 /// Whether a bundle may hold what is looked for.
@@ -142,4 +165,8 @@ statement! {
     planned_anew FIND_NEWEST: AskedForNewest {
         from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT, newest: INT4,
     } = "SELECT r.* FROM hftok_private.newest_events_found($from, $to, $user, $object_id, $role, $kind, $newest) r";
+    /// Events that fit, counted: added up in SQL, so that few rows are handed on.
+    planned_anew COUNT_EVENTS: Counted {
+        from: TIMESTAMPTZ, to: TIMESTAMPTZ, seconds: INT4, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT,
+    } = "SELECT r.* FROM hftok_private.events_counted($from, $to, $seconds, $user, $object_id, $role, $kind) r";
 }

@@ -227,12 +227,31 @@ Deno.test("verifying, pinning, purging: by whom it is for", async () => {
   await reviewer.refused("verify_audit", { p_head: "x" }, 400, "22023");
   assert.equal(await operator.call("purge_audit", { p_before: "2000-01-01" }), 0);
   await operator.refused("purge_audit", { p_before: null }, 400, "22023");
-  for (const who of [alice, admin, service]) {
+  // An administrator of the application reads all of it, and so may verify it.
+  assert.equal((await admin.call("verify_audit", { p_head: await admin.call("audit_head") })).ok, true);
+  for (const who of [alice, service]) {
     await who.refused("verify_audit", {}, 403, "42501");
     await who.refused("audit_head", {}, 403, "42501");
+    await who.refused("audit_activity", { p_from: "2020-01-01" }, 403, "42501");
+  }
+  for (const who of [alice, admin, service, reviewer]) {
     await who.refused("purge_audit", { p_before: "2000-01-01" }, 403, "42501");
   }
-  await reviewer.refused("purge_audit", { p_before: "2000-01-01" }, 403, "42501");
+});
+
+Deno.test("activity over time: as many events as are found, for whoever may find them", async () => {
+  await written();
+  const p_from = new Date(Date.now() - 3_600_000).toISOString();
+  const p_to = new Date().toISOString();
+  for (const who of [admin, reviewer, operator]) {
+    const counted = await who.call("audit_activity", { p_from, p_to, p_seconds: 60 });
+    const found = await who.call("find_audit_events", { p_from, p_to });
+    const of = (rows: any[], name: string) => rows.reduce((sum, row) => sum + row[name], 0);
+    assert.equal(of(counted, "events"), of(found, "count"), who.name);
+    assert.deepEqual(new Set(counted.map((row: any) => row.kind)), new Set(found.map((row: any) => row.kind)));
+  }
+  await admin.refused("audit_activity", { p_from, p_seconds: 0 }, 400, "22023");
+  await admin.refused("audit_activity", { p_from: "-infinity" }, 400, "22008");
 });
 
 Deno.test("uses are counted, and shown with the credential", async () => {

@@ -21,6 +21,11 @@ export type Functions = {
     Args: { p_role: string };
     Returns: undefined;
   };
+  /** The number of events that find_audit_events() finds, by their kind, in each stretch of p_seconds from p_from on; none for a stretch without events. at is when a stretch begins. */
+  audit_activity: {
+    Args: { p_from: string; p_to?: string | null; p_seconds?: number; p_user?: string | null; p_object_id?: string | null; p_role?: string | null; p_kind?: string | null };
+    Returns: { at: string | null; kind: string | null; events: number | null }[];
+  };
   /** The proof that the log has only grown since p_head, which audit_head() gave earlier. */
   audit_consistency: {
     Args: { p_head: string };

@@ -74,6 +74,8 @@ INSERT INTO calls (call) VALUES
         p_provider => ''openai''::text, p_model => ''''::text, p_name => ''''::text, p_slot => ''''::text, p_kind => ''static''::text, p_allowed_hosts => NULL::text[],
         p_expires_at => NULL::timestamptz, p_sealed => :stored, p_new_hosts => ''{a.example}''::text[], p_new_expiry => ''2100-01-01 UTC''::timestamptz)'),
     ('hftok.audit_tiles(p_from => 1::bigint)'),
+    ('hftok.audit_activity(p_from => ''2026-01-01 UTC''::timestamptz, p_to => ''2100-01-01 UTC''::timestamptz, p_seconds => 86400::int,
+        p_user => NULL::text, p_object_id => NULL::uuid, p_role => NULL::text, p_kind => ''change''::text)'),
     ('hftok.verify_audit(p_from => 1::bigint, p_to => 1::bigint, p_head => NULL::text)'),
     ('hftok_private.mask_faults()'),
     ('hftok_private.stage_api_key(p_user_id => ''bob''::text, p_service => ''openai''::text, p_api_key => :key)'),

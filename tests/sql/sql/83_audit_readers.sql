@@ -62,7 +62,13 @@ SELECT count(*) AS events FROM hftok.audit_events;
 SET request.jwt.claims = '{"sub": "olga"}';
 SELECT count(*) FILTER (WHERE actor_user = 'alice') > 0 AS of_alice, count(*) FILTER (WHERE actor_user = 'bob') > 0 AS of_bob, count(*) FILTER (WHERE owner_scope = 'vault') > 0 AS of_the_vault FROM hftok.audit_events;
 SELECT * FROM hftok.recent_reveals;
+SELECT v.ok, v.checked > 0 AS checked FROM hftok.verify_audit() v;
+SELECT hftok.audit_head() <> '' AS head;
+-- Another user has nothing of it.
+SET request.jwt.claims = '{"sub": "alice"}';
 SELECT hftok.verify_audit();
+SELECT hftok.audit_head();
+SELECT * FROM hftok.audit_activity(now() - interval '1 day');
 RESET request.jwt.claims;
 -- The backend: nothing.
 SET ROLE regress_service_role;
@@ -112,6 +118,16 @@ SELECT pg_temp.differing_sums(), (SELECT count(*) >= 4000 FROM hftok.recent_reve
 SET work_mem = '64kB';
 SELECT pg_temp.differing_sums();
 RESET work_mem;
+CREATE FUNCTION pg_temp.differing_counts(p_seconds int, p_user text, p_kind text) RETURNS bigint LANGUAGE sql AS $$
+    WITH since AS (SELECT now() - interval '2 days' AS at), counts AS (
+        SELECT date_bin(make_interval(secs => p_seconds), e.at, s.at) AS at, e.kind, sum(e.count)::bigint AS events
+        FROM since s, hftok.audit_events e
+        WHERE e.at >= s.at AND (p_kind IS NULL OR e.kind = p_kind)
+        AND (p_user IS NULL OR p_user IN (e.actor_user, e.owner_id, e.subject)) GROUP BY 1, 2
+    ), told AS (
+        SELECT t.* FROM since s, hftok.audit_activity(s.at, p_seconds => p_seconds, p_user => p_user, p_kind => p_kind) t
+    )
+    SELECT count(*) FROM ((TABLE counts EXCEPT ALL TABLE told) UNION ALL (TABLE told EXCEPT ALL TABLE counts)) d $$;
 -- The newest events, whatever table they are in.
 SELECT p_kind, p_newest, (
         SELECT array_agg(f.id) FROM hftok.find_audit_events(p_kind => p_kind, p_newest => p_newest) f
@@ -121,6 +137,10 @@ SELECT p_kind, p_newest, (
 FROM (VALUES ('reveal'), ('change'), ('refusal'), (NULL)) k (p_kind), (VALUES (1), (300), (1000000)) n (p_newest);
 SELECT count(*) AS none FROM hftok.find_audit_events(p_newest => 0);
 SELECT count(*) FROM hftok.find_audit_events(p_newest => -1);
+-- How many there were, by time and kind: as many as are found, each in its stretch.
+SELECT pg_temp.differing_counts(3600, NULL, NULL), pg_temp.differing_counts(1, 'bob', NULL), pg_temp.differing_counts(86400, NULL, 'refusal');
+SELECT hftok.audit_activity(now(), p_seconds => 0);
+SELECT hftok.audit_activity(NULL);
 -- It is the view that is granted, and whoever may read it needs no group.
 CREATE ROLE regress_looker;
 GRANT USAGE ON SCHEMA hftok TO regress_looker;

@@ -11,6 +11,7 @@ pub type Call = (&'static str, &'static str, &'static str);
 pub const CALLS: &[Call] = &[
     ("add_member", "SELECT hftok.add_member('acme', 'carol')", ""),
     ("adopt_role", "SELECT hftok.adopt_role('nobody_yet')", ""),
+    ("audit_activity", "SELECT count(*) FROM hftok.audit_activity(now() - interval '1 day')", ""),
     ("audit_consistency", "SELECT hftok.audit_consistency(head) FROM pinned", ""),
     ("audit_head", "SELECT hftok.audit_head()", ""),
     ("audit_proof", "SELECT hftok.audit_proof(2)", ""),
