@@ -16,7 +16,7 @@ export type Call = keyof Functions & string;
 export type View = keyof Views & string;
 /** Filters as PostgREST writes them: `{ provider: "eq.huggingface" }`. */
 export type Filter<V extends View> = Partial<
-  Record<(keyof Views[V]["Row"] & string) | "select" | "order" | "limit", string>
+  Record<(keyof Views[V]["Row"] & string) | "select" | "order" | "limit" | "offset", string>
 >;
 
 /** The address of hftok, and the identity that it is called with. */
