@@ -1,0 +1,13 @@
+// The app: its configuration, then who is signed in, then the pages.
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app.tsx";
+import "./app.css";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no element for the app");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

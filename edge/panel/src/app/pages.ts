@@ -1,0 +1,30 @@
+// The pages of the app: a page is an entry here, and is loaded when it is opened.
+import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import { KeyRound, type LucideIcon } from "lucide-react";
+import type { Me, Messages } from "../lib/index.ts";
+
+/** A page. */
+export interface Page {
+  path: string;
+  icon: LucideIcon;
+  title: (messages: Messages) => string;
+  /** The part of the navigation that it stands in. */
+  group: "keys" | "organisation" | "administration";
+  /** Whose it is. This keeps the navigation short; hftok decides what anybody may do. */
+  isFor: (me: Me) => boolean;
+  Component: LazyExoticComponent<ComponentType>;
+}
+
+/** The pages, in the order of the navigation. */
+export const PAGES: Page[] = [
+  {
+    path: "/huggingface",
+    icon: KeyRound,
+    title: ({ huggingface }) => huggingface.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({
+      default: (await import("../lib/huggingface/huggingface_token.tsx")).HuggingFaceToken,
+    })),
+  },
+];
