@@ -171,6 +171,12 @@ Deno.test("members: of their shape, null like none, others refused without being
   const shapes = { a: "text", b: "boolean", c: "list of texts" } as const;
   assert.deepEqual(members({ a: "x", b: false, c: ["y"] }, shapes), { a: "x", b: false, c: ["y"] });
   assert.deepEqual(members({ a: null }, shapes), {});
+  const more = { n: "whole number", o: "text or an object" } as const;
+  assert.deepEqual(members({ n: -1, o: "x" }, more), { n: -1, o: "x" });
+  assert.deepEqual(members({ n: 0, o: { x: 1 } }, more), { n: 0, o: { x: 1 } });
+  for (const wrong of [{ n: 1.5 }, { n: "1" }, { o: 1 }, { o: [] }, { o: true }]) {
+    assert.throws(() => members(wrong, more), { status: 400 }, JSON.stringify(wrong));
+  }
   for (const wrong of [{ a: 1 }, { b: "true" }, { c: "x" }, { c: ["x", 1] }, { a: {} }]) {
     assert.throws(() => members(wrong, shapes), { status: 400 }, JSON.stringify(wrong));
   }

@@ -9,14 +9,19 @@ import { Refusal } from "./refusal.ts";
 const DEADLINE_MS = 30_000;
 
 /** The type that a member of a request must have. */
-export type Shape = "text" | "boolean" | "list of texts";
+export type Shape = keyof Shapes;
+
+/** The shapes, and the types of their values. */
+interface Shapes {
+  "text": string;
+  "boolean": boolean;
+  "whole number": number;
+  "list of texts": string[];
+  "text or an object": string | Record<string, unknown>;
+}
 
 /** Members of these shapes, of which each may be missing. */
-export type Members<Shapes extends Record<string, Shape>> = {
-  [Name in keyof Shapes]?: Shapes[Name] extends "text" ? string
-    : Shapes[Name] extends "boolean" ? boolean
-    : string[];
-};
+export type Members<Known extends Record<string, Shape>> = { [Name in keyof Known]?: Shapes[Known[Name]] };
 
 /** The bytes of a stream; null when there are more than `limit`. */
 export async function readUpTo(
@@ -54,17 +59,15 @@ export async function readObject(request: Request, limit: number): Promise<Recor
   }
   if (!bytes) throw tooLong;
   const parsed = bytes.length === 0 ? {} : parse(bytes);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new Refusal(400, "bad_input", "The request must be a JSON object.");
-  }
-  return parsed as Record<string, unknown>;
+  if (!isObject(parsed)) throw new Refusal(400, "bad_input", "The request must be a JSON object.");
+  return parsed;
 }
 
 /** The members of an object that are known by their shapes; null counts as not there. Others are refused. */
-export function members<Shapes extends Record<string, Shape>>(
+export function members<Known extends Record<string, Shape>>(
   object: Record<string, unknown>,
-  shapes: Shapes,
-): Members<Shapes> {
+  shapes: Known,
+): Members<Known> {
   const names = Object.keys(shapes);
   if (Object.keys(object).some((name) => !names.includes(name))) {
     throw new Refusal(400, "bad_input", `The members of a request are: ${names.join(", ")}.`);
@@ -72,13 +75,19 @@ export function members<Shapes extends Record<string, Shape>>(
   const there = Object.entries(shapes).filter(([name]) => (object[name] ?? null) !== null);
   const wrong = there.find(([name, shape]) => !is(shape, object[name]));
   if (wrong) throw new Refusal(400, "bad_input", `${wrong[0]} must be a ${wrong[1]}.`);
-  return Object.fromEntries(there.map(([name]) => [name, object[name]])) as Members<Shapes>;
+  return Object.fromEntries(there.map(([name]) => [name, object[name]])) as Members<Known>;
 }
 
 function is(shape: Shape, value: unknown): boolean {
   if (shape === "text") return typeof value === "string";
   if (shape === "boolean") return typeof value === "boolean";
+  if (shape === "whole number") return Number.isSafeInteger(value);
+  if (shape === "text or an object") return typeof value === "string" || isObject(value);
   return Array.isArray(value) && value.every((it) => typeof it === "string");
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parse(bytes: Uint8Array): unknown {

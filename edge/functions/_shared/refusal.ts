@@ -56,7 +56,9 @@ export function refusalOf(error: HftokError, as: "user" | "service"): Refusal {
   const facts: Record<string, string> = {};
   if (error.level) facts.level = error.level;
   if (error.outcome) facts.outcome = error.outcome;
-  return new Refusal(STATUS[error.kind], error.kind, error.message, facts);
+  if (error.field) facts.field = error.field;
+  const headers: Record<string, string> = error.retryAfter ? { "Retry-After": String(error.retryAfter) } : {};
+  return new Refusal(STATUS[error.kind], error.kind, error.message, facts, headers);
 }
 
 /** Runs calls of hftok, and turns a failure into a refusal. */

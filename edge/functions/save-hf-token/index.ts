@@ -4,24 +4,25 @@
 //   POST   {token}                     {ok, id, preview, warnings}
 //   GET                                {ok, configured, preview, status, …}: never the token
 //   DELETE                             {ok, deleted}
-//   POST   /test {} or {token}         {ok, verdict, message, warnings}: of the stored token, or of one that is not saved
+//   POST   /test {} or {token}         {ok, verdict, reason, message, warnings}: of the stored token, or of one that is not saved
 //
 // `model`, `org_id` and `global` name another owner or use: in the body of POST, in the query of GET and DELETE.
 //
 // Must stay true: everything that a user may do themselves is called with their own JWT, so that hftok decides. The
 // service's key serves only to test what is stored, after hftok said that this user may write it.
-import { authenticate, type User } from "../_shared/user.ts";
 import { type Members, members, readObject } from "../_shared/body.ts";
+import { testStored, testUnsaved } from "../_shared/credential_test.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
 import { json, place, serve } from "../_shared/serve.ts";
 import { read } from "../_shared/settings.ts";
-import { PROVIDER, savedToken, type Whose } from "./saved_token.ts";
-import { testStored, testUnsaved } from "./token_test.ts";
+import { queried, storedCredential, WHOSE, type Whose } from "../_shared/stored_credential.ts";
+import { authenticate, type User } from "../_shared/user.ts";
 
 const NAME = "save-hf-token";
+const PROVIDER = "huggingface";
 /** A token is a line; JSON around it, and a model's name, are not much more. */
 const LARGEST = 16 * 1024;
-const BODY = { token: "text", model: "text", org_id: "text", global: "boolean" } as const;
+const BODY = { token: "text", ...WHOSE } as const;
 
 const settings = read();
 
@@ -35,7 +36,7 @@ serve(NAME, ["GET", "POST", "DELETE"], settings, async (request) => {
   if (isTest) {
     throw new Refusal(405, "method_not_allowed", "Tests are made by POST.", {}, { Allow: "POST, OPTIONS" });
   }
-  const whose = queried(new URL(request.url));
+  const whose = queried(request);
   return request.method === "GET" ? await show(user, whose) : await remove(user, whose);
 });
 
@@ -54,7 +55,7 @@ async function save(user: User, { token, ...whose }: Members<typeof BODY>): Prom
 }
 
 async function show(user: User, whose: Whose): Promise<Response> {
-  const row = await savedToken(user, whose);
+  const row = await storedCredential(user, PROVIDER, whose);
   if (!row) return json({ ok: true, configured: false });
   const { secret_id, preview, status, warnings, expires_at, last_verified_at, updated_at } = row;
   const known = { preview, status, warnings: warnings ?? [], expires_at, last_verified_at, updated_at };
@@ -72,13 +73,7 @@ async function test(
   { token, ...whose }: Members<typeof BODY>,
 ): Promise<Response> {
   const tested = token === undefined
-    ? await testStored(user, whose, settings, request.signal)
-    : await testUnsaved(user, token, request.signal);
+    ? await testStored(user, PROVIDER, whose, settings, request.signal)
+    : await testUnsaved(user, PROVIDER, token, request.signal);
   return json({ ok: tested.verdict === "verified", ...tested });
-}
-
-function queried(url: URL): Whose {
-  const query: Record<string, unknown> = Object.fromEntries(url.searchParams);
-  if ("global" in query) query.global = query.global === "true";
-  return members(query, { model: "text", org_id: "text", global: "boolean" });
 }
