@@ -2,6 +2,7 @@
 // or sent.
 import assert from "node:assert/strict";
 import { jwt, people, Person, service, url } from "../rpc/lib/people.ts";
+import { Gateway, PUBLISHABLE, SECRET } from "./lib/gateway.ts";
 import { huggingFace, nothingLeaked, Running, test, token } from "./lib/functions.ts";
 
 const hub = await huggingFace();
@@ -201,39 +202,17 @@ test("behind Supabase's gateway: its path, and its key beside the JWT", async ()
 });
 
 test("with Supabase's new keys: the role is what the apikey header says, beside a user's JWT or alone", async () => {
-  const roles: Record<string, string | undefined> = {
-    sb_publishable_new: await jwt({ role: "anon" }),
-    sb_secret_new: await jwt({ role: "service_role" }),
+  const gateway = await Gateway.start();
+  const { seen } = gateway;
+  const alone = {
+    ...gateway.address,
+    SUPABASE_PUBLISHABLE_KEY: PUBLISHABLE,
+    SUPABASE_SECRET_KEY: SECRET,
   };
-  const seen: string[] = [];
-  // The rule of Supabase's gateway: a key that is none ends it; a JWT of its own replaces none, or a key in its place.
-  const gateway = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    const { pathname, search } = new URL(request.url);
-    const rest = pathname.match(/^\/rest\/v1(\/.*)$/)?.[1];
-    const headers = new Headers(request.headers);
-    const apikey = headers.get("apikey") ?? "";
-    const own = roles[apikey];
-    if (!rest || !own) return new Response("No API key", { status: 401 });
-    const sent = headers.get("Authorization");
-    seen.push(`${apikey} ${sent === null ? "alone" : /^Bearer sb_/.test(sent) ? "twice" : "beside a JWT"}`);
-    if (sent === null || /^Bearer sb_/.test(sent)) headers.set("Authorization", `Bearer ${own}`);
-    const { method } = request;
-    return await fetch(url + rest + search, { method, headers, body: await request.text() || undefined });
-  });
-  const SUPABASE_URL = `http://127.0.0.1:${gateway.addr.port}`;
-  const without = { HFTOK_REST_URL: "", HFTOK_SERVICE_KEY: "", SUPABASE_URL };
-  const hosted = {
-    SUPABASE_PUBLISHABLE_KEYS: '{"default": "sb_publishable_new", "other": "sb_publishable_wrong"}',
-    SUPABASE_SECRET_KEYS: '{"default": "sb_secret_new", "other": "sb_secret_wrong"}',
-    // They are there as long as the old keys are, and end with them.
-    SUPABASE_ANON_KEY: "of the past",
-    SUPABASE_SERVICE_ROLE_KEY: "of the past",
-  };
-  const alone = { SUPABASE_PUBLISHABLE_KEY: "sb_publishable_new", SUPABASE_SECRET_KEY: "sb_secret_new" };
   await alice.call("save_hf_token", { p_token: value });
-  for (const env of [hosted, alone]) {
+  for (const env of [gateway.hosted, alone]) {
     seen.length = 0;
-    const behind = await Running.start("save-hf-token", { ...without, ...env });
+    const behind = await Running.start("save-hf-token", env);
     const { status, body } = await behind.ask(alice, "POST", { path: "/test", body: {} });
     assert.deepEqual([status, JSON.parse(body).verdict], [200, "verified"]);
     assert(
@@ -242,7 +221,7 @@ test("with Supabase's new keys: the role is what the apikey header says, beside 
     );
     assert(!seen.some((call) => call.endsWith("twice")), `${seen}`);
     // A key is nobody: who asks for a user's sends the user's JWT.
-    for (const key of ["sb_publishable_new", "sb_secret_new"]) {
+    for (const key of [PUBLISHABLE, SECRET]) {
       const asked = await fetch(`${behind.url}/test`, {
         method: "POST",
         headers: { Authorization: `Bearer ${key}`, apikey: key },
@@ -251,7 +230,7 @@ test("with Supabase's new keys: the role is what the apikey header says, beside 
     }
     behind.kill();
   }
-  await gateway.shutdown();
+  await gateway.stop();
   for (
     const [wrong, words] of [
       ["sb_secret_new", /SUPABASE_SECRET_KEYS must be a JSON object of keys/],

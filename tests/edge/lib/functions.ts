@@ -2,7 +2,7 @@
 //
 // Must stay true: a process never outlives the file of tests that started it.
 import assert from "node:assert/strict";
-import { type Exchange, exchange, leaks, make } from "../../rpc/lib/exchange.ts";
+import { type Exchange, exchange, leaks, make, plaintext } from "../../rpc/lib/exchange.ts";
 import { jwt, operator, type Person, url as rest } from "../../rpc/lib/people.ts";
 import { HuggingFace } from "./hugging_face.ts";
 
@@ -14,8 +14,12 @@ globalThis.addEventListener("unload", () => running.forEach((it) => it.kill()));
 
 /** A token, known as one that must not be seen anywhere. */
 export function token(): string {
-  const value = make.hf();
-  tokens.push(value);
+  return unseen(make.hf());
+}
+
+/** Makes a value known as one that must not be seen anywhere. */
+export function unseen(value: string): string {
+  tokens.push(plaintext(value));
   return value;
 }
 
