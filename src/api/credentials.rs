@@ -16,7 +16,9 @@ use crate::audit;
 use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::export;
+use crate::pg::call::guarded::{self, Answer};
 use crate::pg::call::json;
+use crate::pg::call::trigger::{Side, Trigger};
 use crate::pg::server::server_log;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
@@ -26,7 +28,7 @@ use crate::store::row::microseconds;
 use crate::store::secrets::{self, Secret};
 use crate::store::{integrations, owner_lock, providers, slots, versions};
 
-export!(save_credential, check_credential, delete_credential, reseal, report_credential);
+export!(save_credential, check_credential, delete_credential, write_credential, reseal, report_credential);
 
 /// Everything that is said of a credential when it is saved.
 pub struct Saving<'a> {
@@ -218,18 +220,47 @@ fn delete_credential(
     let actor = Actor::of(&caller)?;
     let owner = Owner::named(&caller, p_user_id, p_org_id, p_global)?;
     let _owner = AsOwner::switch(&caller)?;
-    match owner.admit_writer(&actor) {
+    let admitted = || match owner.admit_writer(&actor) {
         // Answered, and yet a refusal.
         Err(error @ Error::NotFound(_)) => {
             audit::refused(&error);
-            return Ok(false);
+            Ok(false)
         }
-        admitted => admitted?,
+        admitted => admitted.map(|()| true),
+    };
+    if !admitted()? {
+        return Ok(false);
     }
     let provider = required(p_provider, "p_provider must not be null")?;
     owner_lock::lock(owner.scope, &owner.id)?;
+    // Whoever waited may have been removed meanwhile.
+    if !admitted()? {
+        return Ok(false);
+    }
     let model = short(p_model, "p_model may have 1024 bytes at most")?.unwrap_or_default();
-    secrets::delete(binding_key(&Binding { slot: slot(p_slot)?, ..owner.binding(provider, model) }))
+    let binding = Binding { slot: slot(p_slot)?, ..owner.binding(provider, model) };
+    let is_deleted = secrets::delete(binding_key(&binding))?;
+    // The installation is not locked, only its row.
+    owner.admit_writer(&actor)?;
+    Ok(is_deleted)
+}
+
+/// UPDATE and DELETE on the view credentials, whose work is done in SQL. The view decided whether the caller may, before they waited for
+/// others.
+fn write_credential() -> Result<Answer, Error> {
+    let caller = Caller::current();
+    let answer = guarded::call("write_credential_as_owner\0")?;
+    let trigger = Trigger::current()?;
+    if trigger.written(Side::Before, "writable")? == "t" {
+        let scope = Scope::parse(&trigger.written(Side::Before, "scope")?);
+        let owner = Owner {
+            scope: scope.ok_or(Error::Internal("a credential has no scope"))?,
+            id: trigger.written(Side::Before, "scope_id")?,
+        };
+        let _owner = AsOwner::switch(&caller)?;
+        owner.admit_writer(&Actor::of(&caller)?)?;
+    }
+    Ok(answer)
 }
 
 /// A value sealed anew, bound to other hosts and another end.

@@ -11,8 +11,6 @@ export! {
     find_secret,
     /// DELETE on the views of named secrets.
     delete_vault_row,
-    /// UPDATE and DELETE on the view credentials.
-    write_credential,
     /// Makes a user of the application an administrator.
     grant_administrator,
     /// No longer makes a user an administrator.

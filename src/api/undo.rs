@@ -43,6 +43,8 @@ fn restore_credential(p_secret_id: Option<Uuid>, p_version: Option<i32>) -> Resu
     let counted = Counted::to_save(owner.scope, &owner.id)?;
     // Whoever had the owner locked may have deleted it.
     let mut found = Secret::lock_id(id)?.ok_or(Error::NotFound(Object::Secret(id)))?;
+    // Whoever waited may have lost the right to it.
+    own(id, &actor)?;
     let former = found.row.version;
     if version == former {
         return Ok(former);

@@ -6,13 +6,24 @@ use hftok_tests::cluster::Cluster;
 use hftok_tests::wait_until;
 use postgres::{Client, Error};
 
-/// Runs a statement of the member `role:adam`, who loses the organisation by `loss` while it waits.
-fn overtaken(cluster: &Cluster, admin: &mut Client, loss: &str, statement: &str) -> Result<(), Error> {
+/// Calls a function as the member `role:adam`, who loses the organisation by `loss` while it waits.
+fn overtaken(cluster: &Cluster, admin: &mut Client, loss: &str, call: &str) -> Result<(), Error> {
     admin.batch_execute("SELECT hftok.add_member('acme', 'role:adam', 'admin')").expect("a member");
-    admin.batch_execute(&format!("BEGIN; SELECT {loss}")).expect("the loss");
+    waiting(cluster, admin, "adam", loss, &format!("SELECT {call}"))
+}
+
+/// Runs a statement of a role, which waits for what another session does before it commits.
+fn waiting(
+    cluster: &Cluster,
+    admin: &mut Client,
+    role: &str,
+    first: &str,
+    statement: &str,
+) -> Result<(), Error> {
+    admin.batch_execute(&format!("BEGIN; SELECT {first}")).expect("what comes first");
     std::thread::scope(|scope| {
-        let mut adam = cluster.client("adam", "app");
-        let acting = scope.spawn(move || adam.batch_execute(&format!("SELECT {statement}")));
+        let mut acting = cluster.client(role, "app");
+        let acting = scope.spawn(move || acting.batch_execute(statement));
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         wait_until("it waits", 10, || one::<i64>(admin, waits, &[]) == 1);
         admin.batch_execute("COMMIT").expect("commit");
@@ -54,6 +65,48 @@ fn who_is_removed_while_they_wait_writes_nothing() {
     }
     let left = "SELECT count(*) FROM hftok_private.secrets WHERE scope_id = 'acme'";
     assert_eq!(one::<i64>(&mut admin, left, &[]), 0);
+}
+
+#[test]
+fn who_is_removed_while_they_wait_changes_no_credential_either() {
+    let cluster = Cluster::start_default();
+    let mut admin = cluster.database("app");
+    admin
+        .batch_execute(
+            "CREATE ROLE adam LOGIN IN ROLE hftok_user;
+             SELECT hftok.add_member('acme', 'olga', 'owner'), hftok.add_member('acme', 'role:adam', 'admin');
+             SELECT hftok.save_credential('openai', 'sk-proj-acme0000000000000001', p_org_id => 'acme');
+             SELECT hftok.save_credential('openai', 'sk-proj-acme0000000000000002', p_org_id => 'acme');
+             SELECT hftok.save_credential('openai', 'sk-proj-all00000000000000001', p_global => true);
+             SELECT hftok.save_credential('openai', 'sk-proj-all00000000000000002', p_global => true)",
+        )
+        .expect("credentials");
+    let state = "SELECT string_agg(format('%s %s %s', scope, version, label), ', ' ORDER BY scope) FROM hftok.credentials";
+    let former: String = one(&mut admin, state, &[]);
+    for (scope, owner) in [("org", "p_org_id => 'acme'"), ("global", "p_global => true")] {
+        let id = format!("SELECT secret_id::text FROM hftok.credentials WHERE scope = '{scope}'");
+        let id: String = one(&mut admin, &id, &[]);
+        for statement in [
+            format!("SELECT hftok.restore_credential('{id}', 1)"),
+            format!("SELECT hftok.delete_credential('openai', {owner})"),
+            format!("UPDATE hftok.credentials SET label = 'late' WHERE secret_id = '{id}'"),
+            format!("DELETE FROM hftok.credentials WHERE secret_id = '{id}'"),
+        ] {
+            admin
+                .batch_execute(
+                    "SELECT hftok.add_member('acme', 'role:adam', 'admin'), hftok.grant_administrator('role:adam')",
+                )
+                .expect("rights");
+            // Nothing is counted for the installation, so there is only the row to wait for.
+            let loss = format!(
+                "hftok.remove_member('acme', 'role:adam'), hftok.revoke_administrator('role:adam'),
+                 (SELECT s.id FROM hftok_private.secrets s WHERE s.id = '{id}' FOR UPDATE)"
+            );
+            let acted = waiting(&cluster, &mut admin, "adam", &loss, &statement);
+            println!("{statement}: {acted:?}");
+            assert_eq!(one::<String>(&mut admin, state, &[]), former, "{statement}");
+        }
+    }
 }
 
 /// Otherwise it could be described with other hosts next, and the credential would be sent there.
