@@ -211,7 +211,7 @@ BEGIN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
         IF is_gone THEN
             outcome := NULL;
-        ELSIF state OPERATOR(pg_catalog.~) '^(PT409|40)' THEN
+        ELSIF state OPERATOR(pg_catalog.~) '^(PT40[49]|40)' THEN
             is_again := true;
         ELSIF is_read AND state OPERATOR(pg_catalog.=) ANY ('{22023,PT413}') THEN
             -- hftok's own words.

@@ -6,7 +6,7 @@
 use hftok_core::binding::Scope;
 use hftok_core::keyring_state::Reason;
 
-use crate::error::Error;
+use crate::error::{Error, Object};
 use crate::keys::data_keys;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::lock;
@@ -29,13 +29,19 @@ impl<'a> Counted<'a> {
         Ok(Self { scope, id })
     }
 
-    /// The same for a secret to be saved, which needs keys.
+    /// The same for a secret to be saved, which needs keys. Whoever waited saves nothing for an organisation that was forgotten
+    /// meanwhile: nobody would ever delete it.
     pub fn to_save(scope: Scope, id: &'a str) -> Result<Self, Error> {
         if !lock::is_keyed() {
             return Err(Error::Sealed(Reason::NotPreloaded));
         }
         data_keys::make_for_values()?;
-        Self::lock(scope, id)
+        let was_known = is_known_org(scope, id)?;
+        let counted = Self::lock(scope, id)?;
+        if was_known && !is_known_org(scope, id)? {
+            return Err(Error::NotFound(Object::Owner));
+        }
+        Ok(counted)
     }
 
     /// The owner.
@@ -79,6 +85,14 @@ impl<'a> Counted<'a> {
     }
 }
 
+/// Whether an owner is an organisation that has members or secrets.
+fn is_known_org(scope: Scope, id: &str) -> Result<bool, Error> {
+    match scope {
+        Scope::Org | Scope::OrgIntegration => ASK_KNOWN_ORG.read_single(&[id.into()], |row| row.next()),
+        Scope::User | Scope::Integration | Scope::Global | Scope::Vault => Ok(false),
+    }
+}
+
 /// None where nothing is limited.
 fn quota(scope: Scope) -> Option<(&'static str, i32, &'static str)> {
     match scope {
@@ -98,6 +112,11 @@ fn admit(count: i64, whose: &'static str, most: i32, what: &'static str) -> Resu
 }
 
 statement! {
+    /// Whatever forget_org() takes away.
+    ASK_KNOWN_ORG(TEXT) =
+        "SELECT EXISTS (SELECT FROM hftok_private.members m WHERE m.org_id = $1) OR EXISTS (
+            SELECT FROM hftok_private.secrets s WHERE s.scope IN ('org', 'org_integration') AND s.scope_id = $1)";
+
     /// Credentials of one owner.
     COUNT_SECRETS(TEXT, TEXT) =
         "SELECT count(*) FROM hftok_private.secrets s WHERE s.scope = $1 AND s.scope_id = $2";

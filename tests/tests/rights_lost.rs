@@ -109,6 +109,29 @@ fn who_is_removed_while_they_wait_changes_no_credential_either() {
     }
 }
 
+/// Nobody asks a trusted backend whether it may, so what it waited for is asked: an organisation that was there is there still.
+#[test]
+fn a_backend_that_waits_saves_nothing_for_an_organisation_that_is_forgotten() {
+    let cluster = Cluster::start_default();
+    let mut admin = cluster.database("app");
+    admin.batch_execute("CREATE ROLE backend LOGIN IN ROLE hftok_service").expect("a role");
+    let save = "hftok.save_credential('openai', 'sk-proj-acme0000000000000001', p_org_id => 'acme')";
+    let create = "hftok.create_integration_with_vault('late', 'openai', 'sk-proj-acme0000000000000002', p_org_id => 'acme')";
+    for known_by in ["hftok.add_member('acme', 'olga', 'owner')", save, create] {
+        for statement in [save, create] {
+            admin.batch_execute(&format!("SELECT {known_by}")).expect("an organisation");
+            let forget = "hftok.forget_org('acme')";
+            let saved = waiting(&cluster, &mut admin, "backend", forget, &format!("SELECT {statement}"));
+            refused(saved, "PT404");
+            let left = "SELECT count(*) FROM hftok_private.secrets WHERE scope_id = 'acme'";
+            assert_eq!(one::<i64>(&mut admin, left, &[]), 0);
+        }
+    }
+    // One that nobody knew is made by what is saved for it, whatever came to nothing meanwhile.
+    let other = "hftok.remove_member('acme', 'olga')";
+    waiting(&cluster, &mut admin, "backend", other, &format!("SELECT {save}")).expect("saved");
+}
+
 /// Otherwise it could be described with other hosts next, and the credential would be sent there.
 #[test]
 fn a_provider_is_not_taken_back_while_somebody_saves_a_credential_of_it() {
