@@ -21,6 +21,8 @@ CREATE TABLE hftok_private.integrations (
 );
 CREATE INDEX integrations_user ON hftok_private.integrations (user_id);
 CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
+-- Few are at a time, and health() looks for those that were left so.
+CREATE INDEX integrations_verifying ON hftok_private.integrations (updated_at) WHERE status = 'verifying';
 COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.id IS 'Random.';
 COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';

@@ -86,6 +86,7 @@ ALTER TABLE hftok_private.integrations ADD COLUMN org_id text CHECK (org_id <> '
 ALTER TABLE hftok_private.integrations
     ADD CONSTRAINT integrations_owner CHECK (pg_catalog.num_nonnulls(user_id, org_id) = 1);
 CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
+CREATE INDEX integrations_verifying ON hftok_private.integrations (updated_at) WHERE status = 'verifying';
 COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';
 COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that owns it; NULL where a user does.';

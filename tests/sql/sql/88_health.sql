@@ -31,6 +31,10 @@ SELECT * FROM pg_temp.reasons();
 UPDATE hftok_private.integrations SET updated_at = now() - interval '2 hours' WHERE id = :'id';
 SELECT ok FROM hftok.health();
 SELECT * FROM pg_temp.reasons();
+-- Found without reading the others.
+SET LOCAL enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT FROM hftok_private.integrations i WHERE i.status = 'verifying' AND i.updated_at < now() - interval '1 hour' LIMIT 1000;
+RESET enable_seqscan;
 -- A key that is too old, and a rotation that waits.
 UPDATE hftok_private.data_keys SET created_at = now() - interval '3660 days' WHERE state = 'active' AND purpose = 'audit';
 INSERT INTO hftok_private.rotations (key_id, purpose, org_id, waits_for) VALUES (9999, 'values', '', 'somebody');
