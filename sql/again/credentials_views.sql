@@ -164,7 +164,7 @@ COMMENT ON FUNCTION hftok.unregister_provider IS
 CREATE OR REPLACE FUNCTION hftok.switch_provider(p_provider text, p_enabled boolean) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_switch_provider';
 COMMENT ON FUNCTION hftok.switch_provider IS
-    'Switches a provider off for the application, or on again: while it is off its credentials are neither saved nor handed out (PT422, outcome disabled), and stay. False when it was so already. For operators and the application''s administrators.';
+    'Switches a provider off for the application, or on again: while it is off its credentials are neither saved nor handed out (PT422, outcome disabled), and stay. False when it was so already. For operators and the application''s administrators, who do not lift what an operator switched off.';
 
 CREATE OR REPLACE FUNCTION hftok_private.provider_fault(p_id text, p_definition text, p_signature bytea) RETURNS text
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER

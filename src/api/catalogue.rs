@@ -84,8 +84,7 @@ fn switch_provider(p_provider: Option<&str>, p_enabled: Option<bool>) -> Result<
     let enabled = required(p_enabled, "p_enabled must not be null")?;
     let user = end_user(&caller)?;
     let _owner = AsOwner::switch(&caller)?;
-    registrar(user.as_deref())?;
-    providers::switch(id, enabled)
+    providers::switch(id, enabled, registrar(user.as_deref())?)
 }
 
 /// Why a registration cannot be used, or NULL.

@@ -210,6 +210,26 @@ impl Registrar {
         ))
     }
 
+    /// Fails where an administrator would lift an operator's switch.
+    fn admit_switch(self, present: &Provider) -> Result<(), Error> {
+        let is_operators = !present.enabled && present.switched_off_by.is_none();
+        if self == Self::Administrator && is_operators {
+            return Err(Error::NotAllowed(
+                "an operator switched this provider off, and only one switches it on",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A description in which an administrator's switch says whose it is.
+    fn sign_switch(self, described: Described) -> Result<Described, Error> {
+        if self == Self::Operator || described.provider.enabled {
+            return Ok(described);
+        }
+        let said = with_switch(&described.said, Some(self))?;
+        provider::describe(&said.to_string()).map_err(Error::Described)
+    }
+
     /// The same for what is registered already, and may have credentials: these go no further in an administrator's hands.
     fn admit_change(self, id: &str, described: Option<&Provider>) -> Result<(), Error> {
         if self == Self::Operator {
@@ -227,6 +247,7 @@ impl Registrar {
         };
         let present = Registration::new(name, definition, signature).provider()?;
         self.admit(&present.provider)?;
+        self.admit_switch(&present.provider)?;
         match described {
             Some(described) if !described.reaches_no_further_than(&present.provider) => {
                 Err(Error::NotAllowed("only an operator gives a provider that is there further hosts"))
@@ -238,8 +259,9 @@ impl Registrar {
 
 /// Registers what is said of a provider, in the place of what was said of it before; gives its name.
 pub fn register(given: &str, registrar: Registrar) -> Result<String, Error> {
-    let Described { provider, said, .. } = provider::describe(given).map_err(Error::Described)?;
-    registrar.admit(&provider)?;
+    let described = provider::describe(given).map_err(Error::Described)?;
+    registrar.admit(&described.provider)?;
+    let Described { provider, said, .. } = registrar.sign_switch(described)?;
     if registrar == Registrar::Administrator && said.len() > ADMINISTRATORS_BYTES_MAX {
         return Err(Error::NotAllowed("only an operator describes a provider in more than 8 kB"));
     }
@@ -253,9 +275,12 @@ pub fn register(given: &str, registrar: Registrar) -> Result<String, Error> {
 }
 
 /// Switches a provider off for the application, or on again, and leaves the rest of what is said of it; `false` when it was so.
-pub fn switch(id: &str, enabled: bool) -> Result<bool, Error> {
+pub fn switch(id: &str, enabled: bool, registrar: Registrar) -> Result<bool, Error> {
     keys::ready()?;
-    if find(id)?.enabled == enabled {
+    let present = find(id)?;
+    // An operator takes an administrator's switch over.
+    let is_taken_over = !enabled && registrar == Registrar::Operator && present.switched_off_by.is_some();
+    if present.enabled == enabled && !is_taken_over {
         return Ok(false);
     }
     // Nobody registers meanwhile: what they say would be lost.
@@ -264,20 +289,35 @@ pub fn switch(id: &str, enabled: bool) -> Result<bool, Error> {
     let said = match stored {
         // Only what hftok vouches for is signed anew.
         Some((id, definition, signature)) => {
-            Registration::new(id, definition, signature).provider()?.said.clone()
+            let stored = Registration::new(id, definition, signature).provider()?;
+            registrar.admit_switch(&stored.provider)?;
+            stored.said.clone()
         }
         None => json!({ "id": id }).to_string(),
     };
-    let mut said: Map<String, Value> =
-        serde_json::from_str(&said).map_err(|_| Error::Internal("a description is no object"))?;
-    said.insert("enabled".to_owned(), enabled.into());
-    let is_as_built_in = enabled && provider::find(id).is_some() && said.len() == 2;
+    let said = with_switch(&said, (!enabled).then_some(registrar))?;
+    let is_as_built_in = provider::find(id).is_some() && said.as_object().is_some_and(|said| said.len() == 1);
     // Nothing else of it becomes another, so whoever may switch decides on no more than that.
     if is_as_built_in {
         unregister(id, Registrar::Operator)
     } else {
-        register(&Value::Object(said).to_string(), Registrar::Operator).map(|_| true)
+        register(&said.to_string(), Registrar::Operator).map(|_| true)
     }
+}
+
+/// What is said of a provider, and that it was switched off, if somebody did that.
+fn with_switch(said: &str, by: Option<Registrar>) -> Result<Value, Error> {
+    let mut said: Map<String, Value> =
+        serde_json::from_str(said).map_err(|_| Error::Internal("a description is no object"))?;
+    said.remove("enabled");
+    said.remove("switched_off_by");
+    if let Some(by) = by {
+        said.insert("enabled".to_owned(), false.into());
+        if by == Registrar::Administrator {
+            said.insert("switched_off_by".to_owned(), "administrator".into());
+        }
+    }
+    Ok(Value::Object(said))
 }
 
 /// Takes a registration back; `false` when there is none. A provider that is then gone must not have credentials.

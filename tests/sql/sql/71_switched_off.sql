@@ -69,6 +69,36 @@ SELECT hftok.get_integration_credentials(:'integration', 'alice');
 SELECT hftok.unregister_provider('groq');
 SELECT hftok.switch_provider('groq', false), hftok.switch_provider('groq', true);
 SELECT count(*) AS left FROM hftok_private.providers WHERE id = 'groq';
+-- An administrator lifts what administrators switched off, and nothing that an operator did, who also takes an administrator's switch over.
+SELECT hftok.switch_provider('groq', false), hftok.register_provider('{"name": "own", "label": "Own", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}'),
+    hftok.switch_provider('own', false);
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SET request.jwt.claims = '{"sub": "boss"}';
+\set VERBOSITY default
+SELECT hftok.switch_provider('groq', true);
+\set VERBOSITY terse
+SELECT hftok.switch_provider('groq', false);
+SELECT hftok.switch_provider('own', true);
+SELECT hftok.unregister_provider('own');
+SELECT hftok.register_provider('{"name": "own", "label": "Own", "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}');
+SELECT hftok.register_provider('{"name": "own", "label": "Own", "enabled": false, "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}');
+SELECT hftok.switch_provider('openai', false), hftok.switch_provider('openai', true), hftok.switch_provider('openai', false);
+SELECT hftok.register_provider('{"name": "theirs", "label": "Theirs", "enabled": false, "fields": [{"name": "key", "secret": true}], "hosts": ["a.example"]}');
+SELECT hftok.switch_provider('theirs', true), hftok.switch_provider('theirs', false);
+RESET ROLE;
+RESET SESSION AUTHORIZATION;
+SELECT id, definition FROM hftok_private.providers ORDER BY id;
+SELECT hftok.switch_provider('openai', false) AS taken_over, hftok.switch_provider('openai', false) AS again;
+SET SESSION AUTHORIZATION authenticator;
+SET ROLE regress_authenticated;
+SELECT hftok.switch_provider('openai', true);
+RESET ROLE;
+RESET SESSION AUTHORIZATION;
+SELECT hftok.switch_provider(p, true) FROM unnest('{groq,openai,own,theirs}'::text[]) p;
+SELECT id, definition FROM hftok_private.providers ORDER BY id;
+SELECT hftok.unregister_provider('own'), hftok.unregister_provider('theirs');
+SELECT hftok.register_provider('{"name": "groq", "enabled": false, "switched_off_by": "somebody"}');
 -- A row of the view, given back.
 SELECT hftok.register_provider(to_jsonb(p) || '{"enabled": false}') FROM hftok.providers p WHERE name = 'groq';
 SELECT definition FROM hftok_private.providers WHERE id = 'groq';

@@ -14,7 +14,7 @@ use super::{CATALOGUE, Provider, find};
 use crate::walk::{host_covers, is_host_pattern};
 
 /// The members that a provider and its parts may have.
-const PROVIDER: [&str; 11] = [
+const PROVIDER: [&str; 12] = [
     "id",
     "label",
     "docs_url",
@@ -26,6 +26,7 @@ const PROVIDER: [&str; 11] = [
     "environment",
     "any",
     "enabled",
+    "switched_off_by",
 ];
 /// The members that a field may have. A misspelt one is refused, because it would say nothing.
 const FIELD: [&str; 9] =
@@ -152,8 +153,9 @@ pub fn describe(given: &str) -> Result<Described, Fault> {
     // A null is as the view shows a member that nobody gave.
     said.retain(|name, value| NONE.contains(&name.as_str()) || !value.is_null());
     // As everything is unless it is said.
-    if said.get("enabled") == Some(&Value::Bool(true)) {
+    if said.get("enabled").is_none_or(|enabled| *enabled == Value::Bool(true)) {
         said.remove("enabled");
+        said.remove("switched_off_by");
     }
     admit_members(&said)?;
     let id = said.get("id").and_then(Value::as_str).ok_or(Fault::Malformed)?;

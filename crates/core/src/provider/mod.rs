@@ -58,6 +58,16 @@ pub struct Provider {
     /// Whether the application uses it: its credentials are saved and handed out.
     #[serde(default = "switched_on")]
     pub enabled: bool,
+    /// Who switched it off, where that was not an operator.
+    pub switched_off_by: Option<Switcher>,
+}
+
+/// Whoever switches a provider off beside operators. These lift what operators did as little as what stands in a description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switcher {
+    /// An administrator of the application.
+    Administrator,
 }
 
 /// Providers are, unless it is said otherwise.
