@@ -7,9 +7,9 @@ import { IdleDeadline } from "../../edge/functions/_shared/deadline.ts";
 import { answerOf, place, segments } from "../../edge/functions/_shared/serve.ts";
 import { testOf } from "../../edge/functions/_shared/verdict.ts";
 import { Redactor } from "../../edge/functions/_shared/redact.ts";
-import { upstreamError } from "../../edge/functions/huggingface-inference/upstream_error.ts";
-import { relay } from "../../edge/functions/huggingface-inference/relay.ts";
-import { RecentKeys } from "../../edge/functions/huggingface-inference/recent.ts";
+import { upstreamError } from "../../edge/functions/_shared/upstream_error.ts";
+import { relay } from "../../edge/functions/_shared/relay.ts";
+import { RecentKeys } from "../../edge/functions/_shared/recent.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (parts: Uint8Array[]) =>
@@ -211,7 +211,7 @@ Deno.test("how long to wait is taken from whichever header says it", async () =>
   const waiting = async (headers: Record<string, string>) =>
     (await upstreamError(
       new Response(null, { status: 429, headers }),
-      { model: "m", source: "user", token: "t" },
+      { provider: "Hugging Face", noun: "token", page: null, source: "user", token: "t" },
       false,
     )).headers;
   assert.deepEqual(await waiting({ "Retry-After": "12" }), { "Retry-After": "12" });

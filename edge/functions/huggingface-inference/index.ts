@@ -16,15 +16,15 @@ import { readObject } from "../_shared/body.ts";
 import { Destination } from "../_shared/destination.ts";
 import { send } from "../_shared/outbound.ts";
 import { IdleDeadline } from "../_shared/deadline.ts";
+import { RecentKeys } from "../_shared/recent.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
+import { relay } from "../_shared/relay.ts";
 import { place, serve } from "../_shared/serve.ts";
 import { read, variable } from "../_shared/settings.ts";
+import { isRefused } from "../_shared/token_verdict.ts";
+import { upstreamError } from "../_shared/upstream_error.ts";
 import { authenticate, service } from "../_shared/user.ts";
 import { parseRequest } from "./inference_request.ts";
-import { upstreamError } from "./upstream_error.ts";
-import { RecentKeys } from "./recent.ts";
-import { relay } from "./relay.ts";
-import { isRefused } from "./token_verdict.ts";
 
 const NAME = "huggingface-inference";
 const PROVIDER = "huggingface";
@@ -53,8 +53,13 @@ serve(NAME, ["POST"], settings, async (request) => {
     const headers = { "Content-Type": "application/json", ...authorization };
     const answer = await send(to, { method: "POST", headers, body }, deadline);
     if (!answer.ok) {
-      const refused = answer.status === 401 && await isRefused(hftok, need, resolved);
-      throw await upstreamError(answer, { model, source, token }, refused);
+      const refused = answer.status === 401 && await isRefused(hftok, PROVIDER, need, resolved);
+      const page = `https://huggingface.co/${model}`;
+      throw await upstreamError(
+        answer,
+        { provider: "Hugging Face", noun: "token", page, source, token },
+        refused,
+      );
     }
     const key = `${resolved.secret_id} ${resolved.version}`;
     const isNews = !verified.has(key);

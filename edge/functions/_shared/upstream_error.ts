@@ -1,52 +1,59 @@
-// Refusals by Hugging Face, in words for people.
+// Refusals by a provider that was asked for a model, in words for people.
 //
-// Must stay true: nothing of its answer is passed on except what it says of the request's own content, and that only with
+// Must stay true: nothing of the provider's answer is passed on except what it says of the request's own content, and that only with
 // the token out of it. A refusal of the token is not 401 to the client, who would take it for the end of their session.
-import { readUpTo } from "../_shared/body.ts";
-import { Refusal } from "../_shared/refusal.ts";
-import { redacted } from "../_shared/redact.ts";
+import { readUpTo } from "./body.ts";
+import { Refusal } from "./refusal.ts";
+import { redacted } from "./redact.ts";
 
-/** The model that was asked, and the token that pays. */
+/** The provider that was asked, and the key that pays. */
 export interface Payer {
-  model: string;
+  /** The provider's name for people. */
+  provider: string;
+  /** The word for a key of this provider. */
+  noun: "token" | "key";
+  /** The page where the model's conditions are accepted, where it has one. */
+  page: string | null;
   /** The level of the walk, or `none`. */
   source: string;
+  /** The value, or null when there is none. */
   token: string | null;
 }
 
 const LARGEST = 64 * 1024;
 const LONGEST_COMPLAINT = 500;
 
-/** The refusal for an answer that is no success. `isRefused`: the token itself is refused. */
+/** The refusal for an answer that is no success. `isRefused`: the key itself is refused. */
 export async function upstreamError(answer: Response, payer: Payer, isRefused: boolean): Promise<Refusal> {
   const because = (status: number, code: string, message: string, headers: Record<string, string> = {}) =>
     new Refusal(status, code, message, {}, headers);
   const gated = answer.headers.get("X-Error-Code") === "GatedRepo";
-  const whose = `the token of level ${payer.source}`;
+  const { provider, noun } = payer;
+  const whose = `the ${noun} of level ${payer.source}`;
   if (gated && (answer.status === 401 || answer.status === 403)) {
-    const page = `https://huggingface.co/${payer.model}`;
+    const conditions = payer.page === null ? "its conditions" : `its conditions on ${payer.page}`;
     return because(
       403,
       "gated",
       payer.token === null
-        ? `This model is gated: accept its conditions on ${page}, and save a token of that account.`
-        : `This model is gated: the account of ${whose} has to accept its conditions on ${page}.`,
+        ? `This model is gated: accept ${conditions}, and save a ${noun} of that account.`
+        : `This model is gated: the account of ${whose} has to accept ${conditions}.`,
     );
   }
+  if (isRefused) return because(422, "token_refused", `${provider} refuses ${whose}. Save a new one.`);
   switch (answer.status) {
     case 401:
       if (payer.token === null) {
         return because(
           403,
           "token_needed",
-          "This model needs a Hugging Face token, and there is none. Save one.",
+          `This model needs a ${provider} ${noun}, and there is none. Save one.`,
         );
       }
-      if (isRefused) return because(422, "token_refused", `Hugging Face refuses ${whose}. Save a new one.`);
       return because(
         403,
         "forbidden",
-        `Hugging Face does not show this model to ${whose}: it is private, or not there.`,
+        `${provider} does not show this model to ${whose}: it is private, or not there.`,
       );
     case 402:
       return because(402, "no_credit", `The account of ${whose} has no credit left.`);
@@ -55,17 +62,17 @@ export async function upstreamError(answer: Response, payer: Payer, isRefused: b
         403,
         "forbidden",
         payer.token === null
-          ? "Hugging Face does not let this model be used without a token."
-          : `Hugging Face does not let ${whose} use this model: it lacks a permission, or a policy blocks it.`,
+          ? `${provider} does not let this model be used without a ${noun}.`
+          : `${provider} does not let ${whose} use this model: it lacks a permission, or a policy blocks it.`,
       );
     case 404:
       return because(404, "no_model", "There is no such model, or it is private or not served.");
     case 429: {
       const seconds = wait(answer.headers);
       const when = seconds === null ? "later" : `in ${seconds} seconds`;
-      const limited = payer.token === null ? "requests without a token" : `the account of ${whose}`;
+      const limited = payer.token === null ? `requests without a ${noun}` : `the account of ${whose}`;
       const headers: Record<string, string> = seconds === null ? {} : { "Retry-After": String(seconds) };
-      return because(429, "rate_limited", `Hugging Face limits ${limited}. Try again ${when}.`, headers);
+      return because(429, "rate_limited", `${provider} limits ${limited}. Try again ${when}.`, headers);
     }
     case 400:
     case 413:
@@ -76,7 +83,7 @@ export async function upstreamError(answer: Response, payer: Payer, isRefused: b
     case 503:
       return because(503, "unavailable", "The model is being loaded, or is not available. Try again later.");
     default:
-      return because(502, "failed", `Hugging Face answered with status ${answer.status}.`);
+      return because(502, "failed", `${provider} answered with status ${answer.status}.`);
   }
 }
 
@@ -95,8 +102,10 @@ async function complained(answer: Response, token: string | null): Promise<strin
   const bytes = await readUpTo(LARGEST, answer.body).catch(() => null);
   let text: unknown;
   try {
-    const { error } = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()));
-    text = typeof error === "string" ? error : error?.message;
+    const parsed = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()));
+    // Google puts it into a list.
+    const { error, message } = Array.isArray(parsed) ? parsed[0] : parsed;
+    text = typeof error === "string" ? error : error?.message ?? message;
   } catch {
     return "";
   }
