@@ -21,7 +21,26 @@ CREATE OR REPLACE FUNCTION hftok.forget_user_row() RETURNS trigger
 COMMENT ON FUNCTION hftok.forget_user_row IS
     'A trigger for an application''s table of users, AFTER DELETE of a row and BEFORE TRUNCATE: forget_user() for each. Its argument is the column with the user''s id (id).';
 
--- Called by src/api/following.rs as hftok_owner. A column without a name is empty.
+-- TRUNCATE has locked what it is about to empty by now, and a table with ONLY before it is emptied without those that inherit from it.
+CREATE OR REPLACE FUNCTION hftok_private.import_family(p_table regclass)
+    RETURNS TABLE (member oid, is_emptied boolean)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH RECURSIVE family AS (
+        SELECT p_table::oid AS member
+        UNION
+        SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member
+    )
+    SELECT f.member, EXISTS (
+        SELECT FROM pg_locks l
+        WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation = f.member AND l.mode = 'AccessExclusiveLock' AND l.granted
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    )
+    FROM family f
+$$;
+COMMENT ON FUNCTION hftok_private.import_family IS 'A table with its partitions and all that inherit from it, and whether this transaction may be about to empty each.';
+
+-- Called by src/api/followed_table.rs as hftok_owner. A column without a name is empty.
 CREATE OR REPLACE FUNCTION hftok_private.import_listing(
     p_table regclass, p_columns text[], OUT reading text, OUT listing text, OUT looking text, OUT reads int2[]
 )
@@ -32,6 +51,7 @@ DECLARE
     cells text;
     source text;
     has_places boolean;
+    emptied oid[];
 BEGIN
     SELECT n.name INTO missing FROM unnest(p_columns) AS n (name)
     WHERE n.name <> '' AND NOT EXISTS (
@@ -47,6 +67,11 @@ BEGIN
     INTO source, has_places
     FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = p_table;
     reading := format('SELECT %s FROM %s', cells, source);
+    SELECT array_agg(f.member) FILTER (WHERE f.is_emptied) INTO emptied
+    FROM hftok_private.import_family(p_table) f HAVING bool_or(f.is_emptied) AND NOT bool_and(f.is_emptied);
+    IF FOUND THEN
+        reading := reading || format(' WHERE tableoid OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.oid[])', emptied);
+    END IF;
     listing := format('SELECT %s, %s FROM %s', cells,
         CASE WHEN has_places THEN 'pg_catalog.concat(tableoid, '' '', ctid)' ELSE 'NULL::pg_catalog.text' END, source);
     looking := CASE WHEN has_places THEN format('SELECT %s FROM %s
@@ -57,7 +82,57 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_private.import_listing IS
-    'Statements that read columns of a table as their types write them: of all rows, of all rows with the place of each, and of the row at a place. And which columns they touch.';
+    'Statements that read columns of a table as their types write them: of all rows (that TRUNCATE is about to take), of all rows with the place of each, and of the row at a place. And which columns they touch.';
+
+CREATE OR REPLACE FUNCTION hftok_private.import_others(
+    p_table regclass, p_columns text[], p_keys int, p_is_truncate boolean, OUT asked oid, OUT asking text, OUT reads int2[]
+)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    source text;
+    emptied oid[] := '{}';
+    is_one boolean;
+BEGIN
+    -- A row that is moved to another partition is deleted from one and inserted into the other.
+    asked := coalesce(pg_partition_root(p_table), p_table);
+    reads := ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = asked AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attname = ANY (p_columns));
+    IF p_is_truncate THEN
+        SELECT array_agg(f.member) FILTER (WHERE f.is_emptied), bool_and(f.is_emptied OR c.relkind = 'p') INTO emptied, is_one
+        FROM hftok_private.import_family(asked) f JOIN pg_class c ON c.oid = f.member;
+    ELSE
+        is_one := asked = p_table AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = asked) AND EXISTS (
+            SELECT FROM pg_index x
+            WHERE x.indrelid = asked AND x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND NOT EXISTS (
+                SELECT FROM generate_series(0, x.indnkeyatts - 1) k (at) LEFT JOIN pg_attribute a
+                    ON a.attrelid = asked AND a.attnum = x.indkey[k.at] AND a.attname = ANY (p_columns[:p_keys])
+                WHERE a.attnum IS NULL));
+    END IF;
+    IF is_one THEN
+        RETURN;
+    END IF;
+    SELECT format('%I.%I', s.nspname, c.relname) INTO source
+    FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = asked;
+    -- By an index, where Postgres' own types have one.
+    SELECT format('SELECT %s FROM %s WHERE %s',
+        string_agg(CASE WHEN n.name <> '' THEN format('pg_catalog.format(''%%s'', %I)', n.name) ELSE '''''::pg_catalog.text' END, ', ' ORDER BY n.at),
+        source,
+        string_agg(CASE WHEN t.typname IN ('text', 'varchar') THEN format('%I OPERATOR(pg_catalog.=) $%s', n.name, n.at)
+            WHEN t.typname IS NOT NULL THEN format('%I OPERATOR(pg_catalog.=) $%s::pg_catalog.%I', n.name, n.at, t.typname)
+            ELSE format('pg_catalog.format(''%%s'', %I) OPERATOR(pg_catalog.=) $%s', n.name, n.at)
+            END, ' AND ' ORDER BY n.at) FILTER (WHERE n.at <= p_keys)) INTO asking
+    FROM unnest(p_columns) WITH ORDINALITY AS n (name, at)
+    LEFT JOIN pg_attribute a ON a.attrelid = asked AND a.attname = n.name
+    LEFT JOIN pg_type t ON t.oid = a.atttypid AND t.typnamespace = 'pg_catalog'::regnamespace
+        AND t.typname IN ('text', 'varchar', 'uuid', 'int2', 'int4', 'int8');
+    IF p_is_truncate THEN
+        asking := asking || format(' AND tableoid OPERATOR(pg_catalog.<>) ALL (%L::pg_catalog.oid[])', emptied);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_others IS
+    'The statement that finds rows by the first p_keys columns, of a table that is followed, and which columns it reads; none where no other row can say the same: by a unique index, or because all of them are about to go.';
 
 CREATE OR REPLACE FUNCTION hftok_import.import_listed(p_table regclass, p_columns text[])
     RETURNS TABLE (first text, second text, third text, place text)

@@ -8,19 +8,19 @@ use hftok_core::binding::Scope;
 use pgrx::datum::Array;
 use pgrx::pg_sys;
 
+use super::followed_table::{Listing, changes, others};
 use super::input::{required, texts};
 use super::owner::identifier;
 use super::role_words::{RoleWords, folded};
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::statement;
-use crate::pg::call::trigger::{AsItCame, Fired, Side, Trigger};
+use crate::pg::call::trigger::{AsItCame, Fired, Trigger};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::rows::strangers::{read_rows, read_texts};
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
-use crate::pg::who::table_owner::{Admitted, hides_rows};
 use crate::store::members::{self, Role};
 use crate::store::owner_lock;
 use crate::store::quotas::Counted;
@@ -53,19 +53,21 @@ fn follow_members() -> Result<AsItCame, Error> {
         let role = if is_with_role { words.role(role)? } else { Role::Member };
         Some(Membership { org: id(org)?, user: id(user)?, role })
     };
-    for [before, after] in changes(&trigger, &caller, columns)? {
-        let [before, after] = [before, after].map(|row| row.as_ref().and_then(member));
+    for [row, after] in changes(&trigger, &caller, columns)? {
+        let [before, after] = [&row, &after].map(|row| row.as_ref().and_then(member));
         if before == after {
             continue;
         }
-        let _owner = AsOwner::switch(&caller)?;
         let is_other =
             |it: &Membership| after.as_ref().is_none_or(|to| (&to.org, &to.user) != (&it.org, &it.user));
-        if let Some(gone) = before.filter(is_other) {
-            gone.end()?;
+        if let (Some(row), Some(gone)) = (&row, before.filter(is_other)) {
+            let counted = as_owner(&caller, || Counted::lock(Scope::Org, &gone.org))?;
+            // Another row may say the same, or give another role.
+            let left = others(&trigger, &caller, columns, row, 2)?.iter().filter_map(member).collect();
+            as_owner(&caller, || gone.go(left, &counted))?;
         }
         if let Some(member) = after {
-            member.put(&Counted::lock(Scope::Org, &member.org)?)?;
+            as_owner(&caller, || member.put(&Counted::lock(Scope::Org, &member.org)?))?;
         }
     }
     Ok(trigger.as_it_came())
@@ -91,22 +93,23 @@ fn follow_administrators() -> Result<AsItCame, Error> {
         };
         if is_one { id(user) } else { None }
     };
-    for [before, after] in changes(&trigger, &caller, columns)? {
-        let [before, after] = [before, after].map(|row| row.as_ref().and_then(administrator));
+    for [row, after] in changes(&trigger, &caller, columns)? {
+        let [before, after] = [&row, &after].map(|row| row.as_ref().and_then(administrator));
         if before == after {
             continue;
         }
-        let _owner = AsOwner::switch(&caller)?;
-        if let Some(user) = before {
-            owner_lock::lock(Scope::User, &user)?;
-            REVOKE_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
-            if members::is_administrator(&user)? {
-                return Err(Error::NotSeen);
+        if let (Some(row), Some(user)) = (&row, before) {
+            as_owner(&caller, || owner_lock::lock(Scope::User, &user))?;
+            let left = others(&trigger, &caller, columns, row, 1)?;
+            if !left.iter().filter_map(administrator).any(|other| other == user) {
+                as_owner(&caller, || revoke_administrator(&user))?;
             }
         }
         if let Some(user) = after {
-            owner_lock::lock(Scope::User, &user)?;
-            GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))?;
+            as_owner(&caller, || {
+                owner_lock::lock(Scope::User, &user)?;
+                GRANT_ADMINISTRATOR.write(&[user.as_str().into()], |_| Ok(()))
+            })?;
         }
     }
     Ok(trigger.as_it_came())
@@ -127,10 +130,13 @@ fn forget_user_row() -> Result<AsItCame, Error> {
         ));
     }
     let caller = Caller::current();
-    for [gone, _] in changes(&trigger, &caller, [column])? {
-        if let Some(user) = gone.and_then(|[user]| id(&user)) {
-            let _owner = AsOwner::switch(&caller)?;
-            FORGET_USER.write(&[user.as_str().into()], |_| Ok(()))?;
+    for [row, _] in changes(&trigger, &caller, [column])? {
+        let Some((row, user)) = row.and_then(|row| id(&row[0]).map(|user| (row, user))) else { continue };
+        as_owner(&caller, || owner_lock::lock(Scope::User, &user))?;
+        // One that goes to another partition stays.
+        let left = others(&trigger, &caller, [column], &row, 1)?;
+        if !left.iter().any(|[other]| id(other).as_ref() == Some(&user)) {
+            as_owner(&caller, || FORGET_USER.write(&[user.as_str().into()], |_| Ok(())))?;
         }
     }
     Ok(trigger.as_it_came())
@@ -237,7 +243,7 @@ fn is_still_so(
             };
             let listing = kept.insert(listing);
             let Some(looking) = &listing.looking else { return Ok(true) };
-            let found = read_texts::<3>(caller, &listing.admitted(caller)?, looking, Some(place))?;
+            let found = read_texts::<3>(caller, &listing.admitted(caller)?, looking, &[place])?;
             Ok(found.first().is_some_and(|found| found.each_ref().map(String::as_str) == row))
         },
     )
@@ -268,9 +274,17 @@ impl Membership {
         if self.is_given()? { Ok(()) } else { members::put(counted, &self.user, self.role) }
     }
 
+    /// Goes with its row, unless rows that are left give one: then the highest of them stays. Its organisation is locked.
+    fn go(&self, left: Vec<Self>, counted: &Counted<'_>) -> Result<(), Error> {
+        let left = left.into_iter().filter(|other| (&other.org, &other.user) == (&self.org, &self.user));
+        match left.max_by_key(|other| other.role) {
+            Some(other) => other.put(counted),
+            None => self.end(),
+        }
+    }
+
     /// Ends it. A transaction that sees an older state than the membership would leave it there.
     fn end(&self) -> Result<(), Error> {
-        owner_lock::lock(Scope::Org, &self.org)?;
         let is_ended = members::remove(&self.org, &self.user)?;
         if !is_ended && members::role(&self.org, &self.user)?.is_some() {
             return Err(Error::NotSeen);
@@ -279,85 +293,24 @@ impl Membership {
     }
 }
 
+/// Does something as hftok's owner, and is the caller again: as whom the application's table is read.
+fn as_owner<T>(caller: &Caller, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let _owner = AsOwner::switch(caller)?;
+    work()
+}
+
+/// Takes an administrator's rights. A transaction that sees an older state than these would leave them there.
+fn revoke_administrator(user: &str) -> Result<(), Error> {
+    REVOKE_ADMINISTRATOR.write(&[user.into()], |_| Ok(()))?;
+    if members::is_administrator(user)? { Err(Error::NotSeen) } else { Ok(()) }
+}
+
 /// A user or an organisation of the application, if a text can be one. Names of database roles are nobody's to choose.
 fn id(text: &str) -> Option<String> {
     identifier(text.trim()).ok().filter(|id| !id.starts_with("role:"))
 }
 
-/// The row before a change and the row after it, in these columns; one without a name is empty. TRUNCATE is the end of each row.
-type Change<const COLUMNS: usize> = [Option<[String; COLUMNS]>; 2];
-
-/// The rows that a trigger fires for.
-fn changes<const COLUMNS: usize>(
-    trigger: &Trigger,
-    caller: &Caller,
-    columns: [&str; COLUMNS],
-) -> Result<impl Iterator<Item = Change<COLUMNS>>, Error> {
-    let row = |side| -> Result<_, Error> {
-        let mut row = [const { String::new() }; COLUMNS];
-        for (cell, column) in row.iter_mut().zip(columns).filter(|(_, column)| !column.is_empty()) {
-            *cell = trigger.written(side, column)?;
-        }
-        Ok(Some(row))
-    };
-    let (change, ended) = match trigger.fired() {
-        Fired::AfterInsert => (Some([None, row(Side::After)?]), Vec::new()),
-        Fired::AfterUpdate => (Some([row(Side::Before)?, row(Side::After)?]), Vec::new()),
-        Fired::AfterDelete => (Some([row(Side::Before)?, None]), Vec::new()),
-        Fired::BeforeTruncate => {
-            let table = trigger.table_id();
-            let named = columns.iter().map(|column| (*column).to_owned()).collect();
-            let listing = Listing::make(caller, table, named)?;
-            (None, read_texts(caller, &listing.admitted(caller)?, &listing.reading, None)?)
-        }
-        Fired::Otherwise => {
-            return Err(Error::BadInput(
-                "a table is followed AFTER INSERT, UPDATE and DELETE of a row, and BEFORE TRUNCATE",
-            ));
-        }
-    };
-    Ok(change.into_iter().chain(ended.into_iter().map(|row| [Some(row), None])))
-}
-
-/// A table, and the statements that read columns of it as their types write them.
-struct Listing {
-    /// The table.
-    table: pg_sys::Oid,
-    /// The columns; one without a name is empty.
-    columns: Vec<String>,
-    /// Reads all rows.
-    reading: String,
-    /// Reads all rows, with the place of each.
-    listing: String,
-    /// Reads the row at a place, where rows have one.
-    looking: Option<String>,
-    /// The columns that are read: the caller needs SELECT on each.
-    reads: Vec<i16>,
-}
-
-impl Listing {
-    /// Makes the statements from the catalog.
-    fn make(caller: &Caller, table: pg_sys::Oid, columns: Vec<String>) -> Result<Self, Error> {
-        let _owner = AsOwner::switch(caller)?;
-        let (reading, listing, looking, reads) = LISTING
-            .read_single(&[table.into(), columns.clone().into()], |row| {
-                Ok((row.next()?, row.next()?, row.next()?, row.next()?))
-            })?;
-        Ok(Self { table, columns, reading, listing, looking, reads })
-    }
-
-    /// Admission to read every row, which is asked for anew each time.
-    fn admitted(&self, caller: &Caller) -> Result<Admitted, Error> {
-        let admitted = Admitted::to(caller, self.table, &self.reads, &[])?;
-        if hides_rows(caller, self.table) { Err(Error::ForeignPolicies) } else { Ok(admitted) }
-    }
-}
-
 statement! {
-    /// Of names that the catalog has.
-    LISTING(OID, TEXTARRAY) =
-        "SELECT l.reading, l.listing, l.looking, l.reads FROM hftok_private.import_listing($1::pg_catalog.regclass, $2) l";
-
     /// Tells the audit, if they were none.
     GRANT_ADMINISTRATOR(TEXT) = "SELECT hftok_private.grant_administrator_as_owner($1)";
 

@@ -7,6 +7,7 @@ mod bundles;
 mod cache_triggers;
 mod catalogue;
 mod credentials;
+mod followed_table;
 mod following;
 mod guarded;
 mod identity;

@@ -10,15 +10,15 @@ use crate::pg::rows::sql::Run;
 use crate::store::integrations;
 use crate::store::quotas::Counted;
 
-/// The rights of a member in an organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The rights of a member in an organisation, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Everything, making owners included.
-    Owner,
-    /// Writes credentials and members.
-    Admin,
     /// Uses credentials, and sees them masked.
     Member,
+    /// Writes credentials and members.
+    Admin,
+    /// Everything, making owners included.
+    Owner,
 }
 
 impl Role {

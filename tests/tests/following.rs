@@ -94,6 +94,66 @@ fn what_a_transaction_does_not_see_is_told_and_not_left_behind() {
     assert_in_step(&mut client);
 }
 
+/// Of two rows for one membership that two transactions delete at once the last one takes it along, whatever its transaction sees.
+#[test]
+fn two_rows_for_one_membership_that_go_at_once_take_it_along() {
+    let (cluster, mut client) = followed(Setup::default());
+    client
+        .batch_execute("ALTER TABLE memberships DROP CONSTRAINT memberships_pkey, ADD COLUMN id int")
+        .expect("several rows");
+    for level in ["READ COMMITTED", "REPEATABLE READ"] {
+        client
+            .batch_execute("INSERT INTO memberships VALUES ('a', 'u', 'admin', 1), ('a', 'u', 'member', 2)")
+            .expect("rows");
+        client.batch_execute("BEGIN; DELETE FROM memberships WHERE id = 1").expect("the first");
+        let count = "SELECT count(*) FROM hftok.members";
+        assert_eq!(one::<i64>(&mut client, count, &[]), 1);
+        std::thread::scope(|scope| {
+            let mut other = cluster.client("postgres", "app");
+            let delete =
+                format!("BEGIN ISOLATION LEVEL {level}; DELETE FROM memberships WHERE id = 2; COMMIT");
+            let deleting = scope.spawn(move || other.batch_execute(&delete));
+            wait_until("it waits", 10, || {
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+                one::<i64>(&mut client, waits, &[]) == 1
+            });
+            client.batch_execute("COMMIT").expect("commit");
+            let deleted = deleting.join().expect("a session");
+            println!("{level}: {deleted:?}");
+            if deleted.is_err() {
+                // Told, and not left behind: its row is there still.
+                refused(deleted, "PT409");
+                client.batch_execute("DELETE FROM memberships").expect("once more");
+            }
+        });
+        assert_eq!(one::<i64>(&mut client, count, &[]), 0, "{level}");
+    }
+}
+
+/// What is looked for when a row goes is found by an index, or known not to be there.
+#[test]
+fn rows_go_as_fast_from_a_long_table() {
+    let (_cluster, mut client) = followed(Setup::default());
+    let fill = "ALTER TABLE memberships DISABLE TRIGGER follow;
+        INSERT INTO memberships SELECT 'o' || n % 100, 'u' || n, 'member' FROM generate_series(1, 200000) n;
+        ALTER TABLE memberships ENABLE TRIGGER follow; ANALYZE memberships";
+    client.batch_execute(fill).expect("rows");
+    for index in ["memberships_pkey", "memberships_usr"] {
+        let begun = Instant::now();
+        client
+            .batch_execute("DELETE FROM memberships WHERE usr IN (SELECT usr FROM memberships LIMIT 500)")
+            .expect("deleted");
+        println!("500 rows of 200000 with {index}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{index}");
+        client
+            .batch_execute(
+                "ALTER TABLE memberships DROP CONSTRAINT IF EXISTS memberships_pkey;
+                 CREATE INDEX IF NOT EXISTS memberships_usr ON memberships (usr)",
+            )
+            .expect("another index");
+    }
+}
+
 /// An import that runs while the table is written to and followed leaves nobody out, and brings nobody back.
 #[test]
 fn an_import_beside_writers_leaves_hftok_in_step() {

@@ -73,18 +73,30 @@ pub fn read_rows(caller: &Caller, admitted: &Admitted, text: &str) -> Result<(),
     admitted.act(caller, || spi.run_into(&text_of(text)?, &result))
 }
 
-/// Reads all rows, or those at a place, whose columns are texts that are not NULL. For names, and not for values: they are copied.
+/// Reads rows whose columns are texts that are not NULL. For names, and not for values: they are copied.
 pub fn read_texts<const COLUMNS: usize>(
     caller: &Caller,
     admitted: &Admitted,
     text: &str,
-    place: Option<&str>,
+    given: &[&str],
 ) -> Result<Vec<[String; COLUMNS]>, Error> {
     let spi = Spi::connect()?;
     // What others have committed by now counts as well, whatever the transaction sees.
     let _snapshot = LatestSnapshot::push();
-    let given: Vec<_> = place.map(|place| Given::text(Some(place))).into_iter().collect();
+    let given: Vec<_> = given.iter().map(|text| Given::text(Some(text))).collect();
     admitted.act(caller, || spi.run_with(&text_of(text)?, &given, Sees::ActiveSnapshot)?.texts())
+}
+
+/// The same once the statement that fired a trigger has changed its rows.
+pub fn read_texts_after<const COLUMNS: usize>(
+    caller: &Caller,
+    admitted: &Admitted,
+    text: &str,
+    given: &[&str],
+) -> Result<Vec<[String; COLUMNS]>, Error> {
+    // SAFETY: inside a transaction, and the function that runs is declared VOLATILE, so that it is no worker of a parallel statement.
+    unsafe { pg_sys::CommandCounterIncrement() };
+    read_texts(caller, admitted, text, given)
 }
 
 /// Changes one row, if it is there and holds what it was seen to.

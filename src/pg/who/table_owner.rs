@@ -49,6 +49,23 @@ impl Admitted {
         Ok(Self { role, owner: Some(owner) })
     }
 
+    /// Admission to a question of hftok's own, whose answer the caller is not told: as the table's owner, whatever the caller may read.
+    /// None where the owner is a superuser, as whom nothing is run, and the caller may not read every row; and while the caller has
+    /// cursors within the owner's reach.
+    pub fn to_ask(caller: &Caller, relation: pg_sys::Oid, reads: &[i16]) -> Result<Option<Self>, Error> {
+        let role = caller.role();
+        let owner = stranger(caller, relation)?;
+        let may_ask = match owner {
+            Some(_) => Cursor::all_open()?.iter().all(Cursor::is_out_of_reach),
+            None => {
+                has_usage(caller, relation)
+                    && may(caller, relation, reads, pg_sys::ACL_SELECT)
+                    && !hides_rows(caller, relation)
+            }
+        };
+        Ok(may_ask.then_some(Self { role, owner }))
+    }
+
     /// Does what the caller was admitted to.
     pub fn act<T>(&self, caller: &Caller, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         if caller.role() != self.role {
