@@ -115,7 +115,7 @@ CREATE OR REPLACE FUNCTION hftok.report_credential(
 ) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_report_credential';
 COMMENT ON FUNCTION hftok.report_credential IS
-    'Keeps what a provider says of a credential: verified, invalid, indeterminate, or rate_limited: then it is not used for p_retry_after seconds (60; a day at most). Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration''s credentials its status is kept too.';
+    'Keeps what a provider says of a credential: verified, invalid, indeterminate, or rate_limited: then it is not used for p_retry_after seconds (60; a day at most). Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration''s credentials its status is kept too; one that was verifying and got no clear answer is pending again, with the message.';
 
 CREATE OR REPLACE FUNCTION hftok.resolve_token(
     p_provider text, p_user_id text DEFAULT NULL, p_org_id text DEFAULT NULL, p_model text DEFAULT NULL,

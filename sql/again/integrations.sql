@@ -38,6 +38,14 @@ CREATE OR REPLACE FUNCTION hftok.update_integration_status(
 COMMENT ON FUNCTION hftok.update_integration_status IS
     'Keeps what the backend found: pending, verifying, connected, error or disabled. Credentials that the message quotes are masked. Ignored when p_version, the version that was tried, is not the current one of the credentials.';
 
+CREATE OR REPLACE FUNCTION hftok.begin_verification(
+    p_integration_id uuid DEFAULT NULL, p_user_id text DEFAULT NULL, p_limit int DEFAULT 50,
+    p_older_than_seconds int DEFAULT 86400
+) RETURNS TABLE (integration_id uuid, secret_id uuid, type text, user_id text, org_id text, version int, verdict text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER ROWS 50 AS 'MODULE_PATHNAME', 'hftok_begin_verification';
+COMMENT ON FUNCTION hftok.begin_verification IS
+    'Says that the caller is about to ask the provider about one integration, or about those of all that want it: pending ones that nobody has tried for 10 minutes, and others that were last tried p_older_than_seconds ago, if the catalogue has a test for their provider. Nobody else is given them meanwhile. One that is pending is verifying from then on. user_id: on whose behalf its credentials are read; of an organisation''s, one of its owners. report_credential() ends it.';
+
 CREATE OR REPLACE FUNCTION hftok.delete_integration_with_vault(p_integration_id uuid, p_user_id text DEFAULT NULL) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_delete_integration';
 COMMENT ON FUNCTION hftok.delete_integration_with_vault IS
@@ -60,7 +68,8 @@ CREATE OR REPLACE VIEW hftok_private.integration_rows AS
             ELSE i.status
         END AS status,
         i.enabled, i.config, i.secret_id, greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message,
-        i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings, i.org_id
+        i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings, i.org_id,
+        i.last_verified_at, nullif(i.last_tested_at, '-infinity') AS last_tested_at
     FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
     -- Nothing is told of a secret that somebody made the row point to.
     LEFT JOIN hftok_private.secrets s
@@ -95,7 +104,7 @@ CREATE OR REPLACE VIEW hftok.integrations WITH (security_barrier) AS
     UNION ALL
     SELECT r.* FROM hftok_private.visible_integrations() r
     WHERE NOT hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
-COMMENT ON VIEW hftok.integrations IS 'Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again.';
+COMMENT ON VIEW hftok.integrations IS 'Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. last_verified_at and last_tested_at: when the provider accepted the current credentials, and when it was asked.';
 
 CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON hftok.integrations
     FOR EACH ROW EXECUTE FUNCTION hftok_private.refuse_view_write();

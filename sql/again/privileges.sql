@@ -107,7 +107,7 @@ GRANT EXECUTE ON FUNCTION
     TO hftok_service, hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok.resolve_token, hftok.resolve_hf_token, hftok.previous_token, hftok.runner_env, hftok.report_credential,
-    hftok.get_integration_credentials, hftok.update_integration_status, hftok.record_usage
+    hftok.get_integration_credentials, hftok.update_integration_status, hftok.begin_verification, hftok.record_usage
     TO hftok_service;
 -- To users because some of them are administrators of the application.
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider, hftok.switch_provider TO hftok_admin, hftok_user;

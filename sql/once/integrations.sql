@@ -17,12 +17,19 @@ CREATE TABLE hftok_private.integrations (
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     org_id text CHECK (org_id <> ''),
+    last_verified_at timestamptz,
+    last_tested_at timestamptz NOT NULL DEFAULT '-infinity',
     CONSTRAINT integrations_owner CHECK (pg_catalog.num_nonnulls(user_id, org_id) = 1)
 );
 CREATE INDEX integrations_user ON hftok_private.integrations (user_id);
 CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
 -- Few are at a time, and health() looks for those that were left so.
 CREATE INDEX integrations_verifying ON hftok_private.integrations (updated_at) WHERE status = 'verifying';
+-- By the provider, because some cannot be tested: a schedule does not pass over their integrations again and again.
+CREATE INDEX integrations_unknown ON hftok_private.integrations (type, last_tested_at)
+    WHERE enabled AND status IN ('pending', 'verifying');
+CREATE INDEX integrations_known ON hftok_private.integrations (type, last_tested_at)
+    WHERE enabled AND status IN ('connected', 'error');
 COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.id IS 'Random.';
 COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';
@@ -33,11 +40,13 @@ COMMENT ON COLUMN hftok_private.integrations.enabled IS 'Whether its owner wants
 COMMENT ON COLUMN hftok_private.integrations.config IS 'Settings that the application keeps with it; not sealed.';
 COMMENT ON COLUMN hftok_private.integrations.secret_id IS 'Its credentials.';
 COMMENT ON COLUMN hftok_private.integrations.last_used_at IS 'When the backend last reported a use.';
-COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, in the backend''s words, in which credentials are masked.';
+COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, or pending although the provider was asked, in the backend''s words, in which credentials are masked.';
 COMMENT ON COLUMN hftok_private.integrations.credentials_migrated IS 'Its credentials came from elsewhere.';
 COMMENT ON COLUMN hftok_private.integrations.created_at IS 'When it was made.';
 COMMENT ON COLUMN hftok_private.integrations.updated_at IS 'When it was last changed.';
 COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that owns it; NULL where a user does.';
+COMMENT ON COLUMN hftok_private.integrations.last_verified_at IS 'When the provider last accepted the current credentials.';
+COMMENT ON COLUMN hftok_private.integrations.last_tested_at IS 'When the provider was last asked about the current credentials, or somebody began to; -infinity for never.';
 
 CREATE TABLE hftok_private.integration_shares (
     integration_id uuid NOT NULL REFERENCES hftok_private.integrations (id) ON DELETE CASCADE,

@@ -85,11 +85,23 @@ ALTER TABLE hftok_private.integrations ALTER COLUMN user_id DROP NOT NULL;
 ALTER TABLE hftok_private.integrations ADD COLUMN org_id text CHECK (org_id <> '');
 ALTER TABLE hftok_private.integrations
     ADD CONSTRAINT integrations_owner CHECK (pg_catalog.num_nonnulls(user_id, org_id) = 1);
+ALTER TABLE hftok_private.integrations ADD COLUMN last_verified_at timestamptz;
+-- In three steps: with a default, a column cannot be added to a row type that a function takes.
+ALTER TABLE hftok_private.integrations ADD COLUMN last_tested_at timestamptz;
+UPDATE hftok_private.integrations SET last_tested_at = '-infinity';
+ALTER TABLE hftok_private.integrations ALTER COLUMN last_tested_at SET DEFAULT '-infinity', ALTER COLUMN last_tested_at SET NOT NULL;
 CREATE INDEX integrations_org ON hftok_private.integrations (org_id) WHERE org_id IS NOT NULL;
 CREATE INDEX integrations_verifying ON hftok_private.integrations (updated_at) WHERE status = 'verifying';
+CREATE INDEX integrations_unknown ON hftok_private.integrations (type, last_tested_at)
+    WHERE enabled AND status IN ('pending', 'verifying');
+CREATE INDEX integrations_known ON hftok_private.integrations (type, last_tested_at)
+    WHERE enabled AND status IN ('connected', 'error');
 COMMENT ON TABLE hftok_private.integrations IS 'Connections to providers that users and organisations brought, without their credentials.';
 COMMENT ON COLUMN hftok_private.integrations.user_id IS 'The user who owns it; NULL where an organisation does.';
+COMMENT ON COLUMN hftok_private.integrations.error_message IS 'Why the status is error, or pending although the provider was asked, in the backend''s words, in which credentials are masked.';
 COMMENT ON COLUMN hftok_private.integrations.org_id IS 'The organisation that owns it; NULL where a user does.';
+COMMENT ON COLUMN hftok_private.integrations.last_verified_at IS 'When the provider last accepted the current credentials.';
+COMMENT ON COLUMN hftok_private.integrations.last_tested_at IS 'When the provider was last asked about the current credentials, or somebody began to; -infinity for never.';
 
 CREATE INDEX data_keys_roots ON hftok_private.data_keys (root_key_id, root_fingerprint) WHERE state <> 'destroyed';
 CREATE INDEX data_keys_of_orgs ON hftok_private.data_keys (org_id) WHERE org_id <> '';

@@ -313,12 +313,13 @@ fn report_credential(
     let rest = rest.map(|seconds| seconds.min(REST_MAX));
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
-    // Kept of a refusal only.
-    let message = said(p_message.filter(|_| verdict == "invalid"), || Secret::find_id(id))?;
+    // A credential keeps it of a refusal only, an integration of an answer that is not clear as well.
+    let message = said(p_message.filter(|_| verdict != "verified"), || Secret::find_id(id))?;
     let message = message.as_deref();
     match secrets::report(id, verdict, message, p_version, rest)? {
-        // The first refusal of a credential that worked leaves its verdict as it was, and so the integration's status too.
         Some(kept) if kept == verdict => integrations::report(id, verdict, message),
-        _ => Ok(()),
+        // The first refusal of a credential that worked leaves its verdict as it was, and so the integration's status too.
+        Some(_) => integrations::report_unclear(id, message),
+        None => Ok(()),
     }
 }

@@ -112,15 +112,7 @@ fn integration_credentials(
     let user = named(p_user_id)?;
     let reached = integrations::reach(required(p_integration_id, NO_ID)?, user.as_deref())?;
     let found = reached.read_credentials()?;
-    if !reached.is_enabled || reached.is_stopped {
-        let by_backend = reached.is_enabled;
-        return Err(Error::Disabled {
-            secret_id: found.row.id,
-            level: Scope::Integration.as_str(),
-            integration: Some(reached.id),
-            by_backend,
-        });
-    }
+    reached.admit_use()?;
     // What is described otherwise, or no longer, decides nothing here.
     if let Err(error @ Error::ProviderOff { .. }) = providers::in_use(&reached.provider) {
         return Err(error);
@@ -327,7 +319,7 @@ fn user_of(caller: &Caller, user: Option<&str>) -> Result<Option<String>, Error>
 
 /// The user that a backend names. With `hftok.require_user = never` it may name nobody, and reaches the integration as its owner
 /// does; the audit then names no user, because nobody did.
-fn named(user: Option<&str>) -> Result<Option<String>, Error> {
+pub fn named(user: Option<&str>) -> Result<Option<String>, Error> {
     if user.is_none() && settings::require_user() == RequireUser::Never {
         return Ok(None);
     }

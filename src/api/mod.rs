@@ -34,6 +34,7 @@ mod undo;
 mod user_api_keys;
 mod vault;
 mod vault_schema;
+mod verification;
 mod verify;
 mod visible;
 mod walk;

@@ -57,18 +57,28 @@ pub fn insert(
 
 /// Keeps what a provider says of the credentials of an integration, if they are of one.
 pub fn report(secret_id: Uuid, verdict: &str, message: Option<&str>) -> Result<(), Error> {
-    let told = |row: &Row<'_>| {
-        let (id, scope) = (row.next::<Uuid>()?, scope(row.next()?));
-        let owner: String = row.next()?;
-        let (provider, status): (String, String) = (row.next()?, row.next()?);
-        let state: Vec<u8> = row.next()?;
-        changes::record(Object {
-            level: Some(&status),
-            digest: Some(&state),
-            ..object(scope, id, &owner, &provider)
-        })
-    };
     REPORT_ROW.write(&[secret_id.into(), verdict.into(), message.into()], told).map(|_| ())
+}
+
+/// Keeps that whoever was verifying an integration got no clear answer, if the credentials are of one.
+pub fn report_unclear(secret_id: Uuid, message: Option<&str>) -> Result<(), Error> {
+    UNCLEAR_ROW.write(&[secret_id.into(), message.into()], told).map(|_| ())
+}
+
+/// Records the status of an integration, from a row that says which it is.
+fn told(row: &Row<'_>) -> Result<(), Error> {
+    told_if(true, row).map(|_| ())
+}
+
+/// Records it if it is news, and gives its id.
+pub fn told_if(is_news: bool, row: &Row<'_>) -> Result<Uuid, Error> {
+    let (id, scope) = (row.next::<Uuid>()?, scope(row.next()?));
+    let owner: String = row.next()?;
+    let (provider, status): (String, String) = (row.next()?, row.next()?);
+    let state: Vec<u8> = row.next()?;
+    let told = Object { level: Some(&status), digest: Some(&state), ..object(scope, id, &owner, &provider) };
+    record_if(is_news, told)?;
+    Ok(id)
 }
 
 /// An integration as the audit names it, as it is after the change: with its state while there is one.
@@ -132,6 +142,19 @@ pub fn admit_use(secret_id: Uuid) -> Result<(), Error> {
 }
 
 impl Integration {
+    /// Fails when it is switched off.
+    pub fn admit_use(&self) -> Result<(), Error> {
+        if self.is_enabled && !self.is_stopped {
+            return Ok(());
+        }
+        Err(Error::Disabled {
+            secret_id: self.secret_id,
+            level: Scope::Integration.as_str(),
+            integration: Some(self.id),
+            by_backend: self.is_enabled,
+        })
+    }
+
     /// Its credentials. That a row points to a secret does not make it this integration's: owner and provider are sealed
     /// with the value, and must be the same.
     pub fn credentials(&self) -> Result<Secret, Error> {
@@ -175,7 +198,6 @@ impl Integration {
 
     /// Says that nothing is known of new credentials.
     pub fn renew(&self) -> Result<(), Error> {
-        let told = |row: &Row<'_>| self.record(&row.next::<Vec<u8>>()?, Some("pending"));
         RENEW_ROW.write(&[self.id.into()], told).map(|_| ())
     }
 
@@ -244,14 +266,19 @@ statement! {
     STATUS_ROW(UUID, TEXT, TEXT) =
         "UPDATE hftok_private.integrations SET status = $2, error_message = pg_catalog.left($3, 1000),
         last_used_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_used_at END,
+        last_verified_at = CASE WHEN $2 = 'connected' THEN pg_catalog.now() ELSE last_verified_at END,
+        last_tested_at = CASE WHEN $2 IN ('pending', 'disabled') THEN last_tested_at ELSE pg_catalog.now() END,
         updated_at = pg_catalog.now() WHERE id = $1
         RETURNING hftok_private.state_of_integration(integrations)";
 
     /// An integration that the backend switched off stays so.
     RENEW_ROW(UUID) =
-        "UPDATE hftok_private.integrations SET status = 'pending', error_message = NULL,
-        updated_at = pg_catalog.now() WHERE id = $1 AND status <> 'disabled'
-        RETURNING hftok_private.state_of_integration(integrations)";
+        "UPDATE hftok_private.integrations SET
+        status = CASE status WHEN 'disabled' THEN status ELSE 'pending' END,
+        error_message = CASE status WHEN 'disabled' THEN error_message END,
+        last_verified_at = NULL, last_tested_at = '-infinity', updated_at = pg_catalog.now() WHERE id = $1
+        RETURNING id, org_id IS NOT NULL, coalesce(org_id, user_id), type, status,
+            hftok_private.state_of_integration(integrations)";
 
     /// The outcome of a test, told by whoever made it.
     REPORT_ROW(UUID, TEXT, TEXT) =
@@ -259,8 +286,17 @@ statement! {
         status = CASE $2 WHEN 'verified' THEN 'connected' ELSE 'error' END,
         error_message = CASE $2 WHEN 'verified' THEN NULL ELSE pg_catalog.left($3, 1000) END,
         last_used_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_used_at END,
-        updated_at = pg_catalog.now()
+        last_verified_at = CASE $2 WHEN 'verified' THEN pg_catalog.now() ELSE last_verified_at END,
+        last_tested_at = pg_catalog.now(), updated_at = pg_catalog.now()
         WHERE secret_id = $1 AND status <> 'disabled'
+        RETURNING id, org_id IS NOT NULL, coalesce(org_id, user_id), type, status,
+            hftok_private.state_of_integration(integrations)";
+
+    /// Of one that is not being verified the answer says nothing.
+    UNCLEAR_ROW(UUID, TEXT) =
+        "UPDATE hftok_private.integrations SET status = 'pending', error_message = pg_catalog.left($2, 1000),
+        last_tested_at = pg_catalog.now(), updated_at = pg_catalog.now()
+        WHERE secret_id = $1 AND status = 'verifying'
         RETURNING id, org_id IS NOT NULL, coalesce(org_id, user_id), type, status,
             hftok_private.state_of_integration(integrations)";
 

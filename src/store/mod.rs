@@ -18,4 +18,5 @@ pub mod row;
 pub mod secrets;
 pub mod shape;
 pub mod slots;
+pub mod verifications;
 pub mod versions;

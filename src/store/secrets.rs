@@ -244,7 +244,8 @@ pub fn report(
         if is_news {
             changed.record(Some(&state))?;
         }
-        Ok(verdict.filter(|_| Scope::parse(&changed.scope).is_some_and(Scope::is_of_integration)))
+        let is_of_integration = Scope::parse(&changed.scope).is_some_and(Scope::is_of_integration);
+        Ok(is_of_integration.then(|| verdict.unwrap_or_default()))
     };
     Ok(REPORT_ROW.write_one(&told.in_order(), tell)?.flatten())
 }

@@ -131,6 +131,11 @@ export const integrations: Record<string, Call> = {
       "p_integration_id uuid, p_status text, p_error_message text?, p_user_id text?, p_version integer?",
     who: ["service"],
   },
+  begin_verification: {
+    parameters:
+      "p_integration_id uuid?, p_user_id text?, p_limit integer?, p_older_than_seconds integer?",
+    who: ["service"],
+  },
   delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: backed },
   share_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: backed },
   unshare_integration: { parameters: "p_integration_id uuid, p_org_id text, p_user_id text?", who: backed },
@@ -226,7 +231,7 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   integrations: {
     columns:
       "id user_id name type status config secret_id last_used_at error_message credentials_migrated created_at " +
-      "updated_at preview version warnings org_id",
+      "updated_at preview version warnings org_id last_verified_at last_tested_at",
     who: everybody,
   },
   integration_shares: { columns: "integration_id org_id user_id created_at", who: everybody },

@@ -57,6 +57,8 @@ INSERT INTO calls (call) VALUES
     ('hftok.get_integration_credentials(p_integration_id => :integration, p_user_id => ''alice''::text, p_recipient => NULL::text)'),
     ('hftok.update_integration_status(p_integration_id => :integration, p_status => ''error''::text, p_error_message => ''text''::text,
         p_user_id => ''alice''::text, p_version => 1::integer)'),
+    ('hftok.begin_verification(p_integration_id => :integration, p_user_id => ''alice''::text, p_limit => 5::integer,
+        p_older_than_seconds => 60::integer)'),
     ('hftok.record_usage(p_secret_id => :credential, p_requests => 2::bigint, p_units => 3::bigint, p_cost => 0.5::numeric,
         p_currency => ''EUR''::text)'),
     ('hftok_private.sees_all(p_groups => ''{hftok_nobody}''::text[], p_administrators => true::boolean)'),

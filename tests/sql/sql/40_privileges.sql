@@ -132,6 +132,7 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT hftok.update_integration($INTEGRATION, ''x'', p_user_id => ''bob'')'),
     ('SELECT hftok.update_integration_credentials($INTEGRATION, ''$KEY'', ''alice'')'),
     ('SELECT hftok.update_integration_status($INTEGRATION, ''error'', p_user_id => ''alice'')'),
+    ('SELECT hftok.begin_verification($INTEGRATION, ''alice'')'),
     ('SELECT hftok.share_integration($INTEGRATION, ''acme'', ''alice'')'),
     ('SELECT hftok.unshare_integration($INTEGRATION, ''acme'', ''alice'')'),
     ('SELECT 1 / hftok.delete_integration_with_vault($INTEGRATION, ''alice'')::int'),

@@ -17,6 +17,16 @@ pub const CALLS: &[Call] = &[
     ("audit_proof", "SELECT hftok.audit_proof(2)", ""),
     ("audit_public_key", "SELECT hftok.audit_public_key()", ""),
     ("audit_tiles", "SELECT count(*) FROM hftok.audit_tiles()", ""),
+    (
+        "begin_verification",
+        "SELECT count(b.version) FROM hftok.begin_verification(p_older_than_seconds => 0) b",
+        "",
+    ),
+    (
+        "begin_verification, of one",
+        "SELECT count(b.version) FROM integration, hftok.begin_verification(integration.id, 'alice') b",
+        "",
+    ),
     ("check_credential", "SELECT hftok.check_credential('openai', 'sk-proj-0123456789abcdef0123')", ""),
     (
         "create_integration_with_vault",
