@@ -27,7 +27,7 @@ export type Members<Known extends Record<string, Shape>> = { [Name in keyof Know
 export async function readUpTo(
   limit: number,
   stream: ReadableStream<Uint8Array> | null,
-): Promise<Uint8Array | null> {
+): Promise<Uint8Array<ArrayBuffer> | null> {
   if (!stream) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -40,8 +40,8 @@ export async function readUpTo(
   return joined(chunks);
 }
 
-/** The JSON object that a request brings; none is an empty one. */
-export async function readObject(request: Request, limit: number): Promise<Record<string, unknown>> {
+/** The bytes that a request brings. */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLong = new Refusal(413, "too_large", `A request may have ${limit} bytes.`);
   if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLong;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,16 +51,23 @@ export async function readObject(request: Request, limit: number): Promise<Recor
       DEADLINE_MS,
     );
   });
-  let bytes: Uint8Array | null;
   try {
-    bytes = await Promise.race([readUpTo(limit, request.body), late]);
+    const bytes = await Promise.race([readUpTo(limit, request.body), late]);
+    if (!bytes) throw tooLong;
+    return bytes;
   } finally {
     clearTimeout(timer);
   }
-  if (!bytes) throw tooLong;
+}
+
+/** The JSON object that a request brings; none is an empty one. */
+export async function readObject(request: Request, limit: number): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(request, limit);
   const parsed = bytes.length === 0 ? {} : parse(bytes);
-  if (!isObject(parsed)) throw new Refusal(400, "bad_input", "The request must be a JSON object.");
-  return parsed;
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new Refusal(400, "bad_input", "The request must be a JSON object.");
+  }
+  return parsed as Record<string, unknown>;
 }
 
 /** The members of an object that are known by their shapes; null counts as not there. Others are refused. */

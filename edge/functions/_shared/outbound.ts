@@ -14,7 +14,7 @@ const MOST_REDIRECTS = 3;
 export interface Outbound {
   method: string;
   headers: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array<ArrayBuffer>;
 }
 
 /** Sends a request, and gives the answer as soon as its headers are there. */

@@ -20,12 +20,10 @@ export function relay(
   deadline: IdleDeadline,
   onlooker?: Onlooker,
 ): ReadableStream<Uint8Array> | null {
-  const end = () => {
-    deadline.end();
-    onlooker?.end();
-  };
+  // Once there is nothing to wait for: a runtime may forget the stream of a client that is gone without a word.
+  deadline.signal.addEventListener("abort", () => onlooker?.end());
   if (!answer.body) {
-    end();
+    deadline.end();
     return null;
   }
   const reader = answer.body.getReader();
@@ -42,18 +40,18 @@ export function relay(
           if (bytes && bytes.length > 0) controller.enqueue(bytes);
           if (done) {
             controller.close();
-            end();
+            deadline.end();
             return;
           }
           if (bytes && bytes.length > 0) return;
         }
       } catch {
-        end();
+        deadline.end();
         controller.error(new Error("the provider broke off"));
       }
     },
     async cancel() {
-      end();
+      deadline.end();
       await reader.cancel().catch(() => {});
     },
   });

@@ -7,6 +7,17 @@
 import { Refusal } from "./refusal.ts";
 import type { Settings } from "./settings.ts";
 
+/** Headers that a page may send. */
+const HEADERS = [
+  "authorization",
+  "x-client-info",
+  "apikey",
+  "content-type",
+  "x-hftok-org",
+  "x-hftok-levels",
+  "x-hftok-model",
+];
+
 /** Serves a function; `methods` are those that it has. */
 export function serve(
   name: string,
@@ -95,6 +106,12 @@ function unforeseen(name: string, error: unknown): Refusal {
   return new Refusal(500, "internal", "Something went wrong in this function.");
 }
 
+/** What OpenAI's SDK says of itself in a browser: the names change with its versions. */
+function ofSdk(request: Request): string[] {
+  const asked = request.headers.get("Access-Control-Request-Headers")?.toLowerCase().split(/\s*,\s*/) ?? [];
+  return asked.filter((name) => /^x-stainless-[a-z-]{1,40}$/.test(name)).slice(0, 20);
+}
+
 function cors(request: Request, methods: string[], origins: string[] | null): Record<string, string> {
   const origin = request.headers.get("Origin");
   // The JWT is a header that a page must know, not a cookie that comes along: any origin may ask, unless told otherwise.
@@ -104,7 +121,7 @@ function cors(request: Request, methods: string[], origins: string[] | null): Re
     ...(allowed === undefined ? {} : {
       "Access-Control-Allow-Origin": allowed,
       "Access-Control-Allow-Methods": [...methods, "OPTIONS"].join(", "),
-      "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type",
+      "Access-Control-Allow-Headers": [...HEADERS, ...ofSdk(request)].join(", "),
       "Access-Control-Expose-Headers": "x-hftok-source, retry-after",
       "Access-Control-Max-Age": "86400",
     }),

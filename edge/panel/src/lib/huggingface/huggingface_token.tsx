@@ -40,24 +40,18 @@ const LABEL = "Hugging Face";
 
 /** What was done last. */
 type Outcome =
-  | { kind: "saved"; test?: SecretTest }
+  | { kind: "saved"; warnings: string[] }
   | { kind: "removed" }
   | { kind: "tested"; test: SecretTest }
   | { kind: "failed"; failure: Failure };
 
-/** The props of the page. */
-export interface HuggingFaceTokenProps extends Use {
-  /** Without a head it stands within another page. */
-  hasHead?: boolean;
-}
-
 /** The Hugging Face token of who is signed in, or of an organisation, a model, the installation. */
-export function HuggingFaceToken({ hasHead = true, ...use }: HuggingFaceTokenProps) {
+export function HuggingFaceToken(use: Use) {
   const { huggingface } = useMessages();
   const token = useHuggingFaceToken(use);
   return (
-    <Frame width="narrow">
-      {hasHead && <PageHead title={huggingface.title} description={huggingface.description} />}
+    <Frame>
+      <PageHead title={huggingface.title} description={huggingface.description} />
       <Loaded reading={token} skeleton={<TokenSkeleton />}>
         {(token) => (
           <>
@@ -144,11 +138,7 @@ function TokenForm({ token: { configured }, use, onOutcome }: TokenPart) {
     if (value === "") return missing();
     onOutcome(null);
     save.mutate({ token: new SecretValue(value), ...use }, {
-      onSuccess: () => {
-        onOutcome({ kind: "saved" });
-        // Nobody has to press another button to learn whether it works.
-        test.mutate(use, { onSuccess: (test) => onOutcome({ kind: "saved", test }) });
-      },
+      onSuccess: ({ warnings }) => onOutcome({ kind: "saved", warnings }),
       onError,
     });
   };
@@ -221,12 +211,7 @@ function OutcomeBanner({ outcome }: { outcome: Outcome | null }) {
   if (outcome.kind === "removed") {
     return <Banner tone="good" title={huggingface.removed} announce="polite" />;
   }
-  return (
-    <>
-      <Banner tone="good" title={huggingface.saved} announce="polite">{huggingface.savedBody}</Banner>
-      {outcome.test && <TestBanner test={outcome.test} provider={LABEL} />}
-    </>
-  );
+  return <Banner tone="good" title={huggingface.saved} announce="polite">{huggingface.savedBody}</Banner>;
 }
 
 /** Says whether requests work without a token of one's own. */

@@ -22,8 +22,7 @@ import { useFrame } from "./frame.tsx";
 
 /** The props of a text field. */
 export interface TextFieldProps extends Omit<AriaTextFieldProps, "className" | "style" | "children"> {
-  /** Without one there must be `aria-label`. */
-  label?: string;
+  label: string;
   description?: string;
   /** What is wrong with it; it is then marked as wrong. */
   error?: string;
@@ -41,7 +40,7 @@ export function TextField(
   const look = `hftok-input${isCode ? " hftok-code" : ""}`;
   return (
     <AriaTextField {...rest} isInvalid={error !== undefined} className="hftok-field">
-      {label && <FieldLabel isRequired={rest.isRequired}>{label}</FieldLabel>}
+      <FieldLabel isRequired={rest.isRequired}>{label}</FieldLabel>
       {isMultiline
         ? <TextArea className={`${look} hftok-area`} placeholder={placeholder} rows={5} />
         : <Input className={look} placeholder={placeholder} />}
