@@ -6,7 +6,7 @@ import { Providers } from "../../edge/try/providers.ts";
 import { letters } from "../rpc/lib/exchange.ts";
 import { jwt, operator, people, Person, service, user } from "../rpc/lib/people.ts";
 import { until } from "../rpc/lib/server.ts";
-import { nothingLeaked, Running, test, unseen } from "./lib/functions.ts";
+import { nothingLeaked, Running, test, unseen, worded } from "./lib/functions.ts";
 import { Gateway, PUBLISHABLE } from "./lib/gateway.ts";
 
 const stub = new Providers();
@@ -17,7 +17,7 @@ const [dave, eve] = await Promise.all([user(id("dave")), user(id("eve"))]);
 await service.call("add_member", { p_org_id: acme, p_user_id: dave.name, p_role: "admin" });
 const anon = new Person("anon", await jwt({ role: "anon" }));
 
-const key = () => unseen(`good${letters(44)}`);
+const key = () => worded("good");
 const mask = (value: string) => `•${value.slice(-4)}`;
 
 async function said(

@@ -23,6 +23,12 @@ export function unseen(value: string): string {
   return value;
 }
 
+/** A key that the providers' stand-in takes as the word in it says; what is random of it is no word. */
+export function worded(word: string): string {
+  const random = crypto.getRandomValues(new Uint8Array(44));
+  return unseen(word + Array.from(random, (n) => n % 10).join(""));
+}
+
 /** Servers of a file outlive its tests, which is what the sanitizers look for. */
 export function test(name: string, fn: () => Promise<void> | void): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
