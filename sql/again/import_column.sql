@@ -87,7 +87,7 @@ COMMENT ON FUNCTION hftok_import.import_admit IS
 CREATE OR REPLACE FUNCTION hftok_import.import_attempt(
     p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_row text, p_is_null boolean, p_provider text,
     p_provider_column name, p_owner text, p_owner_column name, p_model_column name, p_open text, p_run uuid, p_dry_run boolean,
-    p_model text, OUT outcome text, OUT is_again boolean
+    p_model text, p_details text[], OUT outcome text, OUT is_again boolean
 )
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
     AS $$
@@ -105,9 +105,13 @@ BEGIN
         IF p_is_null THEN
             outcome := hftok_import.import_note(p_source.source, p_row, 'blank', NULL, p_run, p_dry_run);
         ELSE
-            found := hftok_import.import_row(p_table, p_column, p_key, p_row, p_open, p_provider_column, owned_by, p_model_column);
+            found := hftok_import.import_row(p_table, p_column, p_key, p_row, p_open, p_provider_column, owned_by, p_model_column, p_details);
             is_read := true;
-            IF found.is_there AND p_model_column IS NOT NULL
+            IF found.is_there AND p_details IS NOT NULL THEN
+                outcome := hftok_import.import_integration(p_source.source, p_row, found.value, found.provider,
+                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END, found.model, found.held, p_run, p_dry_run,
+                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END);
+            ELSIF found.is_there AND p_model_column IS NOT NULL
                 AND pg_catalog.btrim(coalesce(found.model, '')) OPERATOR(pg_catalog.=) '' THEN
                 outcome := hftok_import.import_note(p_source.source, p_row, 'rejected', 'it names no model', p_run, p_dry_run);
             ELSIF found.is_there THEN
@@ -145,7 +149,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION hftok_import.import_attempt IS
-    'Imports one row and says what became of it. is_again: somebody else was changing it. No outcome: it is gone.';
+    'Imports one row, an integration where p_details names columns of its, and says what became of it. is_again: somebody else was changing it. No outcome: it is gone.';
 
 CREATE OR REPLACE FUNCTION hftok_import.import_summary(
     p_source hftok_import.imported_source, p_outcomes text[], p_counts int[], p_dry_run boolean
@@ -172,16 +176,14 @@ CREATE OR REPLACE FUNCTION hftok_import.import_deserted(p_source text, p_dry_run
 $$;
 COMMENT ON FUNCTION hftok_import.import_deserted IS 'How many organisations have a credential from a source and no member.';
 
-CREATE OR REPLACE PROCEDURE hftok.import_column(
-    p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
-    p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
-    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_model text DEFAULT NULL
+CREATE OR REPLACE PROCEDURE hftok_import.import_all(
+    p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_provider text, p_provider_column name,
+    p_owner text, p_owner_column name, p_model_column name, p_open text, p_batch int, p_dry_run boolean, p_model text, p_details text[]
 )
     LANGUAGE plpgsql SECURITY INVOKER
     AS $$
 DECLARE
     run pg_catalog.uuid := pg_catalog.gen_random_uuid();
-    source hftok_import.imported_source;
     -- The row that is looked at, and what became of it.
     key pg_catalog.text;
     is_null boolean;
@@ -197,25 +199,21 @@ DECLARE
     summary pg_catalog.text;
     deserted bigint;
 BEGIN
-    -- An error (2D000) where what is committed below could not be: in a transaction block, in a function.
-    COMMIT;
-    source := hftok_import.import_admit(p_table, p_column, p_key, p_provider, p_provider_column, p_owner, p_owner_column, p_model_column,
-        p_open, p_batch, p_dry_run, p_model);
     -- The last key first: of rows for the same owner, provider and model the one that was added last is imported.
     FOR key, is_null IN
         SELECT k.key, k.is_null FROM hftok_import.import_keys(p_table, p_column, p_key) k
     LOOP
         attempts := 0;
         LOOP
-            attempt := hftok_import.import_attempt(source, p_table, p_column, p_key, key, is_null, p_provider, p_provider_column, p_owner,
-                p_owner_column, p_model_column, p_open, run, p_dry_run, p_model);
+            attempt := hftok_import.import_attempt(p_source, p_table, p_column, p_key, key, is_null, p_provider, p_provider_column, p_owner,
+                p_owner_column, p_model_column, p_open, run, p_dry_run, p_model, p_details);
             outcome := attempt.outcome;
             EXIT WHEN NOT attempt.is_again;
             -- Another session that was in the way may be waiting for rows that were imported just now.
             COMMIT;
             attempts := attempts OPERATOR(pg_catalog.+) 1;
             IF attempts OPERATOR(pg_catalog.>=) 10 THEN
-                outcome := hftok_import.import_note(source.source, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
+                outcome := hftok_import.import_note(p_source.source, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
                 EXIT;
             END IF;
         END LOOP;
@@ -235,15 +233,36 @@ BEGIN
         END IF;
     END LOOP;
 
-    summary := hftok_import.import_summary(source, outcomes, counts, p_dry_run);
-    PERFORM hftok_import.import_note(source.source, NULL, 'summary', summary);
+    summary := hftok_import.import_summary(p_source, outcomes, counts, p_dry_run);
+    PERFORM hftok_import.import_note(p_source.source, NULL, 'summary', summary);
     COMMIT;
-    RAISE NOTICE '%: %', source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
-    deserted := CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN hftok_import.import_deserted(source.source, p_dry_run) END;
+    RAISE NOTICE '%: %', p_source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
+    deserted := CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN hftok_import.import_deserted(p_source.source, p_dry_run) END;
     IF deserted OPERATOR(pg_catalog.>) 0 THEN
-        RAISE NOTICE 'organisations with a credential and no members: %. Who names one of them gets not_member', deserted
+        RAISE NOTICE 'organisations with % and no members: %. %', CASE WHEN p_details IS NULL THEN 'a credential' ELSE 'an integration' END, deserted,
+            CASE WHEN p_details IS NULL THEN 'Who names one of them gets not_member' ELSE 'Nobody reaches it' END
             USING HINT = 'CALL hftok.import_members() takes an application''s memberships over, and follow_members() follows them.';
     END IF;
+END
+$$;
+COMMENT ON PROCEDURE hftok_import.import_all IS 'The work of import_column() and import_integrations(), once their parameters are known to fit.';
+
+CREATE OR REPLACE PROCEDURE hftok.import_column(
+    p_table regclass, p_column name, p_key name, p_provider text DEFAULT NULL, p_provider_column name DEFAULT NULL,
+    p_owner text DEFAULT 'user', p_owner_column name DEFAULT NULL, p_model_column name DEFAULT NULL, p_open text DEFAULT NULL,
+    p_batch int DEFAULT 1000, p_dry_run boolean DEFAULT false, p_model text DEFAULT NULL
+)
+    LANGUAGE plpgsql SECURITY INVOKER
+    AS $$
+DECLARE
+    source hftok_import.imported_source;
+BEGIN
+    -- An error (2D000) where what is committed below could not be: in a transaction block, in a function.
+    COMMIT;
+    source := hftok_import.import_admit(p_table, p_column, p_key, p_provider, p_provider_column, p_owner, p_owner_column, p_model_column,
+        p_open, p_batch, p_dry_run, p_model);
+    CALL hftok_import.import_all(source, p_table, p_column, p_key, p_provider, p_provider_column, p_owner, p_owner_column, p_model_column,
+        p_open, p_batch, p_dry_run, p_model, NULL);
 END
 $$;
 COMMENT ON PROCEDURE hftok.import_column IS

@@ -71,20 +71,8 @@ BEGIN
     line.provider := looked_at.provider;
     line.reason := looked_at.reason;
     skipped := looked_at.skipped;
-    IF looked_at.outcome = 'blank' THEN
-        line := NULL;
-        line.outcome := hftok_import.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
-        RETURN;
-    ELSIF looked_at.outcome = 'rejected' THEN
-        line.outcome := 'rejected';
-        line.model := NULL;
-        IF looked_at.is_remembered AND NOT line.dry_run THEN
-            line.seen := hftok_private.import_fingerprints(stored);
-        END IF;
-        IF looked_at.is_forgotten AND NOT line.dry_run THEN
-            PERFORM hftok_private.import_forget(line.source, line.key, stored);
-        END IF;
-        PERFORM hftok_private.import_line(line);
+    IF looked_at.outcome IN ('blank', 'rejected') THEN
+        line := hftok_private.import_turn_down(line, looked_at, stored);
         RETURN;
     ELSIF EXISTS (
         SELECT FROM hftok_private.integrations i WHERE i.id = p_key::uuid
@@ -173,64 +161,6 @@ END
 $$;
 COMMENT ON FUNCTION hftok_import.import_integration_admit IS 'The source that the parameters of import_integrations() name, and the columns of name, configuration, status and time; or an error.';
 
--- It pins no search_path: p_open is the caller's.
-CREATE OR REPLACE FUNCTION hftok_import.import_integration_attempt(
-    p_source hftok_import.imported_source, p_table regclass, p_column name, p_key name, p_row text, p_is_null boolean, p_type_column name,
-    p_owner_column name, p_details text[], p_open text, p_run uuid, p_dry_run boolean, p_owner text, OUT outcome text, OUT is_again boolean
-)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
-    AS $$
-DECLARE
-    found hftok_import.imported_row;
-    is_read boolean := p_is_null;
-    is_gone boolean := false;
-    state pg_catalog.text;
-    said pg_catalog.text;
-    detail pg_catalog.text;
-BEGIN
-    is_again := false;
-    BEGIN
-        IF p_is_null THEN
-            outcome := hftok_import.import_note(p_source.source, p_row, 'blank', NULL, p_run, p_dry_run);
-        ELSE
-            found := hftok_import.import_row(p_table, p_column, p_key, p_row, p_open, p_type_column, p_owner_column, NULL, p_details);
-            is_read := true;
-            IF found.is_there THEN
-                outcome := hftok_import.import_integration(p_source.source, p_row, found.value, found.provider,
-                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'user' THEN found.owner END, found.model, found.held, p_run, p_dry_run,
-                    CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN found.owner END);
-            END IF;
-            -- Whoever was deleted and forgotten meanwhile does not come back. Who deletes the row after this look waits for what is saved here.
-            IF outcome OPERATOR(pg_catalog.=) 'imported' AND NOT p_dry_run
-                AND (hftok_import.import_row(p_table, p_column, p_key, p_row)).is_there IS NOT TRUE THEN
-                is_gone := true;
-                RAISE EXCEPTION 'the row is gone';
-            END IF;
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-        IF is_gone THEN
-            outcome := NULL;
-        ELSIF state OPERATOR(pg_catalog.~) '^(PT40[49]|40)' THEN
-            is_again := true;
-        ELSIF is_read AND state OPERATOR(pg_catalog.=) ANY ('{22023,PT413}') THEN
-            -- hftok's own words.
-            outcome := hftok_import.import_note(p_source.source, p_row, 'rejected',
-                CASE WHEN state OPERATOR(pg_catalog.=) 'PT413' THEN detail ELSE said END, p_run, p_dry_run);
-        ELSIF is_read THEN
-            RAISE;
-        ELSIF p_open IS NOT NULL AND state OPERATOR(pg_catalog.~) '^(0A|2|3|42|P0)' THEN
-            outcome := hftok_import.import_note(p_source.source, p_row, 'rejected',
-                pg_catalog.format('p_open fails for it (SQLSTATE %s)', state), p_run, p_dry_run);
-        ELSE
-            RAISE EXCEPTION 'row % of % cannot be read', p_row, p_source.relation USING ERRCODE = state;
-        END IF;
-    END;
-END
-$$;
-COMMENT ON FUNCTION hftok_import.import_integration_attempt IS
-    'Imports one integration and says what became of it, as import_attempt() does.';
-
 CREATE OR REPLACE PROCEDURE hftok.import_integrations(
     p_table regclass, p_key name, p_owner_column name, p_name_column name, p_type_column name, p_column name,
     p_config_column name DEFAULT NULL, p_open text DEFAULT NULL, p_status_column name DEFAULT 'status',
@@ -239,67 +169,14 @@ CREATE OR REPLACE PROCEDURE hftok.import_integrations(
     LANGUAGE plpgsql SECURITY INVOKER
     AS $$
 DECLARE
-    run pg_catalog.uuid := pg_catalog.gen_random_uuid();
     admitted record;
-    source hftok_import.imported_source;
-    -- The row that is looked at, and what became of it.
-    key pg_catalog.text;
-    is_null boolean;
-    attempt record;
-    outcome pg_catalog.text;
-    attempts int;
-    -- The state of the whole run.
-    pending int := 0;
-    since pg_catalog.timestamptz := pg_catalog.clock_timestamp();
-    outcomes pg_catalog.text[] := '{imported,unchanged,skipped,rejected,blank,blanked,discarded}';
-    counts int[] := '{0,0,0,0,0,0,0}';
-    at int;
-    summary pg_catalog.text;
-    deserted bigint;
 BEGIN
     COMMIT;
     admitted := hftok_import.import_integration_admit(p_table, p_key, p_column, p_owner_column, p_type_column, p_name_column, p_config_column,
         p_status_column, p_created_column, p_batch, p_dry_run, p_owner);
-    source := admitted.source;
-    PERFORM hftok_import.import_look(source, p_table, p_column, p_key, p_open, p_type_column, p_owner_column, NULL, admitted.details);
-    FOR key, is_null IN
-        SELECT k.key, k.is_null FROM hftok_import.import_keys(p_table, p_column, p_key) k
-    LOOP
-        attempts := 0;
-        LOOP
-            attempt := hftok_import.import_integration_attempt(source, p_table, p_column, p_key, key, is_null, p_type_column,
-                p_owner_column, admitted.details, p_open, run, p_dry_run, p_owner);
-            outcome := attempt.outcome;
-            EXIT WHEN NOT attempt.is_again;
-            COMMIT;
-            attempts := attempts OPERATOR(pg_catalog.+) 1;
-            IF attempts OPERATOR(pg_catalog.>=) 10 THEN
-                outcome := hftok_import.import_note(source.source, key, 'skipped', 'somebody else was changing it: import again', run, p_dry_run);
-                EXIT;
-            END IF;
-        END LOOP;
-        IF outcome IS NOT NULL THEN
-            at := pg_catalog.array_position(outcomes, outcome);
-            counts[at] := counts[at] OPERATOR(pg_catalog.+) 1;
-        END IF;
-        pending := pending OPERATOR(pg_catalog.+) 1;
-        IF pending OPERATOR(pg_catalog.>=) p_batch
-            OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (since OPERATOR(pg_catalog.+) '1 second'::interval) THEN
-            COMMIT;
-            DISCARD PLANS;
-            pending := 0;
-            since := pg_catalog.clock_timestamp();
-        END IF;
-    END LOOP;
-    summary := hftok_import.import_summary(source, outcomes, counts, p_dry_run);
-    PERFORM hftok_import.import_note(source.source, NULL, 'summary', summary);
-    COMMIT;
-    RAISE NOTICE '%: %', source.source, summary USING HINT = 'SELECT * FROM hftok.import_report';
-    deserted := CASE WHEN p_owner OPERATOR(pg_catalog.=) 'org' THEN hftok_import.import_deserted(source.source, p_dry_run) END;
-    IF deserted OPERATOR(pg_catalog.>) 0 THEN
-        RAISE NOTICE 'organisations with an integration and no members: %. Nobody reaches it', deserted
-            USING HINT = 'CALL hftok.import_members() takes an application''s memberships over, and follow_members() follows them.';
-    END IF;
+    PERFORM hftok_import.import_look(admitted.source, p_table, p_column, p_key, p_open, p_type_column, p_owner_column, NULL, admitted.details);
+    CALL hftok_import.import_all(admitted.source, p_table, p_column, p_key, NULL, p_type_column, p_owner, p_owner_column, NULL, p_open,
+        p_batch, p_dry_run, NULL, admitted.details);
 END
 $$;
 COMMENT ON PROCEDURE hftok.import_integrations IS

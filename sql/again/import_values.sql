@@ -141,6 +141,33 @@ $$;
 COMMENT ON FUNCTION hftok_private.import_decide IS
     'What becomes of a row with a usable value: its line, and the version that its value is to be saved in place of, or NULL.';
 
+-- Its line says what became of it, and is written.
+CREATE OR REPLACE FUNCTION hftok_private.import_turn_down(
+    p_line hftok_private.import_rows, p_looked_at hftok_private.import_finding, p_stored text
+) RETURNS hftok_private.import_rows
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+DECLARE
+    noted hftok_private.import_rows;
+BEGIN
+    IF p_looked_at.outcome = 'blank' THEN
+        noted.outcome := hftok_import.import_note(p_line.source, p_line.key, 'blank', NULL, p_line.run, p_line.dry_run);
+        RETURN noted;
+    END IF;
+    p_line.outcome := p_looked_at.outcome;
+    p_line.model := NULL;
+    IF p_looked_at.is_remembered AND NOT p_line.dry_run THEN
+        p_line.seen := hftok_private.import_fingerprints(p_stored);
+    END IF;
+    IF p_looked_at.is_forgotten AND NOT p_line.dry_run THEN
+        PERFORM hftok_private.import_forget(p_line.source, p_line.key, p_stored);
+    END IF;
+    PERFORM hftok_private.import_line(p_line);
+    RETURN p_line;
+END
+$$;
+COMMENT ON FUNCTION hftok_private.import_turn_down IS 'Writes the line of a row that is blank or rejected, and gives it.';
+
 -- The line for the report, and whether the value is to be saved first, in place of which version.
 CREATE OR REPLACE FUNCTION hftok_private.import_step_as_owner(
     p_source text, p_key text, p_value text, p_provider text, p_model text, p_user_id text, p_org_id text, p_global boolean,
@@ -172,20 +199,8 @@ BEGIN
     line.reason := looked_at.reason;
     skipped := looked_at.skipped;
     value := substr(p_value, skipped + 1);
-    IF looked_at.outcome = 'blank' THEN
-        line := NULL;
-        line.outcome := hftok_import.import_note(p_source, p_key, 'blank', NULL, p_run, p_dry_run);
-        RETURN;
-    ELSIF looked_at.outcome = 'rejected' THEN
-        line.outcome := 'rejected';
-        line.model := NULL;
-        IF looked_at.is_remembered AND NOT line.dry_run THEN
-            line.seen := hftok_private.import_fingerprints(stored);
-        END IF;
-        IF looked_at.is_forgotten AND NOT line.dry_run THEN
-            PERFORM hftok_private.import_forget(line.source, line.key, stored);
-        END IF;
-        PERFORM hftok_private.import_line(line);
+    IF looked_at.outcome IN ('blank', 'rejected') THEN
+        line := hftok_private.import_turn_down(line, looked_at, stored);
         RETURN;
     END IF;
     decided := hftok_private.import_decide(line, value, stored);

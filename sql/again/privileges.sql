@@ -136,7 +136,7 @@ GRANT EXECUTE ON FUNCTION hftok.status, hftok.whoami TO hftok_user, hftok_servic
 
 -- Moving in. Those in hftok_private are called by import_value() and import_integration(), which run as their caller.
 GRANT EXECUTE ON PROCEDURE hftok.import_column, hftok.blank_column, hftok.import_integrations, hftok.import_members, hftok.import_administrators,
-    hftok_import.import_people
+    hftok_import.import_people, hftok_import.import_all
     TO hftok_admin;
 -- Whoever creates a trigger with these needs them; whoever fires it does not.
 GRANT EXECUTE ON FUNCTION hftok.follow_members, hftok.follow_administrators, hftok.forget_user_row TO hftok_admin;
@@ -149,7 +149,6 @@ GRANT EXECUTE ON FUNCTION
     hftok_import.import_administrator, hftok_import.import_person, hftok_import.import_people_summary, hftok_import.import_table_name,
     hftok.install_api, hftok.remove_api,
     hftok_import.import_look, hftok_import.import_integration, hftok_import.import_integration_admit,
-    hftok_import.import_integration_attempt,
     hftok_private.import_step, hftok_private.import_saved, hftok_private.move_integration, hftok_private.save_moved_integration
     TO hftok_admin;
 -- The parts of install_api() and remove_api(), which run as their caller.

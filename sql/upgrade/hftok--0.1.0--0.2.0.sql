@@ -76,7 +76,7 @@ DROP FUNCTION hftok_private.explain;
 DROP FUNCTION hftok.token_provided;
 DROP FUNCTION hftok.create_integration_with_vault, hftok.update_integration, hftok.update_integration_status;
 DROP FUNCTION hftok.import_vault, hftok_import.import_vault_holds, hftok_private.import_vault_holds_as_owner,
-    hftok_import.import_row, hftok_private.import_statements, hftok_private.import_check;
+    hftok_import.import_row, hftok_private.import_statements, hftok_private.import_check, hftok_import.import_attempt;
 
 -- It can be written now.
 DROP TRIGGER refuse_write ON hftok.provider_secrets;
