@@ -49,7 +49,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
+.PHONY: help try try-edge test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ help: ## this list
 
 try: ## installs what is missing, builds, and shows hftok at work in a throw-away Postgres
 	@tools/try.sh
+
+try-edge: ## the same with everything that people touch: PostgREST, edge functions and the panel, at an address to open
+	@tools/try-edge.sh
 
 test: ## every test that runs on this machine; ends in one line "N passed, N failed"
 	@tools/test.sh

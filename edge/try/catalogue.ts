@@ -1,23 +1,21 @@
 // Points the catalogue at the providers' stand-in: every provider is tested there, and asked there by the OpenAI protocol.
 //
 // Must stay true: a provider's keys may go to its own hosts as before, and to this machine beside them; nothing else of it changes.
+import type { Json } from "../client/mod.ts";
 
 const HERE = "127.0.0.1";
 
 /** hftok as an operator calls it. */
 export interface Operator {
   rows(view: "providers"): Promise<Provider[]>;
-  call(
-    name: "register_provider" | "unregister_provider",
-    parameters: { p_provider: object | string },
-  ): Promise<unknown>;
+  call(name: "register_provider" | "unregister_provider", parameters: { p_provider: Json }): Promise<unknown>;
 }
 
 /** The columns of view `providers` that matter here; `openai` where this hftok has it. */
 export interface Provider {
-  name: string;
+  name: string | null;
   hosts: string[] | null;
-  test: { url?: string } | null;
+  test: Json;
   openai?: string | null;
 }
 
@@ -39,18 +37,19 @@ export async function takeBack(operator: Operator, names?: string[]): Promise<vo
 
 async function listed(operator: Operator, names?: string[]): Promise<Provider[]> {
   const all = await operator.rows("providers");
-  return all.filter((it) => names === undefined || names.includes(it.name));
+  return all.filter(({ name }) => name !== null && (names === undefined || names.includes(name)));
 }
 
-function moved({ name, hosts, test, openai }: Provider, stub: string): object | undefined {
-  // Another service's keys go where their owner says.
+function moved({ name, hosts, test, openai }: Provider, stub: string): Json | undefined {
+  // Another service's keys go where its owner says.
   if (!hosts?.length) return undefined;
   // An address that is a field of the credential leads to the stand-in where the credential does.
   const here = (url: string) => url.replace(/^https:\/\/[^/]+/, `${stub}/${name}`);
+  const request = typeof test === "object" && !Array.isArray(test) ? test : null;
   return {
     name,
     hosts: [...hosts, HERE],
-    ...(typeof test?.url === "string" ? { test: { ...test, url: here(test.url) } } : {}),
+    ...(typeof request?.url === "string" ? { test: { ...request, url: here(request.url) } } : {}),
     ...(typeof openai === "string" && !openai.startsWith("{") ? { openai: `${stub}/${name}/v1` } : {}),
   };
 }

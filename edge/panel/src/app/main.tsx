@@ -1,7 +1,10 @@
 // The app: its configuration, then who is signed in, then the pages.
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+// By itself: a package whose files have no effects but its style sheets is left out where nothing of a file is used.
+import "../lib/style/index.css";
 import { App } from "./app.tsx";
+import "../lib/style/index.css";
 import "./app.css";
 
 const root = document.getElementById("root");

@@ -1,7 +1,7 @@
 // The navigation: the pages that are somebody's, and at its end who they are and how they like it.
 import { NavLink } from "react-router";
 import { LogOut } from "lucide-react";
-import { Button, LOCALES, type Me, Select, type Theme, useMessages } from "../lib/index.ts";
+import { IconButton, LOCALES, type Me, Select, type Theme, useMessages } from "../lib/index.ts";
 import { type Page, PAGES } from "./pages.ts";
 import type { Preferences } from "./preferences.ts";
 import type { ShellProps } from "./shell.tsx";
@@ -45,15 +45,12 @@ export function Navigation({ me, session, preferences, onLeave, onFollow }: Navi
             {session.name}
             {me?.isAdministrator && <span className="hftok-faint">{messages.app.administrator}</span>}
           </span>
+          <IconButton
+            label={messages.app.signOut}
+            icon={LogOut}
+            onPress={() => void session.signOut().then(onLeave)}
+          />
         </div>
-        <Button
-          variant="quiet"
-          size="small"
-          icon={LogOut}
-          onPress={() => void session.signOut().then(onLeave)}
-        >
-          {messages.app.signOut}
-        </Button>
       </div>
     </div>
   );

@@ -1,6 +1,6 @@
 // The pages of the app: a page is an entry here, and is loaded when it is opened.
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
-import { KeyRound, type LucideIcon } from "lucide-react";
+import { Blocks, KeyRound, type LucideIcon } from "lucide-react";
 import type { Me, Messages } from "../lib/index.ts";
 
 /** A page. */
@@ -25,6 +25,16 @@ export const PAGES: Page[] = [
     isFor: () => true,
     Component: lazy(async () => ({
       default: (await import("../lib/huggingface/huggingface_token.tsx")).HuggingFaceToken,
+    })),
+  },
+  {
+    path: "/providers",
+    icon: Blocks,
+    title: ({ providers }) => providers.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({
+      default: (await import("../lib/providers/provider_secrets.tsx")).ProviderSecrets,
     })),
   },
 ];

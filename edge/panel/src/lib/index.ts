@@ -52,4 +52,6 @@ export {
   useTestHuggingFaceToken,
 } from "./hooks/huggingface.ts";
 
-export { HuggingFaceToken } from "./huggingface/huggingface_token.tsx";
+export { HuggingFaceToken, type HuggingFaceTokenProps } from "./huggingface/huggingface_token.tsx";
+export { ProviderSecrets, type ProviderSecretsProps } from "./providers/provider_secrets.tsx";
+export { SecretBadge, TestBanner, Warnings } from "./secrets/shown.tsx";

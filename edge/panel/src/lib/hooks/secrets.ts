@@ -25,14 +25,20 @@ export type SecretStatus =
 export interface Secret {
   provider: string;
   label: string;
+  /** Whether the application uses the provider: keys of one that it does not are kept, and not used. */
+  enabled?: boolean;
   configured: boolean;
   id?: string;
   preview?: string;
   status?: SecretStatus;
+  /** It was just saved, and the provider is being asked. */
+  isVerifying?: boolean;
   warnings?: string[];
   /** What the provider said when it was last tested. */
   message?: string | null;
   model?: string;
+  /** The name that its owner gave it. */
+  name?: string;
   version?: number;
   expires_at?: string | null;
   last_verified_at?: string | null;
@@ -51,6 +57,8 @@ export interface SavedSecret {
 /** The result of a test. */
 export interface SecretTest {
   verdict: "verified" | "invalid" | "indeterminate" | "rate_limited";
+  /** Why: `refused`, `unpaid`, `timeout`, …; the messages of the panel have a sentence for each. */
+  reason?: string;
   /** A sentence in English. */
   message: string;
   warnings: string[];
@@ -84,6 +92,9 @@ export interface SavingSecret extends OfProvider {
 }
 
 const FUNCTION = "provider-secrets";
+/** The time that a provider is given to answer after saving, and how often it is looked whether it did. */
+const VERIFIES_WITHIN_MS = 12_000;
+const LOOKS_EVERY_MS = 1_500;
 /** Readings that are made again when a credential changed. */
 const CHANGED = ["secrets", "secret-history", "walk", "tokens-provided"];
 
@@ -92,17 +103,19 @@ export function useSecrets(use: Use = {}): Reading<Secret[]> {
   const query = named(use);
   return useRead(["secrets", ...keyOf(use)], async (vault, signal) => {
     const { secrets } = await vault.call<{ secrets: Secret[] }>(FUNCTION, { method: "GET", query, signal });
-    return secrets;
-  });
+    return secrets.map(dated);
+  }, { again: (secrets) => secrets.some(({ isVerifying }) => isVerifying) && LOOKS_EVERY_MS });
 }
 
 /** Reads the credential for one provider. */
 export function useSecret(provider: string, use: Use = {}): Reading<Secret> {
   const query = named(use);
+  const path = encodeURIComponent(provider);
   return useRead(
     ["secrets", ...keyOf(use), provider],
-    (vault, signal) =>
-      vault.call<Secret>(FUNCTION, { method: "GET", path: encodeURIComponent(provider), query, signal }),
+    async (vault, signal) =>
+      dated(await vault.call<Secret>(FUNCTION, { method: "GET", path, query, signal })),
+    { again: ({ isVerifying }) => isVerifying === true && LOOKS_EVERY_MS },
   );
 }
 
@@ -182,6 +195,12 @@ export function useTokensProvided(provider: string, use: Use = {}): Reading<Reco
       rows.flatMap(({ level, provided }) => level === null ? [] : [[level, provided === true]]),
     );
   });
+}
+
+/** Says whether the provider is being asked at the moment: one that was just saved is, by the function itself. */
+function dated(secret: Secret): Secret {
+  const age = Math.abs(Date.now() - new Date(secret.updated_at ?? 0).getTime());
+  return { ...secret, isVerifying: secret.status === "unverified" && age < VERIFIES_WITHIN_MS };
 }
 
 /** As the functions name it. */

@@ -40,18 +40,24 @@ const LABEL = "Hugging Face";
 
 /** What was done last. */
 type Outcome =
-  | { kind: "saved"; warnings: string[] }
+  | { kind: "saved"; test?: SecretTest }
   | { kind: "removed" }
   | { kind: "tested"; test: SecretTest }
   | { kind: "failed"; failure: Failure };
 
+/** The props of the page. */
+export interface HuggingFaceTokenProps extends Use {
+  /** Without a head it stands within another page. */
+  hasHead?: boolean;
+}
+
 /** The Hugging Face token of who is signed in, or of an organisation, a model, the installation. */
-export function HuggingFaceToken(use: Use) {
+export function HuggingFaceToken({ hasHead = true, ...use }: HuggingFaceTokenProps) {
   const { huggingface } = useMessages();
   const token = useHuggingFaceToken(use);
   return (
-    <Frame>
-      <PageHead title={huggingface.title} description={huggingface.description} />
+    <Frame width="narrow">
+      {hasHead && <PageHead title={huggingface.title} description={huggingface.description} />}
       <Loaded reading={token} skeleton={<TokenSkeleton />}>
         {(token) => (
           <>
@@ -138,7 +144,11 @@ function TokenForm({ token: { configured }, use, onOutcome }: TokenPart) {
     if (value === "") return missing();
     onOutcome(null);
     save.mutate({ token: new SecretValue(value), ...use }, {
-      onSuccess: ({ warnings }) => onOutcome({ kind: "saved", warnings }),
+      onSuccess: () => {
+        onOutcome({ kind: "saved" });
+        // Nobody has to press another button to learn whether it works.
+        test.mutate(use, { onSuccess: (test) => onOutcome({ kind: "saved", test }) });
+      },
       onError,
     });
   };
@@ -211,7 +221,12 @@ function OutcomeBanner({ outcome }: { outcome: Outcome | null }) {
   if (outcome.kind === "removed") {
     return <Banner tone="good" title={huggingface.removed} announce="polite" />;
   }
-  return <Banner tone="good" title={huggingface.saved} announce="polite">{huggingface.savedBody}</Banner>;
+  return (
+    <>
+      <Banner tone="good" title={huggingface.saved} announce="polite">{huggingface.savedBody}</Banner>
+      {outcome.test && <TestBanner test={outcome.test} provider={LABEL} />}
+    </>
+  );
 }
 
 /** Says whether requests work without a token of one's own. */

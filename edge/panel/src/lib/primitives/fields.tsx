@@ -22,7 +22,8 @@ import { useFrame } from "./frame.tsx";
 
 /** The props of a text field. */
 export interface TextFieldProps extends Omit<AriaTextFieldProps, "className" | "style" | "children"> {
-  label: string;
+  /** Without one there must be `aria-label`. */
+  label?: string;
   description?: string;
   /** What is wrong with it; it is then marked as wrong. */
   error?: string;
@@ -40,7 +41,7 @@ export function TextField(
   const look = `hftok-input${isCode ? " hftok-code" : ""}`;
   return (
     <AriaTextField {...rest} isInvalid={error !== undefined} className="hftok-field">
-      <FieldLabel isRequired={rest.isRequired}>{label}</FieldLabel>
+      {label && <FieldLabel isRequired={rest.isRequired}>{label}</FieldLabel>}
       {isMultiline
         ? <TextArea className={`${look} hftok-area`} placeholder={placeholder} rows={5} />
         : <Input className={look} placeholder={placeholder} />}

@@ -8,11 +8,18 @@ export function useFrame(): { className: string; lang: string; "data-hftok-theme
   return { className: "hftok", lang: locale, "data-hftok-theme": theme };
 }
 
+/** The props of a frame. */
+export interface FrameProps {
+  children: ReactNode;
+  /** `narrow` for a form alone, whose lines would else be too long. */
+  width?: "full" | "narrow";
+}
+
 /** Puts a component into a frame. */
-export function Frame({ children, className = "" }: { children: ReactNode; className?: string }) {
+export function Frame({ children, width = "full" }: FrameProps) {
   const frame = useFrame();
   return (
-    <div {...frame} className={`hftok hftok-frame ${className}`}>
+    <div {...frame} className={`hftok hftok-frame hftok-frame-${width}`}>
       <div className="hftok-stack">{children}</div>
     </div>
   );

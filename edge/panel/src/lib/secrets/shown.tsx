@@ -18,8 +18,9 @@ const TONES: Record<SecretStatus, BadgeTone> = {
 const ICONS = { rate_limited: CirclePause, expired: Clock, disabled: Ban } as const;
 
 /** The state of a credential. */
-export function SecretBadge({ status }: { status: SecretStatus }) {
+export function SecretBadge({ status, isVerifying }: { status: SecretStatus; isVerifying?: boolean }) {
   const messages = useMessages();
+  if (isVerifying) return <StatusBadge tone="busy">{messages.verdict.verifying}</StatusBadge>;
   const icon = Object.entries(ICONS).find(([name]) => name === status)?.[1];
   return (
     <StatusBadge tone={TONES[status] ?? "neutral"} icon={icon}>
@@ -42,12 +43,29 @@ const VERDICT_TONES: Record<SecretTest["verdict"], BannerTone> = {
   rate_limited: "warning",
 };
 
-/** The result of a test. */
-export function TestBanner({ test, provider }: { test: SecretTest; provider: string }) {
-  const { verdict } = useMessages();
+/** The reason where a function names none. */
+const BY_VERDICT = {
+  verified: "accepted",
+  invalid: "refused",
+  indeterminate: "unclear",
+  rate_limited: "rate_limited",
+} as const;
+
+/** The result of a test; with `subject` it says of what. */
+export function TestBanner(
+  { test, provider, subject }: { test: SecretTest; provider: string; subject?: string },
+) {
+  const { verdict, reasons } = useMessages();
+  const sentence = Object.entries(reasons).find(([reason]) => reason === test.reason)?.[1] ??
+    reasons[BY_VERDICT[test.verdict]];
+  const title = verdict[test.verdict];
   return (
-    <Banner tone={VERDICT_TONES[test.verdict]} title={verdict[test.verdict]} announce="polite">
-      <p>{verdict[`${test.verdict}Body`](provider)}</p>
+    <Banner
+      tone={VERDICT_TONES[test.verdict]}
+      title={subject ? `${subject}: ${title}` : title}
+      announce="polite"
+    >
+      {sentence(provider)}
     </Banner>
   );
 }
