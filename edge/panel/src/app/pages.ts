@@ -1,6 +1,6 @@
 // The pages of the app: a page is an entry here, and is loaded when it is opened.
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
-import { Blocks, KeyRound, type LucideIcon } from "lucide-react";
+import { Blocks, Building2, ChartNoAxesColumn, KeyRound, type LucideIcon, ScrollText } from "lucide-react";
 import type { Me, Messages } from "../lib/index.ts";
 
 /** A page. */
@@ -36,5 +36,31 @@ export const PAGES: Page[] = [
     Component: lazy(async () => ({
       default: (await import("../lib/providers/provider_secrets.tsx")).ProviderSecrets,
     })),
+  },
+  {
+    path: "/usage",
+    icon: ChartNoAxesColumn,
+    title: ({ usage }) => usage.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({ default: (await import("../lib/usage/usage.tsx")).Usage })),
+  },
+  {
+    path: "/organisation",
+    icon: Building2,
+    title: ({ organisation }) => organisation.title,
+    group: "organisation",
+    isFor: ({ memberships }) => memberships.length > 0,
+    Component: lazy(async () => ({
+      default: (await import("../lib/organisation/organisation.tsx")).Organisation,
+    })),
+  },
+  {
+    path: "/audit",
+    icon: ScrollText,
+    title: ({ audit }) => audit.title,
+    group: "administration",
+    isFor: ({ isAdministrator, isAuditor }) => isAdministrator || isAuditor,
+    Component: lazy(async () => ({ default: (await import("../lib/audit/audit.tsx")).Audit })),
   },
 ];

@@ -55,3 +55,32 @@ export {
 export { HuggingFaceToken, type HuggingFaceTokenProps } from "./huggingface/huggingface_token.tsx";
 export { ProviderSecrets, type ProviderSecretsProps } from "./providers/provider_secrets.tsx";
 export { SecretBadge, TestBanner, Warnings } from "./secrets/shown.tsx";
+export { Organisation, type OrganisationProps } from "./organisation/organisation.tsx";
+export { SystemSettings } from "./system/system_settings.tsx";
+export { Usage, type UsageProps } from "./usage/usage.tsx";
+export { Audit } from "./audit/audit.tsx";
+export { type Member, type MemberRole, useAddMember, useMembers, useRemoveMember } from "./hooks/members.ts";
+export { type Reader, useReader } from "./hooks/reader.ts";
+export { type UsageAsked, type UsageRead, useUsage } from "./hooks/usage.ts";
+export {
+  type AuditEvent,
+  type AuditSearch,
+  type Rotation,
+  useAuditActivity,
+  useAuditEvents,
+  useCheckpoint,
+  useRotations,
+  useVerifyAudit,
+  type Verification,
+} from "./hooks/audit.ts";
+export {
+  type ProviderSwitch,
+  type SystemTokens,
+  useProviderSwitches,
+  useSetSystemToken,
+  useSwitchProvider,
+  useSystemSettings,
+  useVaultHealth,
+  useVaultStatus,
+  type VaultStatus,
+} from "./hooks/system.ts";

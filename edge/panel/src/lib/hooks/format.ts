@@ -52,7 +52,8 @@ function formatOf(locale: string): Format {
       currency === null ? number.format(value) : new Intl.NumberFormat(locale, {
         style: "currency",
         currency,
-        maximumFractionDigits: 4,
+        // Of less than one, what is paid for a few requests is in the digits behind.
+        maximumFractionDigits: Math.abs(value) >= 1 ? 2 : 4,
       }).format(value),
     percent: (part) => percent.format(part),
   };

@@ -12,6 +12,8 @@ export interface Me {
   id: string;
   /** Of the application: may set global credentials. */
   isAdministrator: boolean;
+  /** Sees the administrators without being one: an auditor or operator. */
+  isAuditor: boolean;
   memberships: Membership[];
 }
 
@@ -20,14 +22,15 @@ export function useMe(): Reading<Me> {
   return useRead(["me"], async (vault, signal) => {
     const hftok = await vault.hftok();
     const id = await hftok.whoami(signal);
-    const mine = { user_id: `eq.${id}` };
     const [administrators, members] = await Promise.all([
-      hftok.rows("administrators", mine, signal),
-      hftok.rows("members", { ...mine, order: "org_id" }, signal),
+      hftok.rows("administrators", {}, signal),
+      hftok.rows("members", { user_id: `eq.${id}`, order: "org_id" }, signal),
     ]);
+    const isAdministrator = administrators.some(({ user_id }) => user_id === id);
     return {
       id,
-      isAdministrator: administrators.length > 0,
+      isAdministrator,
+      isAuditor: administrators.length > 0 && !isAdministrator,
       memberships: members.flatMap(({ org_id, role }) =>
         org_id !== null && (role === "owner" || role === "admin" || role === "member")
           ? [{ orgId: org_id, role }]

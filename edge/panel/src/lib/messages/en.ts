@@ -2,8 +2,11 @@
 //
 // Must stay true: nothing of a server's answer is put together with a text here, except names and numbers.
 
+import { administration } from "./en/administration.ts";
+
 /** Texts of the panel: each page has its own under its name. */
 export const en = {
+  ...administration,
   common: {
     add: "Add",
     cancel: "Cancel",

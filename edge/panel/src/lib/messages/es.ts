@@ -1,8 +1,10 @@
 // The panel in Spanish.
 import type { Messages } from "./en.ts";
+import { administration } from "./es/administration.ts";
 
 /** Texts of the panel. */
 export const es: Messages = {
+  ...administration,
   common: {
     add: "Añadir",
     cancel: "Cancelar",

@@ -26,6 +26,7 @@ export { Frame, useFrame } from "./frame.tsx";
 export { ActionMenu, type MenuAction } from "./menu.tsx";
 export { ProgressBar, type ProgressBarProps } from "./progress.tsx";
 export { SecretField, type SecretFieldHandle, type SecretFieldProps } from "./secret_field.tsx";
+export { Segments, type SegmentsProps } from "./segments.tsx";
 export { EmptyState, Loaded, SealedState, Skeleton } from "./states.tsx";
 export { type Column, Table, type TableProps } from "./table.tsx";
 export { type TabItem, Tabs, type TabsProps } from "./tabs.tsx";
