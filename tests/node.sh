@@ -9,13 +9,13 @@
 readonly node_least=20.19.0
 
 node_new_enough() {
-    local found modules=$PWD/tests/node/node_modules
+    local found own=$PWD/tests/node/node_modules
     found=$(node --version 2>/dev/null | tr -d v)
     if [ -n "$found" ] && [ "$(printf '%s\n' "$node_least" "$found" | sort -V | head -n 1)" = "$node_least" ]; then return 0; fi
-    if [ ! "$modules/.package-lock.json" -nt "$PWD/tests/node/package-lock.json" ]; then
+    if [ ! "$own/.package-lock.json" -nt "$PWD/tests/node/package-lock.json" ]; then
         npm ci --prefix "$PWD/tests/node" --ignore-scripts --no-audit --no-fund --loglevel=error
-        touch "$modules/.package-lock.json"
+        touch "$own/.package-lock.json"
     fi
-    export PATH="$modules/.bin:$PATH"
+    export PATH="$own/.bin:$PATH"
     hash -r
 }

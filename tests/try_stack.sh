@@ -17,10 +17,10 @@ panel_build() {
     [ -z "$panel" ] || return 0
     [ -e edge/panel/package.json ] || return 0
     node_new_enough
-    local modules=edge/panel/node_modules
-    if [ ! "$modules/.package-lock.json" -nt edge/panel/package-lock.json ]; then
+    local own=edge/panel/node_modules
+    if [ ! "$own/.package-lock.json" -nt edge/panel/package-lock.json ]; then
         npm ci --prefix edge/panel --ignore-scripts --no-audit --no-fund --loglevel=error
-        touch "$modules/.package-lock.json"
+        touch "$own/.package-lock.json"
     fi
     # Built once for what it is made of.
     local sources stamp=edge/panel/dist/app/.sources
