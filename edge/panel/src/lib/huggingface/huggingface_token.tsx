@@ -104,13 +104,13 @@ function TokenFacts({ token }: { token: HuggingFaceSecret }) {
     <>
       <Facts
         facts={[
-          { name: huggingface.current, value: <Mask>{preview ?? ""}</Mask> },
+          { name: huggingface.shownAs, value: <Mask>{preview ?? ""}</Mask> },
           {
             name: huggingface.changed,
             value: updated_at ? <Timestamp at={updated_at} /> : common.never,
           },
           {
-            name: huggingface.lastTested,
+            name: huggingface.lastVerified,
             value: last_verified_at ? <Timestamp at={last_verified_at} /> : common.never,
           },
         ]}

@@ -1,6 +1,6 @@
 // The page of providers: which have keys, and everything that is done with a key.
 import { useState } from "react";
-import { KeyRound, Search } from "lucide-react";
+import { KeyRound, Plus, Search } from "lucide-react";
 import type { Failure } from "../connection/failure.ts";
 import { useMessages } from "../connection/provider.tsx";
 import { type CatalogueProvider, useProviders } from "../hooks/providers.ts";
@@ -143,6 +143,7 @@ function Others({ secrets, onChoose }: { secrets: Secret[]; onChoose: (secret: S
             >
               <Monogram label={secret.label} />
               <span>{secret.label}</span>
+              <Plus aria-hidden className="hftok-icon" />
             </button>
           </li>
         ))}

@@ -34,8 +34,8 @@ export function SavedKeys({ secrets, ...rest }: SavedKeysProps) {
     { id: "key", header: providers.key, cell: ({ preview }) => <Mask>{preview ?? ""}</Mask> },
     { id: "state", header: providers.state, cell: (it) => <State secret={it} /> },
     {
-      id: "tested",
-      header: providers.tested,
+      id: "verified",
+      header: providers.verified,
       cell: ({ last_verified_at }) => (
         <span className="hftok-muted">
           {last_verified_at ? <Timestamp at={last_verified_at} /> : common.never}
