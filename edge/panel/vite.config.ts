@@ -4,6 +4,7 @@
 // - HFTOK_STACK, for `npm run dev`: the address that `make try-edge` prints, which then answers everything but the app itself
 import { defineConfig, loadEnv } from "vite";
 import react from "@vitejs/plugin-react";
+import locales from "@react-aria/optimize-locales-plugin";
 import { contentSecurity } from "./builds/content_security.ts";
 import { TARGETS } from "./builds/targets.ts";
 
@@ -13,7 +14,12 @@ export default defineConfig(({ mode }) => {
   const { HFTOK_CONNECT = "", HFTOK_BASE = "/", HFTOK_STACK } = loadEnv(mode, ".", "HFTOK_");
   return {
     base: HFTOK_BASE,
-    plugins: [react(), contentSecurity(HFTOK_CONNECT)],
+    // React Aria has its own words in thirty languages; the panel speaks two.
+    plugins: [
+      react(),
+      { ...locales.vite({ locales: ["en-US", "es-ES"] }), enforce: "pre" },
+      contentSecurity(HFTOK_CONNECT),
+    ],
     build: {
       outDir: "dist/app",
       // builds/first_load.mjs counts by it what a first load is made of.
