@@ -4,7 +4,6 @@ import { createRoot } from "react-dom/client";
 // By itself: a package whose files have no effects but its style sheets is left out where nothing of a file is used.
 import "../lib/style/index.css";
 import { App } from "./app.tsx";
-import "../lib/style/index.css";
 import "./app.css";
 
 const root = document.getElementById("root");
