@@ -20,6 +20,10 @@ export interface CatalogueProvider {
   fields: ProviderField[];
   /** Whether the catalogue has a request that tests its credentials. */
   isTestable: boolean;
+  /** Where its credentials may be sent; `*` stands for labels. */
+  hosts: string[];
+  /** Whether the file that the provider hands out is a credential as it is. */
+  takesDocument: boolean;
   /** What its keys begin with. */
   prefixes: string[];
 }
@@ -30,13 +34,15 @@ export function useProviders(): Reading<CatalogueProvider[]> {
     const hftok = await vault.hftok();
     const rows = await hftok.rows("providers", { enabled: "is.true", order: "label" }, signal);
     // Of one that hftok cannot vouch for there is only the name: nothing can be entered for it.
-    return rows.flatMap(({ name, label, docs_url, fields, test, formats }) =>
+    return rows.flatMap(({ name, label, docs_url, fields, test, formats, hosts, environment }) =>
       name === null || !Array.isArray(fields) ? [] : [{
         name,
         label: label ?? name,
         docsUrl: docs_url,
         fields: fields.map(field),
         isTestable: test !== null,
+        hosts: hosts ?? [],
+        takesDocument: isObject(environment) && "document" in environment,
         prefixes: prefixes(formats),
       }]
     );
@@ -44,7 +50,7 @@ export function useProviders(): Reading<CatalogueProvider[]> {
 }
 
 function field(of: Json): ProviderField {
-  const given = typeof of === "object" && of !== null && !Array.isArray(of) ? of : {};
+  const given = isObject(of) ? of : {};
   const name = String(given.name ?? "");
   return {
     name,
@@ -55,12 +61,13 @@ function field(of: Json): ProviderField {
   };
 }
 
+function isObject(it: Json | undefined): it is { [key: string]: Json | undefined } {
+  return typeof it === "object" && it !== null && !Array.isArray(it);
+}
+
 function prefixes(formats: Json): string[] {
   if (!Array.isArray(formats)) return [];
   return formats.flatMap((it) =>
-    typeof it === "object" && it !== null && !Array.isArray(it) && typeof it.prefix === "string" &&
-      it.prefix !== ""
-      ? [it.prefix]
-      : []
+    isObject(it) && typeof it.prefix === "string" && it.prefix !== "" ? [it.prefix] : []
   );
 }

@@ -15,6 +15,8 @@ export interface SecretFieldHandle {
   take: () => string;
   /** The value, which stays: for a test of what is not saved. */
   read: () => string;
+  /** Puts a value into the field: that of a file which was chosen. */
+  fill: (value: string) => void;
   /** Empties the field. */
   clear: () => void;
   focus: () => void;
@@ -73,6 +75,10 @@ export function SecretField(
       return value;
     },
     read: () => input.current?.value ?? "",
+    fill: (value) => {
+      if (input.current) input.current.value = value;
+      tell();
+    },
     clear,
     focus: () => input.current?.focus(),
   }));
