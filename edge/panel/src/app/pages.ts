@@ -1,6 +1,16 @@
 // The pages of the app: a page is an entry here, and is loaded when it is opened.
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
-import { Blocks, Building2, ChartNoAxesColumn, KeyRound, type LucideIcon, ScrollText } from "lucide-react";
+import {
+  Blocks,
+  Box,
+  Building2,
+  ChartNoAxesColumn,
+  KeyRound,
+  type LucideIcon,
+  Plug,
+  Route,
+  ScrollText,
+} from "lucide-react";
 import type { Me, Messages } from "../lib/index.ts";
 
 /** A page. */
@@ -36,6 +46,32 @@ export const PAGES: Page[] = [
     Component: lazy(async () => ({
       default: (await import("../lib/providers/provider_secrets.tsx")).ProviderSecrets,
     })),
+  },
+  {
+    path: "/integrations",
+    icon: Plug,
+    title: ({ integrations }) => integrations.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({
+      default: (await import("../lib/integrations/integrations.tsx")).Integrations,
+    })),
+  },
+  {
+    path: "/models",
+    icon: Box,
+    title: ({ models }) => models.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({ default: (await import("./pages/models.tsx")).ModelsPage })),
+  },
+  {
+    path: "/why",
+    icon: Route,
+    title: ({ why }) => why.title,
+    group: "keys",
+    isFor: () => true,
+    Component: lazy(async () => ({ default: (await import("./pages/why.tsx")).WhyPage })),
   },
   {
     path: "/usage",

@@ -84,3 +84,23 @@ export {
   useVaultStatus,
   type VaultStatus,
 } from "./hooks/system.ts";
+export {
+  type Integration,
+  type IntegrationChange,
+  type IntegrationTest,
+  type NewIntegration,
+  useChangeIntegration,
+  useCreateIntegration,
+  useDeleteIntegration,
+  useIntegrations,
+  useShareIntegration,
+  useTestIntegration,
+} from "./hooks/integrations.ts";
+export { type ModelSecret, useModelSecrets } from "./hooks/models.ts";
+export { type KeyFacts, useWalk, type WalkAnswer, type WalkQuestion } from "./hooks/walk.ts";
+export { type Ladder, ladderOf, type Level, type Rung, type WalkReader } from "./walk/ladder.ts";
+export { Integrations } from "./integrations/integrations.tsx";
+export { ModelKey, type ModelKeyProps } from "./models/model_key.tsx";
+export { type KnownModel, ModelKeys, type ModelKeysProps } from "./models/model_keys.tsx";
+export type { LinkTo, WalkPlace } from "./walk/ladder_view.tsx";
+export { WhyThisToken, type WhyThisTokenProps } from "./walk/why_this_token.tsx";

@@ -1,12 +1,17 @@
 // The panel in English. The compiler holds the other languages to what is here: the same keys, the same arguments.
 //
 // Must stay true: nothing of a server's answer is put together with a text here, except names and numbers.
-
 import { administration } from "./en/administration.ts";
+import { integrations } from "./en/integrations.ts";
+import { models } from "./en/models.ts";
+import { why } from "./en/why.ts";
 
 /** Texts of the panel: each page has its own under its name. */
 export const en = {
   ...administration,
+  integrations,
+  models,
+  why,
   common: {
     add: "Add",
     cancel: "Cancel",

@@ -1,10 +1,16 @@
 // The panel in Spanish.
 import type { Messages } from "./en.ts";
 import { administration } from "./es/administration.ts";
+import { integrations } from "./es/integrations.ts";
+import { models } from "./es/models.ts";
+import { why } from "./es/why.ts";
 
 /** Texts of the panel. */
 export const es: Messages = {
   ...administration,
+  integrations,
+  models,
+  why,
   common: {
     add: "Añadir",
     cancel: "Cancelar",

@@ -1,0 +1,48 @@
+// Keys of models, in English.
+
+/** Texts of this page. */
+export const models = {
+  title: "Models",
+  lead:
+    "A model uses its provider’s key. Give it one of its own where it should be billed, limited or replaced apart.",
+  add: "Give a model its own key",
+  emptyTitle: "Every model uses its provider’s key",
+  emptyText: "That is all most people need. A model’s own key takes its place for that model alone.",
+  provider: "Provider",
+  model: "Model",
+  modelHint: "As the application names it: names are compared exactly.",
+  ownKey: "Own key",
+  usesProviderKey: "Uses the provider’s key",
+  uses: {
+    user: (provider: string) => `Uses your key of ${provider}`,
+    org: (provider: string) => `Uses the organisation’s key of ${provider}`,
+    global: (provider: string) => `Uses the platform’s key of ${provider}`,
+    org_model: "Uses the organisation’s key for this model",
+    global_model: "Uses the platform’s key for this model",
+    environment: "Uses a variable of the server",
+  },
+  noKey: "No key",
+  noKeyText: (provider: string) =>
+    `There is no key of ${provider} either. Save one for the model or for the provider.`,
+  cannotBeUsed: "Its key cannot be used",
+  status: "Status",
+  changed: "Changed",
+  replaceOrTest: "Replace or test the key",
+  nameFirst: "Name the model first.",
+  nothingToTest: "Enter a key to test it: there is none of yours to test.",
+  key: "Key",
+  keyHint: "Optional: leave it empty to use the provider’s key.",
+  keyReplaceHint: "Leave it empty to keep the key that is stored.",
+  save: "Save key",
+  saved: (model: string) => `${model} has a key of its own.`,
+  testsForm: "Tests the key in the field.",
+  testsOwn: "Tests the model’s own key.",
+  testsProvider: "Tests the provider’s key.",
+  remove: "Remove key",
+  removeTitle: (model: string) => `Remove the key of ${model}?`,
+  removeText: "The model uses the provider’s key from then on.",
+  removed: (model: string) => `${model} uses the provider’s key again.`,
+  replace: "Replace key",
+  why: "Why this token?",
+  nothingToSave: "Without a key there is nothing to save: the model uses the provider’s key already.",
+};

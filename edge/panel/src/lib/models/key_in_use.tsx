@@ -1,0 +1,54 @@
+// Which key a model uses now: its own, or whose else, or none. It is the end of the walk, in a line.
+import { Box, CircleSlash2, KeyRound, type LucideIcon } from "lucide-react";
+import { useMessages } from "../connection/provider.tsx";
+import { useMe } from "../hooks/me.ts";
+import type { CatalogueProvider } from "../hooks/providers.ts";
+import { useWalk } from "../hooks/walk.ts";
+import { Banner, type BannerTone, FailureBanner, Mask, Skeleton } from "../primitives/index.ts";
+import type { Messages } from "../messages/index.ts";
+import { hostsOf } from "../walk/hosts.ts";
+import { type Ladder, ladderOf } from "../walk/ladder.ts";
+import { reasonOf } from "../walk/words.ts";
+
+/** Says which key requests for a model use. */
+export function KeyInUse({ provider, model }: { provider: CatalogueProvider; model: string }) {
+  const { models: words, why } = useMessages();
+  const me = useMe();
+  const walk = useWalk(
+    model === "" ? null : { provider: provider.name, model, host: hostsOf(provider)[0] },
+  );
+  const error = walk.error ?? me.error;
+  if (error) return <FailureBanner failure={error} onRetry={() => void walk.refetch()} />;
+  if (walk.data === undefined || me.data === undefined) return <Skeleton lines={1} height="row" />;
+  const reader = { orgRole: null, isAdministrator: me.data.isAdministrator };
+  const ladder = ladderOf(walk.data.rows, walk.data.provided, { model }, reader);
+  const { title, tone, icon } = inWords(ladder, provider.label, words);
+  return (
+    <Banner tone={tone} icon={icon} title={title} announce="polite">
+      {ladder.last?.preview && <Mask>{ladder.last.preview}</Mask>}
+      {ladder.last && ladder.end === "stopped" && <p>{reasonOf(ladder.last, ladder, why)}</p>}
+      {ladder.end === "none" && <p>{words.noKeyText(provider.label)}</p>}
+    </Banner>
+  );
+}
+
+interface InWords {
+  title: string;
+  tone: BannerTone;
+  icon: LucideIcon;
+}
+
+function inWords({ end, last }: Ladder, label: string, words: Messages["models"]): InWords {
+  if (end === "none" || last === null) return { title: words.noKey, tone: "warning", icon: CircleSlash2 };
+  if (end === "stopped") return { title: words.cannotBeUsed, tone: "bad", icon: CircleSlash2 };
+  switch (last.level) {
+    case "user_model":
+      return { title: words.ownKey, tone: "good", icon: Box };
+    case "user":
+    case "org":
+    case "global":
+      return { title: words.uses[last.level](label), tone: "info", icon: KeyRound };
+    default:
+      return { title: words.uses[last.level], tone: "info", icon: KeyRound };
+  }
+}
