@@ -103,6 +103,17 @@ export class Visit {
     await this.page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
   }
 
+  /** No value is in the memory of the page's scripts, once those have let go of what they do not need. */
+  async remembersNoValue(): Promise<void> {
+    const session = await this.context.newCDPSession(this.page);
+    const parts: string[] = [];
+    session.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => void parts.push(chunk));
+    await session.send("HeapProfiler.collectGarbage");
+    await session.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+    await session.detach();
+    this.watch.search("the memory of the page", parts.join(""));
+  }
+
   /** axe-core finds nothing on the page as it is. */
   async isAccessible(): Promise<void> {
     await this.settles();

@@ -34,7 +34,7 @@ export class Watch {
     await context.addInitScript(LISTENER);
     context.on("console", (it) => {
       if (["error", "warning"].includes(it.type())) watch.#note(`the console says: ${it.text()}`);
-      watch.#search("the console", it.text());
+      watch.search("the console", it.text());
     });
     context.on("weberror", (it) => watch.#note(`an error in the page: ${it.error().message}`));
     context.on("request", (it) => watch.#request(it));
@@ -49,10 +49,10 @@ export class Watch {
 
   /** The page as it is now holds no value: source, fields, storages, caches, address, cookies. */
   async holdsNoValue(page: Page): Promise<void> {
-    this.#search("the page's source", await page.content());
+    this.search("the page's source", await page.content());
     const held: Held = await page.evaluate(gather);
-    for (const [place, text] of Object.entries(held)) this.#search(`the page's ${place}`, text);
-    this.#search("a cookie", JSON.stringify(await page.context().cookies()));
+    for (const [place, text] of Object.entries(held)) this.search(`the page's ${place}`, text);
+    this.search("a cookie", JSON.stringify(await page.context().cookies()));
   }
 
   /** The faults so far. */
@@ -65,7 +65,8 @@ export class Watch {
     this.#faults.push(fault);
   }
 
-  #search(place: string, text: string): void {
+  /** Notes each value that a text holds. */
+  search(place: string, text: string): void {
     for (const it of found(text)) this.#note(`${place} holds the value ${it}`);
   }
 
@@ -73,18 +74,18 @@ export class Watch {
     const url = new URL(it.url());
     if (url.protocol === "data:" || url.protocol === "blob:") return;
     if (url.origin !== this.#origin) this.#note(`the page asks another host: ${it.url()}`);
-    this.#search("an address", it.url());
-    this.#search(`the headers to ${url.pathname}`, JSON.stringify(it.headers()));
+    this.search("an address", it.url());
+    this.search(`the headers to ${url.pathname}`, JSON.stringify(it.headers()));
     if (!url.pathname.startsWith("/functions/v1/")) {
-      this.#search(`the body to ${url.pathname}`, it.postData() ?? "");
+      this.search(`the body to ${url.pathname}`, it.postData() ?? "");
     }
   }
 
   async #response(it: Response): Promise<void> {
     const { pathname } = new URL(it.url());
-    this.#search(`the headers of ${pathname}`, JSON.stringify(it.headers()));
+    this.search(`the headers of ${pathname}`, JSON.stringify(it.headers()));
     try {
-      this.#search(`the answer of ${pathname}`, await it.text());
+      this.search(`the answer of ${pathname}`, await it.text());
     } catch {
       // A redirect has no body, nor has an answer to a page that is gone.
     }
