@@ -224,6 +224,9 @@ test("an address that a credential brings along is asked only if the credential 
     undefined,
   ]);
   assert.equal(paid().length, 2);
+  // An owner who gives it other hosts leads no request of this function there: it may reach what they cannot.
+  const further = { p_allowed_hosts: [new URL(stub.elsewhere).hostname] };
+  assert.deepEqual([await azure(stub.elsewhere, further), stub.seenElsewhere()], [[422, "host_refused"], []]);
   const other = { p_allowed_hosts: ["a.openai.azure.com"] };
   assert.deepEqual([await azure(`${stub.url}/azure_openai`, other), paid()], [[422, "host_refused"], []]);
 });

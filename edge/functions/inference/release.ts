@@ -1,7 +1,10 @@
 // Having a key released by hftok for the host that it will be sent to.
 //
-// Must stay true: whatever address a credential names, hftok was asked for exactly that host before anything is sent there.
+// Must stay true:
+// - Whatever address a credential names, hftok was asked for exactly that host before anything is sent there.
+// - It is one of the provider's hosts: an owner may give a credential others, and this function reaches what its users do not.
 import { type CompositeTypes, type Hftok, HftokError, type Need } from "../_shared/client/mod.ts";
+import { matchesAny } from "../_shared/destination.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
 import { destination, isElsewhere, open, type Opened, type Speaker } from "./speaker.ts";
 
@@ -30,13 +33,19 @@ export async function release(
     return await refusing("service", resolve(destination(speaker, speaker.base, path).host));
   }
   // The credential says the host, so it is looked at first, and then released for it.
-  const { to } = await refusing(
+  const { to, resolved } = await refusing(
     "service",
     resolve(undefined).catch(async (error) => await resolve(await ownHost(hftok, error))),
   );
+  if (!matchesAny(speaker.hosts, to.host)) throw refusedHost(resolved.source);
   const released = await refusing("service", resolve(to.host));
   if (released.to.host === to.host) return released;
   throw new Refusal(409, "conflict", "The credential was replaced in the meantime. Try again.");
+}
+
+function refusedHost(level: string | null): Refusal {
+  const facts = { level: level ?? "", outcome: "host_refused" };
+  return new Refusal(422, "unusable", "The address in it is none of the provider's.", facts);
 }
 
 /** A host of the credential's own list: one that has such a list is released for these alone. Without one the error stays. */

@@ -13,6 +13,8 @@ export interface Speaker {
   label: string;
   /** Its base address; `{name}` stands for a field. */
   base: string;
+  /** The hosts that its keys may be sent to from here. */
+  hosts: string[];
   /** The field that is the key, and whether the credential has others. */
   field: string;
   hasSeveralFields: boolean;
@@ -37,7 +39,7 @@ const REPOSITORY = /^[\w-][\w.-]*\/[\w-][\w.-]*$/;
 
 /** The provider of this name, if it speaks the protocol. */
 export async function speakerOf(hftok: Hftok, name: string): Promise<Speaker> {
-  const asked = hftok.rows("providers", { name: `eq.${name}`, select: "label,fields,test,openai" });
+  const asked = hftok.rows("providers", { name: `eq.${name}`, select: "label,fields,hosts,test,openai" });
   const [row] = await refusing("service", asked);
   const key = row && fieldsOf(row).find((field) => field.secret === true)?.name;
   if (!row?.openai || typeof key !== "string") {
@@ -49,6 +51,7 @@ export async function speakerOf(hftok: Hftok, name: string): Promise<Speaker> {
     name,
     label: row.label ?? name,
     base: row.openai,
+    hosts: row.hosts ?? [],
     field: key,
     hasSeveralFields: fieldsOf(row).length > 1,
     header: isAzure ? AZURE : "Authorization",
@@ -69,8 +72,10 @@ export function open(speaker: Speaker, credential: string, path: string): Opened
   const filled = speaker.base.replace(PLACEHOLDER, (all, name: string, at: number) => {
     const value = values[name];
     if (typeof value !== "string") return all;
-    // In front it is an address, further on a part of a path.
-    return at === 0 ? value.trim().replace(/\/+$/, "") : encodeURIComponent(value);
+    // In front it is an address, further on a part of a path, which dots would make another one.
+    if (at === 0) return value.trim().replace(/\/+$/, "");
+    if (/^\.{1,2}$/.test(value)) throw unfit(speaker);
+    return encodeURIComponent(value);
   });
   // A value that could end the header, or that fetch() would not send as it is.
   if (typeof key !== "string" || !/^[\x21-\x7e]+$/.test(key)) throw unfit(speaker);
