@@ -163,6 +163,31 @@ test("a key for a model goes first: the request's own, or the one that is named"
   assert.deepEqual(paid(), [special.value, own.value, special.value, platform.value]);
 });
 
+test("a key that others keep for a model asks that model alone, whatever a request says of itself", async () => {
+  const kept = await saved({ p_org_id: acme, p_model: "kept" });
+  const acmes = { "x-hftok-org": acme };
+  const send = async (headers: Record<string, string>, path: string, body: string) => {
+    stub.seen();
+    const { status } = await broker.ask(carol, "POST", { path: `/mistral/v1/${path}`, headers, body });
+    const [arrived] = stub.seen();
+    return [status, arrived?.key === kept.value, arrived?.body];
+  };
+  const json = { "Content-Type": "application/json", ...acmes };
+  const sent = '{"model":"kept","messages":[]}';
+  assert.deepEqual(await send(json, "chat/completions", sent), [200, true, sent]);
+  // Another model than the one that is named.
+  const large = '{"model":"large","messages":[]}';
+  const [, isKept] = await send({ ...json, "x-hftok-model": "kept" }, "chat/completions", large);
+  assert.equal(isKept, false);
+  // Two models, of which a provider may take the other one.
+  const two = '{"model":"large","model":"kept","messages":[]}';
+  assert.deepEqual(await send(json, "chat/completions", two), [200, true, sent]);
+  const part = (name: string) => `--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n${name}\r\n`;
+  const form = { ...acmes, "Content-Type": "multipart/form-data; boundary=b" };
+  const twice = `${part("kept")}${part("large")}--b--\r\n`;
+  assert.deepEqual(await send(form, "audio/transcriptions", twice), [400, false, undefined]);
+});
+
 test("my key or nothing: levels limit whose key is used", async () => {
   stub.seen();
   const mine = { "x-hftok-levels": "user_model, user" };

@@ -20,7 +20,7 @@ import { read, variable } from "../_shared/settings.ts";
 import { isRefused } from "../_shared/token_verdict.ts";
 import { upstreamError } from "../_shared/upstream_error.ts";
 import { authenticate, service } from "../_shared/user.ts";
-import { parseQuestion, routeOf } from "./question.ts";
+import { bodyFor, parseQuestion, routeOf } from "./question.ts";
 import { release } from "./release.ts";
 import { mayRefuseKey, pageOf, speakerOf } from "./speaker.ts";
 import { Usage } from "./usage.ts";
@@ -44,7 +44,8 @@ serve(NAME, ["GET", "POST"], settings, async (request) => {
   const deadline = new IdleDeadline(deadlineMs, request.signal);
   try {
     const headers = { ...question.headers, [speaker.header]: speaker.prefix + key };
-    const answer = await send(to, { method: request.method, headers, body: question.body }, deadline);
+    const body = bodyFor(source, question, route);
+    const answer = await send(to, { method: request.method, headers, body }, deadline);
     if (!answer.ok) {
       const isAsked = mayRefuseKey(speaker, answer.status);
       const refused = isAsked && await isRefused(hftok, speaker.name, need, resolved);

@@ -1,7 +1,9 @@
 // A request of the OpenAI protocol: the path that it goes to, and what is looked at of it on the way.
 //
-// Must stay true: a request chooses one of the paths below; host and everything else of the address are the catalogue's. Its body is
-// passed on as it came, and no header of its own goes along but the type of that body.
+// Must stay true:
+// - A request chooses one of the paths below; host and everything else of the address are the catalogue's. Its body is passed on as it
+//   came, and no header of its own goes along but the type of that body.
+// - A key that an organisation or the installation keeps for a model asks that model and no other one.
 import { readBytes } from "../_shared/body.ts";
 import { Refusal } from "../_shared/refusal.ts";
 import { nowhere, segments } from "../_shared/serve.ts";
@@ -28,6 +30,9 @@ export interface Question {
 /** Sounds and pictures: what OpenAI takes at most, and a little for the form around it. */
 const LARGEST = 26 * 1024 * 1024;
 const LONGEST_NAME = 256;
+/** The levels of the walk whose keys others keep for a model, and all the others. */
+const KEPT_FOR_MODELS = ["org_model", "global_model"];
+const OTHER_LEVELS = ["user_model", "user", "org", "global", "environment"];
 
 /** Paths that keep nothing in the account of the key: no files, batches, assistants or fine-tuned models. */
 const POSTED: Record<string, "json" | "form"> = {
@@ -73,7 +78,20 @@ export async function parseQuestion(request: Request, route: Route): Promise<Que
   }
   const body = await readBytes(request, LARGEST);
   const model = route.body === "json" ? modelOfObject(body) : await modelOfForm(body, type);
-  return { model: named ?? model, orgId, levels, headers: { "Content-Type": type }, body };
+  const isAnother = named !== undefined && model !== undefined && named !== model;
+  return {
+    model: named ?? model,
+    orgId,
+    levels: isAnother ? (levels ?? OTHER_LEVELS).filter((it) => !KEPT_FOR_MODELS.includes(it)) : levels,
+    headers: { "Content-Type": type },
+    body,
+  };
+}
+
+/** The body as it is sent with a key of this level. Of a member that is there twice a provider may read the one that was not looked at. */
+export function bodyFor(source: string, { body }: Question, route: Route): Question["body"] {
+  if (body === undefined || route.body !== "json" || !KEPT_FOR_MODELS.includes(source)) return body;
+  return new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(body))));
 }
 
 function routed(request: Request, method: string, route: Route): Route {
@@ -104,7 +122,9 @@ function modelOfObject(body: Uint8Array): string | undefined {
 async function modelOfForm(body: Uint8Array<ArrayBuffer>, type: string): Promise<string | undefined> {
   try {
     const form = await new Response(body, { headers: { "Content-Type": type } }).formData();
-    return nameOf(form.get("model") ?? undefined);
+    const [model, another] = form.getAll("model");
+    if (another !== undefined) throw new Refusal(400, "bad_input", "A request has one model.");
+    return nameOf(model);
   } catch (error) {
     if (error instanceof Refusal) throw error;
     throw new Refusal(400, "bad_input", "The request is not a form.");
