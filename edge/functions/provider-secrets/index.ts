@@ -15,13 +15,14 @@
 // Must stay true: everything that a user may do themselves is called with their own JWT, so that hftok decides. The
 // service's key serves only to test what is stored, after hftok said that this user may write it.
 import { members, readObject } from "../_shared/body.ts";
+import { textOf } from "../_shared/credential_text.ts";
 import { testInBackground, testStored, testUnsaved } from "../_shared/credential_test.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
 import { json, nowhere, segments, serve } from "../_shared/serve.ts";
 import { read } from "../_shared/settings.ts";
 import { queried, WHOSE, type Whose } from "../_shared/stored_credential.ts";
 import { authenticate, type User } from "../_shared/user.ts";
-import { create, replace, SAVING, textOf } from "./saving.ts";
+import { create, replace, SAVING } from "./saving.ts";
 import { listed, shown } from "./secret.ts";
 import { restore, versions } from "./versions.ts";
 

@@ -3,7 +3,8 @@
 // Must stay true: two people who save at the same time cannot undo each other's work without being told.
 import { HftokError } from "../_shared/client/mod.ts";
 import type { Members } from "../_shared/body.ts";
-import { Refusal, refusalOf, refusing } from "../_shared/refusal.ts";
+import { textOf } from "../_shared/credential_text.ts";
+import { Refusal, refusalOf } from "../_shared/refusal.ts";
 import { scope, storedCredential, WHOSE } from "../_shared/stored_credential.ts";
 import type { User } from "../_shared/user.ts";
 
@@ -52,24 +53,6 @@ export async function replace(
     if (await storedCredential(user, provider, saving)) throw refused(error);
     throw new Refusal(404, "no_token", "There is no key to replace: save one by POST.");
   }
-}
-
-/** A credential as hftok takes it: the text of a single field, or an object as JSON. */
-export async function textOf(
-  user: User,
-  provider: string,
-  secret: string | Record<string, unknown>,
-): Promise<string> {
-  if (typeof secret === "string") return secret;
-  const filter = { name: `eq.${provider}`, select: "fields" };
-  const [known] = await refusing("user", user.hftok.rows("providers", filter));
-  const fields: unknown[] = Array.isArray(known?.fields) ? known.fields : [];
-  const [first] = fields;
-  if (fields.length !== 1 || typeof first !== "object" || first === null) return JSON.stringify(secret);
-  const name = "name" in first ? String(first.name) : "";
-  const value = secret[name];
-  if (typeof value === "string" && Object.keys(secret).length === 1) return value;
-  throw new Refusal(400, "bad_input", `secret must be a text, or an object with the member ${name}.`);
 }
 
 async function save(user: User, provider: string, saving: Saving, expectedVersion: number): Promise<Saved> {
