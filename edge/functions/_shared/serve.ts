@@ -5,7 +5,7 @@
 //   error that is no refusal of ours is known by the name of its class alone.
 // - Answers are cached by nobody.
 import { Refusal } from "./refusal.ts";
-import type { Settings } from "./settings.ts";
+import type { Connection } from "./settings.ts";
 
 /** Headers that a page may send. */
 const HEADERS = [
@@ -22,7 +22,7 @@ const HEADERS = [
 export function serve(
   name: string,
   methods: string[],
-  settings: Settings,
+  settings: Connection,
   handle: (request: Request) => Promise<Response>,
 ): void {
   Deno.serve(async (request: Request) => {

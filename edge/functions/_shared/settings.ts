@@ -3,16 +3,20 @@
 // Must stay true: no token of any provider is among them. The platform's own lies in hftok at scope global, where the walk
 // reaches it by its rules and says so; one in the environment would be used without anybody knowing.
 
-/** The address of hftok, and the keys that it is called with. */
-export interface Settings {
+/** The address of hftok, and who may read answers. */
+export interface Connection {
   /** PostgREST. */
   url: string;
   /** The key that Supabase's gateway wants beside a JWT. */
   apikey: string | undefined;
-  /** A key of a role that is hftok_service: a JWT, or a secret key of Supabase. */
-  serviceKey: string;
   /** Origins that may read answers in a browser; null for any. */
   origins: string[] | null;
+}
+
+/** The same, and the key of a function that acts for its users. */
+export interface Settings extends Connection {
+  /** A key of a role that is hftok_service: a JWT, or a secret key of Supabase. */
+  serviceKey: string;
 }
 
 /** A variable that is set and not blank. */
@@ -47,18 +51,23 @@ function dictionary(text: string): Record<string, unknown> | undefined {
 
 /** The settings; missing ones are an error that names them, when the function starts. */
 export function read(): Settings {
-  const project = variable("SUPABASE_URL");
-  const url = variable("HFTOK_REST_URL") ?? (project && `${project.replace(/\/+$/, "")}/rest/v1`);
+  const connection = readConnection();
   const serviceKey = variable("HFTOK_SERVICE_KEY") ?? key("SECRET") ?? variable("SUPABASE_SERVICE_ROLE_KEY");
-  if (!url) throw new Error("SUPABASE_URL or HFTOK_REST_URL must be set");
   if (!serviceKey) {
     throw new Error("SUPABASE_SECRET_KEYS, SUPABASE_SERVICE_ROLE_KEY or HFTOK_SERVICE_KEY must be set");
   }
+  return { ...connection, serviceKey };
+}
+
+/** The settings of a function that has no key of its own. */
+export function readConnection(): Connection {
+  const project = variable("SUPABASE_URL");
+  const url = variable("HFTOK_REST_URL") ?? (project && `${project.replace(/\/+$/, "")}/rest/v1`);
+  if (!url) throw new Error("SUPABASE_URL or HFTOK_REST_URL must be set");
   const origins = variable("HFTOK_ALLOWED_ORIGINS")?.split(",").map((origin) => origin.trim());
   return {
     url,
     apikey: key("PUBLISHABLE") ?? variable("SUPABASE_ANON_KEY"),
-    serviceKey,
     origins: !origins || origins.includes("*") ? null : origins,
   };
 }

@@ -8,7 +8,7 @@
 // Must stay true: nothing that a request says of its sender counts, except that JWT.
 import { Hftok, HftokError } from "./client/mod.ts";
 import { Refusal, refusing } from "./refusal.ts";
-import type { Settings } from "./settings.ts";
+import type { Connection, Settings } from "./settings.ts";
 
 /** Somebody whose JWT was verified. */
 export interface User {
@@ -20,13 +20,14 @@ export interface User {
 
 /** Three parts in base64url, and nothing else: what is sent on must not be able to become another header. */
 const BEARER = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i;
+/** One of Supabase's new keys. */
+const SECRET = /^Bearer +(sb_[\w-]{1,512})$/i;
 const LONGEST = 8192;
 
 /** The user who sent the request, or a refusal. */
-export async function authenticate(request: Request, settings: Settings): Promise<User> {
-  const header = request.headers.get("Authorization") ?? "";
-  const token = header.length <= LONGEST ? header.match(BEARER)?.[1] : undefined;
-  if (!token) throw nobody();
+export async function authenticate(request: Request, settings: Connection): Promise<User> {
+  const token = bearer(request, BEARER);
+  if (token === undefined) throw nobody();
   const hftok = new Hftok({ url: settings.url, token, apikey: settings.apikey });
   const id = await refusing("user", hftok.whoami(request.signal).catch(signedOut));
   // A caller without a sub is a database role to hftok, so all callers without one would be the same user.
@@ -37,6 +38,21 @@ export async function authenticate(request: Request, settings: Settings): Promis
 /** hftok as the service, for calls that a user may not make themselves. The caller of this function names the user. */
 export function service(settings: Settings): Hftok {
   return new Hftok({ url: settings.url, token: settings.serviceKey, apikey: settings.apikey });
+}
+
+/** hftok as whoever sent the request, with the key that they sent: hftok decides what it may do. For functions without a key of their own. */
+export function asCaller(request: Request, settings: Connection): Hftok {
+  const apikey = request.headers.get("apikey") ?? "";
+  const token = bearer(request, BEARER) ?? bearer(request, SECRET) ?? `Bearer ${apikey}`.match(SECRET)?.[1];
+  if (token === undefined) {
+    throw new Refusal(401, "unauthenticated", "A key of the service is needed: its JWT, or a secret key.");
+  }
+  return new Hftok({ url: settings.url, token, apikey: settings.apikey });
+}
+
+function bearer(request: Request, form: RegExp): string | undefined {
+  const header = request.headers.get("Authorization") ?? "";
+  return header.length <= LONGEST ? header.match(form)?.[1] : undefined;
 }
 
 /** A JWT without a user, as the anonymous key is one, or of a role that there is not (bad input, to Postgres). */
