@@ -51,6 +51,11 @@ export type Functions = {
     Args: { p_from?: number };
     Returns: { path: string | null; content: string | null }[];
   };
+  /** Says that the caller is about to ask the provider about one integration, or about those of all that want it: pending ones that nobody has tried for 10 minutes, and others that were last tried p_older_than_seconds ago, if the catalogue has a test for their provider. Nobody else is given them meanwhile. One that is pending is verifying from then on. user_id: on whose behalf its credentials are read; of an organisation's, one of its owners. report_credential() ends it. */
+  begin_verification: {
+    Args: { p_integration_id?: string | null; p_user_id?: string | null; p_limit?: number; p_older_than_seconds?: number };
+    Returns: { integration_id: string | null; secret_id: string | null; type: string | null; user_id: string | null; org_id: string | null; version: number | null; verdict: string | null }[];
+  };
   /** Looks at a value as a provider's, and stores nothing. */
   check_credential: {
     Args: { p_provider: string; p_secret: string };
@@ -201,7 +206,7 @@ export type Functions = {
     Args: { p_org_id: string; p_user_id: string };
     Returns: boolean;
   };
-  /** Keeps what a provider says of a credential: verified, invalid, indeterminate, or rate_limited: then it is not used for p_retry_after seconds (60; a day at most). Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration's credentials its status is kept too. */
+  /** Keeps what a provider says of a credential: verified, invalid, indeterminate, or rate_limited: then it is not used for p_retry_after seconds (60; a day at most). Ignored for another version than the current one, and for NULL. A verified one becomes invalid by the second refusal. Credentials that the message quotes are masked. Of an integration's credentials its status is kept too; one that was verifying and got no clear answer is pending again, with the message. */
   report_credential: {
     Args: { p_secret_id: string; p_verdict: string; p_message?: string | null; p_version?: number | null; p_retry_after?: number | null };
     Returns: undefined;

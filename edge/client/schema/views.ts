@@ -144,7 +144,7 @@ export type Views = {
     };
     Relationships: [];
   };
-  /** Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. */
+  /** Integrations of the reader and of their organisations, and those that are shared with them, without credentials: preview, version and warnings are those of the credentials. One that is disabled was switched off by its owner where enabled is false, else by the backend. One that has been verifying for an hour is pending again. last_verified_at and last_tested_at: when the provider accepted the current credentials, and when it was asked. */
   integrations: {
     Row: {
       id: string | null;
@@ -164,6 +164,8 @@ export type Views = {
       version: number | null;
       warnings: string[] | null;
       org_id: string | null;
+      last_verified_at: string | null;
+      last_tested_at: string | null;
     };
     Relationships: [];
   };
