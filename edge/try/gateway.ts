@@ -7,7 +7,8 @@
 //   /try/people, /try/sign-in
 //
 // Must stay true:
-// - It listens on this machine only: whoever reaches it can be anybody.
+// - It listens on this machine only: whoever reaches it can be anybody. A page of another site that a browser of this machine shows is
+//   not let in: the keys are known to everybody, and PostgREST lets every origin read.
 // - Supabase's rule of keys: `sb_…` keys are no JWTs. The role comes from `apikey`, and a JWT of the gateway's own takes the place of an
 //   `Authorization` that is missing or repeats the key.
 import { pageOf, SECURITY } from "./panel_files.ts";
@@ -60,6 +61,9 @@ export class Gateway {
   async #answer(request: Request): Promise<Response> {
     // A page of another site must not find its way here by a name that leads to this machine.
     if (!this.#hosts.includes(request.headers.get("Host") ?? "")) return said(421, "Another host was meant.");
+    if (!isOfThisMachine(request.headers.get("Origin"))) {
+      return said(403, "Pages of other sites are not let in.");
+    }
     const url = new URL(request.url);
     const [, first = "", second = ""] = url.pathname.split("/");
     const place = `${first}/${second}`;
@@ -118,6 +122,11 @@ export class Gateway {
     const session = await people.signIn(asked?.id);
     return session === null ? said(404, "There is nobody of this id.") : json(session);
   }
+}
+
+/** Whether a request comes from no page, or from one of this machine: `npm run dev` has another port. */
+function isOfThisMachine(origin: string | null): boolean {
+  return origin === null || /^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/.test(origin);
 }
 
 async function passOn(request: Request, to: string, headers: Headers): Promise<Response> {

@@ -53,6 +53,29 @@ Deno.test("only files of the panel are served", async () => {
   }
 });
 
+Deno.test("a page of another site cannot call what is behind the address, though its keys are known", async () => {
+  const headers = { ...HFTOK, apikey: SECRET };
+  for (const Origin of ["https://attacker.example", "null", "http://127.0.0.1.attacker.example"]) {
+    const asked = [
+      "/rest/v1/providers?limit=1",
+      "/functions/v1/save-hf-token",
+      "/try/people",
+      "/config.json",
+    ];
+    for (const path of asked) {
+      const { status } = await ask(path, { headers: { ...headers, Origin } });
+      assert.equal(status, 403, `${Origin} ${path}`);
+      assert.equal((await ask(path, { method: "OPTIONS", headers: { Origin } })).status, 403);
+    }
+  }
+  for (const Origin of [ADDRESS, "http://localhost:5173"]) {
+    assert.equal(
+      (await whoami({ apikey: PUBLISHABLE, Origin, Authorization: await signIn("ana") })).json,
+      "ana",
+    );
+  }
+});
+
 Deno.test("another host's name, as a page of another site would have it, is refused", async () => {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(ADDRESS).port) });
   const request = "GET /try/people HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n";
