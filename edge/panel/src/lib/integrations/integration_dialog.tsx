@@ -1,10 +1,11 @@
 // The dialog in which an integration is made or changed.
 //
 // Must stay true: credentials leave their fields when they are sent, whatever comes of it.
-import { type FormEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { ArrowLeft } from "lucide-react";
 import type { Reading } from "../connection/reads.ts";
 import { useMessages } from "../connection/provider.tsx";
+import type { SecretValue } from "../connection/secret_value.ts";
 import type { Failure } from "../connection/failure.ts";
 import { type Integration, useChangeIntegration, useCreateIntegration } from "../hooks/integrations.ts";
 import type { Membership } from "../hooks/me.ts";
@@ -19,8 +20,9 @@ import {
   Skeleton,
   TextField,
 } from "../primitives/index.ts";
-import { CredentialFields, type CredentialFieldsHandle, focusFault } from "./credential_fields.tsx";
-import { rowsOf, SettingRows } from "./setting_rows.tsx";
+
+import { CredentialFields, type CredentialFieldsHandle, submitting } from "../providers/credential_form.tsx";
+import { rowsOf, type SettingRow, SettingRows } from "./setting_rows.tsx";
 import { configOf, settingsOf } from "./settings.ts";
 import { type Template, templatesFor } from "./templates.ts";
 import { TypePicker } from "./type_picker.tsx";
@@ -84,60 +86,38 @@ interface IntegrationFormProps extends Omit<IntegrationDialogProps, "catalogue">
 interface Draft {
   name: string;
   orgId: string;
+  rows: SettingRow[];
 }
 
 function IntegrationForm(
   { former, template, provider, memberships, onBack, onClose, onDone }: IntegrationFormProps,
 ) {
   const { integrations: words, common } = useMessages();
-  const [draft, setDraft] = useState<Draft>({
+  const [draft, setDraft] = useState((): Draft => ({
     name: former?.name ?? provider?.label ?? template.type,
     orgId: "",
-  });
-  const [rows, setRows] = useState(() => rowsOf(former ? settingsOf(former.config) : template.presets));
-  const [faults, setFaults] = useState<Record<string, string | undefined>>({});
+    rows: rowsOf(former ? settingsOf(former.config) : template.presets),
+  }));
   const [isFilled, setFilled] = useState(false);
   const credentials = useRef<CredentialFieldsHandle>(null);
-  const create = useCreateIntegration();
-  const change = useChangeIntegration();
-  const name = draft.name.trim();
-  const onError = ({ field, code }: Failure) => {
-    if (field !== null && code === "bad_input") setFaults({ [field]: words.faultyField });
+  const saving = useSaving(former, template, onDone);
+  const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
+  const submit = () => {
+    const value = credentials.current?.take() ?? null;
+    // Something that is needed is missing, and its field says so.
+    if (value === null && (!former || isFilled)) return;
+    saving.save(draft, value);
   };
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const missing = [...(name === "" ? ["name"] : []), ...credentials.current?.missing() ?? []];
-    setFaults(Object.fromEntries(missing.map((field) => [field, words.missing])));
-    if (missing.length > 0) return;
-    const given = credentials.current?.take() ?? null;
-    const config = configOf(rows, former?.config);
-    const onSuccess = () => onDone(name, given !== null);
-    if (former) {
-      change.mutate({ id: former.id, name, config, credentials: given ?? undefined }, {
-        onSuccess,
-        onError,
-      });
-    } else if (given) {
-      const orgId = draft.orgId || undefined;
-      create.mutate({ name, type: template.type, config, orgId, credentials: given }, {
-        onSuccess,
-        onError,
-      });
-    }
-  };
-  const action = former ? change : create;
-  // Whoever picked something at the end of a long list begins at the top of the form.
   const form = useRef<HTMLFormElement>(null);
+  // Whoever picked something at the end of a long list begins at the top of the form.
   useEffect(() => form.current?.parentElement?.scrollTo(0, 0), []);
-  useEffect(() => focusFault(form.current), [faults]);
   return (
-    <form ref={form} className="hftok-form" onSubmit={submit} noValidate autoComplete="off">
+    <form ref={form} className="hftok-form" onSubmit={submitting(submit)} noValidate autoComplete="off">
       <TextField
         label={words.name}
         description={words.nameHint}
         value={draft.name}
-        onChange={(name) => setDraft({ ...draft, name })}
-        error={faults.name}
+        onChange={(name) => change({ name })}
         maxLength={200}
         autoFocus
       />
@@ -145,7 +125,7 @@ function IntegrationForm(
         <OwnerSelect
           memberships={memberships}
           value={draft.orgId}
-          onChange={(orgId) => setDraft({ ...draft, orgId })}
+          onChange={(orgId) => change({ orgId })}
         />
       )}
       {provider && (
@@ -157,25 +137,57 @@ function IntegrationForm(
             ref={credentials}
             provider={provider}
             whenEmpty={former ? "kept" : "missing"}
-            faults={faults}
             onFilledChange={setFilled}
           />
         </section>
       )}
       <section className="hftok-section" aria-label={words.settings}>
         <SectionHead title={words.settings} hint={words.settingsHint} />
-        <SettingRows rows={rows} presets={template.presets} onChange={setRows} />
+        <SettingRows rows={draft.rows} presets={template.presets} onChange={(rows) => change({ rows })} />
       </section>
-      {action.error && <FailureBanner failure={action.error} />}
+      {saving.failure && <FailureBanner failure={saving.failure} />}
       <div className="hftok-form-foot">
         {!former && <Button variant="quiet" icon={ArrowLeft} onPress={onBack}>{words.back}</Button>}
         <Button onPress={onClose}>{common.cancel}</Button>
-        <Button type="submit" variant="primary" isPending={action.isPending}>
+        <Button type="submit" variant="primary" isPending={saving.isPending}>
           {former && !isFilled ? words.saveOnly : words.save}
         </Button>
       </div>
     </form>
   );
+}
+
+interface Saving {
+  save: (draft: Draft, credentials: SecretValue | null) => void;
+  isPending: boolean;
+  failure: Failure | null;
+}
+
+/** Makes a new one, or changes the former one. */
+function useSaving(
+  former: Integration | undefined,
+  template: Template,
+  onDone: IntegrationDialogProps["onDone"],
+): Saving {
+  const create = useCreateIntegration();
+  const change = useChangeIntegration();
+  const { isPending, error } = former ? change : create;
+  return {
+    isPending,
+    failure: error,
+    save: ({ name: typed, orgId, rows }, credentials) => {
+      const name = typed.trim() || template.type;
+      const config = configOf(rows, former?.config);
+      const onSuccess = () => onDone(name, credentials !== null);
+      if (former) {
+        const changed = { id: former.id, name, config, credentials: credentials ?? undefined };
+        change.mutate(changed, { onSuccess });
+      } else if (credentials) {
+        const made = { name, type: template.type, config, orgId: orgId || undefined, credentials };
+        create.mutate(made, { onSuccess });
+      }
+    },
+  };
 }
 
 function SectionHead({ title, hint, children }: { title: string; hint?: string; children?: ReactNode }) {

@@ -1,7 +1,7 @@
 // A model's key: one of its own, or its provider's. The key is optional in the form, as it is in an application's own form of a model.
 //
 // Must stay true: a key that is typed is tested as it stands there; it leaves the field when it is saved.
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { PlugZap, Trash2 } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { type CatalogueProvider, useProviders } from "../hooks/providers.ts";
@@ -17,11 +17,7 @@ import {
   Loaded,
   Skeleton,
 } from "../primitives/index.ts";
-import {
-  CredentialFields,
-  type CredentialFieldsHandle,
-  focusFault,
-} from "../integrations/credential_fields.tsx";
+import { CredentialFields, type CredentialFieldsHandle, submitting } from "../providers/credential_form.tsx";
 import { TestBanner, Warnings } from "../secrets/shown.tsx";
 import { KeyInUse } from "./key_in_use.tsx";
 
@@ -75,40 +71,30 @@ interface FormProps extends ModelKeyProps {
 }
 
 function Form({ provider, model, of, own, onChanged }: FormProps) {
-  const { models: words, integrations, common } = useMessages();
+  const { models: words, common } = useMessages();
   const fields = useRef<CredentialFieldsHandle>(null);
   const [isFilled, setFilled] = useState(false);
-  const [faults, setFaults] = useState<Record<string, string | undefined>>({});
   const usual = useSecret(provider);
   const save = useSaveSecret();
   const test = useTestSecret();
-  const missing = (): boolean => {
-    const names = fields.current?.missing() ?? [];
-    setFaults(Object.fromEntries(names.map((name) => [name, integrations.missing])));
-    return names.length > 0;
-  };
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (missing()) return;
+  const changed = () => onChanged?.();
+  const submit = () => {
     const secret = fields.current?.take();
     if (!secret) return;
     test.reset();
     const version = own.configured ? own.version : undefined;
-    save.mutate({ provider, model, secret, replaces: own.configured, version }, {
-      onSuccess: () => onChanged?.(),
-    });
+    const saved = { provider, model, secret, replaces: own.configured, version };
+    save.mutate(saved, { onSuccess: changed });
   };
   const testIt = () => {
-    if (missing()) return;
-    const secret = fields.current?.copy() ?? undefined;
+    const secret = fields.current?.read() ?? undefined;
+    // Something that is needed is missing, and its field says so.
+    if (isFilled && !secret) return;
     save.reset();
     // Without a key of its own the model uses the provider's: that is what is asked about.
     const use = secret || own.configured ? { model } : {};
     test.mutate({ provider, secret, ...use });
   };
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => focusFault(form.current), [faults]);
-  const failure = save.error ?? test.error;
   const tested = isFilled
     ? words.testsForm
     : own.configured
@@ -116,46 +102,37 @@ function Form({ provider, model, of, own, onChanged }: FormProps) {
     : usual.data?.configured
     ? words.testsProvider
     : null;
+  const failure = save.error ?? test.error;
   return (
-    <form ref={form} className="hftok-form" onSubmit={submit} noValidate autoComplete="off">
+    <form className="hftok-form" onSubmit={submitting(submit)} noValidate autoComplete="off">
       <KeyInUse provider={of} model={model} />
-      <CredentialFields
-        ref={fields}
-        provider={of}
-        whenEmpty="fine"
-        faults={faults}
-        onFilledChange={setFilled}
-      />
-      <p className="hftok-hint">{own.configured ? words.keyReplaceHint : words.keyHint}</p>
+      <div className="hftok-stack-small">
+        <CredentialFields ref={fields} provider={of} whenEmpty="none" onFilledChange={setFilled} />
+        <p className="hftok-hint">{own.configured ? words.keyReplaceHint : words.keyHint}</p>
+      </div>
       {save.isSuccess && <Banner tone="good" title={words.saved(model)} announce="polite" />}
       {save.data && <Warnings warnings={save.data.warnings} />}
       {failure && <FailureBanner failure={failure} />}
       {test.data && <TestBanner test={test.data} provider={of.label} />}
-      <Buttons align="start">
-        <Button type="submit" variant="primary" isDisabled={!isFilled} isPending={save.isPending}>
-          {own.configured ? words.replace : words.save}
-        </Button>
-        {of.isTestable && (
-          <Button
-            icon={PlugZap}
-            onPress={testIt}
-            isPending={test.isPending}
-            isDisabled={tested === null}
-          >
-            {common.testConnection}
+      <div className="hftok-stack-small">
+        <Buttons align="start">
+          <Button type="submit" variant="primary" isDisabled={!isFilled} isPending={save.isPending}>
+            {own.configured ? words.replace : words.save}
           </Button>
-        )}
-        {own.configured && (
-          <Removal
-            provider={provider}
-            model={model}
-            onRemoved={() => onChanged?.()}
-          />
-        )}
-      </Buttons>
-      <p className="hftok-hint">
-        {isFilled || own.configured ? tested : tested ?? words.nothingToTest}
-      </p>
+          {of.isTestable && (
+            <Button
+              icon={PlugZap}
+              onPress={testIt}
+              isPending={test.isPending}
+              isDisabled={tested === null}
+            >
+              {common.testConnection}
+            </Button>
+          )}
+          {own.configured && <Removal provider={provider} model={model} onRemoved={changed} />}
+        </Buttons>
+        {of.isTestable && <p className="hftok-hint">{tested ?? words.nothingToTest}</p>}
+      </div>
     </form>
   );
 }

@@ -163,7 +163,11 @@ function RungItem({ rung, shown: { ladder, request, keys, linkTo } }: { rung: Ru
         {/* Of the level that stopped the walk the headline says it. */}
         {rung.effect !== "stopped" && <Turn rung={rung} />}
         {href && (
-          <Link className="hftok-link" href={href} aria-label={`${why.open}: ${title}`}>
+          <Link
+            className="hftok-link"
+            href={href}
+            aria-label={`${rung.effect === "empty" ? why.addKey : why.open}: ${title}`}
+          >
             <span>{rung.effect === "empty" ? why.addKey : why.open}</span>
             <ArrowRight aria-hidden className="hftok-icon" />
           </Link>

@@ -44,5 +44,4 @@ export const models = {
   removed: (model: string) => `${model} uses the provider’s key again.`,
   replace: "Replace key",
   why: "Why this token?",
-  nothingToSave: "Without a key there is nothing to save: the model uses the provider’s key already.",
 };

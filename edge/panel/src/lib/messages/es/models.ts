@@ -46,5 +46,4 @@ export const models: typeof English = {
   removed: (model: string) => `${model} vuelve a usar la clave del proveedor.`,
   replace: "Cambiar clave",
   why: "¿Por qué este token?",
-  nothingToSave: "Sin clave no hay nada que guardar: el modelo ya usa la clave del proveedor.",
 };
