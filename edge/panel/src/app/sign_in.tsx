@@ -79,7 +79,6 @@ function PeopleToTry({ onSession }: Pick<SignInProps, "onSession">) {
             type="button"
             className="app-person-choice"
             onClick={() => enter(person)}
-            aria-label={signIn.as(person.name)}
           >
             <span className="app-initial" aria-hidden>{person.name.slice(0, 1)}</span>
             <span className="app-person-name">

@@ -251,7 +251,6 @@ export const es: Messages = {
     tagline: "Credenciales selladas donde están tus datos.",
     tryTitle: "¿Quién quieres ser?",
     tryBody: "Esto es una copia para probar. Cada persona ve lo suyo.",
-    as: (name) => `Continuar como ${name}`,
     email: "Correo electrónico",
     password: "Contraseña",
     submit: "Iniciar sesión",

@@ -51,7 +51,7 @@ export function SealedState({ onRetry }: { onRetry?: () => void }) {
 export function Skeleton({ lines = 3, height }: { lines?: number; height?: "row" | "card" | "field" }) {
   const { common } = useMessages();
   return (
-    <div className="hftok-skeleton" role="status" aria-label={common.loading}>
+    <div className="hftok-skeleton" role="status" aria-label={common.loading} aria-busy="true">
       {Array.from(
         { length: lines },
         (_, line) => <span key={line} className={`hftok-bone hftok-bone-${height ?? "line"}`} />,

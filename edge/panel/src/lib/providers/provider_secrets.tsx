@@ -125,7 +125,7 @@ function Keys({ secrets, use }: { secrets: Secret[]; use: Use }) {
 }
 
 function Others({ secrets, onChoose }: { secrets: Secret[]; onChoose: (secret: Secret) => void }) {
-  const { providers } = useMessages();
+  const { common, providers } = useMessages();
   return (
     <section className="hftok-stack-small">
       <div>
@@ -139,10 +139,12 @@ function Others({ secrets, onChoose }: { secrets: Secret[]; onChoose: (secret: S
               type="button"
               className="hftok-tile"
               onClick={() => onChoose(secret)}
-              aria-label={providers.addKey(secret.label)}
             >
               <Monogram label={secret.label} />
-              <span>{secret.label}</span>
+              <span>
+                {secret.label}
+                <span className="hftok-hidden">: {common.add}</span>
+              </span>
               <Plus aria-hidden className="hftok-icon" />
             </button>
           </li>
