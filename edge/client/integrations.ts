@@ -3,10 +3,10 @@
 // Must stay true: an end user is who their JWT says, whatever `userId` says; only the service names somebody.
 import type { Hftok } from "./client.ts";
 import { HftokError } from "./error.ts";
-import { type Finding, sentence, unanswered } from "./test_answer.ts";
-import { ask, testOf } from "./test_request.ts";
 import type { Json } from "./schema/database.ts";
 import type { Views } from "./schema/views.ts";
+import type { Finding } from "./test_answer.ts";
+import { type Begun, begunOf, type Verification, verify } from "./verification.ts";
 
 /** The state of an integration, as the backend found it. */
 export type Status = "pending" | "verifying" | "connected" | "error" | "disabled";
@@ -18,6 +18,12 @@ export interface Change {
   enabled?: boolean;
   /** A key, or an object; all of a change is made, or nothing. */
   credentials?: string | Json;
+}
+
+/** Which integrations want to be verified: as many at most, and those of which something is known when it is so old. */
+export interface Due {
+  limit?: number;
+  olderThanSeconds?: number;
 }
 
 /** The integrations that the caller of a client may see or use. */
@@ -44,17 +50,42 @@ export class Integrations {
    * such a request are indeterminate. For the service, on a server.
    */
   async test(id: string, userId: string, signal?: AbortSignal): Promise<Finding> {
-    const row = await this.get(id);
-    if (row === null) throw new HftokError("not_found");
-    const [provider] = await this.#hftok.rows("providers", { name: `eq.${row.type}` });
-    const request = provider ? testOf(provider) : null;
-    if (request === null) return unanswered("no_test");
-    const finding = await ask(request, await this.credentials(id, userId), signal);
-    const message = sentence(request.label, finding, request.fields.length > 1);
-    // Should they be replaced meanwhile, the answer is about the former ones.
-    if (finding.verdict === "verified") await this.report(id, userId, "connected", undefined, row.version);
-    if (finding.verdict === "invalid") await this.report(id, userId, "error", message, row.version);
+    const { finding } = await this.verify(await this.begin(id, userId), undefined, signal);
     return finding;
+  }
+
+  /** Says that the caller is about to verify one that this user may use: what was pending is verifying from then on. For the service. */
+  async begin(id: string, userId: string): Promise<Begun> {
+    const of = { p_integration_id: id, p_user_id: userId };
+    const [row] = await this.#hftok.call("begin_verification", of);
+    // Switched off or deleted in the same moment.
+    if (!row) throw new HftokError("not_found");
+    return begunOf(row);
+  }
+
+  /** The same of all that want it, whosever they are. Nobody else is given them meanwhile. For the service. */
+  async beginDue({ limit, olderThanSeconds }: Due = {}): Promise<Begun[]> {
+    const which = { p_limit: limit, p_older_than_seconds: olderThanSeconds };
+    return (await this.#hftok.call("begin_verification", which)).map(begunOf);
+  }
+
+  /** Verifies one that was begun with, and keeps what was found; `provider` is its row of the catalogue, read when not given. */
+  async verify(
+    begun: Begun,
+    provider?: Views["providers"]["Row"],
+    signal?: AbortSignal,
+  ): Promise<Verification> {
+    const [known] = provider ? [provider] : await this.#hftok.rows("providers", { name: `eq.${begun.type}` });
+    return await verify(this.#hftok, begun, known, signal);
+  }
+
+  /** With which organisations those that the caller sees are shared, as far as the caller may know. */
+  shares(id?: string): Promise<Views["integration_shares"]["Row"][]> {
+    const filter = { order: "created_at" };
+    return this.#hftok.rows(
+      "integration_shares",
+      id === undefined ? filter : { ...filter, integration_id: `eq.${id}` },
+    );
   }
 
   /**

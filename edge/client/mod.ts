@@ -16,7 +16,8 @@ export {
 } from "./client.ts";
 export { HftokError, type Kind } from "./error.ts";
 export { type Finding, type Reason, sentence } from "./test_answer.ts";
-export { type Change, Integrations, type Status } from "./integrations.ts";
+export { type Change, type Due, Integrations, type Status } from "./integrations.ts";
+export type { Begun, Verification } from "./verification.ts";
 export type { CompositeTypes, Database, Json } from "./schema/database.ts";
 export type { Functions } from "./schema/functions.ts";
 export type { Views } from "./schema/views.ts";

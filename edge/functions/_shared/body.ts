@@ -3,6 +3,7 @@
 // Must stay true: no more than the limit is ever held, whatever a header says of the length; what cannot be read is not
 // quoted.
 import { joined } from "./bytes.ts";
+import type { Json } from "./client/mod.ts";
 import { Refusal } from "./refusal.ts";
 
 /** The time that a client may take to send its request. */
@@ -17,6 +18,7 @@ interface Shapes {
   "boolean": boolean;
   "whole number": number;
   "list of texts": string[];
+  "object": Record<string, Json | undefined>;
   "text or an object": string | Record<string, unknown>;
 }
 
@@ -81,7 +83,13 @@ export function members<Known extends Record<string, Shape>>(
   }
   const there = Object.entries(shapes).filter(([name]) => (object[name] ?? null) !== null);
   const wrong = there.find(([name, shape]) => !is(shape, object[name]));
-  if (wrong) throw new Refusal(400, "bad_input", `${wrong[0]} must be a ${wrong[1]}.`);
+  if (wrong) {
+    throw new Refusal(
+      400,
+      "bad_input",
+      `${wrong[0]} must be ${wrong[1] === "object" ? "an" : "a"} ${wrong[1]}.`,
+    );
+  }
   return Object.fromEntries(there.map(([name]) => [name, object[name]])) as Members<Known>;
 }
 
@@ -89,6 +97,7 @@ function is(shape: Shape, value: unknown): boolean {
   if (shape === "text") return typeof value === "string";
   if (shape === "boolean") return typeof value === "boolean";
   if (shape === "whole number") return Number.isSafeInteger(value);
+  if (shape === "object") return isObject(value);
   if (shape === "text or an object") return typeof value === "string" || isObject(value);
   return Array.isArray(value) && value.every((it) => typeof it === "string");
 }
