@@ -1,6 +1,6 @@
 // The language and the colours that somebody chose, on this device.
 import { useEffect, useState } from "react";
-import type { Locale, Theme } from "../lib/index.ts";
+import { loadMessages, type Locale, type Theme } from "../lib/index.ts";
 
 const LOCALE = "hftok-panel:locale";
 const THEME = "hftok-panel:theme";
@@ -26,7 +26,7 @@ export function usePreferences(): Preferences {
     theme,
     setLocale: (it) => {
       localStorage.setItem(LOCALE, it);
-      setLocale(it);
+      void loadMessages(it).then(() => setLocale(it));
     },
     setTheme: (it) => {
       localStorage.setItem(THEME, it);
@@ -35,7 +35,8 @@ export function usePreferences(): Preferences {
   };
 }
 
-function chosenLocale(): Locale {
+/** The language to begin with. */
+export function chosenLocale(): Locale {
   const chosen = localStorage.getItem(LOCALE);
   if (chosen === "en" || chosen === "es") return chosen;
   return navigator.languages.find((it) => /^(en|es)\b/.test(it))?.startsWith("es") ? "es" : "en";

@@ -20,7 +20,7 @@ export {
 } from "./connection/reads.ts";
 export { type Plain, SecretValue } from "./connection/secret_value.ts";
 export { type FunctionRequest, type PanelConnection, Vault } from "./connection/vault.ts";
-export { type Locale, LOCALES, type Messages, messagesOf } from "./messages/index.ts";
+export { loadMessages, type Locale, LOCALES, type Messages, messagesOf } from "./messages/index.ts";
 export * from "./primitives/index.ts";
 
 export { type Format, useFormat } from "./hooks/format.ts";
@@ -54,6 +54,7 @@ export {
 
 export { HuggingFaceToken, type HuggingFaceTokenProps } from "./huggingface/huggingface_token.tsx";
 export { ProviderSecrets, type ProviderSecretsProps } from "./providers/provider_secrets.tsx";
+export { SealedNotice } from "./secrets/sealed_notice.tsx";
 export { SecretBadge, TestBanner, Warnings } from "./secrets/shown.tsx";
 export { Organisation, type OrganisationProps } from "./organisation/organisation.tsx";
 export { SystemSettings } from "./system/system_settings.tsx";

@@ -1,10 +1,19 @@
 // What every component and hook stands in: the connection to hftok, the language, the theme.
 //
 // Must stay true: another connection, or another person, begins with an empty cache.
-import { createContext, type ReactNode, useContext, useInsertionEffect, useMemo, useRef } from "react";
+import {
+  createContext,
+  type ReactNode,
+  Suspense,
+  use,
+  useContext,
+  useInsertionEffect,
+  useMemo,
+  useRef,
+} from "react";
 import type { QueryClient } from "@tanstack/react-query";
 import { I18nProvider } from "react-aria-components";
-import { type Locale, type Messages, messagesOf } from "../messages/index.ts";
+import { isLoaded, loadMessages, type Locale, type Messages, messagesOf } from "../messages/index.ts";
 import { makeQueries } from "./reads.ts";
 import { type PanelConnection, Vault } from "./vault.ts";
 
@@ -31,8 +40,18 @@ export interface HftokProviderProps {
 
 const PanelContext = createContext<Panel | null>(null);
 
-/** Everything of hftok-panel stands in one. */
-export function HftokProvider({ connection, locale = "en", theme = "system", children }: HftokProviderProps) {
+/** Everything of hftok-panel stands in one. Until the texts of its language are loaded there is nothing in it. */
+export function HftokProvider(props: HftokProviderProps) {
+  return (
+    <Suspense fallback={null}>
+      <Provided {...props} />
+    </Suspense>
+  );
+}
+
+function Provided({ connection, locale = "en", theme = "system", children }: HftokProviderProps) {
+  const messages = isLoaded(locale) ? messagesOf(locale) : use(loadMessages(locale));
+
   const { rest, functions, apikey, user } = connection;
   // An application may give a new function with each rendering: the newest is called, and nothing begins anew because of it.
   const getToken = useRef(connection.getToken);
@@ -44,8 +63,8 @@ export function HftokProvider({ connection, locale = "en", theme = "system", chi
   }), [rest, functions, apikey, user]);
   useInsertionEffect(keepStylesOut, []);
   const panel = useMemo(
-    () => ({ vault, queries, locale, messages: messagesOf(locale), theme }),
-    [vault, queries, locale, theme],
+    () => ({ vault, queries, locale, messages, theme }),
+    [vault, queries, locale, messages, theme],
   );
   return (
     <PanelContext value={panel}>

@@ -33,6 +33,7 @@ import {
   Skeleton,
   Timestamp,
 } from "../primitives/index.ts";
+import { SealedNotice } from "../secrets/sealed_notice.tsx";
 import { SecretBadge, TestBanner, Warnings } from "../secrets/shown.tsx";
 
 const PROVIDER = "huggingface";
@@ -58,6 +59,7 @@ export function HuggingFaceToken({ hasHead = true, ...use }: HuggingFaceTokenPro
   return (
     <Frame width="narrow">
       {hasHead && <PageHead title={huggingface.title} description={huggingface.description} />}
+      <SealedNotice />
       <Loaded reading={token} skeleton={<TokenSkeleton />}>
         {(token) => (
           <>
