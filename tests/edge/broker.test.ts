@@ -1,7 +1,7 @@
 // The broker of models: OpenAI's SDK as it is, with a user's JWT; whose key pays, where it goes, and what is counted.
 import assert from "node:assert/strict";
 import { toFile } from "../rpc/lib/clients.ts";
-import { operator, people, service, user } from "../rpc/lib/people.ts";
+import { operator, people, user } from "../rpc/lib/people.ts";
 import { until } from "../rpc/lib/server.ts";
 import { chat, counted, key, putAway, saved, sdk, standIn, verdict } from "./lib/broker.ts";
 import { nothingLeaked, Running, test } from "./lib/functions.ts";

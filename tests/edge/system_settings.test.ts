@@ -15,8 +15,11 @@ async function ask(who: Person | null, method: string, body?: unknown, headers: 
   const answer = JSON.parse(text);
   return { status, answer, code: answer.error?.code, text };
 }
-const provided = (answer: any): string[] =>
-  Object.entries<any>(answer.settings).filter(([_, it]) => it.token_provided).map(([name]) => name).sort();
+interface Shown {
+  settings: Record<string, { label: string; token_provided: boolean }>;
+}
+const provided = ({ settings }: Shown): string[] =>
+  Object.entries(settings).filter(([_, it]) => it.token_provided).map(([name]) => name).sort();
 const rows = () =>
   query("SELECT id, provider, version FROM hftok_private.secrets WHERE scope = 'global' ORDER BY 2");
 

@@ -16,12 +16,24 @@ const original = await operator.rows("providers");
 const fill = (text: string, values: Record<string, string>) =>
   text.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? "?");
 
+/** A row of the catalogue, as far as a test needs it. */
+interface Tested {
+  fields: { name: string }[];
+  test: {
+    method: string;
+    url: string;
+    headers: Record<string, string>;
+    body?: string;
+    answers: Record<string, string>;
+  };
+}
+
 /** The catalogue's request with a word in every part of the credential: its answer is a verdict, by the catalogue's own table. */
-async function verdict(provider: any, word: string): Promise<string> {
+async function verdict(provider: Tested, word: string): Promise<string> {
   const jwt = ["{}", JSON.stringify({ iss: `${word}@project` }), "x"].map(btoa).join(".");
   const signed = "SignedHeaders=host;x-amz-date, Signature=" + "0".repeat(64);
   const values: Record<string, string> = {
-    ...Object.fromEntries(provider.fields.map(({ name }: { name: string }) => [name, `key-${word}`])),
+    ...Object.fromEntries(provider.fields.map(({ name }) => [name, `key-${word}`])),
     endpoint: `${stub.url}/azure_openai`,
     signed_jwt: jwt,
     aws_sigv4:
@@ -29,7 +41,7 @@ async function verdict(provider: any, word: string): Promise<string> {
   };
   const { method, url, headers, body, answers } = provider.test;
   const sent = Object.fromEntries(
-    Object.entries<string>(headers).map(([name, text]) => [name, fill(text, values)]),
+    Object.entries(headers).map(([name, text]) => [name, fill(text, values)]),
   );
   const answer = await fetch(fill(url, values), {
     method,

@@ -248,7 +248,10 @@ Deno.test("activity over time: as many events as are found, for whoever may find
     const found = await who.call("find_audit_events", { p_from, p_to });
     const of = (rows: any[], name: string) => rows.reduce((sum, row) => sum + row[name], 0);
     assert.equal(of(counted, "events"), of(found, "count"), who.name);
-    assert.deepEqual(new Set(counted.map((row: any) => row.kind)), new Set(found.map((row: any) => row.kind)));
+    assert.deepEqual(
+      new Set(counted.map((row: any) => row.kind)),
+      new Set(found.map((row: any) => row.kind)),
+    );
   }
   await admin.refused("audit_activity", { p_from, p_seconds: 0 }, 400, "22023");
   await admin.refused("audit_activity", { p_from: "-infinity" }, 400, "22008");

@@ -132,8 +132,7 @@ export const integrations: Record<string, Call> = {
     who: ["service"],
   },
   begin_verification: {
-    parameters:
-      "p_integration_id uuid?, p_user_id text?, p_limit integer?, p_older_than_seconds integer?",
+    parameters: "p_integration_id uuid?, p_user_id text?, p_limit integer?, p_older_than_seconds integer?",
     who: ["service"],
   },
   delete_integration_with_vault: { parameters: "p_integration_id uuid, p_user_id text?", who: backed },

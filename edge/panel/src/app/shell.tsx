@@ -73,7 +73,7 @@ function useArrival(pages: Page[]): void {
     document.title = title ? `${title} · hftok` : "hftok";
     if (before.current === pathname) return;
     before.current = pathname;
-    window.scrollTo(0, 0);
+    globalThis.scrollTo(0, 0);
     document.getElementById("content")?.focus({ preventScroll: true });
   }, [pathname, title]);
 }
