@@ -122,6 +122,9 @@ test("verdicts that a provider gives in its own way", async () => {
     ["cohere", "k", () => new Response("no JSON, valid=true"), "indeterminate: unclear"],
     ["xai", "k", json({ api_key_blocked: false }), "verified: accepted"],
     ["xai", "k", json({ api_key_blocked: true }), "invalid: refused"],
+    // It is not blocked, and yet of no use: the worst of several conditions counts.
+    ["xai", "k", json({ api_key_blocked: false, api_key_disabled: true }), "invalid: refused"],
+    ["xai", "k", json({ api_key_blocked: false, team_blocked: true }), "invalid: refused"],
     ["xai", "k", json({}, 400), "invalid: refused"],
     ["perplexity", "k", json({}, 400), "verified: accepted"],
     ["perplexity", "k", json({}, 401), "invalid: refused"],
