@@ -11,7 +11,8 @@ import { Gateway, PUBLISHABLE } from "./lib/gateway.ts";
 
 const stub = new Providers();
 await pointAt(stub.url, operator, ["groq", "openrouter", "cohere", "aws", "mistral"]);
-const secrets = await Running.start("provider-secrets");
+const pace = { HFTOK_TESTS_PER_MINUTE: "1000" };
+const secrets = await Running.start("provider-secrets", pace);
 const { alice, bob, carol, admin, acme, id } = await people("secrets");
 const [dave, eve] = await Promise.all([user(id("dave")), user(id("eve"))]);
 await service.call("add_member", { p_org_id: acme, p_user_id: dave.name, p_role: "admin" });
@@ -184,7 +185,7 @@ test("every caller times every route times every owner, with a JWT of the old ki
 
 test("the same behind Supabase's gateway, which knows only the new keys", async () => {
   const gateway = await Gateway.start();
-  const behind = await Running.start("provider-secrets", gateway.hosted);
+  const behind = await Running.start("provider-secrets", { ...gateway.hosted, ...pace });
   await everybody(behind, "openrouter", { apikey: PUBLISHABLE });
   assert(gateway.seen.includes(`${PUBLISHABLE} beside a JWT`));
   assert(gateway.seen.includes("sb_secret_new alone"), "the service's key tests what is stored");

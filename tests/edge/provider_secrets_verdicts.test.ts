@@ -11,7 +11,7 @@ import { amazon, catalogue, google } from "./lib/local_provider.ts";
 
 const stub = new Providers();
 await pointAt(stub.url, operator);
-const secrets = await Running.start("provider-secrets");
+const secrets = await Running.start("provider-secrets", { HFTOK_TESTS_PER_MINUTE: "1000" });
 const { alice, bob, carol, admin, acme } = await people("verdicts");
 
 async function said(who: Person, method: string, path = "", body?: unknown, running = secrets) {
@@ -21,7 +21,8 @@ async function said(who: Person, method: string, path = "", body?: unknown, runn
 }
 const row = async (id: string) =>
   (await query(
-    `SELECT verdict, verdict_message, refusals, version, rested_until > now() AS rests
+    `SELECT verdict, verdict_message, refusals, version,
+       rested_until > now() AND rested_until < now() + interval '8 s' AS rests
      FROM hftok_private.secrets WHERE id = '${id}'`,
   ))[0];
 /** The status once the provider was asked by itself. */
@@ -158,7 +159,7 @@ test("one refusal is not enough for a key that was good, two are", async () => {
 test("a verdict on a value that was replaced meanwhile is not the new one's", async () => {
   const { id } = await said(bob, "POST", "", { provider: "cohere", secret: worded("good") });
   await settled(bob, "cohere", "verified");
-  await bob.call("save_credential", { p_provider: "cohere", p_secret: worded("pausing-bad") });
+  await bob.call("save_credential", { p_provider: "cohere", p_secret: worded("pausing") });
   stub.seen();
   const testing = said(bob, "POST", "/cohere/test", {});
   await until(() => Promise.resolve(stub.seen().length > 0));
@@ -269,6 +270,30 @@ test("with the key of a role that may do no more than it needs", async () => {
   const azure = credential("azure_openai", "good");
   await said(carol, "POST", "", { provider: "azure_openai", secret: azure }, humble);
   assert.equal((await said(carol, "POST", "/azure_openai/test", {}, humble)).verdict, "verified");
+});
+
+test("keys are not tested without end, saved or not", async () => {
+  const slow = await Running.start("provider-secrets", { HFTOK_TESTS_PER_MINUTE: "3" });
+  const tested = () => said(alice, "POST", "/runpod/test", { secret: worded("good") }, slow);
+  await said(alice, "POST", "", { provider: "runpod", secret: worded("good") }, slow);
+  await settled(alice, "runpod", "verified");
+  stub.seen();
+  assert.deepEqual([(await tested()).ok, (await tested()).ok, stub.seen().length], [true, true, 2]);
+  const exchange = await slow.ask(alice, "POST", { path: "/runpod/test", body: {} });
+  assert.deepEqual([exchange.status, JSON.parse(exchange.body).error.code], [429, "too_often"]);
+  const seconds = Number(exchange.headers.get("Retry-After"));
+  assert(seconds > 0 && seconds <= 60);
+  assert.equal((await tested()).error.code, "too_often");
+  // It is saved all the same, and nobody is asked; what is looked at here alone is not counted; others are not kept from it.
+  assert.equal((await said(alice, "PUT", "/runpod", { secret: worded("good") }, slow)).status, 200);
+  assert.equal((await said(alice, "POST", "/aws/test", { secret: {} }, slow)).reason, "malformed");
+  assert.equal((await said(alice, "GET", "/runpod")).state, "unverified");
+  assert.deepEqual(stub.seen(), []);
+  assert.equal((await said(bob, "POST", "/runpod/test", { secret: worded("good") }, slow)).ok, true);
+  for (const wrong of ["soon", "0", "-1", "1.5"]) {
+    const printed = await Running.refusedToStart("provider-secrets", { HFTOK_TESTS_PER_MINUTE: wrong });
+    assert.match(printed, /HFTOK_TESTS_PER_MINUTE must be a whole number/);
+  }
 });
 
 test("a failure that nobody waits for is a line in the log, without a value", async () => {

@@ -4,6 +4,8 @@ import type { Hftok } from "../../edge/functions/_shared/client/mod.ts";
 import { members, readUpTo } from "../../edge/functions/_shared/body.ts";
 import { Destination, matchesAny } from "../../edge/functions/_shared/destination.ts";
 import { IdleDeadline } from "../../edge/functions/_shared/deadline.ts";
+import { Pace } from "../../edge/functions/_shared/pace.ts";
+import { Refusal } from "../../edge/functions/_shared/refusal.ts";
 import { answerOf, place, segments } from "../../edge/functions/_shared/serve.ts";
 import { testOf } from "../../edge/functions/_shared/verdict.ts";
 import { Redactor } from "../../edge/functions/_shared/redact.ts";
@@ -220,6 +222,23 @@ Deno.test("how long to wait is taken from whichever header says it", async () =>
   for (const nonsense of ["", "soon", "-1", "9".repeat(20)]) {
     assert.deepEqual(await waiting({ "Retry-After": nonsense }), {}, nonsense);
   }
+});
+
+Deno.test("a user has so many times in a minute, and the next minute as many", () => {
+  const pace = new Pace(2);
+  const after = (ms: number, user = "a") => {
+    try {
+      pace.admit(user, ms);
+      return 0;
+    } catch (error) {
+      assert(error instanceof Refusal && error.status === 429);
+      return Number(error.headers["Retry-After"]);
+    }
+  };
+  assert.deepEqual([after(0), after(1000), after(2000), after(59_999)], [0, 0, 58, 1]);
+  assert.deepEqual([after(2000, "b"), after(60_000), after(60_001), after(60_002)], [0, 0, 0, 60]);
+  for (let n = 0; n < 12_000; n++) after(60_003, `user ${n}`);
+  assert.equal(after(60_004), 0, "not many are kept");
 });
 
 Deno.test("what was noted lately is known for a while, and not for ever", () => {

@@ -4,11 +4,13 @@
 // - A stored credential is opened only for who may write it, and is sent only to a host that hftok released it for; what was
 //   found is reported for the version that was tested.
 // - A credential that cannot be one of its provider's is not sent anywhere.
+// - A user has no more keys tested than a pace allows, saved or not.
 import { inBackground } from "./background.ts";
 import type { CompositeTypes, Hftok, Need } from "./client/mod.ts";
 import { hostFor } from "./client/test_request.ts";
+import { Pace } from "./pace.ts";
 import { Refusal, refusing } from "./refusal.ts";
-import type { Settings } from "./settings.ts";
+import { type Settings, variable } from "./settings.ts";
 import { levelOf, type Stored, storedCredential, type Whose } from "./stored_credential.ts";
 import { service, type User } from "./user.ts";
 import { type Finding, judge, type ProviderTest, sentence, testOf } from "./verdict.ts";
@@ -24,6 +26,8 @@ export interface TestAnswer {
   warnings: string[];
 }
 
+const pace = new Pace(testsInAMinute());
+
 /** Tests a credential that is not saved. */
 export async function testUnsaved(
   user: User,
@@ -38,6 +42,7 @@ export async function testUnsaved(
     const message = `Failed to verify credentials: this cannot be a key of ${test.label}. It was not sent.`;
     return { verdict: "invalid", reason: "malformed", message, warnings: complaints };
   }
+  pace.admit(user.id);
   return answerOf(test, await judge(test, secret.trim(), client), complaints);
 }
 
@@ -54,6 +59,7 @@ export async function testStored(
   if (!row.writable) {
     throw new Refusal(403, "not_allowed", "Only who may change this token may have it tested.");
   }
+  pace.admit(user.id);
   const hftok = service(settings);
   const test = await refusing("service", testOf(hftok, provider));
   const need = { userId: user.id, orgId: whose.org_id, model: whose.model, levels: [levelOf(whose)] };
@@ -75,11 +81,21 @@ export function testInBackground(
 ): void {
   const test = testStored(user, provider, whose, settings, new AbortController().signal);
   const expected = test.catch((error) => {
-    // Nobody can be asked about it, or it is gone by now.
-    if (error instanceof Refusal && ["no_test", "no_token", "unusable"].includes(error.code)) return;
+    // Nobody can be asked about it, it is gone by now, or its owner saves in a loop.
+    const expected = ["no_test", "no_token", "unusable", "too_often"];
+    if (error instanceof Refusal && expected.includes(error.code)) return;
     throw error;
   });
   inBackground(name, [expected]);
+}
+
+/** The times that a user may have keys tested in a minute, by one instance of a function. */
+function testsInAMinute(): number {
+  const text = variable("HFTOK_TESTS_PER_MINUTE") ?? "30";
+  if (!/^[1-9]\d{0,5}$/.test(text)) {
+    throw new Error("HFTOK_TESTS_PER_MINUTE must be a whole number from 1 on");
+  }
+  return Number(text);
 }
 
 type Released = CompositeTypes["resolved_token"] & { token: string };
@@ -111,9 +127,7 @@ async function release(
   if (test.host !== null) return await resolved(test.host);
   // Its own address says the host. One with hosts of its own is released for one of those alone, so that is what is asked first.
   const own = row.allowed_hosts?.find((host) => !host.includes("*"));
-  const probe = row.allowed_hosts === null ? undefined : own;
-  if (row.allowed_hosts !== null && own === undefined) throw refusedHost(need);
-  const host = hostFor(test, (await resolved(probe)).token);
+  const host = hostFor(test, (await resolved(own)).token);
   if (host === null) throw refusedHost(need);
   return await resolved(host);
 }

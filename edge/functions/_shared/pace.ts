@@ -1,0 +1,33 @@
+// How often a user may have a provider asked about a key. Without it anybody who is signed in could find out through this server
+// which of many stolen keys are good, and the providers would shut out the server for it.
+//
+// Must stay true: it holds ids of users and numbers only, and not many of them. Each instance of a function counts for itself.
+import { Refusal } from "./refusal.ts";
+
+const PERIOD_MS = 60_000;
+const MOST_USERS = 10_000;
+
+/** A number of times that each user has in a minute. */
+export class Pace {
+  readonly #most: number;
+  readonly #periods = new Map<string, { begun: number; times: number }>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Counts one more time; a refusal that says when the next one is, where there were too many. */
+  admit(user: string, now = Date.now()): void {
+    const last = this.#periods.get(user);
+    const period = last && now - last.begun < PERIOD_MS ? last : { begun: now, times: 0 };
+    if (period.times >= this.#most) {
+      const seconds = Math.max(1, Math.ceil((period.begun + PERIOD_MS - now) / 1000));
+      const headers = { "Retry-After": String(seconds) };
+      const message = `Keys are tested too often. Try again in ${seconds} seconds.`;
+      throw new Refusal(429, "too_often", message, {}, headers);
+    }
+    period.times++;
+    if (!last && this.#periods.size >= MOST_USERS) this.#periods.clear();
+    this.#periods.set(user, period);
+  }
+}
