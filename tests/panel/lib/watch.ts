@@ -13,6 +13,8 @@ interface Held {
   address: string;
 }
 
+const UNREAD_MS = 10_000;
+
 /** Runs before anything of a page: reports what its policy refused. */
 const LISTENER = `addEventListener("securitypolicyviolation", (it) =>
   console.error("refused by the policy: " + it.violatedDirective + " " + it.blockedURI + " " + it.sourceFile))`;
@@ -84,11 +86,11 @@ export class Watch {
   async #response(it: Response): Promise<void> {
     const { pathname } = new URL(it.url());
     this.search(`the headers of ${pathname}`, JSON.stringify(it.headers()));
-    try {
-      this.search(`the answer of ${pathname}`, await it.text());
-    } catch {
-      // A redirect has no body, nor has an answer to a page that is gone.
-    }
+    // A redirect has no body, nor has an answer to a page that is gone; one that nobody reads to its end never ends.
+    const unread = new Promise<null>((done) => setTimeout(done, UNREAD_MS, null));
+    const text = await Promise.race([it.text().catch(() => ""), unread]);
+    if (text === null) this.#note(`the answer of ${pathname} was not read to its end`);
+    this.search(`the answer of ${pathname}`, text ?? "");
   }
 }
 
