@@ -54,7 +54,6 @@ export {
 
 export { HuggingFaceToken, type HuggingFaceTokenProps } from "./huggingface/huggingface_token.tsx";
 export { ProviderSecrets, type ProviderSecretsProps } from "./providers/provider_secrets.tsx";
-export { SealedNotice } from "./secrets/sealed_notice.tsx";
 export { SecretBadge, TestBanner, Warnings } from "./secrets/shown.tsx";
 export { Organisation, type OrganisationProps } from "./organisation/organisation.tsx";
 export { SystemSettings } from "./system/system_settings.tsx";

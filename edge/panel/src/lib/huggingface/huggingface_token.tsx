@@ -33,7 +33,6 @@ import {
   Skeleton,
   Timestamp,
 } from "../primitives/index.ts";
-import { SealedNotice } from "../secrets/sealed_notice.tsx";
 import { SecretBadge, TestBanner, Warnings } from "../secrets/shown.tsx";
 
 const PROVIDER = "huggingface";
@@ -59,7 +58,6 @@ export function HuggingFaceToken({ hasHead = true, ...use }: HuggingFaceTokenPro
   return (
     <Frame width="narrow">
       {hasHead && <PageHead title={huggingface.title} description={huggingface.description} />}
-      <SealedNotice />
       <Loaded reading={token} skeleton={<TokenSkeleton />}>
         {(token) => (
           <>
@@ -234,7 +232,8 @@ function OutcomeBanner({ outcome }: { outcome: Outcome | null }) {
 /** Says whether requests work without a token of one's own. */
 function Platform({ isConfigured, use }: { isConfigured: boolean; use: Use }) {
   const { huggingface } = useMessages();
-  const provided = useTokensProvided(PROVIDER, use).data;
+  const { data: provided, error } = useTokensProvided(PROVIDER, use);
+  if (error) return null;
   if (provided === undefined) return <Skeleton lines={1} height="row" />;
   const isThere = provided.global || provided.global_model || provided.environment;
   if (!isThere) {

@@ -41,8 +41,8 @@ export const es: Messages = {
   },
   sealed: {
     title: "La bóveda está sellada",
-    body:
-      "No se ha perdido nada, y no se puede abrir ni guardar nada hasta que un operador la abra. Esta página vuelve a mirar por sí sola.",
+    body: "No se ha perdido nada, y no se puede abrir ni guardar nada hasta que un operador la abra.",
+    again: "Esta página vuelve a mirar por sí sola.",
     remedy: "Para operadores: hftok.status() dice por qué, hftok.unseal() vuelve a leer el llavero.",
   },
   failures: {

@@ -1,6 +1,14 @@
 // Banners: what happened, and who must do what about it.
 import type { ReactNode } from "react";
-import { CircleAlert, CircleCheck, Info, type LucideIcon, RotateCw, TriangleAlert } from "lucide-react";
+import {
+  CircleAlert,
+  CircleCheck,
+  Info,
+  LockKeyhole,
+  type LucideIcon,
+  RotateCw,
+  TriangleAlert,
+} from "lucide-react";
 import type { Failure } from "../connection/failure.ts";
 import { useMessages } from "../connection/provider.tsx";
 import type { Messages } from "../messages/index.ts";
@@ -47,7 +55,15 @@ export function Banner({ tone, title, children, action, icon, announce = "off" }
 
 /** Says why a call failed, what to do about it, and the code to tell others. */
 export function FailureBanner({ failure, onRetry }: { failure: Failure; onRetry?: () => void }) {
-  const { common, failures, remedies } = useMessages();
+  const { common, failures, remedies, sealed } = useMessages();
+  if (failure.code === "sealed") {
+    return (
+      <Banner tone="warning" icon={LockKeyhole} title={sealed.title} announce="assertive">
+        <p>{sealed.body}</p>
+        <p>{sealed.remedy}</p>
+      </Banner>
+    );
+  }
   const title = known(failures, failure.code) ?? failure.message;
   // The server's own sentence says more where it says which part of an input is wrong.
   const detail = failure.code === "bad_input" || failure.code === "unusable" ? failure.message : null;

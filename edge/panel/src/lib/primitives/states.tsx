@@ -39,7 +39,7 @@ export function SealedState({ onRetry }: { onRetry?: () => void }) {
       </span>
       <p className="hftok-empty-title">{sealed.title}</p>
       <div className="hftok-empty-text">
-        <p>{sealed.body}</p>
+        <p>{sealed.body} {sealed.again}</p>
         <p className="hftok-faint">{sealed.remedy}</p>
       </div>
       {onRetry && <Button onPress={onRetry}>{common.retry}</Button>}

@@ -16,7 +16,6 @@ import {
   Skeleton,
   TextField,
 } from "../primitives/index.ts";
-import { SealedNotice } from "../secrets/sealed_notice.tsx";
 import { TestBanner } from "../secrets/shown.tsx";
 import { HistoryDialog } from "./history_dialog.tsx";
 import { Monogram, SavedKeys } from "./saved_keys.tsx";
@@ -44,7 +43,6 @@ export function ProviderSecrets({ hasHead = true, ...use }: ProviderSecretsProps
   return (
     <Frame>
       {hasHead && <PageHead title={providers.title} description={providers.description} />}
-      <SealedNotice />
       <Loaded reading={secrets} skeleton={<PageSkeleton />}>
         {(secrets) => <Keys secrets={secrets} use={use} />}
       </Loaded>
