@@ -42,8 +42,8 @@ export const en = {
   },
   sealed: {
     title: "The vault is sealed",
-    body:
-      "Nothing is lost, and nothing can be opened or saved until an operator unseals it. This page looks again by itself.",
+    body: "Nothing is lost, and nothing can be opened or saved until an operator unseals it.",
+    again: "This page looks again by itself.",
     remedy: "For operators: hftok.status() says why, hftok.unseal() reads the keyring again.",
   },
   failures: {
