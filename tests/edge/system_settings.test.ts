@@ -89,8 +89,9 @@ test("saved at once, tested by themselves, and named to the audit as the adminis
   const { answer: now } = await ask(admin, "GET");
   assert.deepEqual(provided(now), ["azure_openai", "huggingface", "mistral"]);
   await written();
+  const ids = saved.map(({ id }) => `'${id}'`).join();
   const actors = await query(
-    "SELECT DISTINCT actor_user FROM hftok.audit_events WHERE owner_scope = 'global' AND action = 'save_credential'",
+    `SELECT DISTINCT actor_user FROM hftok.audit_events WHERE object_id IN (${ids}) AND action = 'save_credential'`,
   );
   assert.deepEqual(actors, [{ actor_user: admin.name }]);
 });
