@@ -331,6 +331,7 @@ test("what is not understood is refused, and not taken for something else", asyn
       ["GET", "/qroq", undefined, 404, "no_provider"],
       ["GET", "/groq/keys", undefined, 404, "not_found"],
       ["GET", "/groq/history/1", undefined, 404, "not_found"],
+      ["GET", "/groq/constructor", undefined, 404, "not_found"],
       ["GET", "/groq/test", undefined, 405, "method_not_allowed"],
       ["POST", "/groq/history", {}, 405, "method_not_allowed"],
       ["GET", "/groq/restore", undefined, 405, "method_not_allowed"],

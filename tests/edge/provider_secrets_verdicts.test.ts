@@ -212,6 +212,7 @@ test("an address among the fields: only the provider's own, and the owner's", as
     const [endpoint, hosts, expected] of [
       [here, undefined, [200, "verified", 1]],
       [here, ["acme.openai.azure.com", "127.0.0.1"], [200, "verified", 1]],
+      [here, ["*.openai.azure.com", "127.0.0.1"], [200, "verified", 1]],
       [here, ["acme.openai.azure.com"], [422, "host_refused", 0]],
       [here, ["*.openai.azure.com"], [422, "host_refused", 0]],
       [stub.elsewhere, undefined, [422, "host_refused", 0]],

@@ -10,7 +10,7 @@ import type { CompositeTypes, Hftok, Need } from "./client/mod.ts";
 import { hostFor } from "./client/test_request.ts";
 import { Pace } from "./pace.ts";
 import { Refusal, refusing } from "./refusal.ts";
-import { type Settings, variable } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { levelOf, type Stored, storedCredential, type Whose } from "./stored_credential.ts";
 import { service, type User } from "./user.ts";
 import { type Finding, judge, type ProviderTest, sentence, testOf } from "./verdict.ts";
@@ -26,7 +26,7 @@ export interface TestAnswer {
   warnings: string[];
 }
 
-const pace = new Pace(testsInAMinute());
+const pace = Pace.ofTests();
 
 /** Tests a credential that is not saved. */
 export async function testUnsaved(
@@ -87,15 +87,6 @@ export function testInBackground(
     throw error;
   });
   inBackground(name, [expected]);
-}
-
-/** The times that a user may have keys tested in a minute, by one instance of a function. */
-function testsInAMinute(): number {
-  const text = variable("HFTOK_TESTS_PER_MINUTE") ?? "30";
-  if (!/^[1-9]\d{0,5}$/.test(text)) {
-    throw new Error("HFTOK_TESTS_PER_MINUTE must be a whole number from 1 on");
-  }
-  return Number(text);
 }
 
 type Released = CompositeTypes["resolved_token"] & { token: string };

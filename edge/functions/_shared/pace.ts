@@ -3,6 +3,7 @@
 //
 // Must stay true: it holds ids of users and numbers only, and not many of them. Each instance of a function counts for itself.
 import { Refusal } from "./refusal.ts";
+import { variable } from "./settings.ts";
 
 const PERIOD_MS = 60_000;
 const MOST_USERS = 10_000;
@@ -14,6 +15,15 @@ export class Pace {
 
   constructor(most: number) {
     this.#most = most;
+  }
+
+  /** The pace of tests that the operator wants. */
+  static ofTests(): Pace {
+    const text = variable("HFTOK_TESTS_PER_MINUTE") ?? "30";
+    if (!/^[1-9]\d{0,5}$/.test(text)) {
+      throw new Error("HFTOK_TESTS_PER_MINUTE must be a whole number from 1 on");
+    }
+    return new Pace(Number(text));
   }
 
   /** Counts one more time; a refusal that says when the next one is, where there were too many. */

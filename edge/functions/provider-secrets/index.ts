@@ -50,15 +50,24 @@ const PARTS: Record<string, Record<string, Route>> = {
 
 serve(NAME, ["GET", "POST", "PUT", "DELETE"], settings, async (request) => {
   const [provider, part, ...more] = segments(request, NAME);
-  const routes = provider === undefined ? { GET: list, POST: post } : part === undefined ? ONE : PARTS[part];
+  const routes = provider === undefined
+    ? { GET: list, POST: post }
+    : part === undefined
+    ? ONE
+    : own(PARTS, part);
   if (!routes || more.length > 0) throw nowhere();
-  const route = Object.entries(routes).find(([method]) => method === request.method)?.[1];
+  const route = own<Route>(routes, request.method);
   if (!route) {
     const allow = [...Object.keys(routes), "OPTIONS"].join(", ");
     throw new Refusal(405, "method_not_allowed", `Only ${allow} are served here.`, {}, { Allow: allow });
   }
   return await route({ request, user: await authenticate(request, settings), provider: provider ?? "" });
 });
+
+/** A member of an object's own, by a name that came with a request. */
+function own<Value>(object: Record<string, Value>, name: string): Value | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
 
 async function list({ request, user }: Asked): Promise<Response> {
   return json({ ok: true, secrets: await listed(user, queried(request)) });
