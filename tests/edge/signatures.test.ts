@@ -173,3 +173,25 @@ Deno.test("a service account's assertion: whom it is for, its end, and a signatu
     assert.equal(await assertion({ clientEmail: "a", privateKey }, audience, NOW), null);
   }
 });
+
+Deno.test("a private key that would take minutes to sign with is not even read", async () => {
+  let times = 0;
+  const { importKey } = crypto.subtle;
+  crypto.subtle.importKey = new Proxy(importKey, {
+    apply(target, subtle, args) {
+      times++;
+      return Reflect.apply(target, subtle, args);
+    },
+  });
+  try {
+    for (const [bytes, isRead] of [[4096, true], [4097, false], [48_000, false]] as const) {
+      times = 0;
+      const base64 = btoa("0".repeat(bytes));
+      const privateKey = `-----BEGIN PRIVATE KEY-----\n${base64}\n-----END PRIVATE KEY-----\n`;
+      assert.equal(await assertion({ clientEmail: "a", privateKey }, "https://a.example", NOW), null);
+      assert.equal(times > 0, isRead, `${bytes} bytes`);
+    }
+  } finally {
+    crypto.subtle.importKey = importKey;
+  }
+});
