@@ -19,6 +19,8 @@ export default defineConfig({
         /^lucide-react($|\/)/,
         /^recharts($|\/)/,
       ],
+      // Next.js draws it in the browser, wherever it is imported.
+      output: { banner: '"use client";' },
     },
     minify: false,
     target: TARGETS,

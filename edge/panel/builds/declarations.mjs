@@ -16,5 +16,7 @@ execFileSync(tsc, ["--project", "tsconfig.lib.json"], {
 });
 for (const file of readdirSync(out, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
     const text = readFileSync(join(out, file), "utf8");
-    writeFileSync(join(out, file), text.replaceAll(/(from |import\()"(\.[^"]*)\.tsx?"/g, '$1"$2.js"'));
+    // The style sheet is by itself: an application imports it once.
+    const code = text.replaceAll(/^import "[^"]*\.css";\n/gm, "");
+    writeFileSync(join(out, file), code.replaceAll(/(from |import\()"(\.[^"]*)\.tsx?"/g, '$1"$2.js"'));
 }
