@@ -130,7 +130,7 @@ function What({ event: { kind, action } }: { event: AuditEvent }) {
   );
 }
 
-function On({ event: { provider, owner_scope, owner_id } }: { event: AuditEvent }) {
+function On({ event: { kind, provider, owner_scope, owner_id, subject } }: { event: AuditEvent }) {
   const { audit } = useMessages();
   const scope = scopeOf(owner_scope, audit);
   if (!provider && !scope) return <span className="hftok-faint">–</span>;
@@ -138,6 +138,7 @@ function On({ event: { provider, owner_scope, owner_id } }: { event: AuditEvent 
     <span className="hftok-two-lines">
       {provider && <span>{provider}</span>}
       {scope && <span className="hftok-faint">{[scope, owner_id].filter(Boolean).join(": ")}</span>}
+      {kind === "change" && subject && <span className="hftok-faint">{audit.about(subject)}</span>}
     </span>
   );
 }

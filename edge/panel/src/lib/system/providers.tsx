@@ -164,7 +164,7 @@ function useColumns(
         row.enabled === null ? <StatusBadge tone="bad">{system.unvouched}</StatusBadge> : (
           <Switch
             label={row.enabled ? system.on : system.off}
-            aria-label={system.switchOf(row.label)}
+            aria-label={`${row.label}: ${row.enabled ? system.on : system.off}`}
             isSelected={row.enabled}
             onChange={(isOn) => isOn ? onTurnOn(row) : onAsk(row, "switch")}
           />
@@ -180,7 +180,7 @@ function TokenButtons({ row, onAsk }: { row: Row; onAsk: (about: "token" | "remo
       <Button
         size="small"
         variant="quiet"
-        aria-label={system.addTo(row.label)}
+        aria-label={`${system.add}: ${row.label}`}
         onPress={() => onAsk("token")}
       >
         {system.add}
@@ -192,7 +192,7 @@ function TokenButtons({ row, onAsk }: { row: Row; onAsk: (about: "token" | "remo
       <Button
         size="small"
         variant="quiet"
-        aria-label={system.replaceOf(row.label)}
+        aria-label={`${system.replace}: ${row.label}`}
         onPress={() => onAsk("token")}
       >
         {system.replace}
@@ -200,7 +200,7 @@ function TokenButtons({ row, onAsk }: { row: Row; onAsk: (about: "token" | "remo
       <Button
         size="small"
         variant="quiet"
-        aria-label={system.removeOf(row.label)}
+        aria-label={`${system.remove}: ${row.label}`}
         onPress={() => onAsk("removal")}
       >
         {system.remove}
