@@ -10,6 +10,7 @@ import {
   Plug,
   Route,
   ScrollText,
+  ServerCog,
 } from "lucide-react";
 import type { Me, Messages } from "../lib/index.ts";
 
@@ -89,6 +90,16 @@ export const PAGES: Page[] = [
     isFor: ({ memberships }) => memberships.length > 0,
     Component: lazy(async () => ({
       default: (await import("../lib/organisation/organisation.tsx")).Organisation,
+    })),
+  },
+  {
+    path: "/system",
+    icon: ServerCog,
+    title: ({ system }) => system.title,
+    group: "administration",
+    isFor: ({ isAdministrator, isAuditor }) => isAdministrator || isAuditor,
+    Component: lazy(async () => ({
+      default: (await import("../lib/system/system_settings.tsx")).SystemSettings,
     })),
   },
   {

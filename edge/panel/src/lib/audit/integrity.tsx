@@ -43,9 +43,11 @@ export function Integrity() {
         </Buttons>
       }
     >
-      <Loaded reading={useCheckpoint()} skeleton={<Skeleton lines={4} />}>
-        {({ head, publicKey }) => <Newest head={head} publicKey={publicKey} />}
-      </Loaded>
+      <div className="hftok-checkpoint">
+        <Loaded reading={useCheckpoint()} skeleton={<Skeleton lines={4} />}>
+          {({ head, publicKey }) => <Newest head={head} publicKey={publicKey} />}
+        </Loaded>
+      </div>
       {verify.error && <FailureBanner failure={verify.error} />}
       {verify.data && !verify.isPending && (
         <Verified verification={verify.data} isCompared={verify.variables?.head !== undefined} />

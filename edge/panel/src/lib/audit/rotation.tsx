@@ -12,7 +12,9 @@ export function Rotation({ reader }: { reader: Reader }) {
   const { audit } = useMessages();
   return (
     <Card icon={KeyRound} title={audit.rotation} description={audit.rotationHelp}>
-      <WholeVault />
+      <div className="hftok-rotated">
+        <WholeVault />
+      </div>
       {reader === "auditor" && <KeyByKey />}
     </Card>
   );

@@ -1,6 +1,6 @@
 // Every provider: whether there is a token for everybody, and whether it is switched on.
 import { useState } from "react";
-import { Boxes, SearchX } from "lucide-react";
+import { Boxes, Search, SearchX } from "lucide-react";
 import type { Failure } from "../connection/failure.ts";
 import { useMessages } from "../connection/provider.tsx";
 import {
@@ -72,7 +72,9 @@ function ProviderList({ rows }: { rows: Row[] }) {
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const turn = useSwitchProvider();
   const wanted = text.trim().toLowerCase();
-  const shown = rows.filter(({ name, label }) => `${label} ${name}`.toLowerCase().includes(wanted));
+  // Those with a token come first.
+  const shown = rows.filter(({ name, label }) => `${label} ${name}`.toLowerCase().includes(wanted))
+    .sort((a, b) => Number(b.hasToken) - Number(a.hasToken));
   const done = (text: string) => setOutcome({ kind: "done", text });
   const turnTo = (row: Row, enabled: boolean) => {
     setOutcome(null);
@@ -93,14 +95,19 @@ function ProviderList({ rows }: { rows: Row[] }) {
     <>
       {outcome?.kind === "done" && <Banner tone="good" title={outcome.text} announce="polite" />}
       {outcome?.kind === "failed" && <FailureBanner failure={outcome.failure} />}
-      <TextField
-        label={system.find}
-        type="search"
-        value={text}
-        onChange={setText}
-        isRequired={false}
-        autoComplete="off"
-      />
+      <div className="hftok-toolbar">
+        <div className="hftok-search">
+          <Search aria-hidden className="hftok-icon" />
+          <TextField
+            aria-label={system.find}
+            placeholder={system.find}
+            type="search"
+            value={text}
+            onChange={setText}
+            autoComplete="off"
+          />
+        </div>
+      </div>
       {shown.length === 0
         ? <EmptyState icon={SearchX} title={system.nothing(text.trim())} />
         : (
@@ -188,7 +195,7 @@ function TokenButtons({ row, onAsk }: { row: Row; onAsk: (about: "token" | "remo
     );
   }
   return (
-    <span className="hftok-row">
+    <span className="hftok-row-actions">
       <Button
         size="small"
         variant="quiet"

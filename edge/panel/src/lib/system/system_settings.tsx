@@ -19,10 +19,9 @@ export function SystemSettings() {
           reader === "nobody"
             ? <EmptyState icon={ShieldAlert} title={system.notYours}>{system.notYoursHelp}</EmptyState>
             : (
-              <>
-                <VaultState reader={reader} />
+              <VaultState reader={reader}>
                 {reader === "administrator" && <ProvidersOfSystem />}
-              </>
+              </VaultState>
             )}
       </Loaded>
     </Frame>

@@ -1,4 +1,5 @@
 // The state of the vault: open or sealed, what is in it, whether the audit keeps up, and what will be a trouble.
+import type { ReactNode } from "react";
 import { Activity, HeartPulse, LockKeyhole, LockKeyholeOpen } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { useFormat } from "../hooks/format.ts";
@@ -15,16 +16,17 @@ import {
   StatusBadge,
 } from "../primitives/index.ts";
 
-/** The card with the state, read again every few seconds. */
-export function VaultState({ reader }: { reader: Reader }) {
+/** The card with the state, read again every few seconds; what comes below waits for it, so that nothing moves. */
+export function VaultState({ reader, children }: { reader: Reader; children: ReactNode }) {
   return (
-    <Loaded reading={useVaultStatus()} skeleton={<Skeleton lines={1} height="card" />}>
+    <Loaded reading={useVaultStatus()} skeleton={<Skeleton lines={3} height="card" />}>
       {(status) => (
         <>
           {status.sealed && <Sealed status={status} />}
           {status.audit_trouble && <Trouble status={status} />}
           <State status={status} />
           {reader === "auditor" && <Health />}
+          {children}
         </>
       )}
     </Loaded>
