@@ -6,7 +6,7 @@ import { jwt, operator, Person, service, user } from "../rpc/lib/people.ts";
 import { until } from "../rpc/lib/server.ts";
 import { Running, test, unseen } from "./lib/functions.ts";
 import { Gateway, PUBLISHABLE, SECRET } from "./lib/gateway.ts";
-import { ending, key, made, row, scene } from "./lib/integrations.ts";
+import { ending, key, made, PACE, row, scene } from "./lib/integrations.ts";
 
 const { stub, integrations, alice, bob, carol, admin, acme, globex, id, said } = await scene("integrations", [
   "groq",
@@ -194,7 +194,7 @@ test("every caller times every route, with a JWT of the old kind", async () => {
 
 test("the same behind Supabase's gateway, which knows only the new keys", async () => {
   const gateway = await Gateway.start();
-  const behind = await Running.start("integrations", gateway.hosted);
+  const behind = await Running.start("integrations", { ...gateway.hosted, ...PACE });
   await everybody(behind, { apikey: PUBLISHABLE });
   assert(gateway.seen.includes(`${PUBLISHABLE} beside a JWT`));
   assert(gateway.seen.includes(`${SECRET} alone`), "the service's key verifies");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { service } from "../rpc/lib/people.ts";
 import { until } from "../rpc/lib/server.ts";
-import { test } from "./lib/functions.ts";
+import { Running, test } from "./lib/functions.ts";
 import { done, ending, key, made, plain, row, scene, state, status } from "./lib/integrations.ts";
 import { answering, got } from "./lib/local_provider.ts";
 
@@ -252,6 +252,25 @@ test("a client that leaves does not end what it began", async () => {
   await assert.rejects(asked);
   await until(async () => (await row(of)).status === "connected");
   await remove(of);
+});
+
+test("a user has no more verified in a minute than a pace allows: what is not begun waits for the schedule", async () => {
+  const running = await Running.start("integrations", { HFTOK_TESTS_PER_MINUTE: "2" });
+  const via = { running };
+  const first = await create("groq", key("good"), via);
+  assert.equal(first.status, "verifying");
+  await until(async () => (await row(first.id)).status === "connected");
+  assert.equal((await said(alice, "POST", `/${first.id}/test`, {}, via)).ok, true);
+  stub.seen();
+  const { http, error } = await said(alice, "POST", `/${first.id}/test`, {}, via);
+  assert.deepEqual([http, error.code], [429, "too_often"]);
+  const second = await create("groq", key("good"), via);
+  assert.deepEqual([second.http, second.status, (await row(second.id)).status], [201, "pending", "pending"]);
+  assert.deepEqual(stub.seen(), []);
+  const { verified } = await said(service, "POST", "/verify", {}, via);
+  assert(verified >= 1);
+  assert.equal((await row(second.id)).status, "connected");
+  for (const { id } of [first, second]) await remove(id);
 });
 
 ending(stub);

@@ -28,16 +28,21 @@ export class Pace {
 
   /** Counts one more time; a refusal that says when the next one is, where there were too many. */
   admit(user: string, now = Date.now()): void {
+    const seconds = this.wait(user, now);
+    if (seconds === 0) return;
+    const headers = { "Retry-After": String(seconds) };
+    const message = `Keys are tested too often. Try again in ${seconds} seconds.`;
+    throw new Refusal(429, "too_often", message, {}, headers);
+  }
+
+  /** Counts one more time, and gives 0; where there were too many, the seconds until the next one. */
+  wait(user: string, now = Date.now()): number {
     const last = this.#periods.get(user);
     const period = last && now - last.begun < PERIOD_MS ? last : { begun: now, times: 0 };
-    if (period.times >= this.#most) {
-      const seconds = Math.max(1, Math.ceil((period.begun + PERIOD_MS - now) / 1000));
-      const headers = { "Retry-After": String(seconds) };
-      const message = `Keys are tested too often. Try again in ${seconds} seconds.`;
-      throw new Refusal(429, "too_often", message, {}, headers);
-    }
+    if (period.times >= this.#most) return Math.max(1, Math.ceil((period.begun + PERIOD_MS - now) / 1000));
     period.times++;
     if (!last && this.#periods.size >= MOST_USERS) this.#periods.clear();
     this.#periods.set(user, period);
+    return 0;
   }
 }

@@ -4,9 +4,11 @@
 // - The service's key is used on behalf of a user only after hftok let this user make or change the integration, or showed it as theirs.
 // - Two verifications of the same credentials at a time are one request to the provider, as far as one instance knows. Whoever shares one has
 //   not begun another: that would have no end.
+// - A user begins no more of them than a pace allows; what is not begun waits for the schedule.
 // - A verification goes on when whoever began it has left: others see its status.
 import { inBackground } from "../_shared/background.ts";
 import { type Begun, type Hftok, HftokError, type Verification } from "../_shared/client/mod.ts";
+import { Pace } from "../_shared/pace.ts";
 import { refusing } from "../_shared/refusal.ts";
 import { log } from "../_shared/serve.ts";
 import type { Settings } from "../_shared/settings.ts";
@@ -29,6 +31,7 @@ export class Verifier {
   readonly #name: string;
   readonly #hftok: Hftok;
   readonly #underWay = new Map<string, Run>();
+  readonly #pace = Pace.ofTests();
 
   /** `name` is the function's, for its log. */
   constructor(name: string, settings: Settings) {
@@ -38,6 +41,7 @@ export class Verifier {
 
   /** Begins with one in the background. False when that is not possible: the change that was made stands, and the schedule comes later. */
   async begin(seen: Seen, user: User): Promise<boolean> {
+    if (this.#pace.wait(user.id) > 0) return false;
     const { begun, done } = this.#run(seen, user);
     // When it does not even begin, that is said below.
     inBackground(this.#name, [begun.then(() => done.then(() => {}, unusable), () => {})]);
@@ -52,8 +56,9 @@ export class Verifier {
   }
 
   /** Verifies one now. */
-  test(seen: Seen, user: User): Promise<Verification> {
-    return refusing("service", this.#run(seen, user).done);
+  async test(seen: Seen, user: User): Promise<Verification> {
+    this.#pace.admit(user.id);
+    return await refusing("service", this.#run(seen, user).done);
   }
 
   #run({ id, version }: Seen, user: User): Run {
