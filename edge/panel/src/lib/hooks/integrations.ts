@@ -3,6 +3,7 @@
 // Must stay true: credentials go into a request as a SecretValue, which is taken once; no answer holds any.
 import { type Action, type Reading, useAction, useRead } from "../connection/reads.ts";
 import type { SecretValue } from "../connection/secret_value.ts";
+import type { SecretTest } from "./secrets.ts";
 import { lookAgainAfter } from "../integrations/status.ts";
 import type { Json } from "../integrations/settings.ts";
 
@@ -50,11 +51,9 @@ export interface IntegrationChange {
   credentials?: SecretValue;
 }
 
-/** What a provider said of an integration's credentials. */
-export interface IntegrationTest {
-  verdict: string;
+/** What a provider said of an integration's credentials, and the status that it has now. */
+export interface IntegrationTest extends Omit<SecretTest, "warnings"> {
   status: string;
-  message: string;
 }
 
 const NAME = "integrations";

@@ -32,6 +32,7 @@ import {
   SwitchedOff,
   Timestamp,
 } from "../primitives/index.ts";
+import { TestBanner } from "../secrets/shown.tsx";
 import { settingsOf } from "./settings.ts";
 import { disabledBy, type IntegrationStatus, statusOf } from "./status.ts";
 import { ProviderMark } from "./provider_mark.tsx";
@@ -44,6 +45,13 @@ export interface IntegrationCardProps {
   onEdit: () => void;
   onShare: () => void;
   onDelete: () => void;
+}
+
+interface StateProps {
+  integration: Integration;
+  typeLabel: string;
+  /** The last test of this visit. */
+  test: IntegrationTest | undefined;
 }
 
 const TONES: Record<IntegrationStatus, BadgeTone> = {
@@ -87,7 +95,7 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
         <StatusBadge tone={TONES[status]} icon={isOff ? SwitchedOff : undefined}>
           {words.status[status]}
         </StatusBadge>
-        <State integration={integration} test={test.data} />
+        <State integration={integration} typeLabel={typeLabel} test={test.data} />
       </div>
       {test.error && <FailureBanner failure={test.error} />}
       {change.error && <FailureBanner failure={change.error} />}
@@ -122,32 +130,38 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
 }
 
 /** What the status means, and why. */
-function State({ integration, test }: { integration: Integration; test: IntegrationTest | undefined }) {
+function State({ integration, typeLabel, test }: StateProps) {
   const { integrations: words, verdict } = useMessages();
+  const { owned, error_message } = integration;
   const status = statusOf(integration);
-  if (status === "error") {
-    return (
-      <Banner tone="bad" title={verdict.invalid}>
-        {integration.error_message && <p lang="en">{integration.error_message}</p>}
-        <p>{integration.owned ? words.statusText.errorYours : words.statusText.errorOthers}</p>
-      </Banner>
-    );
-  }
+  // An answer that leaves the status as it was is told all the same.
   if (test && (test.verdict === "indeterminate" || test.verdict === "rate_limited")) {
-    return (
-      <Banner tone="warning" title={verdict[test.verdict]}>
-        <p lang="en">{test.message}</p>
-      </Banner>
-    );
+    return <TestBanner test={test} provider={typeLabel} />;
   }
-  if (status === "disabled") {
-    const by = disabledBy(integration) === "owner"
-      ? words.statusText.disabledByOwner
-      : words.statusText.disabledByBackend;
-    return <p className="hftok-faint">{by}</p>;
+  switch (status) {
+    case "connected":
+      return null;
+    case "error":
+      return (
+        <Banner tone="bad" title={verdict.invalid}>
+          {error_message && <p lang="en">{reasonIn(error_message)}</p>}
+          <p>{owned ? words.statusText.errorYours : words.statusText.errorOthers}</p>
+        </Banner>
+      );
+    case "disabled": {
+      const isOwners = disabledBy(integration) === "owner";
+      const { disabledByOwner, disabledByBackend } = words.statusText;
+      return <p className="hftok-faint">{isOwners ? disabledByOwner : disabledByBackend}</p>;
+    }
+    default:
+      return <p className="hftok-faint">{words.statusText[status]}</p>;
   }
-  if (status === "connected") return null;
-  return <p className="hftok-faint">{words.statusText[status]}</p>;
+}
+
+/** The message of a verification begins with what the title says already. */
+function reasonIn(message: string): string {
+  const reason = message.replace(/^Failed to verify credentials: */, "");
+  return reason.slice(0, 1).toUpperCase() + reason.slice(1);
 }
 
 /** The mask with the seal, the settings, and the last use. */

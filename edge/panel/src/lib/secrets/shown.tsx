@@ -53,7 +53,7 @@ const BY_VERDICT = {
 
 /** The result of a test; with `subject` it says of what. */
 export function TestBanner(
-  { test, provider, subject }: { test: SecretTest; provider: string; subject?: string },
+  { test, provider, subject }: { test: Omit<SecretTest, "warnings">; provider: string; subject?: string },
 ) {
   const { verdict, reasons } = useMessages();
   const sentence = Object.entries(reasons).find(([reason]) => reason === test.reason)?.[1] ??
