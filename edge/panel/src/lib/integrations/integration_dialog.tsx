@@ -110,7 +110,10 @@ function IntegrationForm(
   };
   const form = useRef<HTMLFormElement>(null);
   // Whoever picked something at the end of a long list begins at the top of the form.
-  useEffect(() => form.current?.parentElement?.scrollTo(0, 0), []);
+  useEffect(() => {
+    // Newer browsers answer with a promise, which is no cleaning up.
+    void form.current?.parentElement?.scrollTo(0, 0);
+  }, []);
   return (
     <form ref={form} className="hftok-form" onSubmit={submitting(submit)} noValidate autoComplete="off">
       <TextField

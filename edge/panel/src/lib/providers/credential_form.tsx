@@ -141,7 +141,9 @@ function EachField({ provider, ref, whenEmpty, onFilledChange }: WayProps) {
   const form = useRef<HTMLDivElement>(null);
   const [missing, setMissing] = useState<string[]>([]);
   // Whoever saves is taken to the first field that is missing.
-  useEffect(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), [missing]);
+  useEffect(() => {
+    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [missing]);
   const isEmpty = () =>
     Array.from(entries.current.values()).every((entry) => entry.isChoice || entry.read().trim() === "");
   const got = (how: "take" | "read") => {
