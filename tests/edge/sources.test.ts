@@ -22,10 +22,13 @@ for (const [name, folder] of Object.entries({ edge, "tests/edge": tests, "tests/
 const CHECKED = ["client", "functions", "examples", "try", "generate_types.ts"];
 Deno.test("edge: deno check, also of what no test imports", () => clean(edge, "check", ...CHECKED));
 
+/** Folders that others fill: packages, and what is built. */
+const NOT_OURS = ["node_modules", "dist"];
+
 /** The files in a folder; a link leads to files that are listed where they lie. */
 function files(folder: string): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory, isSymlink }) =>
-    isSymlink || name === "node_modules" ? [] : isDirectory ? files(`${folder}${name}/`) : [folder + name]
+    isSymlink || NOT_OURS.includes(name) ? [] : isDirectory ? files(`${folder}${name}/`) : [folder + name]
   );
 }
 
