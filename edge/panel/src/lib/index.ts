@@ -99,7 +99,7 @@ export {
 export { type ModelSecret, useModelSecrets } from "./hooks/models.ts";
 export { type KeyFacts, useWalk, type WalkAnswer, type WalkQuestion } from "./hooks/walk.ts";
 export { type Ladder, ladderOf, type Level, type Rung, type WalkReader } from "./walk/ladder.ts";
-export { Integrations } from "./integrations/integrations.tsx";
+export { Integrations, type IntegrationsProps } from "./integrations/integrations.tsx";
 export { ModelKey, type ModelKeyProps } from "./models/model_key.tsx";
 export { type KnownModel, ModelKeys, type ModelKeysProps } from "./models/model_keys.tsx";
 export type { LinkTo, WalkPlace } from "./walk/ladder_view.tsx";

@@ -1,5 +1,6 @@
 // The walk of the person who reads: which credential a request would use, and why.
 import { type Reading, useRead } from "../connection/reads.ts";
+import type { Me } from "./me.ts";
 import type { ProvidedRow, WalkRow } from "../walk/ladder.ts";
 import type { Hftok, Views } from "../../../../client/mod.ts";
 
@@ -23,6 +24,11 @@ export interface WalkAnswer {
   rows: WalkRow[];
   provided: ProvidedRow[];
   keys: KeyFacts[];
+}
+
+/** The organisation that a person's requests are taken to name: the only one that they belong to. */
+export function usualOrg({ memberships: [only, ...others] }: Me): string | undefined {
+  return others.length === 0 ? only?.orgId : undefined;
 }
 
 /** Explains a request of one's own; nothing is asked as long as there is no provider. */

@@ -10,6 +10,7 @@ import { useProviders } from "../hooks/providers.ts";
 import {
   Banner,
   Button,
+  Buttons,
   EmptyState,
   FailureBanner,
   Frame,
@@ -28,8 +29,14 @@ type Open =
   | { what: "new" }
   | { what: "edit" | "share" | "delete"; id: string };
 
+/** The props of the component. */
+export interface IntegrationsProps {
+  /** False within a page that has a head of its own. */
+  hasHead?: boolean;
+}
+
 /** Shows the reader's integrations, and makes new ones. */
-export function Integrations() {
+export function Integrations({ hasHead = true }: IntegrationsProps) {
   const { integrations: words } = useMessages();
   const reading = useIntegrations();
   const providers = useProviders();
@@ -50,11 +57,15 @@ export function Integrations() {
   const add = <Button variant="primary" icon={Plus} onPress={create}>{words.create}</Button>;
   return (
     <Frame>
-      <PageHead
-        title={words.title}
-        description={words.lead}
-        actions={reading.data?.length ? add : undefined}
-      />
+      {hasHead
+        ? (
+          <PageHead
+            title={words.title}
+            description={words.lead}
+            actions={reading.data?.length ? add : null}
+          />
+        )
+        : reading.data !== undefined && reading.data.length > 0 && <Buttons>{add}</Buttons>}
       {news && <Banner tone="good" title={news} announce="polite" />}
       {/* What was read stays on the page; that it may be old is said above it. */}
       {reading.data && reading.error && (

@@ -3,25 +3,36 @@ import { Box, CircleSlash2, KeyRound, type LucideIcon } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { useMe } from "../hooks/me.ts";
 import type { CatalogueProvider } from "../hooks/providers.ts";
-import { useWalk } from "../hooks/walk.ts";
+import { useWalk, usualOrg } from "../hooks/walk.ts";
 import { Banner, type BannerTone, FailureBanner, Mask, Skeleton } from "../primitives/index.ts";
 import type { Messages } from "../messages/index.ts";
 import { hostsOf } from "../walk/hosts.ts";
 import { type Ladder, ladderOf } from "../walk/ladder.ts";
 import { reasonOf } from "../walk/words.ts";
 
+/** The props of the line. */
+export interface KeyInUseProps {
+  provider: CatalogueProvider;
+  model: string;
+  /** The organisation that requests name; the only one of the reader's when not given. */
+  orgId?: string;
+}
+
 /** Says which key requests for a model use. */
-export function KeyInUse({ provider, model }: { provider: CatalogueProvider; model: string }) {
+export function KeyInUse({ provider, model, orgId }: KeyInUseProps) {
   const { models: words, why } = useMessages();
   const me = useMe();
-  const walk = useWalk(
-    model === "" ? null : { provider: provider.name, model, host: hostsOf(provider)[0] },
-  );
+  const org = orgId ?? (me.data && usualOrg(me.data));
+  const host = hostsOf(provider)[0];
+  const isKnown = me.data !== undefined && model !== "";
+  const walk = useWalk(isKnown ? { provider: provider.name, orgId: org, model, host } : null);
   const error = walk.error ?? me.error;
   if (error) return <FailureBanner failure={error} onRetry={() => void walk.refetch()} />;
   if (walk.data === undefined || me.data === undefined) return <Skeleton lines={1} height="row" />;
-  const reader = { orgRole: null, isAdministrator: me.data.isAdministrator };
-  const ladder = ladderOf(walk.data.rows, walk.data.provided, { model }, reader);
+  const { memberships, isAdministrator } = me.data;
+  const orgRole = memberships.find((it) => it.orgId === org)?.role ?? null;
+  const reader = { orgRole, isAdministrator };
+  const ladder = ladderOf(walk.data.rows, walk.data.provided, { orgId: org, model }, reader);
   const { title, tone, icon } = inWords(ladder, provider.label, words);
   return (
     <Banner tone={tone} icon={icon} title={title} announce="polite">

@@ -25,6 +25,8 @@ import { KeyInUse } from "./key_in_use.tsx";
 export interface ModelKeyProps {
   provider: string;
   model: string;
+  /** The organisation that requests name; the only one of the reader's when not given. */
+  orgId?: string;
   /** The key was saved or removed. */
   onChanged?: () => void;
 }
@@ -70,7 +72,7 @@ interface FormProps extends ModelKeyProps {
   own: Secret;
 }
 
-function Form({ provider, model, of, own, onChanged }: FormProps) {
+function Form({ provider, model, orgId, of, own, onChanged }: FormProps) {
   const { models: words, common } = useMessages();
   const fields = useRef<CredentialFieldsHandle>(null);
   const [isFilled, setFilled] = useState(false);
@@ -105,7 +107,7 @@ function Form({ provider, model, of, own, onChanged }: FormProps) {
   const failure = save.error ?? test.error;
   return (
     <form className="hftok-form" onSubmit={submitting(submit)} noValidate autoComplete="off">
-      <KeyInUse provider={of} model={model} />
+      <KeyInUse provider={of} model={model} orgId={orgId} />
       <div className="hftok-stack-small">
         <CredentialFields ref={fields} provider={of} whenEmpty="none" onFilledChange={setFilled} />
         <p className="hftok-hint">{own.configured ? words.keyReplaceHint : words.keyHint}</p>

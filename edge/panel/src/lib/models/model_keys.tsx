@@ -10,6 +10,7 @@ import {
   ActionMenu,
   Banner,
   Button,
+  Buttons,
   Card,
   type Column,
   ConfirmDialog,
@@ -27,6 +28,7 @@ import {
 } from "../primitives/index.ts";
 import { SecretBadge } from "../secrets/shown.tsx";
 import { KeyInUse } from "./key_in_use.tsx";
+import { OtherModels } from "./other_models.tsx";
 import { ModelKeyForm } from "./model_key.tsx";
 
 /** A model, by the name that requests have. */
@@ -41,6 +43,8 @@ export interface ModelKeysProps {
   models?: KnownModel[];
   /** Called to show why a model uses the key that it uses. */
   onWhy?: (model: KnownModel) => void;
+  /** False within a page that has a head of its own. */
+  hasHead?: boolean;
 }
 
 /** What is open above the list. */
@@ -49,7 +53,7 @@ type Open = { what: "none" } | { what: "new" } | { what: "edit" | "remove"; mode
 const NONE: Open = { what: "none" };
 
 /** Shows the keys of models. */
-export function ModelKeys({ models = [], onWhy }: ModelKeysProps) {
+export function ModelKeys({ models = [], onWhy, hasHead = true }: ModelKeysProps) {
   const { models: words } = useMessages();
   const secrets = useModelSecrets();
   const providers = useProviders();
@@ -61,7 +65,9 @@ export function ModelKeys({ models = [], onWhy }: ModelKeysProps) {
   );
   return (
     <Frame>
-      <PageHead title={words.title} description={words.lead} actions={secrets.data && add} />
+      {hasHead
+        ? <PageHead title={words.title} description={words.lead} actions={secrets.data && add} />
+        : secrets.data && <Buttons>{add}</Buttons>}
       {news && <Banner tone="good" title={news} announce="polite" />}
       <Loaded reading={secrets} skeleton={<Skeleton lines={3} height="row" />}>
         {(secrets) => {
@@ -80,6 +86,7 @@ export function ModelKeys({ models = [], onWhy }: ModelKeysProps) {
             );
         }}
       </Loaded>
+      <OtherModels />
       {open.what === "new" && <NewDialog catalogue={providers.data ?? []} onClose={close} />}
       {open.what === "edit" && (
         <Dialog

@@ -5,7 +5,7 @@ import { useMessages } from "../connection/provider.tsx";
 import { type Me, useMe } from "../hooks/me.ts";
 import { type CatalogueProvider, useProviders } from "../hooks/providers.ts";
 import { useSettled } from "../hooks/settled.ts";
-import { useWalk, type WalkAnswer, type WalkQuestion } from "../hooks/walk.ts";
+import { useWalk, usualOrg, type WalkAnswer, type WalkQuestion } from "../hooks/walk.ts";
 import { Button, Card, Frame, Loaded, PageHead, Select, Skeleton, TextField } from "../primitives/index.ts";
 import { hostsOf } from "./hosts.ts";
 import { ladderOf } from "./ladder.ts";
@@ -19,6 +19,8 @@ export interface WhyThisTokenProps {
   model?: string;
   /** The address of the page where something can be done about a level. */
   linkTo?: LinkTo;
+  /** False within a page that has a head of its own. */
+  hasHead?: boolean;
 }
 
 /** The request as it stands in the form; an empty text is nothing. */
@@ -30,13 +32,13 @@ interface Form {
 }
 
 /** Shows which credential a request of the reader would use, level by level. */
-export function WhyThisToken(props: WhyThisTokenProps) {
+export function WhyThisToken({ hasHead = true, ...props }: WhyThisTokenProps) {
   const { why } = useMessages();
   const providers = useProviders();
   const me = useMe();
   return (
     <Frame>
-      <PageHead title={why.title} description={why.lead} />
+      {hasHead && <PageHead title={why.title} description={why.lead} />}
       <Loaded reading={providers} skeleton={<Waiting />}>
         {(catalogue) => (
           <Loaded reading={me} skeleton={<Waiting />}>
@@ -170,7 +172,6 @@ function Waiting() {
 function first(given: WhyThisTokenProps, catalogue: CatalogueProvider[], me: Me): Form {
   const wanted = catalogue.find(({ name }) => name === (given.provider ?? "huggingface")) ?? catalogue[0];
   const provider = wanted?.name ?? "";
-  const [only] = me.memberships;
-  const orgId = given.orgId ?? (only && me.memberships.length === 1 ? only.orgId : "");
+  const orgId = given.orgId ?? usualOrg(me) ?? "";
   return { provider, orgId, model: given.model ?? "", host: hostsOf(wanted)[0] ?? "" };
 }

@@ -8,6 +8,10 @@ export const models = {
   add: "Give a model its own key",
   emptyTitle: "Every model uses its provider’s key",
   emptyText: "That is all most people need. A model’s own key takes its place for that model alone.",
+  others: "Every other model",
+  othersText: "They use the key that you have for their provider.",
+  othersNone:
+    "You have no key of a provider yet. The organisation’s or the platform’s is used, if there is one.",
   provider: "Provider",
   model: "Model",
   modelHint: "As the application names it: names are compared exactly.",

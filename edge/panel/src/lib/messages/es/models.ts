@@ -10,6 +10,10 @@ export const models: typeof English = {
   emptyTitle: "Todos los modelos usan la clave de su proveedor",
   emptyText:
     "Es lo que casi todos necesitan. La clave propia de un modelo la sustituye solo para ese modelo.",
+  others: "Todos los demás modelos",
+  othersText: "Usan la clave que tienes para su proveedor.",
+  othersNone:
+    "Aún no tienes claves de proveedores. Se usa la de la organización o la de la plataforma, si la hay.",
   provider: "Proveedor",
   model: "Modelo",
   modelHint: "Como lo llama la aplicación: los nombres se comparan exactamente.",
