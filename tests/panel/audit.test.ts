@@ -36,13 +36,18 @@ test("an administrator looks for a person, and asks who read a credential", asyn
   await page.isAccessible();
   await page.find("button", "Who read this?").click();
   await page.sees(`Who read ${saved.secret_id}`);
-  await page.sees("1 events fit");
+  await page.sees("1 event fits");
   const [reader] = await events(page);
   assert.match(reader ?? "", /Read[\s\S]*resolve_token[\s\S]*Handed out/);
 });
 
-test("refusals by themselves", async (open) => {
+test("refusals at a glance, and by themselves", async (open) => {
   const page = await open(admin, "/audit");
+  await page.page.getByRole("listitem").filter({ hasText: bob.name }).filter({ hasText: "get_secret" })
+    .waitFor();
+  await page.find("button", "Look at them").click();
+  assert((await events(page)).every((it) => it.includes("Refusal")));
+  await page.find("radio", "All").click();
   await page.page.getByLabel("Person", { exact: true }).fill(bob.name);
   await page.page.keyboard.press("Enter");
   await page.sees(/events fit/);

@@ -1,6 +1,7 @@
 // The numbers behind the charts of pages Usage and Audit, and the parts of a checkpoint.
 import assert from "node:assert/strict";
 import { checkpointOf } from "../../edge/panel/src/lib/audit/checkpoint.ts";
+import { refusalsOf } from "../../edge/panel/src/lib/audit/refusals.ts";
 import { rangeOf, SPANS, stretches, totals } from "../../edge/panel/src/lib/audit/activity.ts";
 import {
   lastDays,
@@ -103,4 +104,29 @@ Deno.test("a checkpoint is read, and what is none is not", () => {
   ) {
     assert.equal(checkpointOf(other), undefined, other);
   }
+});
+
+Deno.test("refusals that are alike are counted, those that stand for several as so many", () => {
+  const refused = (actor_user: string | null, action: string, at: string, count = 1) => ({
+    kind: "refusal",
+    actor_user,
+    role_name: "authenticated",
+    action,
+    outcome: "not_allowed",
+    count,
+    at,
+  });
+  const of = refusalsOf([
+    refused("bob", "get_secret", "2026-03-01T10:00:00Z"),
+    refused("bob", "get_secret", "2026-03-01T12:00:00Z", 5),
+    refused("bob", "put_secret", "2026-03-01T11:00:00Z"),
+    refused(null, "put_secret", "2026-03-01T11:30:00Z"),
+    { ...refused("bob", "get_secret", "2026-03-01T13:00:00Z"), kind: "reveal" },
+  ]);
+  assert.deepEqual(of.map(({ who, action, count }) => [who, action, count]), [
+    ["bob", "get_secret", 6],
+    ["authenticated", "put_secret", 1],
+    ["bob", "put_secret", 1],
+  ]);
+  assert.equal(of[0]!.lastAt, "2026-03-01T12:00:00Z");
 });

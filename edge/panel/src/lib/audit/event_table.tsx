@@ -6,7 +6,6 @@ import type { AuditEvent } from "../hooks/audit.ts";
 import { useFormat } from "../hooks/format.ts";
 import type { Messages } from "../messages/index.ts";
 import {
-  type BadgeTone,
   Banner,
   Button,
   Buttons,
@@ -17,6 +16,7 @@ import {
   Table,
 } from "../primitives/index.ts";
 import { isKind, type Kind } from "./activity.ts";
+import { outcomeNamed, toneOf } from "./outcomes.ts";
 
 const KIND_ICONS: Record<Kind, LucideIcon> = {
   reveal: Eye,
@@ -25,11 +25,6 @@ const KIND_ICONS: Record<Kind, LucideIcon> = {
   key: KeyRound,
   audit: ShieldCheck,
 };
-
-/** Outcomes by which something went as it should. */
-const GOOD = ["used", "many_follow", "committed", "done", "ok", "found"];
-/** Outcomes that somebody should look at. */
-const BAD = ["bad", "damaged", "decrypt_failed", "reseal_failed", "left_out"];
 
 /** The props of the table. */
 export interface EventTableProps {
@@ -57,7 +52,7 @@ export function EventTable({ events, onReaders }: EventTableProps) {
       header: audit.result,
       cell: (event) => (
         <span className="hftok-two-lines">
-          <StatusBadge tone={toneOf(event)}>{outcomeOf(event, audit)}</StatusBadge>
+          <StatusBadge tone={toneOf(event)}>{outcomeNamed(event.outcome, audit)}</StatusBadge>
           {(event.count ?? 1) > 1 && (
             <span className="hftok-faint">{audit.times(format.number(event.count ?? 1))}</span>
           )}
@@ -152,7 +147,7 @@ function Details({ event, onReaders }: { event: AuditEvent; onReaders: (objectId
   const facts = [
     { name: fields.at, value: event.at && format.dateTime(event.at) },
     { name: fields.action, value: code(event.action) },
-    { name: fields.outcome, value: outcomeOf(event, audit) },
+    { name: fields.outcome, value: outcomeNamed(event.outcome, audit) },
     { name: fields.count, value: (event.count ?? 1) > 1 ? format.number(event.count ?? 1) : null },
     { name: fields.actor_user, value: code(event.actor_user) },
     { name: fields.role_name, value: code(event.role_name) },
@@ -189,16 +184,6 @@ function Details({ event, onReaders }: { event: AuditEvent; onReaders: (objectId
 /** Who did it: the person, else the role of the database. */
 function whoDid({ actor_user, role_name }: AuditEvent): string {
   return actor_user ?? role_name ?? "–";
-}
-
-function toneOf({ kind, outcome }: AuditEvent): BadgeTone {
-  if (outcome !== null && BAD.includes(outcome)) return "bad";
-  if (kind === "refusal") return "warning";
-  return outcome !== null && GOOD.includes(outcome) ? "good" : "neutral";
-}
-
-function outcomeOf({ outcome }: AuditEvent, audit: Messages["audit"]): string {
-  return Object.entries(audit.outcomes).find(([id]) => id === outcome)?.[1] ?? outcome ?? "–";
 }
 
 function scopeOf(scope: string | null, audit: Messages["audit"]): string | null {

@@ -23,13 +23,19 @@ const STEP = 25;
 /** PostgREST gives no more rows at once: Supabase's own limit, unless a project has another. */
 const MOST = 1000;
 
+/** The props of the card. */
+export interface EventsProps {
+  /** What is looked for. */
+  search: AuditSearch;
+  onSearch: (search: AuditSearch) => void;
+}
+
 /** The card with the events. */
-export function Events() {
+export function Events({ search, onSearch }: EventsProps) {
   const { audit } = useMessages();
-  const [search, setSearch] = useState<AuditSearch>({});
   const [newest, setNewest] = useState(STEP);
   const look = (next: AuditSearch) => {
-    setSearch(next);
+    onSearch(next);
     setNewest(STEP);
   };
   const kinds = [{ id: "all", label: audit.all }, ...KINDS.map((id) => ({ id, label: audit.kinds[id] }))];

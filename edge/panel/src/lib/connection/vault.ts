@@ -44,10 +44,10 @@ export class Vault {
     this.#connection = connection;
   }
 
-  /** The typed client, for reads and for calls that hold no value. */
-  async hftok(): Promise<Hftok> {
+  /** The typed client, for reads and for calls that hold no value; 10 seconds for an answer, unless it may take longer. */
+  async hftok(timeoutMs?: number): Promise<Hftok> {
     const { rest, apikey } = this.#connection;
-    return new Hftok({ url: rest, token: await this.#token(), apikey });
+    return new Hftok({ url: rest, token: await this.#token(), apikey, timeoutMs });
   }
 
   /** Calls an edge function; an answer that is no success is a Failure. */

@@ -85,7 +85,6 @@ export const administration: typeof english = {
     rootKey: "Clave raíz",
     rootKeyOf: (id) => `Número ${id}`,
     keys: "Sellados con la clave más reciente",
-    keysAll: "Todos los valores están sellados con la clave más reciente.",
     keysLeft: (left, all) => `${all - left} de ${all} valores; ${left} están por sellar de nuevo.`,
     providers: "Proveedores y tokens para todos",
     providersHelp:
@@ -97,7 +96,6 @@ export const administration: typeof english = {
     available: "Disponible",
     on: "Activado",
     off: "Desactivado",
-    offHelp: "Sus credenciales no se guardan ni se usan, y se conservan.",
     turnOffTitle: (provider) => `¿Desactivar ${provider}?`,
     turnOffHelp: (provider) =>
       `Nadie podrá guardar ni usar credenciales de ${provider} hasta que se active de nuevo. Lo guardado se conserva.`,
@@ -133,7 +131,6 @@ export const administration: typeof english = {
     everything: "Todo",
     own: "Lo mío",
     ofGlobal: "De la plataforma",
-    noCost: "No se informó ningún coste",
     perCurrency: "Las monedas no se suman",
     byDay: (measure) => `${measure} por día y proveedor`,
     chartHelp: "Los días son los de UTC.",
@@ -167,7 +164,6 @@ export const administration: typeof english = {
     events: (count) => `${count} eventos`,
     log: "Registro",
     root: "Raíz",
-    publicKey: "Clave pública",
     copyCheckpoint: "Copiar punto de control",
     copyKey: "Copiar clave pública",
     copied: "Copiado",
@@ -177,7 +173,6 @@ export const administration: typeof english = {
     keptCheckpoint: "Punto de control guardado",
     verifyWithHelp: "Pega lo que copiaste antes. El registro solo puede haber crecido desde entonces.",
     keptMissing: "Esto no es un punto de control: empieza por hftok/ y termina con una firma.",
-    verifying: "Verificando cada evento…",
     verified: (count) => `Los ${count} eventos encajan`,
     verifiedHelp: "El registro está como se escribió y encaja con su último punto de control.",
     verifiedWithHelp:
@@ -188,6 +183,10 @@ export const administration: typeof english = {
     badHelp:
       "Alguien cambió el registro, o falló un disco. Guarda una copia de la base de datos antes de hacer nada más y avisa a quien la administra.",
     unprotected: (count) => `${count} de ellos esperaron sin protección y podrían ser inventados.`,
+    refusals: "Rechazos",
+    refusalsHelp: "Lo que más se rechazó en los últimos siete días.",
+    refusalsAll: "Verlos",
+    noRefusals: "No se rechazó nada.",
     rotation: "Rotación de claves",
     rotationHelp:
       "Lo que selló una clave antigua se sella de nuevo en segundo plano; después la clave antigua se destruye.",
@@ -227,14 +226,12 @@ export const administration: typeof english = {
     details: "Detalles",
     readers: "¿Quién lo leyó?",
     readersOf: (id) => `Quién leyó ${id}`,
-    refusals: "Rechazos",
-    times: (count) => `${count} veces`,
+    times: (count) => count === "1" ? "una vez" : `${count} veces`,
     none: "Ningún evento encaja",
     noneHelp: "Busca con menos condiciones o en más tiempo.",
     more: "Ver más",
     shown: (count) => `Los ${count} eventos más recientes que encajan`,
-    shownAll: (count) => `${count} eventos encajan`,
-    backend: "El servidor",
+    shownAll: (count) => count === "1" ? "1 evento encaja" : `${count} eventos encajan`,
     unprotectedEvent: "Estuvo en una tabla sin protección antes de pasar al registro",
     fields: {
       id: "Número",
