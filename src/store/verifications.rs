@@ -77,7 +77,8 @@ macro_rules! take {
     };
 }
 
-/// The rows of each provider in the order of the index, locked by nobody and not at rest.
+/// The rows of each provider in the order of the index, locked by nobody and not at rest. Asked with NOT EXISTS, Postgres would read
+/// all secrets once, whatever their number.
 macro_rules! due {
     ($which:literal) => {
         concat!(
@@ -85,9 +86,9 @@ macro_rules! due {
             SELECT n.id, n.status FROM pg_catalog.unnest($1) p (type) CROSS JOIN LATERAL (
                 SELECT i.id, i.status FROM hftok_private.integrations i WHERE i.type = p.type AND i.enabled AND ",
             $which,
-            " AND NOT EXISTS (
-                    SELECT FROM hftok_private.secrets s WHERE s.id = i.secret_id AND s.rested_until > pg_catalog.now()
-                )
+            " AND coalesce(
+                    (SELECT s.rested_until FROM hftok_private.secrets s WHERE s.id = i.secret_id), '-infinity'
+                ) <= pg_catalog.now()
                 ORDER BY i.last_tested_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED
             ) n LIMIT $2) "
         )
