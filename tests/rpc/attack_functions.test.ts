@@ -71,8 +71,15 @@ function harm({ parameters }: Function): Record<string, unknown> {
   );
   return Object.fromEntries(wanted.map(({ name, type }) => {
     const value = byName[`${name}_${type}`] ?? byName[name];
-    const byType = { text: "x", uuid: secret_id, integer: 1, bigint: 1, jsonb: {}, boolean: true }[type] ??
-      "x";
+    const byType = {
+      text: "x",
+      uuid: secret_id,
+      integer: 1,
+      bigint: 1,
+      jsonb: {},
+      boolean: true,
+      "timestamp with time zone": "2026-01-01T00:00:00Z",
+    }[type] ?? "x";
     return [name, value ?? byType];
   }));
 }
