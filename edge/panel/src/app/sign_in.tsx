@@ -31,7 +31,7 @@ export function SignIn({ config, preferences, onSession, onEnd }: SignInProps) {
     const look = config.auth === "try"
       ? restored()
       : import("./supabase_session.ts").then(({ SupabaseSignIn }) => {
-        const made = new SupabaseSignIn(config);
+        const made = SupabaseSignIn.of(config);
         made.onEnd(onEnd);
         setSupabase(made);
         return made.restored();
