@@ -35,11 +35,14 @@ const SEALED_MS = 10_000;
 export function makeQueries(): QueryClient {
   return new QueryClient({
     defaultOptions: {
+      // What is not reached says so at once: a browser does not know of servers beside it, and an action that waits for the network would
+      // keep its value, and be sent when nobody expects it any more.
       queries: {
+        networkMode: "always",
         staleTime: 15_000,
         retry: (count, error) => count < 2 && error instanceof Failure && error.passes,
       },
-      mutations: { retry: false, gcTime: 0 },
+      mutations: { networkMode: "always", retry: false, gcTime: 0 },
     },
   });
 }
