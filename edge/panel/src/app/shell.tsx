@@ -33,6 +33,11 @@ export function Shell(props: ShellProps) {
   const frame = useFrame();
   const { app } = useMessages();
   const me = useMe();
+  const { session, onLeave } = props;
+  const hasEnded = me.error?.code === "unauthenticated";
+  useEffect(() => {
+    if (hasEnded) void session.signOut().then(onLeave, onLeave);
+  }, [hasEnded, session, onLeave]);
   return (
     <div {...frame} className="hftok app-shell">
       <a className="app-skip" href="#content">{app.skip}</a>

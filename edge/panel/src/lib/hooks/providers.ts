@@ -38,7 +38,8 @@ export function useProviders(): Reading<CatalogueProvider[]> {
       name === null || !Array.isArray(fields) ? [] : [{
         name,
         label: label ?? name,
-        docsUrl: docs_url,
+        // Administrators register providers too: nothing but a page is a link.
+        docsUrl: docs_url?.startsWith("https://") ? docs_url : null,
         fields: fields.map(field),
         isTestable: test !== null,
         hosts: hosts ?? [],
