@@ -1,5 +1,5 @@
 // Events as rows, and everything that one tells in a dialog.
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { ArrowRightLeft, Eye, KeyRound, type LucideIcon, ShieldCheck, ShieldX } from "lucide-react";
 import { useMessages, usePanel } from "../connection/provider.tsx";
 import type { AuditEvent } from "../hooks/audit.ts";
@@ -105,8 +105,23 @@ export function EventTable({ events, onReaders }: EventTableProps) {
 /** A time to the second: what came first matters here. */
 function Moment({ at }: { at: string }) {
   const { locale } = usePanel();
-  const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
-  return <time dateTime={at} className="hftok-moment">{format.format(new Date(at))}</time>;
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+  const time = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+  return (
+    <time dateTime={at} className="hftok-two-lines hftok-moment">
+      <span>{time.format(new Date(at))}</span>
+      <span className="hftok-faint">{day.format(new Date(at))}</span>
+    </time>
+  );
+}
+
+/** The name of a call, which may be broken between its words. */
+function CallName({ name }: { name: string }) {
+  return (
+    <code className="hftok-faint">
+      {name.split(/(?<=_)/).map((word, at) => <Fragment key={at}>{at > 0 && <wbr />}{word}</Fragment>)}
+    </code>
+  );
 }
 
 function What({ event: { kind, action } }: { event: AuditEvent }) {
@@ -120,7 +135,7 @@ function What({ event: { kind, action } }: { event: AuditEvent }) {
       >
         {known ? audit.kind[known] : kind}
       </StatusBadge>
-      <code className="hftok-faint">{action}</code>
+      {action && <CallName name={action} />}
     </span>
   );
 }
