@@ -171,6 +171,33 @@ test("an organisation's is made by who decides for it, in Spanish too", async (o
   await card(page, "Equipo").getByText(texts.ofOrg(acme)).waitFor();
 });
 
+test("it is made, tested and switched off by the keyboard alone", async (open) => {
+  const page = await open(alice, "/integrations");
+  const { keyboard } = page.page;
+  await page.find("button", words.create).first().focus();
+  await keyboard.press("Enter");
+  await page.find("dialog").getByLabel(words.search).waitFor();
+  await keyboard.type("mistral");
+  await page.find("dialog").getByText(words.matches(1)).waitFor();
+  await keyboard.press("Tab");
+  await keyboard.press("Enter");
+  await page.find("dialog").getByLabel(words.name, { exact: true }).waitFor();
+  await keyboard.press("ControlOrMeta+a");
+  await keyboard.type("Typed");
+  // The owner, and where credentials are got.
+  for (let tabs = 0; tabs < 3; tabs++) await keyboard.press("Tab");
+  await keyboard.type(key.mistral());
+  await keyboard.press("Enter");
+  await card(page, "Typed").getByText(words.status.connected, { exact: true }).waitFor();
+  await page.find("button", common.moreFor("Typed")).focus();
+  await keyboard.press("Enter");
+  await page.find("menuitem", words.edit).waitFor();
+  await keyboard.press("ArrowDown");
+  await keyboard.press("ArrowDown");
+  await keyboard.press("Enter");
+  await card(page, "Typed").getByText(words.status.disabled, { exact: true }).waitFor();
+});
+
 everyLook("axe-core finds nothing on cards, in the choice of a type, in a form", async (open, { locale }) => {
   const texts = locale === "es" ? es.integrations : words;
   const page = await open(alice, "/integrations");
