@@ -95,6 +95,7 @@ test("it is deleted once that is confirmed", async (open) => {
   await page.sees(end(first));
   await page.find("button", huggingface.remove).click();
   await page.find("alertdialog").getByRole("button", { name: common.cancel }).click();
+  await page.find("alertdialog").waitFor({ state: "hidden" });
   await page.sees(end(first));
   await page.find("button", huggingface.remove).click();
   await page.find("alertdialog").getByRole("button", { name: huggingface.remove }).click();

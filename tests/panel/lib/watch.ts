@@ -35,7 +35,9 @@ export class Watch {
     const watch = new Watch(origin);
     await context.addInitScript(LISTENER);
     context.on("console", (it) => {
-      if (["error", "warning"].includes(it.type())) watch.#note(`the console says: ${it.text()}`);
+      if (["error", "warning"].includes(it.type())) {
+        watch.#note(`the console says: ${it.text()} (${it.location().url})`);
+      }
       watch.search("the console", it.text());
     });
     context.on("weberror", (it) => watch.#note(`an error in the page: ${it.error().message}`));
