@@ -2,6 +2,7 @@
 # The whole of hftok on this machine, as a browser meets it: what `make try-edge` shows, and what tests/panel tests. For whoever sources this
 # (after environment.sh, cluster.sh and postgrest.sh).
 #
+#   panel_install    what the panel is built with
 #   panel_build      builds the panel; $panel is then its folder, or nothing where this tree has none. HFTOK_PANEL names one that is built
 #   try_stack_start  after suite_start: PostgREST, the functions, the stand-in of the providers, data, and the gateway; $stack_url then
 #                    is its address
@@ -12,16 +13,20 @@
 panel=
 
 # Vite wants a Node that some distributions do not have.
-panel_build() {
-    panel=${HFTOK_PANEL:-}
-    [ -z "$panel" ] || return 0
-    [ -e edge/panel/package.json ] || return 0
+panel_install() {
     node_new_enough
     local own=edge/panel/node_modules
     if [ ! "$own/.package-lock.json" -nt edge/panel/package-lock.json ]; then
         npm ci --prefix edge/panel --ignore-scripts --no-audit --no-fund --loglevel=error
         touch "$own/.package-lock.json"
     fi
+}
+
+panel_build() {
+    panel=${HFTOK_PANEL:-}
+    [ -z "$panel" ] || return 0
+    [ -e edge/panel/package.json ] || return 0
+    panel_install
     # Built once for what it is made of.
     local sources stamp=edge/panel/dist/app/.sources
     sources=$(find edge/panel edge/client -name node_modules -prune -o -name dist -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)

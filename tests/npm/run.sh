@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The client as a package of npm: packed, installed, and imported by an application for Node, Deno, Next.js and Vite, each built and
-# run as its users do, without a flag. `tests/npm/run.sh [node|deno|next|vite]…`
+# Client and panel as packages of npm: packed, installed, and imported by an application for Node, Deno, Next.js and Vite, each built and
+# run as its users do, without a flag. `tests/npm/run.sh [node|deno|next|vite|panel_next|panel_vite]…`
 #
-# Needs no Postgres: what the client says to one is tests/edge. npm brings everything, by the lock files of this folder and tests/rpc.
+# Needs no Postgres: what they say to one is tests/edge and tests/panel. npm brings everything, by the lock files of this folder, tests/rpc
+# and edge/panel; the panel is looked at in a Chromium.
 #
 # Must stay true:
 # - What is built lies in the target folder, and nothing runs on when this ends.
@@ -11,9 +12,16 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../../tools/environment.sh"
 # shellcheck source=tests/postgrest.sh
 source tests/postgrest.sh
+# shellcheck source=tests/node.sh
+source tests/node.sh
+# shellcheck source=tests/try_stack.sh
+source tests/try_stack.sh
 
 work=$CARGO_TARGET_DIR/npm
 passed=0 failed=0 running=()
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
+    fail "there is no Chromium: tools/setup.sh --tests installs one"
+readonly browser
 readonly answer="alice true bad_input"
 
 stop() {
@@ -22,24 +30,32 @@ stop() {
 }
 trap stop EXIT
 
+# install_package NAME FOLDER: as `npm install NAME-….tgz` puts it there.
+install_package() {
+    local packed to=$work/node_modules/$1
+    packed=$(cd "$2" && npm pack --silent --pack-destination "$work" | tail -n 1)
+    [ "$packed" = "$1-$(hftok_version).tgz" ] || fail "the package is called $packed"
+    rm -rf "$to"
+    mkdir "$to"
+    tar -xzf "$work/$packed" --strip-components=1 -C "$to"
+}
+
 prepare() {
     install_clients
+    panel_install
     mkdir -p "$work"
-    rm -rf "$work/edge" "$work"/{node,deno,next,vite}
-    mkdir "$work/edge"
+    rm -rf "$work/edge" "$work"/{node,deno,next,vite,vite-panel}
+    mkdir -p "$work/edge/panel"
     cp -R edge/client edge/npm "$work/edge/"
-    cp -R tests/npm/. "$work/"
+    tar -C edge/panel --exclude=./node_modules --exclude=./dist -c . | tar -C "$work/edge/panel" -x
+    ln -s "$PWD/edge/panel/node_modules" "$work/edge/panel/node_modules"
+    tar -C tests/npm --exclude=./node_modules -c . | tar -C "$work" -x
     if [ ! "$work/node_modules/.package-lock.json" -nt tests/npm/package-lock.json ]; then
         npm ci --prefix "$work" --ignore-scripts --no-audit --no-fund --loglevel=error
         touch "$work/node_modules/.package-lock.json"
     fi
-    # As `npm install hftok-client-….tgz` puts it there.
-    local packed
-    packed=$(cd "$work/edge/npm" && npm pack --silent --pack-destination "$work")
-    [ "$packed" = "hftok-client-$(hftok_version).tgz" ] || fail "the package is called $packed"
-    rm -rf "$work/node_modules/hftok-client"
-    mkdir "$work/node_modules/hftok-client"
-    tar -xzf "$work/$packed" --strip-components=1 -C "$work/node_modules/hftok-client"
+    install_package hftok-client "$work/edge/npm"
+    install_package hftok-panel "$work/edge/panel"
     node "$work/server.mjs" >"$work/server.log" &
     running+=($!)
     until HFTOK_URL=$(grep -m 1 '^http' "$work/server.log"); do sleep 0.1; done
@@ -60,17 +76,62 @@ app_deno() {
     [ "$(deno_in . run --allow-env=HFTOK_URL --allow-net=127.0.0.1 app.ts)" = "$answer" ]
 }
 
-app_next() {
-    next build >build.log 2>&1 || { cat build.log; return 1; }
+# listens COMMAND...: starts a server that wants --port, in this folder; $address is then where it listens.
+listens() {
     local port=$((33000 + RANDOM % 12000)) tries
-    next start --hostname 127.0.0.1 --port "$port" >start.log 2>&1 &
+    "$@" --port "$port" >start.log 2>&1 </dev/null &
     running+=($!)
+    address=http://127.0.0.1:$port
     for ((tries = 0; tries < 300; tries++)); do
-        grep -q Ready start.log && break
+        curl -fsS -o /dev/null "$address/" 2>/dev/null && return
         sleep 0.1
     done
-    [ "$(curl -fsS "http://127.0.0.1:$port/api/hftok")" = "$answer" ] || return
-    curl -fsS "http://127.0.0.1:$port/" | grep -q 'Save'
+    cat start.log
+    return 1
+}
+
+# The page as a browser has it once its scripts have run.
+seen() { # ADDRESS
+    "$browser" --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update \
+        --user-data-dir="$(mktemp -d -p "$work")" --virtual-time-budget=10000 --dump-dom "$1" 2>/dev/null
+}
+
+# holds TEXT WANTED…
+holds() {
+    local wanted
+    for wanted in "${@:2}"; do
+        [[ "$1" == *"$wanted"* ]] || { echo "not there: $wanted" && return 1; }
+    done
+}
+
+build_next() {
+    [ -e .next/BUILD_ID ] || next build >build.log 2>&1 || { cat build.log; return 1; }
+}
+
+app_next() {
+    build_next || return
+    listens next start --hostname 127.0.0.1 || return
+    [ "$(curl -fsS "$address/api/hftok")" = "$answer" ] || return
+    curl -fsS "$address/" | grep -q 'Save'
+}
+
+app_panel_next() {
+    cd ../next || return
+    build_next || return
+    listens next start --hostname 127.0.0.1 || return
+    # By the server already, and still there once the browser has taken over.
+    holds "$(curl -fsS "$address/panel")" "From a hook: Integrations" 'class="hftok' || return
+    holds "$(seen "$address/panel")" "From a hook: Integrations" 'class="hftok'
+}
+
+app_panel_vite() {
+    cd ../vite-panel || return
+    tsc || return
+    vite build --logLevel error || return
+    listens vite preview --host 127.0.0.1 --strictPort || return
+    # Two components in Spanish, and the stylesheet, which puts everything into its layer.
+    holds "$(seen "$address/")" "Hugging Face" "Proveedores" 'class="hftok' || return
+    holds "$(cat dist/assets/*.css)" "@layer hftok"
 }
 
 app_vite() {
@@ -80,9 +141,10 @@ app_vite() {
 }
 
 prepare
-for app in "${@:-node deno next vite}"; do
+for app in "${@:-node deno next vite panel_next panel_vite}"; do
     for name in $app; do
-        if (cd "$work/$name" && "app_$name"); then
+        # Each ends what it started.
+        if (running=() && trap stop EXIT && cd "$work" && mkdir -p "$name" && cd "$name" && "app_$name"); then
             echo "$name ... ok"
             passed=$((passed + 1))
         else
