@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings a bare Debian or Ubuntu to the point where hftok builds and tests: compiler, Postgres with headers, Rust.
+# Brings a bare Debian or Ubuntu to the point where hftok builds and tests: compiler, Postgres with headers, Rust. With `--tests` a
+# browser too, in which the panel is tested.
 #
 # Must stay true:
 # - It asks whether a thing *works*, not which package it came from, and installs only what does not: on a machine that
@@ -8,6 +9,7 @@
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
+readonly with_tests=${1:-}
 readonly cluster_conf=/etc/postgresql-common/createcluster.conf
 missing=()
 
@@ -20,6 +22,8 @@ need() {
 }
 
 has() { command -v "$1"; }
+# Ubuntu's package of this name leads to a snap, which does not run everywhere: whether a browser works is asked, as always.
+has_browser() { "$(command -v chromium || command -v chromium-browser || command -v google-chrome)" --version; }
 has_libclang() { compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' || [ -n "${LIBCLANG_PATH:-}" ]; }
 has_libc_headers() { echo '#include <stdio.h>' | gcc -E -; }
 has_server() { [ -x "$("$PG_CONFIG" --bindir)/postgres" ]; }
@@ -72,6 +76,8 @@ install_packages() {
     need shellcheck has shellcheck
     need "curl ca-certificates" has curl
     need "python3 python3-venv" python3 -c 'import ensurepip, venv'
+    # Without a font of its own it would measure none.
+    if [ "$with_tests" = --tests ]; then need "chromium fonts-dejavu-core" has_browser; fi
 
     local server=() major
     if ! { has "$PG_CONFIG" && has_server && has_server_headers; } >/dev/null; then

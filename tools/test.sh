@@ -99,7 +99,7 @@ regression() (
 
 scratch=
 log=/dev/null
-check "set-up" tools/setup.sh || finish
+check "set-up" tools/setup.sh --tests || finish
 scratch_make
 log=$scratch/log
 
@@ -120,7 +120,8 @@ TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-
 suite "RPC" tests/rpc/run.sh
 suite "edge functions" tests/edge/run.sh
 suite "applications of others" tests/edge/run.sh teams.test.ts
-suite "client as a package" tests/npm/run.sh
+suite "panel in a browser" tests/panel/run.sh
+suite "client and panel as packages" tests/npm/run.sh
 check "pgspot" tools/pgspot.sh || true
 check "no file above $max_lines lines" short_files || true
 check "unsafe only under src/pg" unsafe_in_one_place || true
