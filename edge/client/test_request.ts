@@ -100,13 +100,7 @@ export async function ask(
   if (typeof request === "string") return unanswered(request);
   const limit = AbortSignal.timeout(deadlineMs);
   try {
-    const answer = await fetch(request.url, {
-      method: request.method,
-      headers: request.headers,
-      body: request.body,
-      redirect: "manual",
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
-    });
+    const answer = await answerTo(test, request, signal ? AbortSignal.any([signal, limit]) : limit);
     const { status, headers } = answer;
     const body = looksInside(test.answers, status) ? await beginning(answer) : "";
     if (!answer.bodyUsed) await answer.body?.cancel();
@@ -115,6 +109,21 @@ export async function ask(
     if (signal?.aborted) throw signal.reason;
     // The error may quote a header, so nothing of it is passed on.
     return unanswered(limit.aborted ? "timeout" : "unreachable");
+  }
+}
+
+/** The answer to a request. */
+async function answerTo(test: ProviderTest, request: Unsigned, signal: AbortSignal): Promise<Response> {
+  const { url, ...init } = request;
+  const send = () => fetch(url, { ...init, redirect: "manual", signal });
+  const answer = await send();
+  if (answer.status !== 403 || !isSignedByAws(test)) return answer;
+  // Amazon refuses a right secret that follows a wrong one of the same key within seconds, as it does when somebody corrects a slip; asked
+  // again over another connection it says what it means. So the first answer stays open until then.
+  try {
+    return await send();
+  } finally {
+    await answer.body?.cancel();
   }
 }
 
@@ -142,9 +151,7 @@ async function requestOf(test: ProviderTest, values: Values, now: Date): Promise
   const content = test.body === null ? undefined : filled(test.body, made, body.encode);
   if (content === null) return "unsendable";
   const request: Unsigned = { method: test.method, url, headers, body: content };
-  return test.headers.some(([_, text]) => text.includes(`{${AWS}}`))
-    ? await signedByAws(request, values, now)
-    : request;
+  return isSignedByAws(test) ? await signedByAws(request, values, now) : request;
 }
 
 /** The request with Amazon's signature. */
@@ -159,6 +166,10 @@ async function signedByAws(request: Unsigned, values: Values, now: Date): Promis
   if (Object.values(key).some((value) => inHeader(value ?? "") === null)) return "unsendable";
   const added = await sign(request, key, scopeOf(request.url.host), now);
   return { ...request, headers: [...request.headers, ...Object.entries(added)] };
+}
+
+function isSignedByAws({ headers }: ProviderTest): boolean {
+  return headers.some(([_, text]) => text.includes(`{${AWS}}`));
 }
 
 /** The name of the field that the address begins with, as it does where each customer has a host of their own. */

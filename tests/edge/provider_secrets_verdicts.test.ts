@@ -59,7 +59,9 @@ test("every provider of the catalogue takes a good key and refuses a bad one", a
         `${id}: ${JSON.stringify(answer)}`,
       );
       assert.equal(answer.ok, answer.verdict === "verified");
-      assert.deepEqual(stub.seen().map((it) => it.provider), [id]);
+      // Amazon's refusals are asked for twice.
+      const times = id === "aws" && word === "bad" ? [id, id] : [id];
+      assert.deepEqual(stub.seen().map((it) => it.provider), times);
     }
   }
   const listed = (await said(bob, "GET")).secrets;

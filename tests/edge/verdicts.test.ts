@@ -140,6 +140,22 @@ test("verdicts that a provider gives in its own way", async () => {
   }
 });
 
+test("a refusal of Amazon's is asked for twice: a right secret after a wrong one is refused once", async () => {
+  const said = ["SignatureDoesNotMatch", null, "SignatureDoesNotMatch", "SignatureDoesNotMatch"];
+  const amazons = () => {
+    const code = said.shift();
+    return code ? new Response(`<Code>${code}</Code>`, { status: 403 }) : Response.json({});
+  };
+  got.length = 0;
+  assert.equal(short(await found("aws", amazon, amazons)), "verified: accepted");
+  assert.equal(short(await found("aws", amazon, amazons)), "invalid: refused");
+  assert.deepEqual([got.length, said.length], [4, 0]);
+  // Others mean what they say.
+  got.length = 0;
+  await found("bedrock", "k", () => new Response(null, { status: 403 }));
+  assert.equal(got.length, 1);
+});
+
 test("a rest that a provider asks for is told in seconds", async () => {
   const limited = (after: string) => () =>
     new Response(null, { status: 429, headers: { "Retry-After": after } });
