@@ -4,12 +4,12 @@ import { useRef, useState } from "react";
 import { ShieldAlert } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { EmptyState, Frame, Loaded, PageHead, Skeleton } from "../primitives/index.ts";
-import type { AuditSearch } from "../hooks/audit.ts";
+import { type AuditSearch, useRotations } from "../hooks/audit.ts";
 import { type Reader, useReader } from "../hooks/reader.ts";
 import { Activity } from "./activity_card.tsx";
 import { Events } from "./events.tsx";
 import { Integrity } from "./integrity.tsx";
-import { RefusalsCard } from "./refusals_card.tsx";
+import { RefusalsCard, useRecentRefusals } from "./refusals_card.tsx";
 import { Rotation } from "./rotation.tsx";
 
 /** The audit, for who may read the whole of it. */
@@ -31,6 +31,10 @@ export function Audit() {
 function Parts({ reader }: { reader: Reader }) {
   const [search, setSearch] = useState<AuditSearch>({});
   const events = useRef<HTMLDivElement>(null);
+  const refusals = useRecentRefusals();
+  const rotations = useRotations(reader === "auditor");
+  // What comes below cards that grow waits for them, so that nothing moves.
+  const isSettled = !refusals.isPending && (reader !== "auditor" || !rotations.isPending);
   const look = (next: AuditSearch) => {
     setSearch(next);
     events.current?.scrollIntoView();
@@ -42,11 +46,11 @@ function Parts({ reader }: { reader: Reader }) {
         <Integrity />
         <div className="hftok-stack-middle">
           <Rotation reader={reader} />
-          <RefusalsCard onLook={() => look({ kind: "refusal" })} />
+          <RefusalsCard reading={refusals} onLook={() => look({ kind: "refusal" })} />
         </div>
       </div>
       <div ref={events}>
-        <Events search={search} onSearch={setSearch} />
+        {isSettled && <Events search={search} onSearch={setSearch} />}
       </div>
     </>
   );

@@ -2,7 +2,8 @@
 import { useMemo } from "react";
 import { ShieldX } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
-import { useAuditEvents } from "../hooks/audit.ts";
+import type { Reading } from "../connection/reads.ts";
+import { type AuditEvent, useAuditEvents } from "../hooks/audit.ts";
 import { useFormat } from "../hooks/format.ts";
 import { Button, Card, Loaded, Skeleton, Timestamp } from "../primitives/index.ts";
 import { outcomeNamed } from "./outcomes.ts";
@@ -13,11 +14,15 @@ const NEWEST = 500;
 const SHOWN = 4;
 const WEEK_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** The card with what was refused most in a week. */
-export function RefusalsCard({ onLook }: { onLook: () => void }) {
-  const { audit } = useMessages();
+/** The refusals of a week. */
+export function useRecentRefusals(): Reading<AuditEvent[]> {
   const from = useMemo(() => new Date(Date.now() - WEEK_MS).toISOString(), []);
-  const reading = useAuditEvents({ kind: "refusal", from }, NEWEST);
+  return useAuditEvents({ kind: "refusal", from }, NEWEST);
+}
+
+/** The card with what was refused most in a week. */
+export function RefusalsCard({ reading, onLook }: { reading: Reading<AuditEvent[]>; onLook: () => void }) {
+  const { audit } = useMessages();
   return (
     <Card
       icon={ShieldX}
