@@ -96,7 +96,7 @@ test("a token is removed after a question, and Escape leaves it", async (open) =
 test("the page tells whether the platform has a token, and where to get one of one's own", async (open) => {
   const who = await anew("platform");
   const page = await open(who, PATH);
-  await page.sees("The platform has no token.");
+  await page.sees("The platform has no token");
   const link = page.find("link", /Get Token/);
   assert.equal(await link.getAttribute("href"), "https://huggingface.co/settings/tokens");
   assert.equal(await link.getAttribute("rel"), "noopener noreferrer");

@@ -237,7 +237,11 @@ function Platform({ isConfigured, use }: { isConfigured: boolean; use: Use }) {
   if (provided === undefined) return <Skeleton lines={1} height="row" />;
   const isThere = provided.global || provided.global_model || provided.environment;
   if (!isThere) {
-    return isConfigured ? null : <Banner tone="info" icon={Server} title={huggingface.platformNone} />;
+    return isConfigured ? null : (
+      <Banner tone="info" icon={Server} title={huggingface.platformNone}>
+        {huggingface.platformNoneBody}
+      </Banner>
+    );
   }
   return (
     <Banner tone="info" icon={Server} title={huggingface.platformTitle}>

@@ -163,7 +163,8 @@ export const en = {
     platformWithout:
       "Requests work without a token of your own: the platform’s is used, and the platform pays.",
     platformWith: "Your own token comes first. The platform’s is used only when you have none.",
-    platformNone: "The platform has no token. Private and gated models need one of your own.",
+    platformNone: "The platform has no token",
+    platformNoneBody: "Private and gated models need yours, or your organisation’s.",
     shownAs: "Shown as",
     lastVerified: "Last verified",
     changed: "Changed",
@@ -234,7 +235,7 @@ export const en = {
     administration: "Administration",
     language: "Language",
     theme: "Colours",
-    themeSystem: "Like the system",
+    themeSystem: "System",
     themeLight: "Light",
     themeDark: "Dark",
     account: "Account",

@@ -158,7 +158,8 @@ export const es: Messages = {
     platformWithout:
       "Las peticiones funcionan sin un token tuyo: se usa el de la plataforma, y paga la plataforma.",
     platformWith: "Tu token va primero. El de la plataforma solo se usa cuando no tienes ninguno.",
-    platformNone: "La plataforma no tiene token. Los modelos privados y restringidos necesitan uno tuyo.",
+    platformNone: "La plataforma no tiene token",
+    platformNoneBody: "Los modelos privados y restringidos necesitan el tuyo, o el de tu organización.",
     shownAs: "Se muestra como",
     lastVerified: "Última verificación",
     changed: "Cambiado",
@@ -230,7 +231,7 @@ export const es: Messages = {
     administration: "Administración",
     language: "Idioma",
     theme: "Colores",
-    themeSystem: "Como el sistema",
+    themeSystem: "Sistema",
     themeLight: "Claro",
     themeDark: "Oscuro",
     account: "Cuenta",
