@@ -159,4 +159,4 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
 -- Wrappers that install_api() makes name these as what they return.
 GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status,
-    hftok.server_health TO hftok_admin;
+    hftok.server_health, hftok.verified_audit TO hftok_admin;

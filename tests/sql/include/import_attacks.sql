@@ -3,7 +3,7 @@
 CREATE SCHEMA regress_attack;
 GRANT USAGE ON SCHEMA regress_attack TO PUBLIC;
 CREATE FUNCTION pg_temp.of(source text) RETURNS TABLE (key text, outcome text, reason text) LANGUAGE sql AS $$
-    SELECT r.key, r.outcome, r.reason FROM hftok.import_report r WHERE r.source = 'regress_attack.' || $1 AND r.key IS NOT NULL ORDER BY r.key COLLATE "C"
+    SELECT r.key, r.outcome, r.reason FROM hftok.import_report r WHERE r.source = 'regress_attack.' || $1 AND r.key IS NOT NULL ORDER BY r.key COLLATE "C", r.outcome, r.reason COLLATE "C"
 $$;
 
 -- A column of secrets is no key, owner, provider or model: all of these are told.
