@@ -195,6 +195,15 @@ Deno.test("no more is read than allowed", async () => {
   assert.equal((await readUpTo(5, null))!.length, 0);
 });
 
+Deno.test("whoever looks at an answer learns that it ends, also when the client was gone before it began", () => {
+  const gone = new AbortController();
+  const deadline = new IdleDeadline(60_000, gone.signal);
+  gone.abort();
+  let ends = 0;
+  relay(new Response("late"), null, deadline, { push: () => {}, end: () => ends++ });
+  assert.equal(ends, 1);
+});
+
 Deno.test("an answer that nobody reads any more is let go of", async () => {
   let cancelled = false;
   const source = new ReadableStream<Uint8Array>({

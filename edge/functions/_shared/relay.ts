@@ -21,7 +21,8 @@ export function relay(
   onlooker?: Onlooker,
 ): ReadableStream<Uint8Array> | null {
   // Once there is nothing to wait for: a runtime may forget the stream of a client that is gone without a word.
-  deadline.signal.addEventListener("abort", () => onlooker?.end());
+  if (deadline.signal.aborted) onlooker?.end();
+  else deadline.signal.addEventListener("abort", () => onlooker?.end());
   if (!answer.body) {
     deadline.end();
     return null;
