@@ -4,7 +4,7 @@
 import { useState } from "react";
 import { Plug, Plus } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
-import { useIntegrations } from "../hooks/integrations.ts";
+import { type Integration, useIntegrations } from "../hooks/integrations.ts";
 import { useMe } from "../hooks/me.ts";
 import { useProviders } from "../hooks/providers.ts";
 import {
@@ -39,33 +39,23 @@ export interface IntegrationsProps {
 export function Integrations({ hasHead = true }: IntegrationsProps) {
   const { integrations: words } = useMessages();
   const reading = useIntegrations();
-  const providers = useProviders();
-  const me = useMe();
   const [open, setOpen] = useState<Open>({ what: "none" });
   const [news, setNews] = useState<string | null>(null);
-  const close = () => setOpen({ what: "none" });
-  const tell = (text: string) => {
-    close();
-    setNews(text);
-  };
   const create = () => {
     setNews(null);
     setOpen({ what: "new" });
   };
-  const labels = new Map(providers.data?.map(({ name, label }) => [name, label]));
-  const subject = "id" in open ? reading.data?.find(({ id }) => id === open.id) : undefined;
+  const tell = (text: string | null) => {
+    setOpen({ what: "none" });
+    if (text !== null) setNews(text);
+  };
   const add = <Button variant="primary" icon={Plus} onPress={create}>{words.create}</Button>;
+  const actions = reading.data !== undefined && reading.data.length > 0 ? add : null;
   return (
     <Frame>
       {hasHead
-        ? (
-          <PageHead
-            title={words.title}
-            description={words.lead}
-            actions={reading.data?.length ? add : null}
-          />
-        )
-        : reading.data !== undefined && reading.data.length > 0 && <Buttons>{add}</Buttons>}
+        ? <PageHead title={words.title} description={words.lead} actions={actions} />
+        : actions && <Buttons>{actions}</Buttons>}
       {news && <Banner tone="good" title={news} announce="polite" />}
       {/* What was read stays on the page; that it may be old is said above it. */}
       {reading.data && reading.error && (
@@ -76,48 +66,70 @@ export function Integrations({ hasHead = true }: IntegrationsProps) {
       )}
       <Loaded reading={reading} skeleton={<Waiting />}>
         {(rows) =>
-          rows.length === 0
-            ? (
-              <EmptyState icon={Plug} title={words.emptyTitle} action={add}>
-                {words.emptyText}
-              </EmptyState>
-            )
-            : (
-              <ul className="hftok-integrations" aria-label={words.title}>
-                {rows.map((row) => (
-                  <li key={row.id}>
-                    <IntegrationCard
-                      integration={row}
-                      typeLabel={labels.get(row.type) ?? row.type}
-                      onEdit={() => setOpen({ what: "edit", id: row.id })}
-                      onShare={() => setOpen({ what: "share", id: row.id })}
-                      onDelete={() => setOpen({ what: "delete", id: row.id })}
-                    />
-                  </li>
-                ))}
-              </ul>
-            )}
+          rows.length > 0
+            ? <Cards rows={rows} onOpen={setOpen} />
+            : <EmptyState icon={Plug} title={words.emptyTitle} action={add}>{words.emptyText}</EmptyState>}
       </Loaded>
-      {(open.what === "new" || (open.what === "edit" && subject)) && (
-        <IntegrationDialog
-          former={subject}
-          catalogue={providers}
-          memberships={me.data?.memberships ?? []}
-          onClose={close}
-          onDone={(name, isTried) => tell(isTried ? words.saved(name) : words.changed(name))}
-        />
-      )}
-      {open.what === "share" && subject && (
-        <ShareDialog integration={subject} memberships={me.data?.memberships ?? []} onClose={close} />
-      )}
-      {open.what === "delete" && subject && (
-        <DeleteDialog
-          integration={subject}
-          onClose={close}
-          onDone={() => tell(words.removed(subject.name))}
-        />
-      )}
+      <Dialogs open={open} rows={reading.data ?? []} onEnd={tell} />
     </Frame>
+  );
+}
+
+function Cards({ rows, onOpen }: { rows: Integration[]; onOpen: (open: Open) => void }) {
+  const { integrations: words } = useMessages();
+  const providers = useProviders();
+  const labels = new Map(providers.data?.map(({ name, label }) => [name, label]));
+  return (
+    <ul className="hftok-integrations" aria-label={words.title}>
+      {rows.map((row) => (
+        <li key={row.id}>
+          <IntegrationCard
+            integration={row}
+            typeLabel={labels.get(row.type) ?? row.type}
+            onEdit={() => onOpen({ what: "edit", id: row.id })}
+            onShare={() => onOpen({ what: "share", id: row.id })}
+            onDelete={() => onOpen({ what: "delete", id: row.id })}
+          />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface DialogsProps {
+  open: Open;
+  rows: Integration[];
+  /** It is closed; with a text, something was done. */
+  onEnd: (text: string | null) => void;
+}
+
+function Dialogs({ open, rows, onEnd }: DialogsProps) {
+  const { integrations: words } = useMessages();
+  const providers = useProviders();
+  const memberships = useMe().data?.memberships ?? [];
+  const subject = "id" in open ? rows.find(({ id }) => id === open.id) : undefined;
+  const close = () => onEnd(null);
+  if (open.what === "new" || (open.what === "edit" && subject)) {
+    return (
+      <IntegrationDialog
+        former={subject}
+        catalogue={providers}
+        memberships={memberships}
+        onClose={close}
+        onDone={(name, isTried) => onEnd(isTried ? words.saved(name) : words.changed(name))}
+      />
+    );
+  }
+  if (!subject) return null;
+  if (open.what === "share") {
+    return <ShareDialog integration={subject} memberships={memberships} onClose={close} />;
+  }
+  return (
+    <DeleteDialog
+      integration={subject}
+      onClose={close}
+      onDone={() => onEnd(words.removed(subject.name))}
+    />
   );
 }
 

@@ -4,7 +4,7 @@ import { Box, CircleHelp, KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { type ModelSecret, useModelSecrets } from "../hooks/models.ts";
 import { type CatalogueProvider, useProviders } from "../hooks/providers.ts";
-import { type SecretStatus, useDeleteSecret } from "../hooks/secrets.ts";
+import { useDeleteSecret } from "../hooks/secrets.ts";
 import { useSettled } from "../hooks/settled.ts";
 import {
   ActionMenu,
@@ -19,6 +19,7 @@ import {
   Frame,
   Loaded,
   Mask,
+  type MenuAction,
   PageHead,
   Select,
   Skeleton,
@@ -117,11 +118,7 @@ interface ModelRow extends KnownModel {
 }
 
 function rowsOf(secrets: ModelSecret[], models: KnownModel[]): ModelRow[] {
-  const own = secrets.flatMap((secret): ModelRow[] =>
-    secret.provider === null || secret.model === null
-      ? []
-      : [{ provider: secret.provider, model: secret.model, secret }]
-  );
+  const own = secrets.map((secret): ModelRow => ({ provider: secret.provider, model: secret.model, secret }));
   const others = models.filter((it) =>
     !own.some(({ provider, model }) => provider === it.provider && model === it.model)
   );
@@ -154,7 +151,7 @@ function ModelTable({ rows, catalogue, onOpen, onWhy }: ModelTableProps) {
       id: "key",
       header: words.key,
       cell: (row) => {
-        if (row.secret) return <Mask>{row.secret.preview ?? ""}</Mask>;
+        if (row.secret) return <Mask>{row.secret.preview}</Mask>;
         const provider = providerOf(row.provider);
         return provider ? <KeyInUse provider={provider} model={row.model} /> : words.usesProviderKey;
       },
@@ -162,8 +159,7 @@ function ModelTable({ rows, catalogue, onOpen, onWhy }: ModelTableProps) {
     {
       id: "status",
       header: words.status,
-      cell: ({ secret }) =>
-        secret?.status ? <SecretBadge status={secret.status as SecretStatus} /> : <span>–</span>,
+      cell: ({ secret }) => secret ? <SecretBadge status={secret.status} /> : <span>–</span>,
     },
     {
       id: "changed",
@@ -176,39 +172,7 @@ function ModelTable({ rows, catalogue, onOpen, onWhy }: ModelTableProps) {
       isHeaderHidden: true,
       isNarrow: true,
       align: "end",
-      cell: ({ provider, model, secret }) => {
-        const of = { provider, model };
-        return (
-          <ActionMenu
-            label={common.moreFor(model)}
-            actions={[
-              {
-                id: "edit",
-                label: secret ? words.replaceOrTest : words.save,
-                icon: KeyRound,
-                onAction: () => onOpen({ what: "edit", model: of }),
-              },
-              ...(onWhy
-                ? [{
-                  id: "why",
-                  label: words.why,
-                  icon: CircleHelp,
-                  onAction: () => onWhy(of),
-                }]
-                : []),
-              ...(secret
-                ? [{
-                  id: "remove",
-                  label: words.remove,
-                  icon: Trash2,
-                  isDanger: true,
-                  onAction: () => onOpen({ what: "remove", model: of }),
-                }]
-                : []),
-            ]}
-          />
-        );
-      },
+      cell: (row) => <ModelActions row={row} onOpen={onOpen} onWhy={onWhy} />,
     },
   ];
   return (
@@ -219,6 +183,25 @@ function ModelTable({ rows, catalogue, onOpen, onWhy }: ModelTableProps) {
       rowKey={(row) => `${row.provider} ${row.model}`}
     />
   );
+}
+
+type ModelActionsProps = Pick<ModelTableProps, "onOpen" | "onWhy"> & { row: ModelRow };
+
+function ModelActions({ row: { provider, model, secret }, onOpen, onWhy }: ModelActionsProps) {
+  const { models: words, common } = useMessages();
+  const of = { provider, model };
+  const actions: MenuAction[] = [{
+    id: "edit",
+    label: secret ? words.replaceOrTest : words.save,
+    icon: KeyRound,
+    onAction: () => onOpen({ what: "edit", model: of }),
+  }];
+  if (onWhy) actions.push({ id: "why", label: words.why, icon: CircleHelp, onAction: () => onWhy(of) });
+  if (secret) {
+    const onAction = () => onOpen({ what: "remove", model: of });
+    actions.push({ id: "remove", label: words.remove, icon: Trash2, isDanger: true, onAction });
+  }
+  return <ActionMenu label={common.moreFor(model)} actions={actions} />;
 }
 
 /** Names a model, sees which key it uses, and gives it one of its own. */
