@@ -6,7 +6,7 @@ import { people } from "../rpc/lib/people.ts";
 import { everyLook, key, nothingLeaked, type Open, test, type Visit } from "./lib/panel.ts";
 
 const { why } = en;
-const { alice, carol, acme } = await people("why");
+const { alice, bob, carol, admin, acme } = await people("why");
 const own = key.groq();
 
 /** The level of this name, as it stands in the ladder. */
@@ -94,6 +94,29 @@ test("it speaks Spanish", async (open) => {
   const page = await open(carol, "/why?provider=groq", { locale: "es" });
   await page.sees(es.why.ends.stopped);
   await page.sees(`${es.why.actors.org_admin}:`);
+});
+
+test("an administrator sets a token for everybody, and the ladder of somebody without one changes", async (open) => {
+  const page = await open(bob, "/why?provider=mistral&org=");
+  await page.sees(why.ends.none);
+  const system = await open(admin, "/system");
+  await system.page.getByLabel(en.system.find).fill("Mistral");
+  await system.find("button", `${en.system.add}: Mistral`).click();
+  await system.find("dialog").locator("input").fill(key.mistral());
+  await system.page.keyboard.press("Enter");
+  await system.find("dialog").waitFor({ state: "detached" });
+  await page.find("button", why.refresh).click();
+  await page.sees(why.ends.won.global);
+  await rung(page, en.levels.global).getByText(why.pays.global).waitFor();
+  // Which key it is, is shown to administrators only.
+  assert.equal(await rung(page, en.levels.global).locator("code").count(), 0);
+  await system.page.goto("/why?provider=mistral");
+  await rung(system, en.levels.global).locator("code").waitFor();
+  await system.page.goto("/system");
+  await system.page.getByLabel(en.system.find).fill("Mistral");
+  await system.find("button", `${en.system.remove}: Mistral`).click();
+  await system.find("alertdialog").getByRole("button", { name: en.system.remove }).click();
+  await system.find("alertdialog").waitFor({ state: "detached" });
 });
 
 everyLook("axe-core finds nothing on a walk that stopped", async (open: Open) => {
