@@ -55,7 +55,7 @@ SELECT hftok.resolve_token('openai', 'alice');
 SELECT decrypted_secret FROM hftok.decrypted_secrets;
 SELECT name FROM hftok.secrets;
 SELECT hftok.purge_audit(now());
-SELECT hftok.audit_head();
+SELECT hftok.logging_risks();
 SET ROLE hftok_service;
 SELECT hftok.seal();
 SELECT id FROM hftok.audit_events;
