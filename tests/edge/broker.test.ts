@@ -188,6 +188,40 @@ test("a key that others keep for a model asks that model alone, whatever a reque
   assert.deepEqual(await send(form, "audio/transcriptions", twice), [400, false, undefined]);
 });
 
+test("with a key that others share nothing is kept in its account, nor taken from there", async () => {
+  await saved({ p_org_id: acme });
+  const mine = await saved({ p_user_id: dora.name });
+  const send = async (who: typeof carol, path: string, body: Record<string, unknown> | string) => {
+    stub.seen();
+    const headers = { "Content-Type": "application/json", "x-hftok-levels": "user,org", "x-hftok-org": acme };
+    const { status } = await broker.ask(who, "POST", { path: `/mistral/v1/${path}`, headers, body });
+    const [arrived] = stub.seen();
+    return [status, arrived && JSON.parse(arrived.body)];
+  };
+  const asked = { model: "small", input: "Hello" };
+  assert.deepEqual(await send(carol, "responses", asked), [200, { ...asked, store: false }]);
+  assert.deepEqual(await send(carol, "responses", { ...asked, store: true }), [200, {
+    ...asked,
+    store: false,
+  }]);
+  assert.deepEqual(await send(carol, "chat/completions", { ...chat, store: true }), [200, {
+    ...chat,
+    store: false,
+  }]);
+  assert.deepEqual(await send(carol, "chat/completions", chat), [200, chat]);
+  const escaped = JSON.stringify({ ...chat, store: true }).replace("store", "st\\u006fre");
+  assert.deepEqual(await send(carol, "chat/completions", escaped), [200, { ...chat, store: false }]);
+  for (const former of [{ previous_response_id: "resp_1" }, { conversation: { id: "conv_1" } }]) {
+    assert.deepEqual(await send(carol, "responses", { ...asked, ...former }), [400, undefined]);
+  }
+  // What is in one's own account is one's own.
+  const further = { ...asked, previous_response_id: "resp_1" };
+  const headers = { "Content-Type": "application/json" };
+  await broker.ask(dora, "POST", { path: "/mistral/v1/responses", headers, body: further });
+  const [arrived] = stub.seen();
+  assert.deepEqual([arrived?.key, JSON.parse(arrived?.body ?? "{}")], [mine.value, further]);
+});
+
 test("my key or nothing: levels limit whose key is used", async () => {
   stub.seen();
   const mine = { "x-hftok-levels": "user_model, user" };

@@ -9,7 +9,7 @@
 // - The key is the one that hftok resolves for this user and this host. There is no other in this function, and none in its environment.
 // - It is sent to that host, and appears in no answer and no log.
 // - No request of a user can make a key invalid: only the catalogue's own test request decides that.
-// - Only paths that keep nothing in the provider's account are served: a key may be shared by people who may not see each other's.
+// - Of a key that people share who may not see each other's, nothing is kept in the provider's account.
 import { inBackground } from "../_shared/background.ts";
 import { IdleDeadline } from "../_shared/deadline.ts";
 import { send } from "../_shared/outbound.ts";

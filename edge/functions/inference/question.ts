@@ -4,6 +4,7 @@
 // - A request chooses one of the paths below; host and everything else of the address are the catalogue's. Its body is passed on as it
 //   came, and no header of its own goes along but the type of that body.
 // - A key that an organisation or the installation keeps for a model asks that model and no other one.
+// - With a key that people share who may not see each other's, nothing is kept in its account, nor taken from there.
 import { readBytes } from "../_shared/body.ts";
 import { Refusal } from "../_shared/refusal.ts";
 import { nowhere, segments } from "../_shared/serve.ts";
@@ -33,8 +34,12 @@ const LONGEST_NAME = 256;
 /** The levels of the walk whose keys others keep for a model, and all the others. */
 const KEPT_FOR_MODELS = ["org_model", "global_model"];
 const OTHER_LEVELS = ["user_model", "user", "org", "global", "environment"];
+/** The levels whose keys the user has alone. */
+const OWN = ["user_model", "user"];
+/** Members of a request that go on with what lies in the account of the key. */
+const FORMER = ["previous_response_id", "conversation"];
 
-/** Paths that keep nothing in the account of the key: no files, batches, assistants or fine-tuned models. */
+/** Paths that need not keep anything in the account of the key: no files, batches, assistants or fine-tuned models. */
 const POSTED: Record<string, "json" | "form"> = {
   "chat/completions": "json",
   "completions": "json",
@@ -88,10 +93,21 @@ export async function parseQuestion(request: Request, route: Route): Promise<Que
   };
 }
 
-/** The body as it is sent with a key of this level. Of a member that is there twice a provider may read the one that was not looked at. */
+/** The body as it is sent with a key of this level: as it came, or, with one that others have too, without what they do not want of it. */
 export function bodyFor(source: string, { body }: Question, route: Route): Question["body"] {
-  if (body === undefined || route.body !== "json" || !KEPT_FOR_MODELS.includes(source)) return body;
-  return new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(body))));
+  if (body === undefined || route.body !== "json" || OWN.includes(source)) return body;
+  const isKept = KEPT_FOR_MODELS.includes(source);
+  // Looked for before a long body is read once more; its letters may be escaped.
+  const mayStore = route.path === "responses" || /"store"|\\u00[67]/.test(new TextDecoder().decode(body));
+  if (!isKept && !mayStore) return body;
+  // Of a member that is there twice a provider may read the one that was not looked at.
+  const asked: Record<string, unknown> = JSON.parse(new TextDecoder().decode(body));
+  if (FORMER.some((name) => (asked[name] ?? null) !== null)) {
+    const names = FORMER.join(" and ");
+    throw new Refusal(400, "bad_input", `With a key that others share there are no ${names}.`);
+  }
+  if (route.path === "responses" || asked.store === true) asked.store = false;
+  return new TextEncoder().encode(JSON.stringify(asked));
 }
 
 function routed(request: Request, method: string, route: Route): Route {
