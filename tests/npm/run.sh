@@ -92,7 +92,7 @@ listens() {
 
 # The page as a browser has it once its scripts have run.
 seen() { # ADDRESS
-    "$browser" --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update \
+    "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-background-networking --disable-component-update \
         --user-data-dir="$(mktemp -d -p "$work")" --virtual-time-budget=10000 --dump-dom "$1" 2>/dev/null
 }
 

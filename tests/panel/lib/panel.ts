@@ -45,14 +45,12 @@ export function test(name: string, fn: (open: Open) => Promise<void>): void {
   });
 }
 
-/** A page in both languages and both themes. */
+/** A page in both languages and both themes: what a language changes, names, has nothing to do with what a theme changes, contrasts. */
 export function everyLook(name: string, fn: (open: Open, look: Look) => Promise<void>): void {
-  for (const locale of ["en", "es"] as const) {
-    for (const theme of ["light", "dark"] as const) {
-      test(`${name} (${locale}, ${theme})`, async (open) => {
-        await fn((who, path, look) => open(who, path, { locale, theme, ...look }), { locale, theme });
-      });
-    }
+  for (const [locale, theme] of [["en", "light"], ["es", "dark"]] as const) {
+    test(`${name} (${locale}, ${theme})`, async (open) => {
+      await fn((who, path, look) => open(who, path, { locale, theme, ...look }), { locale, theme });
+    });
   }
 }
 

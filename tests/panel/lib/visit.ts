@@ -3,7 +3,14 @@
 // Must stay true: a visit ends with its checks; a test that forgets to look at something has it looked at all the same.
 import assert from "node:assert/strict";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+  type Request,
+} from "playwright-core";
 import type { Person } from "../../rpc/lib/people.ts";
 import { Watch } from "./watch.ts";
 
@@ -15,6 +22,9 @@ const FAILED = Deno.env.get("HFTOK_FAILED_PICTURES");
 const WIDTHS = [375, 768, 1440] as const;
 /** Processors may be busy with other things. */
 const PATIENCE_MS = 15_000;
+
+/** A page that has asked for nothing for so long is there. */
+const QUIET_MS = 150;
 
 /** How somebody likes it. */
 export interface Look {
@@ -31,6 +41,10 @@ let browser: Browser | undefined;
 async function chrome(): Promise<Browser> {
   browser ??= await chromium.launch({
     executablePath: CHROMIUM,
+    // A signal ends the tests at once, and the browser ends with the pipe to them.
+    handleSIGHUP: false,
+    handleSIGINT: false,
+    handleSIGTERM: false,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -50,7 +64,20 @@ export async function endBrowser(): Promise<void> {
 
 /** A visit. */
 export class Visit {
-  private constructor(readonly page: Page, readonly watch: Watch, readonly context: BrowserContext) {}
+  /** Requests that are under way, and when the last one began or ended. */
+  readonly #open = new Set<Request>();
+  #changed = Date.now();
+
+  private constructor(readonly page: Page, readonly watch: Watch, readonly context: BrowserContext) {
+    const note = (change: () => void) => {
+      change();
+      this.#changed = Date.now();
+    };
+    page.on("request", (it) => note(() => this.#open.add(it)));
+    const ended = (it: Request) => note(() => this.#open.delete(it));
+    page.on("requestfinished", ended);
+    page.on("requestfailed", ended);
+  }
 
   /** Opens the panel, and signs somebody in; null for nobody. */
   static async begin(who: Somebody | null, path = "/", look: Look = {}): Promise<Visit> {
@@ -99,7 +126,11 @@ export class Visit {
 
   /** Waits until nothing is being read any more. */
   async settles(): Promise<void> {
-    await this.page.waitForLoadState("networkidle");
+    const end = Date.now() + PATIENCE_MS;
+    while (this.#open.size > 0 || Date.now() - this.#changed < QUIET_MS) {
+      assert(Date.now() < end, `still under way: ${Array.from(this.#open, (it) => it.url()).join(", ")}`);
+      await new Promise((done) => setTimeout(done, 20));
+    }
     await this.page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
   }
 
@@ -134,9 +165,9 @@ export class Visit {
   }
 
   /** Pictures of the page in three widths, when they are wanted: docs/panel/<name>-<width>.png. */
-  async pictures(name: string): Promise<void> {
+  async pictures(name: string, widths: readonly number[] = WIDTHS): Promise<void> {
     if (PICTURES === undefined) return;
-    for (const width of WIDTHS) {
+    for (const width of widths) {
       await this.page.setViewportSize({ width, height: width < 700 ? 812 : 900 });
       await this.settles();
       await this.page.screenshot({
