@@ -39,21 +39,63 @@ export interface SecretFieldProps {
 }
 
 /** A password field with a button that shows what is in it. */
-export function SecretField(
-  {
-    ref,
-    label,
-    description,
-    error,
-    placeholder,
-    isRequired = true,
-    isDisabled,
-    isMultiline,
-    onFilledChange,
-  }: SecretFieldProps,
-) {
+export function SecretField({ ref, onFilledChange, ...rest }: SecretFieldProps) {
+  const { label, description, error, placeholder, isRequired = true, isDisabled, isMultiline } = rest;
   const { common } = useMessages();
   const id = useId();
+  const { input, tell, isShown, setShown } = useValue(ref, onFilledChange);
+  const described = [description && `${id}-hint`, error && `${id}-fault`].filter(Boolean).join(" ");
+  const shared = {
+    ...UNKEPT,
+    ref: input,
+    id,
+    placeholder,
+    disabled: isDisabled,
+    required: isRequired,
+    onInput: tell,
+    "aria-invalid": error !== undefined,
+    "aria-describedby": described || undefined,
+  };
+  const look = "hftok-input hftok-code";
+  return (
+    <div className="hftok-field">
+      <FieldLabel htmlFor={id} isRequired={isRequired}>{label}</FieldLabel>
+      <div className="hftok-secret">
+        {isMultiline
+          ? (
+            <TextArea
+              {...shared}
+              rows={5}
+              className={`${look} hftok-area`}
+              data-veiled={!isShown || undefined}
+            />
+          )
+          : <Input {...shared} type={isShown ? "text" : "password"} className={look} />}
+        <IconButton
+          label={isShown ? common.hide(label) : common.show(label)}
+          icon={isShown ? EyeOff : Eye}
+          onPress={() => setShown(!isShown)}
+          isDisabled={isDisabled}
+        />
+      </div>
+      {description && <span id={`${id}-hint`} className="hftok-hint">{description}</span>}
+      {error && <span id={`${id}-fault`} className="hftok-fault">{error}</span>}
+    </div>
+  );
+}
+
+/** Neither the browser nor a password manager keeps it, and no service checks its spelling. */
+const UNKEPT = {
+  autoComplete: "off",
+  autoCapitalize: "none",
+  autoCorrect: "off",
+  spellCheck: false,
+  "data-1p-ignore": true,
+  "data-lpignore": "true",
+} as const;
+
+/** The element that has the value, whether it is shown, and the way to it. */
+function useValue(ref: SecretFieldProps["ref"], onFilledChange: SecretFieldProps["onFilledChange"]) {
   const input = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
   const filled = useRef(false);
   const [isShown, setShown] = useState(false);
@@ -82,53 +124,5 @@ export function SecretField(
     clear,
     focus: () => input.current?.focus(),
   }));
-  const described = [description && `${id}-hint`, error && `${id}-fault`].filter(Boolean).join(" ");
-  const shared = {
-    ref: input,
-    id,
-    placeholder,
-    disabled: isDisabled,
-    required: isRequired,
-    onInput: tell,
-    // Neither the browser nor a password manager keeps it, and no service checks its spelling.
-    autoComplete: "off",
-    autoCapitalize: "none",
-    autoCorrect: "off",
-    spellCheck: false,
-    "data-1p-ignore": true,
-    "data-lpignore": "true",
-    "aria-invalid": error !== undefined,
-    "aria-describedby": described || undefined,
-  } as const;
-  return (
-    <div className="hftok-field">
-      <FieldLabel htmlFor={id} isRequired={isRequired}>{label}</FieldLabel>
-      <div className="hftok-secret">
-        {isMultiline
-          ? (
-            <TextArea
-              {...shared}
-              rows={5}
-              className="hftok-input hftok-area hftok-code"
-              data-veiled={!isShown || undefined}
-            />
-          )
-          : (
-            <Input
-              {...shared}
-              type={isShown ? "text" : "password"}
-              className="hftok-input hftok-code"
-            />
-          )}
-        <IconButton
-          label={isShown ? common.hide(label) : common.show(label)}
-          icon={isShown ? EyeOff : Eye}
-          onPress={() => setShown(!isShown)}
-          isDisabled={isDisabled}
-        />
-      </div>
-      {description && <span id={`${id}-hint`} className="hftok-hint">{description}</span>}
-      {error && <span id={`${id}-fault`} className="hftok-fault">{error}</span>}
-    </div>
-  );
+  return { input, tell, isShown, setShown };
 }

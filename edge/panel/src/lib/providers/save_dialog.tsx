@@ -67,29 +67,7 @@ function SaveForm({ provider, secret, use, onSaved }: Omit<SaveDialogProps, "onC
   return (
     <form className="hftok-form" onSubmit={submitting(saveIt)} noValidate autoComplete="off">
       <CredentialFields provider={provider} ref={fields} />
-      <details className="hftok-details">
-        <summary>
-          <ChevronRight aria-hidden className="hftok-icon" />
-          {providers.more}
-        </summary>
-        <div className="hftok-form">
-          <TextField
-            label={providers.name}
-            description={providers.nameHint}
-            isRequired={false}
-            value={name}
-            onChange={setName}
-          />
-          <TextField
-            label={providers.end}
-            description={providers.endHint}
-            isRequired={false}
-            type="date"
-            value={end}
-            onChange={setEnd}
-          />
-        </div>
-      </details>
+      <NameAndEnd name={name} onName={setName} end={end} onEnd={setEnd} />
       {outcome !== null && <Outcome outcome={outcome} label={provider.label} />}
       <div className="hftok-dialog-foot">
         {provider.docsUrl
@@ -105,6 +83,44 @@ function SaveForm({ provider, secret, use, onSaved }: Omit<SaveDialogProps, "onC
         </Buttons>
       </div>
     </form>
+  );
+}
+
+/** What may be said of a key, and need not be. */
+interface NameAndEndProps {
+  name: string;
+  onName: (name: string) => void;
+  /** A day, as the browser writes it; empty for none. */
+  end: string;
+  onEnd: (end: string) => void;
+}
+
+function NameAndEnd({ name, onName, end, onEnd }: NameAndEndProps) {
+  const { providers: texts } = useMessages();
+  return (
+    <details className="hftok-details">
+      <summary>
+        <ChevronRight aria-hidden className="hftok-icon" />
+        {texts.more}
+      </summary>
+      <div className="hftok-form">
+        <TextField
+          label={texts.name}
+          description={texts.nameHint}
+          isRequired={false}
+          value={name}
+          onChange={onName}
+        />
+        <TextField
+          label={texts.end}
+          description={texts.endHint}
+          isRequired={false}
+          type="date"
+          value={end}
+          onChange={onEnd}
+        />
+      </div>
+    </details>
   );
 }
 
