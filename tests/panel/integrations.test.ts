@@ -73,7 +73,7 @@ test("one with a key that the provider refuses ends in an error that says so, an
 test("a test of one tells what the provider said", async (open) => {
   const page = await open(alice, "/integrations");
   await page.find("button", `${common.testConnection}: Chat`).click();
-  await card(page, "Chat").getByText(words.status.connected, { exact: true }).waitFor();
+  await card(page, "Chat").getByText(en.reasons.accepted("OpenAI")).waitFor();
 });
 
 test("a form without what is needed is not sent, and leads to the field", async (open) => {

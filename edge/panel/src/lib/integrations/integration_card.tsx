@@ -1,6 +1,7 @@
 // An integration as a card: its status with the reason, its mask, whom it serves, and what can be done with it.
 //
 // Must stay true: whoever may not change an integration sees no button that would be refused.
+import { useState } from "react";
 import {
   Ban,
   Building2,
@@ -67,20 +68,12 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
   const { integrations: words, common } = useMessages();
   const test = useTestIntegration();
   const change = useChangeIntegration();
-  const { id, name, owned, enabled } = integration;
+  const { id, name, owned, enabled, version } = integration;
+  // What was said of former credentials is no longer told.
+  const [tested, setTested] = useState<number | null>(null);
   const status = statusOf(integration);
   const isOff = status === "disabled";
   const switchTo = (on: boolean) => change.mutate({ id, enabled: on });
-  const actions: MenuAction[] = [
-    { id: "edit", label: words.edit, icon: Pencil, onAction: onEdit },
-    ...(integration.org_id === null
-      ? [{ id: "share", label: words.share, icon: Share2, onAction: onShare }]
-      : []),
-    enabled === false
-      ? { id: "enable", label: words.enable, icon: CirclePlay, onAction: () => switchTo(true) }
-      : { id: "disable", label: words.disable, icon: Ban, onAction: () => switchTo(false) },
-    { id: "delete", label: words.remove, icon: Trash2, onAction: onDelete, isDanger: true },
-  ];
   return (
     <article className={`hftok-card hftok-integration hftok-integration-${status}`} aria-label={name}>
       <header className="hftok-integration-head">
@@ -89,13 +82,23 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
           <h2 className="hftok-integration-name">{name}</h2>
           <p className="hftok-faint">{typeLabel}</p>
         </div>
-        {owned && <ActionMenu label={common.moreFor(name)} actions={actions} />}
+        {owned && (
+          <Actions
+            integration={integration}
+            onSwitch={switchTo}
+            on={{ edit: onEdit, share: onShare, remove: onDelete }}
+          />
+        )}
       </header>
       <div className="hftok-integration-state" aria-live="polite">
         <StatusBadge tone={TONES[status]} icon={isOff ? SwitchedOff : undefined}>
           {words.status[status]}
         </StatusBadge>
-        <State integration={integration} typeLabel={typeLabel} test={test.data} />
+        <State
+          integration={integration}
+          typeLabel={typeLabel}
+          test={tested === version ? test.data : undefined}
+        />
       </div>
       {test.error && <FailureBanner failure={test.error} />}
       {change.error && <FailureBanner failure={change.error} />}
@@ -106,7 +109,10 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
           <Button
             size="small"
             icon={PlugZap}
-            onPress={() => test.mutate({ id })}
+            onPress={() => {
+              setTested(version);
+              test.mutate({ id });
+            }}
             isPending={test.isPending || status === "verifying"}
             aria-label={`${common.testConnection}: ${name}`}
           >
@@ -129,13 +135,33 @@ export function IntegrationCard({ integration, typeLabel, onEdit, onShare, onDel
   );
 }
 
+interface ActionsProps {
+  integration: Integration;
+  onSwitch: (on: boolean) => void;
+  on: { edit: () => void; share: () => void; remove: () => void };
+}
+
+/** What its owner can do with it, besides testing. */
+function Actions({ integration: { name, org_id, enabled }, onSwitch, on }: ActionsProps) {
+  const { integrations: words, common } = useMessages();
+  const actions: MenuAction[] = [
+    { id: "edit", label: words.edit, icon: Pencil, onAction: on.edit },
+    ...(org_id === null ? [{ id: "share", label: words.share, icon: Share2, onAction: on.share }] : []),
+    enabled === false
+      ? { id: "enable", label: words.enable, icon: CirclePlay, onAction: () => onSwitch(true) }
+      : { id: "disable", label: words.disable, icon: Ban, onAction: () => onSwitch(false) },
+    { id: "delete", label: words.remove, icon: Trash2, onAction: on.remove, isDanger: true },
+  ];
+  return <ActionMenu label={common.moreFor(name)} actions={actions} />;
+}
+
 /** What the status means, and why. */
 function State({ integration, typeLabel, test }: StateProps) {
   const { integrations: words, verdict } = useMessages();
   const { owned, error_message } = integration;
   const status = statusOf(integration);
-  // An answer that leaves the status as it was is told all the same.
-  if (test && (test.verdict === "indeterminate" || test.verdict === "rate_limited")) {
+  // An answer that leaves the status as it was is told all the same; a refusal is the status.
+  if (test && test.verdict !== "invalid" && status !== "disabled") {
     return <TestBanner test={test} provider={typeLabel} />;
   }
   switch (status) {
