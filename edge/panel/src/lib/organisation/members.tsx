@@ -110,64 +110,16 @@ interface Rows {
   onRemove: (member: Member) => void;
 }
 
-function useColumns({ members, own, me, isBusy, onRole, onRemove }: Rows): Column<Member>[] {
+function useColumns(rows: Rows): Column<Member>[] {
   const { common, organisation } = useMessages();
-  const role = (member: Member) => {
-    const obstacle = obstacleToChange(member, members, own);
-    // What cannot be changed is a word, and not a field that is greyed out.
-    if (obstacle !== null) {
-      const why = obstacle === "owners_only"
-        ? organisation.ownersOnly
-        : obstacle === "last_owner"
-        ? organisation.lastOwner
-        : null;
-      return (
-        <span className="hftok-two-lines">
-          <span>{organisation.roles[member.role]}</span>
-          {why && <span className="hftok-faint">{why}</span>}
-        </span>
-      );
-    }
-    return (
-      <span className="hftok-cell-role">
-        <Select
-          label={organisation.roleOf(member.userId)}
-          isLabelHidden
-          isDisabled={isBusy}
-          choices={givenBy(own).map((id) => ({
-            id,
-            label: organisation.roles[id],
-            description: organisation.rights[id],
-          }))}
-          value={member.role}
-          onChange={(role) => role !== member.role && onRole(member, role)}
-        />
-      </span>
-    );
-  };
-  const removal = (member: Member) => {
-    if (obstacleToRemoval(member, members, own, me) !== null) return null;
-    const isMe = member.userId === me;
-    return (
-      <Button
-        variant="quiet"
-        size="small"
-        icon={isMe ? LogOut : UserMinus}
-        aria-label={isMe ? organisation.leave : organisation.removePerson(member.userId)}
-        onPress={() => onRemove(member)}
-      >
-        {isMe ? organisation.leave : organisation.remove}
-      </Button>
-    );
-  };
   return [
     {
       id: "person",
       header: organisation.person,
       isRowHeader: true,
-      cell: (member) => <Person member={member} isMe={member.userId === me} />,
+      cell: (member) => <Person member={member} isMe={member.userId === rows.me} />,
     },
-    { id: "role", header: organisation.role, cell: role },
+    { id: "role", header: organisation.role, cell: (member) => <Role member={member} {...rows} /> },
     {
       id: "since",
       header: organisation.since,
@@ -179,9 +131,63 @@ function useColumns({ members, own, me, isBusy, onRole, onRemove }: Rows): Colum
       isHeaderHidden: true,
       isNarrow: true,
       align: "end",
-      cell: removal,
+      cell: (member) => <RemovalButton member={member} {...rows} />,
     },
   ];
+}
+
+/** The role, to be changed where that is allowed. */
+function Role({ member, members, own, isBusy, onRole }: Rows & { member: Member }) {
+  const { organisation } = useMessages();
+  const obstacle = obstacleToChange(member, members, own);
+  // What cannot be changed is a word, and not a field that is greyed out.
+  if (obstacle !== null) {
+    const reasons = {
+      owners_only: organisation.ownersOnly,
+      last_owner: organisation.lastOwner,
+      not_theirs: null,
+    };
+    return (
+      <span className="hftok-two-lines">
+        <span>{organisation.roles[member.role]}</span>
+        {reasons[obstacle] && <span className="hftok-faint">{reasons[obstacle]}</span>}
+      </span>
+    );
+  }
+  return (
+    <span className="hftok-cell-role">
+      <Select
+        label={organisation.roleOf(member.userId)}
+        isLabelHidden
+        isDisabled={isBusy}
+        choices={givenBy(own).map((id) => ({
+          id,
+          label: organisation.roles[id],
+          description: organisation.rights[id],
+        }))}
+        value={member.role}
+        onChange={(role) => role !== member.role && onRole(member, role)}
+      />
+    </span>
+  );
+}
+
+/** Ends a membership, or one's own; not there where that is not allowed. */
+function RemovalButton({ member, members, own, me, onRemove }: Rows & { member: Member }) {
+  const { organisation } = useMessages();
+  if (obstacleToRemoval(member, members, own, me) !== null) return null;
+  const isMe = member.userId === me;
+  return (
+    <Button
+      variant="quiet"
+      size="small"
+      icon={isMe ? LogOut : UserMinus}
+      aria-label={isMe ? organisation.leave : organisation.removePerson(member.userId)}
+      onPress={() => onRemove(member)}
+    >
+      {isMe ? organisation.leave : organisation.remove}
+    </Button>
+  );
 }
 
 function Person({ member: { userId }, isMe }: { member: Member; isMe: boolean }) {

@@ -95,19 +95,7 @@ function ProviderList({ rows }: { rows: Row[] }) {
     <>
       {outcome?.kind === "done" && <Banner tone="good" title={outcome.text} announce="polite" />}
       {outcome?.kind === "failed" && <FailureBanner failure={outcome.failure} />}
-      <div className="hftok-toolbar">
-        <div className="hftok-search">
-          <Search aria-hidden className="hftok-icon" />
-          <TextField
-            aria-label={system.find}
-            placeholder={system.find}
-            type="search"
-            value={text}
-            onChange={setText}
-            autoComplete="off"
-          />
-        </div>
-      </div>
+      <ProviderSearch text={text} onChange={setText} />
       {shown.length === 0
         ? <EmptyState icon={SearchX} title={system.nothing(text.trim())} />
         : (
@@ -136,6 +124,25 @@ function ProviderList({ rows }: { rows: Row[] }) {
         failure={turn.error}
       />
     </>
+  );
+}
+
+function ProviderSearch({ text, onChange }: { text: string; onChange: (text: string) => void }) {
+  const { system } = useMessages();
+  return (
+    <div className="hftok-toolbar">
+      <div className="hftok-search">
+        <Search aria-hidden className="hftok-icon" />
+        <TextField
+          aria-label={system.find}
+          placeholder={system.find}
+          type="search"
+          value={text}
+          onChange={onChange}
+          autoComplete="off"
+        />
+      </div>
+    </div>
   );
 }
 
