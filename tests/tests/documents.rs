@@ -69,18 +69,20 @@ fn every_test_in_sql_that_the_ways_through_the_house_name_is_there() {
     assert!(tests.len() > 20, "{} tests were found", tests.len());
 }
 
-/// The glossary has the place where a word lives in brackets: `[core/walk]`, `[api/guarded, pg/who/as_owner]`.
+/// The glossary has the place where a word lives in brackets: `[core/walk]`, `[api/guarded, pg/who/as_owner]`, `[panel/walk]`, a folder.
 #[test]
 fn every_place_where_the_glossary_says_that_a_word_lives_is_there() {
     let text = read("docs/glossary.md");
     let brackets = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     let places: Vec<_> = brackets.flat_map(|(inside, _)| inside.split(", ")).collect();
     for place in &places {
-        let below = place
-            .strip_prefix("core/")
-            .map_or_else(|| format!("src/{place}"), |core| format!("crates/core/src/{core}"));
+        let below = match place.split_once('/') {
+            Some(("core", rest)) => format!("crates/core/src/{rest}"),
+            Some(("panel", rest)) => format!("edge/panel/src/lib/{rest}"),
+            _ => format!("src/{place}"),
+        };
         let is_there =
-            ["", "/mod"].iter().any(|end| Path::new(ROOT).join(format!("{below}{end}.rs")).is_file());
+            [".rs", "/mod.rs", "/"].iter().any(|end| Path::new(ROOT).join(format!("{below}{end}")).exists());
         assert!(is_there, "docs/glossary.md names {place}");
     }
     assert!(places.len() > 20, "{} places were found", places.len());
