@@ -68,6 +68,9 @@ test("the state of the vault, open and sealed", async (open) => {
   try {
     await page.page.reload();
     await page.sees("The vault is sealed");
+    // What nobody knows then is not shown, nor what cannot be done.
+    await page.sees("Not known while the vault is sealed.");
+    assert.deepEqual([await page.find("progressbar").count(), await page.find("table").count()], [0, 0]);
     await page.isAccessible();
   } finally {
     await operator.call("unseal");

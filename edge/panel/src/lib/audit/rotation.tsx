@@ -26,7 +26,8 @@ export function WholeVault() {
   const format = useFormat();
   return (
     <Loaded reading={useVaultStatus()} skeleton={<Skeleton lines={2} />}>
-      {({ secrets, secrets_on_old_keys }) => {
+      {({ sealed, secrets, secrets_on_old_keys }) => {
+        if (sealed) return <p className="hftok-muted">{system.keys}: {system.keysUnknown}</p>;
         const [all, left] = [secrets ?? 0, secrets_on_old_keys ?? 0];
         return (
           <>

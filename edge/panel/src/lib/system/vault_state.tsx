@@ -16,7 +16,7 @@ import {
   StatusBadge,
 } from "../primitives/index.ts";
 
-/** The card with the state, read again every few seconds; what comes below waits for it, so that nothing moves. */
+/** The card with the state, read again every few seconds; what comes below waits for it, so that nothing moves, and needs it open. */
 export function VaultState({ reader, children }: { reader: Reader; children: ReactNode }) {
   return (
     <Loaded reading={useVaultStatus()} skeleton={<Skeleton lines={3} height="card" />}>
@@ -26,7 +26,7 @@ export function VaultState({ reader, children }: { reader: Reader; children: Rea
           {status.audit_trouble && <Trouble status={status} />}
           <State status={status} />
           {reader === "auditor" && <Health />}
-          {children}
+          {!status.sealed && children}
         </>
       )}
     </Loaded>
@@ -81,13 +81,15 @@ function State({ status }: { status: VaultStatus }) {
           { name: system.version, value: version },
         ]}
       />
-      <ProgressBar
-        label={system.keys}
-        value={all === 0 ? 1 : all - left}
-        max={Math.max(all, 1)}
-        valueLabel={left === 0 ? format.percent(1) : system.keysLeft(left, all)}
-        tone={left === 0 ? "good" : "accent"}
-      />
+      {sealed ? <p className="hftok-muted">{system.keys}: {system.keysUnknown}</p> : (
+        <ProgressBar
+          label={system.keys}
+          value={all === 0 ? 1 : all - left}
+          max={Math.max(all, 1)}
+          valueLabel={left === 0 ? format.percent(1) : system.keysLeft(left, all)}
+          tone={left === 0 ? "good" : "accent"}
+        />
+      )}
     </Card>
   );
 }

@@ -84,6 +84,7 @@ export const administration = {
     rootKey: "Root key",
     rootKeyOf: (id: number) => `Number ${id}`,
     keys: "Sealed with the newest key",
+    keysUnknown: "Not known while the vault is sealed.",
     keysLeft: (left: number, all: number) =>
       `${all - left} of ${all} values; ${left} are still to be sealed anew.`,
     providers: "Providers and tokens for everybody",
