@@ -8,4 +8,4 @@ CROSS JOIN pg_catalog.generate_series(
 CROSS JOIN LATERAL (
     SELECT 20 + (pg_catalog.abs(pg_catalog.hashtext(s.provider || s.scope || day::date::text)) % 90)
         * CASE WHEN extract(isodow FROM day) < 6 THEN 3 ELSE 1 END AS requests) AS n
-WHERE s.scope IN ('user', 'org', 'global') AND s.provider IN ('openai', 'huggingface', 'mistral');
+WHERE s.scope IN ('user', 'org', 'global') AND s.provider IN ('openai', 'anthropic', 'huggingface', 'mistral');

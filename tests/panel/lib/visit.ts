@@ -20,6 +20,7 @@ const CHROMIUM = Deno.env.get("HFTOK_CHROMIUM") ?? "/usr/bin/chromium";
 const PICTURES = Deno.env.get("PANEL_SCREENSHOTS") === "1" ? Deno.env.get("HFTOK_PICTURES") : undefined;
 const FAILED = Deno.env.get("HFTOK_FAILED_PICTURES");
 const WIDTHS = [375, 768, 1440] as const;
+const TALLEST = 1500;
 /** Processors may be busy with other things. */
 const PATIENCE_MS = 15_000;
 
@@ -170,11 +171,11 @@ export class Visit {
     for (const width of widths) {
       await this.page.setViewportSize({ width, height: width < 700 ? 812 : 900 });
       await this.settles();
-      await this.page.screenshot({
-        path: `${PICTURES}/${name}-${width}.png`,
-        fullPage: true,
-        animations: "disabled",
-      });
+      // The end of a long list shows nothing new.
+      const height = Math.min(await this.page.evaluate(() => document.documentElement.scrollHeight), TALLEST);
+      const clip = { x: 0, y: 0, width, height };
+      const path = `${PICTURES}/${name}-${width}.png`;
+      await this.page.screenshot({ path, clip, fullPage: true, animations: "disabled" });
     }
   }
 
