@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { everyLook, nothingLeaked, type Open, test, type Visit } from "./lib/panel.ts";
 
 const PEOPLE = ["Ana", "Luis", "Mira"] as const;
+/** A page that is more to somebody else than to the first of them who has it. */
+const FOR: Record<string, string> = { "/organisation": "Luis" };
 const SCRIPT_MAX = 200_000;
 /** Below this a page is called stable; ours should not move at all, but fonts are measured to fractions of a pixel. */
 const SHIFT_MAX = 0.01;
@@ -23,7 +25,7 @@ async function eachPage(open: Open, look: (page: Visit, path: string) => Promise
   for (const person of PEOPLE) {
     const page = await open(person);
     for (const path of await pagesOf(page)) {
-      if (seen.has(path)) continue;
+      if (seen.has(path) || (FOR[path] ?? person) !== person) continue;
       seen.add(path);
       await page.page.goto(path);
       await page.settles();
