@@ -288,6 +288,14 @@ test("a credential of several fields is an object, and so may be one of a single
   }
 });
 
+test("an organisation is the same in whatever case its UUID is written", async () => {
+  const org = crypto.randomUUID();
+  await service.call("add_member", { p_org_id: org, p_user_id: dave.name, p_role: "admin" });
+  const named = { provider: "groq", secret: key(), org_id: org.toUpperCase() };
+  assert.equal((await said(dave, "POST", "", named)).status, 201);
+  assert.equal((await said(dave, "GET", `/groq?org_id=${org.toUpperCase()}`)).configured, true);
+});
+
 test("the list has every provider that is switched on, and those that are not where there is a key", async () => {
   await operator.call("switch_provider", { p_provider: "mistral", p_enabled: false });
   try {

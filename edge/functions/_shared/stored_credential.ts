@@ -9,6 +9,8 @@ import type { User } from "./user.ts";
 /** A credential as its owner sees it: never the value. */
 export type Stored = Views["credentials"]["Row"];
 
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+
 /** The members of a request that name another owner or use. */
 export const WHOSE = { model: "text", org_id: "text", global: "boolean" } as const;
 
@@ -48,8 +50,15 @@ export async function storedCredentials(user: User, whose: Whose, provider?: str
     slot: "eq.",
   };
   if (provider !== undefined) filter.provider = `eq.${provider}`;
-  if (owner !== "global") filter.scope_id = `eq.${whose.org_id ?? user.id}`;
+  if (owner !== "global") {
+    filter.scope_id = `eq.${whose.org_id === undefined ? user.id : identifier(whose.org_id)}`;
+  }
   return await refusing("user", user.hftok.rows("credentials", filter));
+}
+
+/** An organisation as hftok keeps it: a UUID in lower case, whatever case it came in. */
+function identifier(orgId: string): string {
+  return UUID.test(orgId) ? orgId.toLowerCase() : orgId;
 }
 
 /** The row of one provider; undefined when there is none that this user may see. */
