@@ -58,7 +58,13 @@ function Own() {
 }
 
 const root = document.getElementById("root");
-const connection = { rest: "/rest/v1", functions: "/functions/v1", apikey: "sb_publishable_try", getToken };
+const connection = {
+  rest: "/rest/v1",
+  functions: "/functions/v1",
+  apikey: "sb_publishable_try",
+  getToken,
+  user: "ana",
+};
 if (root) {
   createRoot(root).render(
     <HftokProvider connection={connection}>

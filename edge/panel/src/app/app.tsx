@@ -29,7 +29,7 @@ export function App() {
   if (config === "unreadable") return <Trouble title={app.notReachedTitle}>{app.notReachedBody}</Trouble>;
   if (session === null || connection === null) {
     // Nothing is read of hftok here; components want a provider all the same.
-    const nobody = { rest: config.rest, functions: config.functions, getToken: () => null };
+    const nobody = { rest: config.rest, functions: config.functions, getToken: () => null, user: null };
     return (
       <HftokProvider connection={nobody} locale={locale} theme={theme}>
         <SignIn config={config} preferences={preferences} onSession={setSession} onEnd={leave} />

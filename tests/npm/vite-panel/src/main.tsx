@@ -12,7 +12,7 @@ const root = document.getElementById("root");
 if (root === null) throw new Error("there is no element for the application");
 const address = location.origin;
 createRoot(root).render(
-  <HftokProvider connection={{ rest: address, functions: `${address}/functions`, getToken: () => "a.b.c" }} locale="es">
+  <HftokProvider connection={{ rest: address, functions: `${address}/functions`, getToken: () => "a.b.c", user: "ana" }} locale="es">
     <Who />
     <HuggingFaceToken />
     <ProviderSecrets />

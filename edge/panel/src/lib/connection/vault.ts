@@ -17,8 +17,11 @@ export interface PanelConnection {
   apikey?: string;
   /** The JWT of who is signed in, or null when nobody is. It is asked before each call, so that it may be renewed. */
   getToken: () => string | null | Promise<string | null>;
-  /** Who is signed in. When it changes, everything that was read for the former one is forgotten. */
-  user?: string;
+  /**
+   * Who is signed in, by any name that stays; null for nobody. When it changes, everything that was read for the former one is forgotten.
+   * It is always said: nobody can tell a person that was forgotten from one that stayed.
+   */
+  user: string | null;
 }
 
 /** A request to an edge function. */
@@ -38,9 +41,9 @@ const TIMEOUT_MS = 30_000;
 
 /** hftok, called as who is signed in. */
 export class Vault {
-  readonly #connection: PanelConnection;
+  readonly #connection: Omit<PanelConnection, "user">;
 
-  constructor(connection: PanelConnection) {
+  constructor(connection: Omit<PanelConnection, "user">) {
     this.#connection = connection;
   }
 

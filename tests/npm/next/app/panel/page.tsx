@@ -9,7 +9,7 @@ function Title() {
 }
 
 export default function Page() {
-    const connection = { rest: "/rest/v1", functions: "/functions/v1", getToken: () => "a.b.c" };
+    const connection = { rest: "/rest/v1", functions: "/functions/v1", getToken: () => "a.b.c", user: "ana" };
     return (
         <HftokProvider connection={connection}>
             <Title />
