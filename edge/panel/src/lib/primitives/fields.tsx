@@ -16,7 +16,7 @@ import {
   TextField as AriaTextField,
   type TextFieldProps as AriaTextFieldProps,
 } from "react-aria-components";
-import { Check, ChevronDown } from "lucide-react";
+import { Check, ChevronDown, Search } from "lucide-react";
 import { useMessages } from "../connection/provider.tsx";
 import { useFrame } from "./frame.tsx";
 
@@ -48,6 +48,25 @@ export function TextField(
       {description && <Text slot="description" className="hftok-hint">{description}</Text>}
       <FieldError className="hftok-fault">{error}</FieldError>
     </AriaTextField>
+  );
+}
+
+/** A field to find something in a list by; `label` is what is read in it while it is empty. */
+export function SearchField(
+  { label, value, onChange }: { label: string; value: string; onChange: (value: string) => void },
+) {
+  return (
+    <div className="hftok-search">
+      <Search aria-hidden className="hftok-icon" />
+      <TextField
+        aria-label={label}
+        placeholder={label}
+        type="search"
+        value={value}
+        onChange={onChange}
+        autoComplete="off"
+      />
+    </div>
   );
 }
 

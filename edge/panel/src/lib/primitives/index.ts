@@ -15,6 +15,7 @@ export {
 export { Buttons, ConfirmDialog, type ConfirmDialogProps, Dialog, type DialogProps } from "./dialog.tsx";
 export {
   type Choice,
+  SearchField,
   Select,
   type SelectProps,
   Switch,

@@ -1,6 +1,6 @@
 // The page of providers: which have keys, and everything that is done with a key.
 import { useState } from "react";
-import { KeyRound, Plus, Search } from "lucide-react";
+import { KeyRound, Plus } from "lucide-react";
 import type { Failure } from "../connection/failure.ts";
 import { useMessages } from "../connection/provider.tsx";
 import { type CatalogueProvider, useProviders } from "../hooks/providers.ts";
@@ -13,8 +13,8 @@ import {
   Frame,
   Loaded,
   PageHead,
+  SearchField,
   Skeleton,
-  TextField,
 } from "../primitives/index.ts";
 import { TestBanner } from "../secrets/shown.tsx";
 import { HistoryDialog } from "./history_dialog.tsx";
@@ -78,16 +78,7 @@ function Keys({ secrets, use }: { secrets: Secret[]; use: Use }) {
         <p className="hftok-muted">
           {providers.count(secrets.filter((it) => it.configured).length, secrets.length)}
         </p>
-        <div className="hftok-search">
-          <Search aria-hidden className="hftok-icon" />
-          <TextField
-            aria-label={providers.search}
-            placeholder={providers.search}
-            type="search"
-            value={sought}
-            onChange={setSought}
-          />
-        </div>
+        <SearchField label={providers.search} value={sought} onChange={setSought} />
       </div>
       {done && <DoneBanner done={done} />}
       {configured.length > 0 && (

@@ -1,6 +1,6 @@
 // Every provider: whether there is a token for everybody, and whether it is switched on.
 import { useState } from "react";
-import { Boxes, Search, SearchX } from "lucide-react";
+import { Boxes, SearchX } from "lucide-react";
 import type { Failure } from "../connection/failure.ts";
 import { useMessages } from "../connection/provider.tsx";
 import {
@@ -20,11 +20,11 @@ import {
   EmptyState,
   FailureBanner,
   Loaded,
+  SearchField,
   Skeleton,
   StatusBadge,
   Switch,
   Table,
-  TextField,
 } from "../primitives/index.ts";
 import { TokenDialog } from "./token_dialog.tsx";
 
@@ -95,7 +95,9 @@ function ProviderList({ rows }: { rows: Row[] }) {
     <>
       {outcome?.kind === "done" && <Banner tone="good" title={outcome.text} announce="polite" />}
       {outcome?.kind === "failed" && <FailureBanner failure={outcome.failure} />}
-      <ProviderSearch text={text} onChange={setText} />
+      <div className="hftok-toolbar">
+        <SearchField label={system.find} value={text} onChange={setText} />
+      </div>
       {shown.length === 0
         ? <EmptyState icon={SearchX} title={system.nothing(text.trim())} />
         : (
@@ -124,25 +126,6 @@ function ProviderList({ rows }: { rows: Row[] }) {
         failure={turn.error}
       />
     </>
-  );
-}
-
-function ProviderSearch({ text, onChange }: { text: string; onChange: (text: string) => void }) {
-  const { system } = useMessages();
-  return (
-    <div className="hftok-toolbar">
-      <div className="hftok-search">
-        <Search aria-hidden className="hftok-icon" />
-        <TextField
-          aria-label={system.find}
-          placeholder={system.find}
-          type="search"
-          value={text}
-          onChange={onChange}
-          autoComplete="off"
-        />
-      </div>
-    </div>
   );
 }
 
