@@ -6,6 +6,7 @@
 // - It fails with HftokError only, or with the reason of the caller's own signal.
 import { HftokError } from "./error.ts";
 import { Integrations } from "./integrations.ts";
+import { parsed } from "./json.ts";
 import type { CompositeTypes } from "./schema/database.ts";
 import type { Functions } from "./schema/functions.ts";
 import type { Views } from "./schema/views.ts";
@@ -260,15 +261,6 @@ export class Hftok {
       // The error may quote the address of the request, and perhaps its content: only its kind is passed on.
       throw new HftokError(limit.aborted ? "timeout" : "unreachable");
     }
-  }
-}
-
-/** Undefined when it is no JSON: what the parser says of that quotes it. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

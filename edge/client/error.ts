@@ -3,6 +3,7 @@
 // Must stay true: no error holds a value. The server's SQLSTATE and status are kept, and the texts that hftok promises
 // to be free of values; anything else is dropped, because Postgres quotes a value that it could not read. Every SQLSTATE has a
 // kind: hftok's own by name, Postgres' and PostgREST's by their class.
+import { isObject } from "./json.ts";
 
 /** The kind of error, which a program can decide by. */
 export type Kind =
@@ -195,8 +196,4 @@ function sentence(kind: Kind, { reason, level, outcome, retryAfter }: Facts): st
   if (kind === "too_often") return `${MEANINGS[kind]}: try again in ${retryAfter ?? 60} seconds.`;
   if (kind !== "unusable" || !level || !outcome) return `${MEANINGS[kind]}.`;
   return `${MEANINGS[kind]} (level ${level}): ${OUTCOMES[outcome] ?? outcome}.`;
-}
-
-function isObject(it: unknown): it is Record<string, unknown> {
-  return typeof it === "object" && it !== null && !Array.isArray(it);
 }

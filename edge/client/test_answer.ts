@@ -3,6 +3,7 @@
 // Must stay true: nothing of the provider's text is passed on. An answer that is not clear is `indeterminate`: nobody loses a
 // credential over a provider that is down.
 import type { Verdict } from "./client.ts";
+import { parsed } from "./json.ts";
 import type { Json } from "./schema/database.ts";
 
 /** Why there is this verdict, for a program to decide by. */
@@ -139,14 +140,6 @@ function secondsOf(text: string | null, now: Date): number | null {
   // A date is never a bare or negative number, which Date.parse would take for a year.
   if (!/^\d+$/.test(said) && !/^[A-Za-z]{3}/.test(said)) return null;
   return Number.isNaN(seconds) ? null : Math.min(Math.max(seconds, 1), REST_MAX);
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }
 
 function escaped(text: string): string {

@@ -9,6 +9,7 @@
 import { scopeOf, sign, type Unsigned } from "./aws_signature.ts";
 import { assertion } from "./google_assertion.ts";
 import { hostOf, isSafe, matchesAny } from "./host.ts";
+import { object, parsed } from "./json.ts";
 import type { Json } from "./schema/database.ts";
 import type { Views } from "./schema/views.ts";
 import {
@@ -235,7 +236,7 @@ function inJson(value: string): string {
 /** How values stand in the body, and the type that goes with it where the catalogue says none. */
 function bodyEncoding({ body, headers }: ProviderTest) {
   const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
-  const isJson = type === undefined ? isObject(body) : /\bjson\b/i.test(type);
+  const isJson = type === undefined ? isDocument(body) : /\bjson\b/i.test(type);
   return {
     body: isJson
       ? { type: "application/json", encode: inJson }
@@ -277,19 +278,8 @@ async function* chunksOf(answer: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(text: string | null): boolean {
+/** Whether a text of the catalogue is JSON of several parts. */
+function isDocument(text: string | null): boolean {
   const value = parsed(text ?? "");
   return typeof value === "object" && value !== null;
-}
-
-function object(it: Json | undefined): { [key: string]: Json | undefined } {
-  return typeof it === "object" && it !== null && !Array.isArray(it) ? it : {};
 }

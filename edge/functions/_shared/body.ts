@@ -3,6 +3,7 @@
 // Must stay true: no more than the limit is ever held, whatever a header says of the length; what cannot be read is not
 // quoted.
 import { joined } from "./bytes.ts";
+import { isObject } from "./client/json.ts";
 import type { Json } from "./client/mod.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -100,10 +101,6 @@ function is(shape: Shape, value: unknown): boolean {
   if (shape === "object") return isObject(value);
   if (shape === "text or an object") return typeof value === "string" || isObject(value);
   return Array.isArray(value) && value.every((it) => typeof it === "string");
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -2,6 +2,7 @@
 //
 // Must stay true: no token of any provider is among them. The platform's own lies in hftok at scope global, where the walk
 // reaches it by its rules and says so; one in the environment would be used without anybody knowing.
+import { isObject, parsed } from "./client/json.ts";
 
 /** The address of hftok, and who may read answers. */
 export interface Connection {
@@ -32,21 +33,11 @@ function key(kind: "SECRET" | "PUBLISHABLE"): string | undefined {
   const name = `SUPABASE_${kind}_KEYS`;
   const text = variable(name);
   if (text === undefined) return variable(`SUPABASE_${kind}_KEY`);
-  const keys = dictionary(text);
-  if (!keys) throw new Error(`${name} must be a JSON object of keys`);
+  const keys = parsed(text);
+  if (!isObject(keys)) throw new Error(`${name} must be a JSON object of keys`);
   const found = keys.default ?? (Object.keys(keys).length === 1 ? Object.values(keys)[0] : undefined);
   if (typeof found !== "string" || found === "") throw new Error(`${name} must have a key named default`);
   return found;
-}
-
-/** A JSON object, without an error that would quote it. */
-function dictionary(text: string): Record<string, unknown> | undefined {
-  try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The settings; missing ones are an error that names them, when the function starts. */

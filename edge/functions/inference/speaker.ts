@@ -2,6 +2,7 @@
 //
 // Must stay true: the address of a request is the catalogue's base with fields of the credential in it, and a path of the protocol; the
 // value goes into one header and nowhere else.
+import { type JsonObject, object, parsed } from "../_shared/client/json.ts";
 import type { Hftok, Json, Views } from "../_shared/client/mod.ts";
 import { Destination } from "../_shared/destination.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
@@ -116,21 +117,12 @@ function unfit({ label }: Speaker): Refusal {
 function valuesOf(
   { field, hasSeveralFields }: Speaker,
   credential: string,
-): { [name: string]: Json | undefined } {
-  if (!hasSeveralFields) return { [field]: credential };
-  try {
-    return object(JSON.parse(credential));
-  } catch {
-    return {};
-  }
+): JsonObject {
+  return hasSeveralFields ? object(parsed(credential)) : { [field]: credential };
 }
 
 function fieldsOf(
   { fields }: Pick<Views["providers"]["Row"], "fields">,
-): { [name: string]: Json | undefined }[] {
+): JsonObject[] {
   return (Array.isArray(fields) ? fields : []).map(object);
-}
-
-function object(it: Json | undefined): { [name: string]: Json | undefined } {
-  return typeof it === "object" && it !== null && !Array.isArray(it) ? it : {};
 }

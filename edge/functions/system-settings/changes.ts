@@ -1,6 +1,7 @@
 // Changes to the keys of the installation: which ones a request wants, whether all of them can be made, and making them.
 //
 // Must stay true: nothing of a request is quoted, but the name of a provider that there is; no change is made before all were looked at; should one fail all the same, the answer says which were made.
+import { isObject } from "../_shared/client/json.ts";
 import type { Views } from "../_shared/client/mod.ts";
 import { textOf } from "../_shared/credential_text.ts";
 import { Refusal, refusing } from "../_shared/refusal.ts";
@@ -76,8 +77,4 @@ async function make(user: User, { provider, secret }: Change): Promise<unknown> 
 
 function bad(message: string): Refusal {
   return new Refusal(400, "bad_input", message);
-}
-
-function isObject(it: unknown): it is Record<string, unknown> {
-  return typeof it === "object" && it !== null && !Array.isArray(it);
 }

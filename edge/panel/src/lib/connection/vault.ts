@@ -4,6 +4,7 @@
 // Must stay true:
 // - A value goes in the body of a request to an edge function, and nowhere else: not into an address, a header, or a cache.
 // - No redirect is followed: what is sent holds tokens.
+import { parsed } from "../../../../client/json.ts";
 import { Hftok } from "../../../../client/mod.ts";
 import { Failure } from "./failure.ts";
 
@@ -106,13 +107,4 @@ async function answer<Answer>(response: Response): Promise<Answer> {
   }
   // The functions are ours, and tests/edge holds them to their answers.
   return body as Answer;
-}
-
-/** Undefined when it is no JSON: what the parser says of that quotes it. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

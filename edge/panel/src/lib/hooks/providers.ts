@@ -1,4 +1,5 @@
 // The catalogue: what each provider's credentials consist of, and where to get them.
+import { isObject } from "../../../../client/json.ts";
 import type { Json } from "../../../../client/mod.ts";
 import { type Reading, useRead } from "../connection/reads.ts";
 
@@ -60,10 +61,6 @@ function field(of: Json): ProviderField {
     isOptional: given.optional === true,
     choices: Array.isArray(given.equals) ? given.equals.map(String) : [],
   };
-}
-
-function isObject(it: Json | undefined): it is { [key: string]: Json | undefined } {
-  return typeof it === "object" && it !== null && !Array.isArray(it);
 }
 
 function prefixes(formats: Json): string[] {
