@@ -1,0 +1,30 @@
+//! The hftok command: credentials for people at a terminal, for CI jobs, and for workers that need a token.
+//!
+//! What must stay true: a value is in no argument, no line that is printed unasked, no error and no core; every command has
+//! `--json`; colours and bars are for terminals only.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`connection`] | Postgres as libpq finds it, or PostgREST with a JWT: one [`connection::Server`] for both |
+//! | [`people`] | commands for those who have credentials: set, list, delete, explain … |
+//! | [`failure`] | every way to fail, and the exit code of each |
+//! | [`screen`] | answers, for people and as JSON |
+//! | [`value`] | how a value comes in: prompt, standard input, file |
+//! | [`process`] | what this process allows others to see of it |
+
+mod command;
+mod connection;
+mod failure;
+mod people;
+mod process;
+mod screen;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    process::keep_to_itself();
+    command::run(command::Line::parse())
+}

@@ -1,0 +1,3 @@
+//! Commands for those who have credentials.
+
+pub mod list;

@@ -1,0 +1,125 @@
+//! Answers, for people and as JSON.
+//!
+//! What must stay true: standard output has the answer and nothing else; words beside it go to standard error; colours are
+//! for terminals only, and not where NO_COLOR is set; a reader that goes away early is no error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Where answers go, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    json: bool,
+    colours: bool,
+}
+
+/// Columns of an answer.
+#[derive(Debug)]
+pub struct Table {
+    heads: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(heads: &'static [&'static str]) -> Self {
+        Self { heads, rows: Vec::new() }
+    }
+
+    /// Adds a row: a cell a head.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// As text: columns as wide as their widest cell, two spaces between.
+    fn text(&self, bold: (&str, &str)) -> String {
+        let width = |column: usize, head: &str| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            cells.chain([head.chars().count()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> =
+            self.heads.iter().enumerate().map(|(column, head)| width(column, head)).collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let mut text = format!("{}{}{}\n", bold.0, line(&mut self.heads.iter().copied()), bold.1);
+        for row in &self.rows {
+            text.push_str(&line(&mut row.iter().map(String::as_str)));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl Screen {
+    /// Standard output and standard error of this process.
+    pub fn of_process(json: bool) -> Self {
+        let colours =
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        Self { json, colours }
+    }
+
+    /// Whether answers are JSON.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints an answer: `value` as JSON, or `text` for people.
+    pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let mut text = if self.json {
+            let json = serde_json::to_string_pretty(value).map_err(io::Error::other);
+            json.map_err(Failure::io("the answer as JSON"))?
+        } else {
+            text()
+        };
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        self.write(&text)
+    }
+
+    /// Prints rows: `values` as JSON, or a table of them for people, or `none` where there are none.
+    pub fn rows<T: Serialize>(
+        self,
+        values: &[T],
+        none: &str,
+        table: impl FnOnce() -> Table,
+    ) -> Result<(), Failure> {
+        if values.is_empty() && !self.json {
+            self.note(none);
+            return Ok(());
+        }
+        let bold = if self.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+        self.answer(&values, || table().text(bold))
+    }
+
+    /// A word beside the answer.
+    pub fn note(self, text: &str) {
+        // Where nobody reads standard error there is nobody to tell of it.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// What failed, and what to do about it.
+    pub fn failure(self, failure: &Failure) {
+        self.note(&format!("hftok: {failure}"));
+        if let Failure::Refused(refusal) = failure {
+            refusal.detail.iter().for_each(|detail| self.note(&format!("  {detail}")));
+            refusal.hint.iter().for_each(|hint| self.note(&format!("  {hint}")));
+        }
+    }
+
+    /// Writes text to standard output.
+    fn write(self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::io("standard output")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

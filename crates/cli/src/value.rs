@@ -1,0 +1,53 @@
+//! How a value comes in: by a prompt that does not show it, by standard input, or by a file. Never by an argument, which `ps`
+//! and the shell's history show.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// More than any credential has.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Where the value is.
+#[derive(Debug, Args)]
+pub struct ValueOptions {
+    /// Read the value from this file; - is standard input
+    #[arg(long = "value-file", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl ValueOptions {
+    /// The value, without the line end after it. A terminal is asked; anything else on standard input is read.
+    pub fn read(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        let value = match &self.file {
+            Some(path) if path.as_os_str() != "-" => {
+                let what = path.display().to_string();
+                whole(File::open(path).map_err(Failure::io(what.clone()))?, &what)?
+            }
+            None if io::stdin().is_terminal() => {
+                Zeroizing::new(rpassword::prompt_password(prompt).map_err(Failure::io("the terminal"))?)
+            }
+            _ => whole(io::stdin().lock(), "standard input")?,
+        };
+        if value.is_empty() {
+            return Err(Failure::Usage("the value is empty".to_owned()));
+        }
+        Ok(value)
+    }
+}
+
+/// All of a stream as text, in one buffer that does not move while it grows: what moves leaves a copy behind.
+fn whole(stream: impl Read, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let read = stream.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Failure::io(what))?;
+    if read as u64 > LARGEST {
+        return Err(Failure::Usage(format!("{what} holds more than {LARGEST} bytes")));
+    }
+    let text = str::from_utf8(&bytes).map_err(|_| Failure::Usage(format!("{what} is not text")))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
