@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
-use crate::people;
 use crate::screen::Screen;
+use crate::{manual, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -16,15 +16,24 @@ pub struct Line {
     /// Print JSON instead of text for people
     #[arg(long, global = true)]
     json: bool,
+    /// Where hftok is.
     #[command(flatten)]
     connection: ConnectionOptions,
+    /// What is to be done.
     #[command(subcommand)]
     command: Command,
 }
 
+/// Each command describes itself.
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::missing_docs_in_private_items,
+    reason = "clap would show them in place of the command's own words"
+)]
 enum Command {
     List(people::list::List),
+    Completions(manual::completions::Completions),
+    Man(manual::man::Man),
 }
 
 /// Carries the line out; whatever fails is told on standard error.
@@ -39,8 +48,11 @@ pub fn run(line: Line) -> ExitCode {
     }
 }
 
+/// The command that the line names.
 fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
     match line.command {
         Command::List(list) => list.run(&line.connection, screen),
+        Command::Completions(completions) => completions.run(screen),
+        Command::Man(man) => man.run(screen),
     }
 }

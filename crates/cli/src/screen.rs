@@ -12,14 +12,18 @@ use crate::failure::Failure;
 /// Where answers go, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
+    /// Whether answers are JSON.
     json: bool,
+    /// Whether there is a terminal that shows colours.
     colours: bool,
 }
 
 /// Columns of an answer.
 #[derive(Debug)]
 pub struct Table {
+    /// The name of each column.
     heads: &'static [&'static str],
+    /// Rows, with a cell for each column.
     rows: Vec<Vec<String>>,
 }
 

@@ -1,5 +1,7 @@
 //! `hftok list`.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
 #[path = "command/mod.rs"]
 mod command;
 
