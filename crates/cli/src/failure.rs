@@ -29,6 +29,9 @@ pub enum Failure {
         /// The function or view.
         function: &'static str,
     },
+    /// Somebody stopped it by ^C or SIGTERM.
+    #[error("stopped: {0}")]
+    Stopped(String),
     /// A file or a stream failed.
     #[error("{what}: {source}")]
     Io {
@@ -65,13 +68,14 @@ impl Failure {
         |source| Self::Io { what, source }
     }
 
-    /// 2: the line is wrong. 3: refused. 4: nobody there, or sealed. 1: anything else.
+    /// 2: the line is wrong. 3: refused. 4: nobody there, or sealed. 130: stopped, as a shell has it. 1: anything else.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
             Self::Refused(refusal) if refusal.code.starts_with("53HF") => 4,
             Self::Refused(_) => 3,
             Self::Unreachable { .. } => 4,
+            Self::Stopped(_) => 130,
             Self::Answer { .. } | Self::Io { .. } => 1,
         })
     }

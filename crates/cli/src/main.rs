@@ -11,6 +11,7 @@
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
+//! | [`progress`] | the bar of long work, and ^C during it |
 //! | [`process`] | what this process allows others to see of it |
 
 mod command;
@@ -19,6 +20,7 @@ mod failure;
 mod manual;
 mod people;
 mod process;
+mod progress;
 mod screen;
 mod value;
 

@@ -107,6 +107,19 @@ impl Screen {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Whether somebody at the terminal agrees. Where nobody can be asked, `instead` says which option answers.
+    pub fn confirmed(self, question: &str, instead: &str) -> Result<bool, Failure> {
+        if !io::stdin().is_terminal() {
+            return Err(Failure::Usage(format!("nobody is there to be asked: {instead}")));
+        }
+        let mut terminal = io::stderr().lock();
+        let asked = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush());
+        asked.map_err(Failure::io("the terminal"))?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map_err(Failure::io("the terminal"))?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
     /// What failed, and what to do about it.
     pub fn failure(self, failure: &Failure) {
         self.note(&format!("hftok: {failure}"));
