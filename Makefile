@@ -12,6 +12,8 @@ PG_CONFIG ?= pg_config
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 CARGO ?= cargo
 DESTDIR ?=
+# Where the hftok command goes, with its pages of `man` and completions.
+PREFIX ?= /usr/local
 export PG_CONFIG CARGO_TARGET_DIR
 # rustup's home, for shells that were opened before it was installed.
 export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -28,6 +30,7 @@ pg_regress = $(dir $(shell "$(PG_CONFIG)" --pgxs))../test/regress/pg_regress
 cargo_pg = --locked --no-default-features --features pg$(pg_major)
 
 library = $(CARGO_TARGET_DIR)/release/libhftok.so
+pages_dir = $(CARGO_TARGET_DIR)/pages
 scripts_dir = $(CARGO_TARGET_DIR)/extension
 script = $(scripts_dir)/hftok--$(VERSION).sql
 # A test composes steps of its own.
@@ -49,10 +52,10 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try try-edge test build scripts install installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
+.PHONY: help try try-edge test build scripts install command install-command installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
 
 help: ## this list
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "PG_CONFIG names the Postgres to build for (now: $(PG_CONFIG))."
 
@@ -74,6 +77,23 @@ install: build ## builds and installs into the Postgres of PG_CONFIG (DESTDIR is
 	$(elevate) install -d "$(DESTDIR)$(pkglibdir)" "$(DESTDIR)$(extdir)"
 	$(elevate) install -C -m 755 "$(library)" "$(DESTDIR)$(pkglibdir)/hftok.so"
 	$(elevate) install -C -m 644 hftok.control "$(script)" $(upgrades) "$(DESTDIR)$(extdir)/"
+
+command: ## the hftok command (release mode), for terminals, CI jobs and workers; needs no Postgres
+	$(CARGO) build --release --locked -p hftok-cli
+
+# As with the library, only copying asks for more rights.
+install-command: elevate = $(if $(DESTDIR),,$(shell test -w "$(PREFIX)" || command -v sudo))
+install-command: command ## builds the command and installs it under PREFIX (/usr/local), with pages of `man` and completions
+	@rm -rf "$(pages_dir)" && mkdir -p "$(pages_dir)"
+	"$(CARGO_TARGET_DIR)/release/hftok" man "$(pages_dir)/man1" >/dev/null
+	"$(CARGO_TARGET_DIR)/release/hftok" completions bash >"$(pages_dir)/hftok"
+	"$(CARGO_TARGET_DIR)/release/hftok" completions zsh >"$(pages_dir)/_hftok"
+	"$(CARGO_TARGET_DIR)/release/hftok" completions fish >"$(pages_dir)/hftok.fish"
+	$(elevate) install -D -s -m 755 "$(CARGO_TARGET_DIR)/release/hftok" "$(DESTDIR)$(PREFIX)/bin/hftok"
+	$(elevate) install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" "$(pages_dir)"/man1/*.1
+	$(elevate) install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(pages_dir)/hftok"
+	$(elevate) install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(pages_dir)/_hftok"
+	$(elevate) install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d" "$(pages_dir)/hftok.fish"
 
 installcheck: postgres ## SQL regression tests against the server that PGHOST and PGPORT name
 	@$(if $(regress_tests),,echo "tests/sql/sql holds no test" >&2; exit 1)

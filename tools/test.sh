@@ -118,6 +118,8 @@ suite "SQL regression" regression
 as_server mkdir -m 777 "$scratch/tests"
 TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-fail-fast
 suite "RPC" tests/rpc/run.sh
+suite "command" crates/cli/tests/run.sh
+check "the command as it is installed" tools/command.sh || true
 suite "edge functions" tests/edge/run.sh
 suite "applications of others" tests/edge/run.sh teams.test.ts
 suite "panel in a browser" tests/panel/run.sh
