@@ -4,6 +4,8 @@
 # Must stay true: a worker that has a glibc of 2022 or later, and nothing of Postgres, runs the file as it is.
 # shellcheck source=tools/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck source=tools/cluster.sh
+source tools/cluster.sh
 
 readonly largest=$((10 * 1000 * 1000))
 # Ubuntu 22.04 has 2.35, on which most images of workers are built.
