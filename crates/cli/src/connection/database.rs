@@ -112,6 +112,12 @@ fn of_environment() -> Config {
     config
 }
 
+impl From<postgres::Error> for Failure {
+    fn from(error: postgres::Error) -> Self {
+        failure(error)
+    }
+}
+
 /// What went wrong between us and Postgres.
 pub fn failure(error: postgres::Error) -> Failure {
     match refusal(&error) {

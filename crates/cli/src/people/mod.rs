@@ -1,3 +1,4 @@
 //! Commands for those who have credentials.
 
 pub mod list;
+pub mod owner;
