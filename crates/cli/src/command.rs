@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::{manual, people};
+use crate::{manual, moving_in, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -30,8 +30,10 @@ pub struct Line {
     clippy::missing_docs_in_private_items,
     reason = "clap would show them in place of the command's own words"
 )]
+#[allow(clippy::large_enum_variant, reason = "there is one, of the line that was given")]
 enum Command {
     List(people::list::List),
+    Import(moving_in::Import),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -52,6 +54,7 @@ pub fn run(line: Line) -> ExitCode {
 fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
     match line.command {
         Command::List(list) => list.run(&line.connection, screen),
+        Command::Import(import) => import.run(&line.connection, screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

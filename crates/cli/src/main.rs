@@ -8,6 +8,7 @@
 //! | [`connection`] | Postgres as libpq finds it, or PostgREST with a JWT: one [`connection::Server`] for both |
 //! | [`people`] | commands for those who have credentials: set, list, delete, explain … |
 //! | [`manual`] | completions of shells, and pages of `man` |
+//! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
@@ -18,6 +19,7 @@ mod command;
 mod connection;
 mod failure;
 mod manual;
+mod moving_in;
 mod people;
 mod process;
 mod progress;

@@ -41,6 +41,11 @@ impl Bar {
         self.0.set_length(total.unwrap_or(0));
     }
 
+    /// Whether anybody sees it.
+    pub fn is_seen(&self) -> bool {
+        !self.0.is_hidden()
+    }
+
     /// So many are done.
     pub fn done(&self, count: u64) {
         if self.0.length().is_some_and(|total| total > 0 && total < count) {

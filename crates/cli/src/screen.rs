@@ -38,6 +38,11 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// As text, with heads as the screen shows them.
+    pub fn shown(&self, screen: Screen) -> String {
+        self.text(screen.bold())
+    }
+
     /// As text: columns as wide as their widest cell, two spaces between.
     fn text(&self, bold: (&str, &str)) -> String {
         let width = |column: usize, head: &str| {
@@ -97,8 +102,12 @@ impl Screen {
             self.note(none);
             return Ok(());
         }
-        let bold = if self.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        self.answer(&values, || table().text(bold))
+        self.answer(&values, || table().shown(self))
+    }
+
+    /// Around what stands out.
+    fn bold(self) -> (&'static str, &'static str) {
+        if self.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") }
     }
 
     /// A word beside the answer.
