@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
+use crate::run as running;
 use crate::screen::Screen;
 use crate::{manual, moving_in, people};
 
@@ -34,6 +35,7 @@ pub struct Line {
 enum Command {
     List(people::list::List),
     Import(moving_in::Import),
+    Run(running::Run),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -55,6 +57,7 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
     match line.command {
         Command::List(list) => list.run(&line.connection, screen),
         Command::Import(import) => import.run(&line.connection, screen),
+        Command::Run(run) => run.run(&line.connection, screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

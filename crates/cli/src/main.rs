@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`connection`] | Postgres as libpq finds it, or PostgREST with a JWT: one [`connection::Server`] for both |
 //! | [`people`] | commands for those who have credentials: set, list, delete, explain … |
+//! | [`run`] | `hftok run`: a command with credentials in its environment |
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`failure`] | every way to fail, and the exit code of each |
@@ -23,6 +24,7 @@ mod moving_in;
 mod people;
 mod process;
 mod progress;
+mod run;
 mod screen;
 mod value;
 

@@ -337,8 +337,9 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// Not a variable for a credential.
-fn is_reserved(name: &str) -> bool {
+/// Not a variable for a credential, unless the catalogue says that it is one.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
     let is_variable = name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     !is_variable || name.starts_with("PG") || !ENDINGS.iter().any(|ending| name.ends_with(ending))

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use crate::walk::host_covers;
 
 pub use check::{BYTES_MAX, Checked, Rejection, Warning, members};
-pub use definition::{Described, Fault, catalogue, describe, digest};
+pub use definition::{Described, Fault, catalogue, describe, digest, is_reserved};
 pub use format::{Alphabet, Format};
 pub use merge::{may_be_masked, merge};
 pub use nearest::nearest;
