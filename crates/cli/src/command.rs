@@ -8,7 +8,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::run as running;
 use crate::screen::Screen;
-use crate::{manual, moving_in, people};
+use crate::{keys, manual, moving_in, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ enum Command {
     List(people::list::List),
     Import(moving_in::Import),
     Run(running::Run),
+    Keygen(keys::keygen::Keygen),
+    Keyring(keys::keyring::KeyringOf),
+    Rotate(keys::rotate::Rotate),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -58,6 +61,9 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::List(list) => list.run(&line.connection, screen),
         Command::Import(import) => import.run(&line.connection, screen),
         Command::Run(run) => run.run(&line.connection, screen),
+        Command::Keygen(keygen) => keygen.run(screen),
+        Command::Keyring(keyring) => keyring.run(&line.connection, screen),
+        Command::Rotate(rotate) => rotate.run(&line.connection, screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

@@ -32,6 +32,16 @@ pub enum Failure {
     /// Somebody stopped it by ^C or SIGTERM.
     #[error("stopped: {0}")]
     Stopped(String),
+    /// An object is not fit for what is to be done with it.
+    #[error("{object}: {fault}")]
+    Unfit {
+        /// The object.
+        object: String,
+        /// What is wrong.
+        fault: String,
+        /// What mends it.
+        remedy: String,
+    },
     /// A file or a stream failed.
     #[error("{what}: {source}")]
     Io {
@@ -76,7 +86,7 @@ impl Failure {
             Self::Refused(_) => 3,
             Self::Unreachable { .. } => 4,
             Self::Stopped(_) => 130,
-            Self::Answer { .. } | Self::Io { .. } => 1,
+            Self::Answer { .. } | Self::Unfit { .. } | Self::Io { .. } => 1,
         })
     }
 

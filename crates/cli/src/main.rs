@@ -10,6 +10,7 @@
 //! | [`run`] | `hftok run`: a command with credentials in its environment |
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
+//! | [`keys`] | keyrings and rotations, for those who run the server |
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
@@ -19,6 +20,7 @@
 mod command;
 mod connection;
 mod failure;
+mod keys;
 mod manual;
 mod moving_in;
 mod people;

@@ -53,6 +53,11 @@ impl Bar {
         }
         self.0.set_position(count);
     }
+
+    /// Does what writes to the terminal, without the bar in its way.
+    pub fn aside(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
 }
 
 impl Drop for Bar {

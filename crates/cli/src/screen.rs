@@ -132,9 +132,13 @@ impl Screen {
     /// What failed, and what to do about it.
     pub fn failure(self, failure: &Failure) {
         self.note(&format!("hftok: {failure}"));
-        if let Failure::Refused(refusal) = failure {
-            refusal.detail.iter().for_each(|detail| self.note(&format!("  {detail}")));
-            refusal.hint.iter().for_each(|hint| self.note(&format!("  {hint}")));
+        match failure {
+            Failure::Refused(refusal) => {
+                refusal.detail.iter().for_each(|detail| self.note(&format!("  {detail}")));
+                refusal.hint.iter().for_each(|hint| self.note(&format!("  {hint}")));
+            }
+            Failure::Unfit { remedy, .. } => self.note(&format!("  {remedy}")),
+            _ => {}
         }
     }
 

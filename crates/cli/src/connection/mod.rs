@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 pub use argument::{Argument, Given};
-pub use database::Database;
+pub use database::{Database, failure as database_failure};
 use rest::Rest;
 
 use crate::failure::Failure;
