@@ -69,7 +69,9 @@ impl Drop for Bar {
 /// What the two signals have said, for this process.
 #[derive(Debug, Default)]
 struct Wishes {
+    /// One of them came.
     is_stop_wanted: Arc<AtomicBool>,
+    /// The next one ends the process.
     ends_at_once: Arc<AtomicBool>,
 }
 

@@ -42,7 +42,7 @@ impl ValueOptions {
 }
 
 /// All of a stream as text, in one buffer that does not move while it grows: what moves leaves a copy behind.
-fn whole(stream: impl Read, what: &str) -> Result<Zeroizing<String>, Failure> {
+pub fn whole(stream: impl Read, what: &str) -> Result<Zeroizing<String>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
     let read = stream.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Failure::io(what))?;
     if read as u64 > LARGEST {

@@ -47,6 +47,7 @@ pub struct Column {
     /// The column that names the model
     #[arg(long, value_name = "COLUMN")]
     model_column: Option<String>,
+    /// As for every table.
     #[command(flatten)]
     options: TableOptions,
 }

@@ -47,6 +47,7 @@ pub struct Integrations {
     /// Whose they are
     #[arg(long, value_enum, default_value_t = OwnerKind::User)]
     owner: OwnerKind,
+    /// As for every table.
     #[command(flatten)]
     options: TableOptions,
 }

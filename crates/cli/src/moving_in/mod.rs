@@ -7,9 +7,14 @@
 
 mod asking;
 mod column;
+mod dotenv;
+mod dotenv_file;
+mod env;
 mod integrations;
 mod report;
+mod saving;
 mod table;
+mod variables;
 mod vault;
 mod watched;
 
@@ -40,6 +45,8 @@ enum Source {
     Column(column::Column),
     Integrations(integrations::Integrations),
     Vault(vault::Vault),
+    Env(env::Env),
+    Dotenv(dotenv::Dotenv),
 }
 
 impl Import {
@@ -49,6 +56,8 @@ impl Import {
             Source::Column(column) => column.run(connection, screen),
             Source::Integrations(integrations) => integrations.run(connection, screen),
             Source::Vault(vault) => vault.run(connection, screen),
+            Source::Env(env) => env.run(connection, screen),
+            Source::Dotenv(dotenv) => dotenv.run(connection, screen),
         }
     }
 }

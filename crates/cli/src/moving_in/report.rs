@@ -25,26 +25,37 @@ pub struct Lines {
 /// What became of them.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// As `import_report` names it.
     source: String,
+    /// Whether of a trial.
     dry_run: bool,
+    /// How many rows there were.
     rows: i64,
+    /// How many became what.
     outcomes: Vec<Outcome>,
+    /// Those that hftok did not take; the first thousand.
     turned_down: Vec<TurnedDown>,
 }
 
 /// How many rows became what.
 #[derive(Debug, Serialize)]
 struct Outcome {
+    /// What they became.
     outcome: String,
+    /// Why.
     reason: Option<String>,
+    /// How many.
     rows: i64,
 }
 
 /// A row that hftok did not take.
 #[derive(Debug, Serialize)]
 struct TurnedDown {
+    /// Its key in the source.
     key: String,
+    /// What it became.
     outcome: String,
+    /// Why.
     reason: Option<String>,
 }
 

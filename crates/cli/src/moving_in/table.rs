@@ -24,11 +24,13 @@ pub struct TableOptions {
     /// A setting that --open reads by current_setting(): its value is asked for, or read by --value-file
     #[arg(long, value_name = "NAME", requires = "open")]
     setting: Option<String>,
+    /// Where the value of the setting is.
     #[command(flatten)]
     value: ValueOptions,
     /// Commit after so many rows
     #[arg(long, value_name = "ROWS", default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..))]
     batch: i32,
+    /// Tried, asked, done.
     #[command(flatten)]
     asking: Asking,
 }
@@ -47,7 +49,9 @@ pub struct Procedure<'a> {
 
 /// A table as hftok sees it.
 struct Found {
+    /// By which name `import_report` has it.
     source: String,
+    /// About how many rows it has.
     estimate: Option<u64>,
 }
 

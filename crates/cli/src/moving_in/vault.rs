@@ -29,6 +29,7 @@ pub struct Vault {
     /// Give each secret a new id, and leave out those without a name
     #[arg(long)]
     new_ids: bool,
+    /// Tried, asked, done.
     #[command(flatten)]
     asking: Asking,
 }

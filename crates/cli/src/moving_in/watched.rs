@@ -22,8 +22,11 @@ const CANCELLED: &str = "57014";
 
 /// Two connections: one that works, and one that watches.
 pub struct Watched {
+    /// The one that works.
     worker: Database,
+    /// The one that watches.
     watcher: Database,
+    /// By which the watcher finds the statement.
     mark: Arc<str>,
 }
 
