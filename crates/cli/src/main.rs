@@ -13,6 +13,7 @@
 //! | [`keys`] | keyrings and rotations, for those who run the server |
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
+//! | [`shown`] | text of others, as a terminal may show it |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
 //! | [`progress`] | the bar of long work, and ^C during it |
 //! | [`process`] | what this process allows others to see of it |
@@ -28,6 +29,7 @@ mod process;
 mod progress;
 mod run;
 mod screen;
+mod shown;
 mod value;
 
 use std::process::ExitCode;

@@ -1,13 +1,15 @@
 //! Answers, for people and as JSON.
 //!
 //! What must stay true: standard output has the answer and nothing else; words beside it go to standard error; colours are
-//! for terminals only, and not where NO_COLOR is set; a reader that goes away early is no error.
+//! for terminals only, and not where NO_COLOR is set; a reader that goes away early is no error; a terminal is told nothing by
+//! what others wrote ([`shown`]).
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::shown;
 
 /// Where answers go, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +37,7 @@ impl Table {
 
     /// Adds a row: a cell a head.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| shown::line(cell).into_owned()).collect());
     }
 
     /// As text, with heads as the screen shows them.
@@ -81,9 +83,9 @@ impl Screen {
     pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         let mut text = if self.json {
             let json = serde_json::to_string_pretty(value).map_err(io::Error::other);
-            json.map_err(Failure::io("the answer as JSON"))?
+            shown::json(&json.map_err(Failure::io("the answer as JSON"))?).into_owned()
         } else {
-            text()
+            self.stands_out(&shown::lines(&text()))
         };
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -105,6 +107,15 @@ impl Screen {
         self.answer(&values, || table().shown(self))
     }
 
+    /// What a table made stand out does so again: nothing else is obeyed, and nobody is harmed by bold letters of others.
+    fn stands_out(self, text: &str) -> String {
+        let (begin, end) = self.bold();
+        if begin.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(&*shown::line(begin), begin).replace(&*shown::line(end), end)
+    }
+
     /// Around what stands out.
     fn bold(self) -> (&'static str, &'static str) {
         if self.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") }
@@ -113,7 +124,7 @@ impl Screen {
     /// A word beside the answer.
     pub fn note(self, text: &str) {
         // Where nobody reads standard error there is nobody to tell of it.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", shown::lines(text));
     }
 
     /// Whether somebody at the terminal agrees. Where nobody can be asked, `instead` says which option answers.

@@ -31,3 +31,16 @@ fn without_a_server_the_exit_code_says_so() {
     let listed = said(hftok(&["list"]).env("PGHOST", "/nowhere"), "");
     assert_eq!(listed.code, Some(4), "{listed:?}");
 }
+
+#[test]
+fn a_label_of_somebody_else_tells_the_terminal_nothing() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let save = "SELECT hftok.save_credential('huggingface', $1, p_user_id => 'mallory', p_label => $2)";
+    client.execute(save, &[&TOKEN, &"\u{1b}]0;title\u{7}\u{202e}\u{9b}2J"]).expect("saved");
+
+    let listed = said(&mut hftok_on(&cluster, "postgres", "app", &["list"]), "");
+    assert!(listed.out.contains(r"\u{1b}]0;title\u{7}\u{202e}\u{9b}2J"), "{listed:?}");
+    let json = said(&mut hftok_on(&cluster, "postgres", "app", &["list", "--json"]), "");
+    assert!(json.out.contains(r"\u001b]0;title\u0007\u202e\u009b2J"), "{json:?}");
+}
