@@ -29,6 +29,14 @@ pub enum Failure {
         /// The function or view.
         function: &'static str,
     },
+    /// A provider does not take a credential.
+    #[error("{what}")]
+    Credential {
+        /// The credential, its level, and the provider's word.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// Somebody stopped it by ^C or SIGTERM.
     #[error("stopped: {0}")]
     Stopped(String),
@@ -86,7 +94,7 @@ impl Failure {
             Self::Refused(_) => 3,
             Self::Unreachable { .. } => 4,
             Self::Stopped(_) => 130,
-            Self::Answer { .. } | Self::Unfit { .. } | Self::Io { .. } => 1,
+            Self::Credential { .. } | Self::Answer { .. } | Self::Unfit { .. } | Self::Io { .. } => 1,
         })
     }
 

@@ -148,7 +148,9 @@ impl Screen {
                 refusal.detail.iter().for_each(|detail| self.note(&format!("  {detail}")));
                 refusal.hint.iter().for_each(|hint| self.note(&format!("  {hint}")));
             }
-            Failure::Unfit { remedy, .. } => self.note(&format!("  {remedy}")),
+            Failure::Unfit { remedy, .. } | Failure::Credential { remedy, .. } => {
+                self.note(&format!("  {remedy}"))
+            }
             _ => {}
         }
     }

@@ -3,6 +3,8 @@
 //! What must stay true: a value is in the environment of the child and nowhere else, not in an argument, a word or a file;
 //! without `--refresh` and `--mask` the command takes our place, so that signals, terminals and exit codes are its own.
 
+mod check;
+mod hub;
 mod place;
 mod runner;
 mod source;
@@ -42,6 +44,9 @@ pub struct Run {
     /// Use hftok's credentials only: one that is in the environment already is removed where hftok gives none
     #[arg(long)]
     exclusive: bool,
+    /// Ask the providers first whether they take the credentials; with --model, the Hub whether the model opens. A no starts nothing
+    #[arg(long)]
+    check: bool,
     /// Leave PGPASSWORD to the command, which otherwise does not see what opened the vault
     #[arg(long)]
     keep_connection: bool,
@@ -67,8 +72,10 @@ impl Run {
     fn start(&self, connection: &ConnectionOptions, screen: &Screen) -> Result<ExitCode, Failure> {
         let mut source = Source::open(&self.source, connection)?;
         let variables = self.variables(&mut source, connection)?;
+        let checked =
+            if self.check { check::all(&variables, &self.source, &mut source)? } else { Vec::new() };
         if !self.quiet {
-            variables.words().iter().for_each(|word| screen.note(&format!("hftok: {word}")));
+            variables.words().iter().chain(&checked).for_each(|word| screen.note(&format!("hftok: {word}")));
         }
         drop(source);
         let command = self.command(&variables)?;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 pub struct RunnerOptions {
     /// Ask this `hftok runner serve` in place of a server; the token is in HFTOK_RUNNER_TOKEN or a file
-    #[arg(long = "runner", value_name = "URL", env = "HFTOK_RUNNER_URL", id = "runner")]
+    #[arg(long = "runner", value_name = "URL", env = "HFTOK_RUNNER", id = "runner")]
     pub address: Option<String>,
     /// A file with the runner token
     #[arg(long = "runner-token-file", value_name = "FILE")]
@@ -104,6 +104,11 @@ impl Runner {
                 ..Refusal::default()
             }))),
         }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Sends a request.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::runner::{Runner, RunnerOptions};
-use super::variables::{Answer, Group};
+use super::variables::{Answer, Group, Variables};
 use crate::connection::{Argument, ConnectionOptions, Server};
 use crate::failure::Failure;
 
@@ -27,7 +27,7 @@ pub struct SourceOptions {
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     pub levels: Vec<String>,
     /// Ask no server: the command gets what the environment has
-    #[arg(long, conflicts_with_all = ["runner", "providers", "user", "org", "levels"])]
+    #[arg(long)]
     pub no_server: bool,
     /// The runner that answers in place of a server.
     #[command(flatten)]
@@ -53,18 +53,33 @@ struct Described {
     environment: Option<hftok_core::provider::Environment>,
 }
 
+/// A level of a walk.
+#[derive(Deserialize)]
+struct Step {
+    /// Its name.
+    level: String,
+    /// What came of it.
+    outcome: String,
+    /// The credential, masked.
+    preview: Option<String>,
+}
+
 impl Source {
     /// Opens the way that the options name.
     pub fn open(options: &SourceOptions, connection: &ConnectionOptions) -> Result<Self, Failure> {
-        if options.no_server {
-            return Ok(Self::Nobody);
+        let runner = options.runner.address.as_deref().filter(|address| !address.is_empty());
+        if (options.no_server || runner.is_some()) && options.asks_for_somebody() {
+            return Err(Failure::Usage(
+                "--user, --org and --levels are for hftok itself: a runner's token says whose credentials it gives, and without a server there are none".to_owned(),
+            ));
         }
-        match &options.runner.address {
-            Some(address) if options.asks_for_somebody() => Err(Failure::Usage(format!(
-                "the token of the runner at {address} says whose credentials these are: leave --provider, --user, --org and --levels out"
-            ))),
-            Some(address) => Ok(Self::Runner(Runner::open(address, &options.runner)?)),
-            None => Ok(Self::Server(connection.open()?)),
+        match (runner, options.no_server) {
+            (Some(_), true) => Err(Failure::Usage(
+                "there is a runner to ask (--runner, HFTOK_RUNNER): leave --no-server out".to_owned(),
+            )),
+            (None, true) => Ok(Self::Nobody),
+            (Some(address), false) => Ok(Self::Runner(Runner::open(address, &options.runner)?)),
+            (None, false) => Ok(Self::Server(connection.open()?)),
         }
     }
 
@@ -75,7 +90,7 @@ impl Source {
                 let text = server.call_text("runner_env", &options.arguments())?;
                 Answer::read(&text, "runner_env")
             }
-            Self::Runner(runner) => runner.ask(),
+            Self::Runner(runner) => runner.ask()?.only(&options.providers),
             Self::Nobody => Ok(Answer::default()),
         }
     }
@@ -85,6 +100,52 @@ impl Source {
         let Self::Server(server) = self else { return Ok(Vec::new()) };
         let described: Vec<Described> = server.rows("providers", &["env", "environment"], &[], &[])?;
         Ok(described.into_iter().map(Described::group).collect())
+    }
+
+    /// The credential in a variable, in words: whose it is, and at which level.
+    pub fn origin(
+        &mut self,
+        provider: &str,
+        name: &str,
+        variables: &Variables,
+        options: &SourceOptions,
+    ) -> String {
+        if !variables.set().any(|(set, _)| set == name) {
+            return format!("the one that the environment has in {name}");
+        }
+        match self {
+            Self::Runner(runner) => {
+                format!("the one in {name} that the runner at {} gives", runner.address())
+            }
+            Self::Server(server) => {
+                let [_, user, org, model, levels] = options.arguments();
+                let arguments = [Argument::text("p_provider", Some(provider)), user, org, model, levels];
+                let walk: Vec<Step> = server.call("explain_token", &arguments).unwrap_or_default();
+                let used = walk.into_iter().find(|step| step.outcome == "used");
+                let level = used
+                    .map(|step| format!(" of level {} ({})", step.level, step.preview.unwrap_or_default()));
+                format!("hftok's credential{} in {name}", level.unwrap_or_default())
+            }
+            Self::Nobody => format!("the one in {name}"),
+        }
+    }
+
+    /// What to do about a credential that is not taken.
+    pub fn remedy(&self, provider: &str, page: &str, options: &SourceOptions) -> String {
+        match self {
+            Self::Server(_) => {
+                let owner = match (&options.user, &options.org) {
+                    (Some(user), _) => format!(" --user {user}"),
+                    (None, Some(org)) => format!(" --org {org}"),
+                    (None, None) => " --global".to_owned(),
+                };
+                format!("Save one that is taken ({page}): hftok set --provider {provider}{owner}")
+            }
+            Self::Runner(_) => {
+                format!("Have one saved in hftok that is taken ({page}); the runner gives it from then on.")
+            }
+            Self::Nobody => format!("Set one that is taken ({page}), or none for what is public."),
+        }
     }
 
     /// Whether libpq's environment led to it.
@@ -106,9 +167,7 @@ impl Described {
 impl SourceOptions {
     /// Whether the line says whose credentials are wanted.
     fn asks_for_somebody(&self) -> bool {
-        let is_said =
-            [!self.providers.is_empty(), self.user.is_some(), self.org.is_some(), !self.levels.is_empty()];
-        is_said.contains(&true)
+        self.user.is_some() || self.org.is_some() || !self.levels.is_empty()
     }
 
     /// The arguments of `runner_env()`.

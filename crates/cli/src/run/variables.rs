@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use hftok_core::provider::{Provider, builtin, is_reserved};
+use hftok_core::provider::{Provider, builtin, find, is_reserved};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -52,6 +52,24 @@ impl Answer {
     /// Reads what `runner_env()` or a runner answers.
     pub fn read(text: &str, function: &'static str) -> Result<Self, Failure> {
         serde_json::from_str(text).map_err(|_| Failure::Answer { function })
+    }
+
+    /// The part of it that is about these providers; all of it, where none is named.
+    pub fn only(mut self, providers: &[String]) -> Result<Self, Failure> {
+        let find = |name: &String| {
+            let unknown = || {
+                Failure::Usage(format!(
+                    "{name} is no provider of the built-in catalogue: a runner gives it by its token alone"
+                ))
+            };
+            find(name).ok_or_else(unknown)
+        };
+        let wanted: Vec<&Provider> = providers.iter().map(find).collect::<Result<_, _>>()?;
+        if !wanted.is_empty() {
+            self.0
+                .retain(|name, _| wanted.iter().any(|provider| provider.variables().any(|one| one == name)));
+        }
+        Ok(self)
     }
 
     /// Whether it gives a credential to this group.
