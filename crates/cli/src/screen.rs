@@ -123,8 +123,7 @@ impl Screen {
 
     /// A word beside the answer.
     pub fn note(self, text: &str) {
-        // Where nobody reads standard error there is nobody to tell of it.
-        let _ = writeln!(io::stderr().lock(), "{}", shown::lines(text));
+        word(text);
     }
 
     /// Whether somebody at the terminal agrees. Where nobody can be asked, `instead` says which option answers.
@@ -165,4 +164,10 @@ impl Screen {
             _ => Ok(()),
         }
     }
+}
+
+/// A word beside the answer, from where there is no [`Screen`].
+pub fn word(text: &str) {
+    // Where nobody reads standard error there is nobody to tell of it.
+    let _ = writeln!(io::stderr().lock(), "{}", shown::lines(text));
 }

@@ -4,8 +4,19 @@
 //! Commands for operators need Postgres itself: [`ConnectionOptions::postgres`].
 
 mod argument;
+mod authorities;
+mod connect;
+mod conninfo;
 mod database;
+mod keyword;
+mod passfile;
+mod place;
 mod rest;
+mod service;
+mod settings;
+mod tls;
+mod trouble;
+pub mod web;
 
 use std::path::PathBuf;
 
@@ -23,30 +34,23 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionOptions {
-    /// Postgres: a URL or `key=value` pairs, without a password [default: PGHOST, PGSERVICE … as for psql]
-    #[arg(
-        long,
-        short = 'd',
-        value_name = "URL",
-        global = true,
-        env = "HFTOK_DATABASE_URL",
-        hide_env_values = true
-    )]
+    /// Postgres: a URL or `key=value` pairs without a password [env: HFTOK_DATABASE_URL] [default: PGHOST … as psql]
+    #[arg(long, short = 'd', value_name = "URL", global = true)]
     pub database: Option<String>,
-    /// PostgREST: its address; the JWT is in HFTOK_JWT or --jwt-file
-    #[arg(long, value_name = "URL", global = true, env = "HFTOK_API_URL", conflicts_with = "database")]
+    /// PostgREST: its address; the JWT is in HFTOK_JWT or --jwt-file [env: HFTOK_API_URL]
+    #[arg(long, value_name = "URL", global = true, conflicts_with = "database")]
     pub api: Option<String>,
     /// A file with the JWT for PostgREST
-    #[arg(long, value_name = "FILE", global = true, requires = "api")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub jwt_file: Option<PathBuf>,
 }
 
 impl ConnectionOptions {
-    /// Opens the way that the options name.
+    /// Opens the way that the options name, or, without any, the variables.
     pub fn open(&self) -> Result<Server, Failure> {
-        match &self.api {
-            Some(address) => Ok(Server::Rest(Rest::open(address, self.jwt_file.as_deref())?)),
-            None => Ok(Server::Database(Database::open(self.database.as_deref())?)),
+        match self.api()? {
+            Some(address) => Ok(Server::Rest(Rest::open(&address, self.jwt_file.as_deref())?)),
+            None => Ok(Server::Database(self.database()?)),
         }
     }
 
@@ -56,9 +60,38 @@ impl ConnectionOptions {
             Some(_) => {
                 Err(Failure::Usage("this command needs Postgres itself: name it by --database".to_owned()))
             }
-            None => Database::open(self.database.as_deref()),
+            None => self.database(),
         }
     }
+
+    /// The address of PostgREST, if that is the way.
+    fn api(&self) -> Result<Option<String>, Failure> {
+        if self.api.is_some() || self.database.is_some() {
+            return Ok(self.api.clone());
+        }
+        match (variable("HFTOK_API_URL"), variable("HFTOK_DATABASE_URL")) {
+            (Some(_), Some(_)) => Err(Failure::Usage(
+                "HFTOK_API_URL and HFTOK_DATABASE_URL are both set: choose by --api or --database".to_owned(),
+            )),
+            (api, _) => Ok(api.map(|address| address.to_string())),
+        }
+    }
+
+    /// Postgres as the option names it, or the variable, or libpq's environment.
+    fn database(&self) -> Result<Database, Failure> {
+        match (&self.database, variable("HFTOK_DATABASE_URL")) {
+            (Some(given), _) => {
+                conninfo::refuse_password(given)?;
+                Database::open(Some(given))
+            }
+            (None, given) => Database::open(given.as_ref().map(|given| given.as_str())),
+        }
+    }
+}
+
+/// A variable that is set and not empty.
+fn variable(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
 }
 
 /// hftok, by either way.

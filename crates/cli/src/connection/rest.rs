@@ -2,38 +2,50 @@
 
 use std::path::Path;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 use zeroize::Zeroizing;
 
 use super::argument::Argument;
+use super::variable;
+use super::web::{self, is_this_machine};
 use crate::failure::{Failure, Refusal};
+use crate::screen::word;
 
 /// More than any answer of hftok has.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// PostgREST at an address, with what it is to know of us.
 pub struct Rest {
+    /// Asks over HTTP.
     agent: Agent,
+    /// Without a slash at its end.
     address: String,
+    /// Says who calls.
     jwt: Option<Zeroizing<String>>,
+    /// Opens a gateway before PostgREST.
     api_key: Option<Zeroizing<String>>,
 }
 
 /// An error as PostgREST tells it.
 #[derive(Deserialize)]
 struct Told {
+    /// SQLSTATE, or PostgREST's own.
     code: Option<String>,
+    /// What happened.
     message: Option<String>,
+    /// The object, or JSON.
     details: Option<String>,
+    /// The remedy.
     hint: Option<String>,
 }
 
 impl Rest {
     /// Reads the JWT (HFTOK_JWT, or a file) and the key of a gateway before PostgREST (HFTOK_API_KEY). Asks nothing yet.
     pub fn open(address: &str, jwt_file: Option<&Path>) -> Result<Self, Failure> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new);
+        let agent = web::agent(address)?;
         let jwt = match jwt_file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(Failure::io(path.display().to_string()))?;
@@ -41,13 +53,15 @@ impl Rest {
             }
             None => variable("HFTOK_JWT"),
         };
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
-        Ok(Self {
-            agent: config.new_agent(),
-            address: address.trim_end_matches('/').to_owned(),
-            jwt,
-            api_key: variable("HFTOK_API_KEY"),
-        })
+        let (jwt, api_key) = identity(jwt, variable("HFTOK_API_KEY"));
+        let address = address.trim_end_matches('/').to_owned();
+        let host: Option<ureq::http::Uri> = address.parse().ok();
+        if address.starts_with("http://")
+            && !host.and_then(|uri| uri.host().map(is_this_machine)).unwrap_or(false)
+        {
+            word("warning: nothing is encrypted on the way to an http:// address");
+        }
+        Ok(Self { agent, address, jwt, api_key })
     }
 
     /// What a function answers.
@@ -86,6 +100,7 @@ impl Rest {
         Ok(rows.len() as u64)
     }
 
+    /// Asks once, and takes an error apart.
     fn ask(
         &self,
         method: Method,
@@ -121,16 +136,49 @@ impl Rest {
         if status.is_success() {
             return Ok(if text.is_empty() { Zeroizing::new("null".to_owned()) } else { text });
         }
-        match serde_json::from_str::<Told>(&text) {
-            Ok(told) => Err(Failure::Refused(Box::new(Refusal {
-                code: told.code.unwrap_or_default(),
-                message: told.message.unwrap_or_else(|| format!("{what}: HTTP status {}", status.as_u16())),
-                detail: told.details,
-                hint: told.hint,
-            }))),
-            Err(_) => Err(unreachable(format!("HTTP status {}", status.as_u16()))),
+        let status = status.as_u16();
+        let Ok(told) = serde_json::from_str::<Told>(&text) else {
+            return Err(unreachable(format!("HTTP status {status}: is this the address of PostgREST?")));
+        };
+        let code = told.code.unwrap_or_default();
+        // PostgREST itself is there, and has no connection to Postgres.
+        if matches!(code.as_str(), "PGRST000" | "PGRST001" | "PGRST002" | "PGRST003") {
+            return Err(unreachable(told.message.unwrap_or_else(|| format!("HTTP status {status}"))));
         }
+        let hint = told.hint.or_else(|| remedy(&code, status).map(str::to_owned));
+        let message = told.message.unwrap_or_else(|| format!("{what}: HTTP status {status}"));
+        Err(Failure::Refused(Box::new(Refusal { code, message, detail: told.details, hint })))
     }
+}
+
+/// Who calls: a JWT, and a key for the gateway before PostgREST. Supabase's newer keys (`sb_…`) are no JWTs: its gateway takes the
+/// role from `apikey` alone. Its older ones are, and serve as the JWT where there is no other.
+fn identity(
+    jwt: Option<Zeroizing<String>>,
+    key: Option<Zeroizing<String>>,
+) -> (Option<Zeroizing<String>>, Option<Zeroizing<String>>) {
+    let is_key = |given: &Zeroizing<String>| given.starts_with("sb_");
+    match (jwt, key) {
+        (Some(jwt), _) if is_key(&jwt) => (None, Some(jwt)),
+        (None, Some(key)) if !is_key(&key) => (Some(key.clone()), Some(key)),
+        others => others,
+    }
+}
+
+/// What to do about an error that is PostgREST's, or that of a gateway before it.
+fn remedy(code: &str, status: u16) -> Option<&'static str> {
+    Some(match code {
+        "PGRST106" => {
+            "PostgREST does not expose schema hftok: add it to db-schemas (Supabase: Exposed schemas)"
+        }
+        "PGRST202" | "PGRST205" => {
+            "SELECT hftok.enable_rpc(); as a superuser, or ALTER EXTENSION hftok UPDATE; where the extension is older"
+        }
+        "PGRST301" | "PGRST303" => "the JWT is too old or no JWT of this server: take a new one",
+        "PGRST302" => "a JWT is needed: HFTOK_JWT or --jwt-file",
+        "" if status == 401 => "the gateway wants its key: HFTOK_API_KEY",
+        _ => return None,
+    })
 }
 
 /// Arguments as a JSON object.
@@ -152,9 +200,25 @@ fn condition(equal: &[(&'static str, &str)]) -> String {
 
 /// Text as it stands in an address.
 fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_no_jwt_goes_to_the_gateway_alone() {
+        let of = |jwt: Option<&str>, key: Option<&str>| {
+            let given = |text: &str| Zeroizing::new(text.to_owned());
+            let (jwt, key) = identity(jwt.map(given), key.map(given));
+            (jwt.map(|text| text.to_string()), key.map(|text| text.to_string()))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(of(Some("sb_secret_x"), None), (None, some("sb_secret_x")));
+        assert_eq!(of(None, Some("sb_publishable_x")), (None, some("sb_publishable_x")));
+        assert_eq!(of(Some("ey.a.b"), Some("sb_publishable_x")), (some("ey.a.b"), some("sb_publishable_x")));
+        assert_eq!(of(None, Some("ey.anon.b")), (some("ey.anon.b"), some("ey.anon.b")));
+        assert_eq!(of(None, None), (None, None));
+    }
 }
