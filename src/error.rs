@@ -279,6 +279,8 @@ pub enum Object {
     FormerVersion(Uuid),
     /// An event of the audit, by its number.
     Event(i64),
+    /// A runner token that is shown.
+    RunnerToken,
 }
 
 impl Error {

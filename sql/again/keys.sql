@@ -191,6 +191,9 @@ CREATE OR REPLACE FUNCTION hftok_private.verify_as_owner()
         UNION ALL
         SELECT 'provider', p.id, NULL, hftok_private.provider_fault(p.id, p.definition, p.signature)
         FROM hftok_private.providers p
+        UNION ALL
+        SELECT 'runner token', t.id::text, NULL, hftok_private.runner_token_fault(t.id)
+        FROM hftok_private.runner_tokens t WHERE t.revoked_at IS NULL
     ), told AS MATERIALIZED (
         SELECT f.kind, f.id, f.version, f.reason FROM hftok_private.audit_faults() f
         WHERE (SELECT hftok_private.record_verify())
@@ -211,7 +214,7 @@ CREATE OR REPLACE FUNCTION hftok.verify()
     RETURNS TABLE (kind text, id text, version int, reason text, checked bigint, failed bigint)
     LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_verify';
 COMMENT ON FUNCTION hftok.verify IS
-    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts.';
+    'Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, runner token, mask, share and membership that fails, with the reason, and a last row with the counts.';
 
 CREATE OR REPLACE FUNCTION hftok.logging_risks() RETURNS TABLE (risk text, subject text, remedy text)
     LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on

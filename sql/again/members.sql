@@ -160,6 +160,7 @@ DECLARE
     connected text := CASE p_scope WHEN 'user' THEN 'integration' ELSE 'org_integration' END;
     member hftok_private.members;
     share hftok_private.integrations;
+    token uuid;
 BEGIN
     PERFORM hftok_private.lock_owner(p_scope, owner);
     PERFORM FROM hftok_private.secrets s
@@ -174,6 +175,12 @@ BEGIN
     PERFORM hftok_private.forget_credentials(p_scope, owner);
     DELETE FROM hftok_private.import_rows r
     WHERE (r.scope_id = owner AND r.scope IN (p_scope, connected)) OR (p_scope = 'user' AND r.scope IS NULL AND r.key = owner);
+    FOR token IN
+        DELETE FROM hftok_private.runner_tokens t WHERE CASE p_scope WHEN 'user' THEN t.user_id ELSE t.org_id END = owner
+        RETURNING t.id
+    LOOP
+        PERFORM hftok_private.record_change(action, token, p_scope => p_scope, p_owner => owner);
+    END LOOP;
     memberships := 0;
     FOR member IN
         DELETE FROM hftok_private.members m WHERE CASE p_scope WHEN 'user' THEN m.user_id ELSE m.org_id END = owner

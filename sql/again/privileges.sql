@@ -103,11 +103,13 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided, hftok.tokens_provided, hftok.credential_history TO hftok_auditor;
 GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION
-    hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator
+    hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator,
+    hftok.create_runner_token, hftok.revoke_runner_token
     TO hftok_service, hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok.resolve_token, hftok.resolve_hf_token, hftok.previous_token, hftok.runner_env, hftok.report_credential,
-    hftok.get_integration_credentials, hftok.update_integration_status, hftok.begin_verification, hftok.record_usage
+    hftok.get_integration_credentials, hftok.update_integration_status, hftok.begin_verification, hftok.record_usage,
+    hftok.check_runner_token, hftok.runner_environment, hftok.runner_states
     TO hftok_service;
 -- To users because some of them are administrators of the application.
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider, hftok.switch_provider TO hftok_admin, hftok_user;
@@ -115,6 +117,7 @@ GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider, hf
 GRANT SELECT ON hftok.credentials, hftok.expiring_credentials, hftok.members, hftok.administrators, hftok.providers,
     hftok.integrations, hftok.integration_shares, hftok.usage_daily
     TO hftok_user, hftok_service, hftok_admin, hftok_auditor;
+GRANT SELECT ON hftok.runner_tokens TO hftok_service, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.audit_events TO hftok_user, hftok_admin, hftok_auditor;
 GRANT SELECT ON hftok.recent_reveals, hftok.refusals_by_role, hftok.unused_secrets, hftok.new_applications
     TO hftok_admin, hftok_auditor;
@@ -158,5 +161,5 @@ GRANT EXECUTE ON FUNCTION
     TO hftok_admin;
 GRANT SELECT ON hftok.import_report TO hftok_admin, hftok_auditor;
 -- Wrappers that install_api() makes name these as what they return.
-GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.server_status,
+GRANT USAGE ON TYPE hftok.saved_credential, hftok.checked_credential, hftok.resolved_token, hftok.runner_token, hftok.server_status,
     hftok.server_health, hftok.verified_audit TO hftok_admin;

@@ -7,6 +7,9 @@ COMMENT ON TYPE hftok.checked_credential IS 'The result of checking a credential
 CREATE TYPE hftok.resolved_token AS (token text, source text, secret_id uuid, version int, expires_at timestamptz, slot text);
 COMMENT ON TYPE hftok.resolved_token IS 'The credential to use and where it comes from.';
 
+CREATE TYPE hftok.runner_token AS (id uuid, token text);
+COMMENT ON TYPE hftok.runner_token IS 'A worker''s token, and the id by which it is revoked.';
+
 CREATE TYPE hftok.verified_audit AS (checked bigint, unprotected bigint, ok boolean, first_bad bigint, reason text);
 COMMENT ON TYPE hftok.verified_audit IS 'The result of verifying the audit: how many events fit, how many of them lay in a table unprotected before they were chained, and the first that does not fit.';
 

@@ -26,6 +26,7 @@ mod reveal;
 mod role_words;
 mod rotation;
 mod runner;
+mod runner_tokens;
 mod status;
 mod steps;
 mod stored_row;

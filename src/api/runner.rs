@@ -2,6 +2,7 @@
 
 use hftok_core::provider::{Provider, find, members};
 use pgrx::datum::Array;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
@@ -13,8 +14,52 @@ use crate::pg::server::server_log;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::providers;
+use crate::store::runner_tokens::StandsFor;
 
 export!(runner_env);
+
+/// A request for the variables of a process.
+pub struct Asked<'a> {
+    /// The providers; all when none are named.
+    providers: Option<&'a [String]>,
+    /// The user.
+    user: Option<&'a str>,
+    /// The organisation.
+    org: Option<&'a str>,
+    /// The model.
+    model: Option<&'a str>,
+    /// The levels; all when none are named.
+    levels: Option<&'a [String]>,
+}
+
+impl<'a> Asked<'a> {
+    /// The request that a runner token stands for.
+    pub fn of(stands_for: &'a StandsFor) -> Self {
+        Self {
+            providers: stands_for.providers.as_deref(),
+            user: stands_for.user.as_deref(),
+            org: stands_for.org.as_deref(),
+            model: stands_for.model.as_deref(),
+            levels: stands_for.levels.as_deref(),
+        }
+    }
+
+    /// Whether a provider was asked for by name; none where it was not asked for.
+    fn is_named(&self, id: &str) -> Option<bool> {
+        match self.providers {
+            None => Some(false),
+            Some(names) => names.iter().any(|name| name == id).then_some(true),
+        }
+    }
+
+    /// The request for a provider's credential.
+    fn request(&self, provider: &Provider) -> Result<Request, Error> {
+        let levels = self.levels.map(<[String]>::to_vec);
+        let arguments =
+            WalkArguments { user: self.user, org: self.org, model: self.model, host: None, levels };
+        Request::new(Some(&provider.id), arguments)
+    }
+}
 
 /// The variables as a JSON object: a value each, or null for one to unset.
 fn runner_env(
@@ -28,19 +73,24 @@ fn runner_env(
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let (p_providers, p_levels) = (texts(p_providers)?, texts(p_levels)?);
+    let (providers, levels) = (p_providers.as_deref(), p_levels.as_deref());
+    environment(&Asked { providers, user: p_user_id, org: p_org_id, model: p_model, levels }, None)
+}
+
+/// The same for a request, which is recorded as made for the recipient if one is named.
+pub fn environment(asked: &Asked<'_>, recipient: Option<&str>) -> Result<Jsonb, Error> {
     let all = providers::all()?;
-    if let Some(unknown) = p_providers.iter().flatten().find(|name| !all.iter().any(|(id, _)| id == *name)) {
+    if let Some(unknown) =
+        asked.providers.into_iter().flatten().find(|name| !all.iter().any(|(id, _)| id == *name))
+    {
         // Fails, and says which name may be meant.
         providers::find(unknown)?;
     }
     let mut variables = Variables(Zeroizing::new(String::new()));
     for (id, provider) in all {
-        let is_named = p_providers.as_ref().map(|names| names.contains(&id));
-        if is_named == Some(false) {
-            continue;
-        }
+        let Some(is_named) = asked.is_named(&id) else { continue };
         let provider = match provider {
-            Err(Error::ProviderUnusable { .. }) if is_named.is_none() => {
+            Err(Error::ProviderUnusable { .. }) if !is_named => {
                 server_log::notice(&format!("hftok left out {id}: it was changed outside hftok"), None);
                 if let Some(builtin) = find(&id) {
                     variables.withhold(builtin)?;
@@ -50,27 +100,20 @@ fn runner_env(
             provider => provider?,
         };
         if !provider.enabled {
-            if is_named.is_some() {
+            if is_named {
                 return Err(Error::ProviderOff { provider: id });
             }
             variables.withhold(&provider)?;
             continue;
         }
-        let arguments = WalkArguments {
-            user: p_user_id,
-            org: p_org_id,
-            model: p_model,
-            host: None,
-            levels: p_levels.clone(),
-        };
-        let request = Request::new(Some(&provider.id), arguments)?.on_behalf()?;
+        let request = asked.request(&provider)?.on_behalf()?;
         match request.walk(|_| ()) {
             Ok(Some(taken)) => {
-                request.record(taken.level, taken.stored)?;
+                request.record_to(recipient, taken.level, taken.stored)?;
                 variables.give(&provider, taken.value.expose())?;
             }
             Ok(None) => variables.withhold(&provider)?,
-            Err(Error::Unusable { level, outcome, .. }) if is_named.is_none() => {
+            Err(Error::Unusable { level, outcome, .. }) if !is_named => {
                 let (outcome, level) = (outcome.as_str(), level.as_str());
                 server_log::notice(
                     &format!("hftok left out {}: {outcome} at level {level}", provider.id),
@@ -82,6 +125,41 @@ fn runner_env(
         }
     }
     json::parse(&variables.finish()?)
+}
+
+/// Everything that decides on these variables but the values, which are told by their versions. Nothing is handed out.
+pub fn facts(asked: &Asked<'_>) -> Result<String, Error> {
+    let mut facts = Vec::new();
+    for (id, provider) in providers::all()? {
+        if asked.is_named(&id).is_none() {
+            continue;
+        }
+        let provider = match provider {
+            Err(Error::ProviderUnusable { .. }) => {
+                facts.push(json!([id, "unusable"]));
+                continue;
+            }
+            provider => provider?,
+        };
+        if !provider.enabled {
+            facts.push(json!([id, "off"]));
+            continue;
+        }
+        let names: Vec<&str> = provider.variables().collect();
+        let found = match asked.request(&provider)?.walk(|_| ()) {
+            Ok(taken) => taken.map(|taken| {
+                let stored = taken.stored.map(|stored| (stored.id.to_string(), stored.version));
+                json!([taken.level.as_str(), stored])
+            }),
+            Err(Error::Unusable { level, outcome, secret_id, .. }) => {
+                let secret = secret_id.map(|id| id.to_string());
+                Some(json!([level.as_str(), outcome.as_str(), secret]))
+            }
+            Err(error) => return Err(error),
+        };
+        facts.push(json!([id, names, provider.environment.without, found]));
+    }
+    Ok(serde_json::Value::Array(facts).to_string())
 }
 
 /// A JSON object in the making, in memory that is wiped.

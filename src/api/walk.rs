@@ -194,11 +194,22 @@ impl Request {
 
     /// Records that the value found at a level is handed out.
     pub fn record(&self, level: Level, stored: Option<CredentialVersion>) -> Result<(), Error> {
+        self.record_to(None, level, stored)
+    }
+
+    /// The same, where it is known to whom.
+    pub fn record_to(
+        &self,
+        recipient: Option<&str>,
+        level: Level,
+        stored: Option<CredentialVersion>,
+    ) -> Result<(), Error> {
         let (scope, owner) = self.owner(level).map_or(("", ""), |(scope, id)| (scope.as_str(), id));
         let object = Object {
             id: stored.map(|stored| *stored.id.as_bytes()),
             version: stored.map(|stored| stored.version),
             level: Some(level.as_str()),
+            subject: recipient,
             ..Object::owned(scope, owner, self.provider_id())
         };
         reveals::record(object, self.user())

@@ -15,6 +15,7 @@ pub mod reseal;
 pub mod resealer;
 pub mod rotations;
 pub mod row;
+pub mod runner_tokens;
 pub mod secrets;
 pub mod shape;
 pub mod slots;

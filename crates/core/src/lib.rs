@@ -20,6 +20,7 @@
 //! | [`provider`] | what keys of which provider look like, and where they may be sent |
 //! | [`preview`] | what may be shown of a secret |
 //! | [`pace`] | how often something may be done |
+//! | [`runner_token`] | what a worker shows in order to be given its environment |
 //! | [`spread`] | how keys share a table that many processes look into |
 //! | [`trace`] | work with keys, and what is cleared after it |
 //! | [`visits`] | which database a worker is to visit, and when |
@@ -44,6 +45,7 @@ pub mod preview;
 pub mod provider;
 pub mod remark;
 pub mod root_key;
+pub mod runner_token;
 pub mod spread;
 pub mod trace;
 pub mod visits;

@@ -11,6 +11,9 @@ pub fn absent(object: &Object) -> String {
         Object::Integration(id) => format!("There is no integration {id}."),
         Object::Secret(id) => format!("There is no secret {id}."),
         Object::Event(number) => format!("The audit has no event {number}: see view audit_events."),
+        Object::RunnerToken => {
+            "There is no such runner token, or it was revoked, or its time is over.".to_owned()
+        }
         Object::Version(id, version) => format!("Secret {id} has no version {version}."),
         Object::FormerVersion(id) => format!("Secret {id} has had one version only."),
     }

@@ -236,7 +236,7 @@ macro_rules! argument {
 }
 
 argument!(false: bool, i32, i64, pg_sys::Oid, Uuid, TimestampWithTimeZone);
-argument!(true: Array<'_, &str>, Jsonb);
+argument!(true: Array<'_, &str>, Array<'_, Uuid>, Jsonb);
 // A value that was stored while `hftok.max_secret_size` was larger is still read, and is looked at where it lies.
 argument!(false: Texts);
 

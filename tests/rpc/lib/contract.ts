@@ -91,6 +91,17 @@ export const credentials: Record<string, Call> = {
     who: ["service"],
     plaintext: true,
   },
+  create_runner_token: {
+    parameters:
+      "p_label text, p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?, " +
+      "p_expires_at timestamp with time zone?",
+    who: operators,
+    plaintext: true,
+  },
+  revoke_runner_token: { parameters: "p_id uuid", who: operators },
+  check_runner_token: { parameters: "p_runner_token text", who: ["service"], plaintext: true },
+  runner_environment: { parameters: "p_runner_token text", who: ["service"], plaintext: true },
+  runner_states: { parameters: "p_ids uuid[]", who: ["service"] },
   previous_token: { parameters: "p_secret_id uuid", who: ["service"], plaintext: true },
   forget_user: { parameters: "p_user_id text", who: operators },
   forget_org: { parameters: "p_org_id text", who: operators },
@@ -235,6 +246,10 @@ export const views: Record<string, { columns: string; who: Group[] }> = {
   },
   integration_shares: { columns: "integration_id org_id user_id created_at", who: everybody },
   usage_daily: { columns: "day provider scope secret_id requests units cost currency", who: everybody },
+  runner_tokens: {
+    columns: "id label providers user_id org_id model levels created_at expires_at revoked_at",
+    who: ["service", "admin", "auditor"],
+  },
   root_keys: {
     columns: "id fingerprint in_keyring is_primary data_keys needed_by_backups_from needed_by_backups_before",
     who: ["admin", "auditor"],

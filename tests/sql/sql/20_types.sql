@@ -46,6 +46,13 @@ INSERT INTO calls (call) VALUES
         p_host => ''api.openai.com''::text, p_levels => ''{user}''::text[], p_slot => ''''::text, p_unknown => ''error''::text)'),
     ('hftok.runner_env(p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text, p_model => ''gpt''::text,
         p_levels => ''{user}''::text[])'),
+    ('hftok.create_runner_token(p_label => ''worker''::text, p_providers => ''{openai}''::text[], p_user_id => ''alice''::text, p_org_id => ''acme''::text,
+        p_model => ''gpt''::text, p_levels => ''{user}''::text[], p_expires_at => ''2100-01-01 UTC''::timestamptz)'),
+    ('hftok.revoke_runner_token(p_id => :runner)'),
+    ('hftok.check_runner_token(p_runner_token => :token)'),
+    ('hftok.runner_environment(p_runner_token => :token)'),
+    ('hftok.runner_states(p_ids => ARRAY[:runner]::uuid[])'),
+    ('hftok_private.runner_token_fault(p_id => :runner)'),
     ('hftok.give_org_key(p_org_id => ''acme''::text, p_own => false::boolean)'),
     ('hftok.seal_org(p_org_id => ''acme''::text)'),
     ('hftok.unseal_org(p_org_id => ''acme''::text)'),
@@ -115,6 +122,7 @@ DECLARE
     id uuid;
     credential uuid;
     integration uuid;
+    runner hftok.runner_token;
     type text;
     answer text;
 BEGIN
@@ -123,6 +131,9 @@ BEGIN
         PERFORM hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice');
         integration := hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice');
         PERFORM hftok.add_member('acme', 'alice', 'owner'), hftok.add_member('acme', 'carol', 'member');
+        IF call ~ ':runner|:token' THEN
+            runner := hftok.create_runner_token('worker', '{openai}', 'alice');
+        END IF;
         IF call !~ 'create_secret' THEN
             id := hftok.create_secret('value', 'types');
             PERFORM hftok.update_secret(id, 'second');
@@ -137,6 +148,8 @@ BEGIN
         call := replace(call, ':stored', format('%L::bytea', (SELECT s.sealed FROM hftok_private.secrets s WHERE s.id = credential)));
         call := replace(call, ':credential', quote_literal(credential) || '::uuid');
         call := replace(call, ':integration', quote_literal(integration) || '::uuid');
+        call := replace(call, ':runner', quote_nullable(runner.id) || '::uuid');
+        call := replace(call, ':token', quote_nullable(runner.token) || '::text');
         call := replace(call, ':key', '''sk-proj-anew0000000000000000''::text');
         EXECUTE format('SELECT pg_typeof(answer), answer::text FROM (SELECT %s AS answer) called LIMIT 1', call)
         INTO type, answer;

@@ -90,6 +90,7 @@ SELECT (hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_i
 SELECT (hftok.save_credential('openai', 'sk-proj-second00000000000000', p_user_id => 'alice', p_expires_at => now() + interval '1 day')).version;
 SELECT hftok.create_integration_with_vault('made', 'openai', 'sk-proj-integrated0000000000', p_user_id => 'alice') AS integration \gset
 SELECT hftok.add_member('acme', 'alice', 'owner'), hftok.grant_administrator('alice'), hftok.record_usage(:'credential');
+SELECT token AS runner, id AS runner_id FROM hftok.create_runner_token('worker', '{openai}', 'alice') \gset
 SELECT hftok.get_secret('secret');
 CALL pg_temp.await('EXISTS (SELECT FROM hftok.usage_daily)');
 CALL pg_temp.await_audit();
@@ -109,6 +110,13 @@ INSERT INTO attempts (statement) VALUES
     ('SELECT hftok.resolve_hf_token(''alice'')'),
     ('SELECT hftok.previous_token($CREDENTIAL)'),
     ('SELECT hftok.runner_env(''{openai}'', ''alice'')'),
+    ('SELECT hftok.create_runner_token(''worker'', p_user_id => ''alice'')'),
+    ('SELECT hftok.revoke_runner_token(''$RUNNER_ID'')'),
+    ('SELECT hftok.check_runner_token(''$RUNNER'')'),
+    ('SELECT hftok.runner_environment(''$RUNNER'')'),
+    ('SELECT hftok.runner_states(''{$RUNNER_ID}'')'),
+    ('SELECT 1 / count(*) FROM hftok.runner_tokens'),
+    ('DELETE FROM hftok.runner_tokens'),
     ('SELECT hftok.explain_token(''openai'')'),
     ('SELECT hftok.explain_token(''openai'', ''alice'')'),
     ('SELECT hftok.explain_token(''openai'', p_org_id => ''acme'')'),
@@ -178,10 +186,11 @@ INSERT INTO attempts (statement) VALUES
     ('SET hftok.audit_timeout = 1'),
     ('SET hftok.audit_flush_interval = 60000'),
     ('SET hftok.audit_retention = 0');
+UPDATE attempts SET statement = replace(replace(statement, '$RUNNER_ID', :'runner_id'), '$RUNNER', :'runner');
 UPDATE attempts SET statement = replace(replace(replace(replace(statement, '$ID', quote_literal(:'id')), '$CREDENTIAL', quote_literal(:'credential')),
     '$INTEGRATION', quote_literal(:'integration')), '$KEY', 'sk-proj-anew0000000000000000');
 \pset format unaligned
-SELECT regexp_replace(statement, '[0-9a-f-]{36}', 'ID') AS statement, string_agg(short, ' ' ORDER BY g.number) AS who, outcome
+SELECT regexp_replace(regexp_replace(statement, 'hftok_runner_[A-Za-z0-9_-]{43}', 'TOKEN'), '[0-9a-f-]{36}', 'ID') AS statement, string_agg(short, ' ' ORDER BY g.number) AS who, outcome
 FROM attempts a, groups g, LATERAL pg_temp.attempt(role, statement) AS outcome
 GROUP BY a.number, statement, outcome ORDER BY a.number, min(g.number);
 \pset format aligned

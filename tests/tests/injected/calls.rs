@@ -27,10 +27,16 @@ pub const CALLS: &[Call] = &[
         "SELECT count(b.version) FROM integration, hftok.begin_verification(integration.id, 'alice') b",
         "",
     ),
+    ("check_runner_token", "SELECT hftok.check_runner_token(token) FROM runner", ""),
     ("check_credential", "SELECT hftok.check_credential('openai', 'sk-proj-0123456789abcdef0123')", ""),
     (
         "create_integration_with_vault",
         r#"SELECT hftok.create_integration_with_vault('x', 'openai', '{"api_key": "sk-proj-0123456789abcdef0123"}', '{"a": 1}', 'alice')"#,
+        "",
+    ),
+    (
+        "create_runner_token",
+        "SELECT (hftok.create_runner_token('a worker', '{huggingface}', 'alice', 'keyed')).id IS NOT NULL",
         "",
     ),
     ("create_secret", "SELECT hftok.create_secret('a value', 'another name', 'described')", ""),
@@ -85,11 +91,14 @@ pub const CALLS: &[Call] = &[
     ("resolve_token, of no key", "SELECT * FROM hftok.resolve_token('anthropic', 'alice')", ""),
     ("restore_credential", "SELECT hftok.restore_credential(id, 1) FROM alices_secret", ""),
     ("restore_secret", "SELECT hftok.restore_secret(id, 1) FROM named_secret", ""),
+    ("revoke_runner_token", "SELECT hftok.revoke_runner_token(id) FROM runner", ""),
     ("revoke_administrator", "SELECT hftok.revoke_administrator('root')", ""),
     ("rotate_data_key", "SELECT hftok.rotate_data_key()", ""),
     ("rotate_data_key, of an organisation", "SELECT hftok.rotate_data_key('keyed')", ""),
     ("rotate_root_key", "SELECT hftok.rotate_root_key()", ""),
     ("runner_env", "SELECT hftok.runner_env('{huggingface,openai}', 'alice')", ""),
+    ("runner_environment", "SELECT hftok.runner_environment(token) FROM runner", ""),
+    ("runner_states", "SELECT count(s.state) FROM runner, hftok.runner_states(ARRAY[runner.id]) s", ""),
     (
         "save_credential",
         "SELECT hftok.save_credential('openai', 'sk-proj-0123456789abcdef0123', p_user_id => 'carol', p_allowed_hosts => '{api.openai.com}')",
@@ -234,6 +243,7 @@ pub const PREPARE: &str = r#"
     CREATE TABLE integration AS SELECT id FROM hftok_private.integrations;
     CREATE TABLE named_secret AS SELECT id FROM hftok_private.secrets WHERE name = 'named' AND scope = 'vault';
     CREATE TABLE alices_secret AS SELECT id FROM hftok_private.secrets WHERE scope = 'user' AND scope_id = 'alice' AND provider = 'huggingface';
+    CREATE TABLE runner AS SELECT t.id, t.token FROM hftok.create_runner_token('worker', '{huggingface}', 'alice') t;
     CREATE TABLE memberships AS SELECT 'acme'::text AS org, 'bob'::text AS usr, 'member'::text AS role;
     CREATE TRIGGER follow AFTER INSERT OR UPDATE ON memberships FOR EACH ROW EXECUTE FUNCTION hftok.follow_members('org', 'usr', 'role');
     CREATE TRIGGER follow_truncate BEFORE TRUNCATE ON memberships FOR EACH STATEMENT EXECUTE FUNCTION hftok.follow_members('org', 'usr');

@@ -10,6 +10,11 @@ impl AuditKey<'_> {
         self.sign(Canonical::new("hftok provider").field(provider).field(said))
     }
 
+    /// The mark of a runner token: its hash, and everything that says what it stands for.
+    pub fn runner_token(&self, id: &[u8; 16], hash: &[u8], stands_for: &str) -> Mac {
+        self.sign(Canonical::new("hftok runner token").fixed(id).field(hash).field(stands_for))
+    }
+
     /// The mark of when a version of a secret was replaced, in microseconds since 2000-01-01 UTC. The value cannot be bound to
     /// it: it was sealed before, and is not opened for being replaced.
     pub fn superseded(&self, secret: &[u8; 16], version: i32, at: i64) -> Mac {
