@@ -35,6 +35,11 @@ export type CompositeTypes = {
     expires_at: string | null;
     slot: string | null;
   };
+  /** A worker's token, and the id by which it is revoked. */
+  runner_token: {
+    id: string | null;
+    token: string | null;
+  };
   /** The result of saving a credential. */
   saved_credential: {
     secret_id: string | null;

@@ -61,10 +61,20 @@ export type Functions = {
     Args: { p_provider: string; p_secret: string };
     Returns: CompositeTypes["checked_credential"];
   };
+  /** The id of a worker's token; PT404 for one that is wrong, revoked or over. Nothing is handed out. */
+  check_runner_token: {
+    Args: { p_runner_token: string };
+    Returns: string;
+  };
   /** Makes an integration; its credentials, a key or a JSON object as text, are sealed. Returns its id. With p_org_id it is the organisation's: its members use it, its owners and admins change it. */
   create_integration_with_vault: {
     Args: { p_name: string; p_type: string; p_credentials: string; p_config?: Json; p_user_id?: string | null; p_org_id?: string | null };
     Returns: string;
+  };
+  /** Makes a token that a worker shows to runner_environment(). It stands for the request that the parameters make, which are those of runner_env(). The token is shown this once: hftok keeps a hash. */
+  create_runner_token: {
+    Args: { p_label: string; p_providers?: string[] | null; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_levels?: string[] | null; p_expires_at?: string | null };
+    Returns: CompositeTypes["runner_token"];
   };
   /** Stores a secret and returns its id. The name must be free (23505). new_key_id is there for Supabase Vault's callers and ignored, as there. */
   create_secret: {
@@ -236,6 +246,11 @@ export type Functions = {
     Args: { p_user_id: string };
     Returns: boolean;
   };
+  /** Ends a worker's token at once and for ever; false when there is none, or it was revoked before. */
+  revoke_runner_token: {
+    Args: { p_id: string };
+    Returns: boolean;
+  };
   /** Draws new data keys for what is sealed from now on: of the installation, or of an organisation that has one of its own. What the former ones sealed is sealed anew in the background, then they are destroyed: see rotation_progress. Returns the id of the new key. */
   rotate_data_key: {
     Args: { p_org_id?: string | null };
@@ -250,6 +265,16 @@ export type Functions = {
   runner_env: {
     Args: { p_providers?: string[] | null; p_user_id?: string | null; p_org_id?: string | null; p_model?: string | null; p_levels?: string[] | null };
     Returns: Json;
+  };
+  /** What runner_env() answers for the request that a worker's token stands for; PT404 for one that is wrong, revoked or over. The audit names runner:<id> as the recipient. */
+  runner_environment: {
+    Args: { p_runner_token: string };
+    Returns: Json;
+  };
+  /** For each of these tokens that may be used, a text that is another one once its worker would be given something else. No value is handed out. */
+  runner_states: {
+    Args: { p_ids: string[] };
+    Returns: { id: string | null; state: string | null }[];
   };
   /** Saves a credential of the caller, of p_user_id, of p_org_id or (p_global) of the installation, for a provider and perhaps a model. Replacing keeps label, hosts, on_unusable and position unless given. Several for one use have a slot each, and are used in the order of p_position. p_expected_version: only if that is the current version (PT409); 0 means that there must be none, -1 that there must be one. */
   save_credential: {
@@ -346,7 +371,7 @@ export type Functions = {
     Args: { secret_id: string; new_secret?: string | null; new_name?: string | null; new_description?: string | null; new_key_id?: string | null };
     Returns: undefined;
   };
-  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, mask, share and membership that fails, with the reason, and a last row with the counts. */
+  /** Opens everything without showing it, and holds what is stored against what the audit tells: a row for each data key, secret, version, integration, provider, runner token, mask, share and membership that fails, with the reason, and a last row with the counts. */
   verify: {
     Args: Record<PropertyKey, never>;
     Returns: { kind: string | null; id: string | null; version: number | null; reason: string | null; checked: number | null; failed: number | null }[];

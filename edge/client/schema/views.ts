@@ -305,6 +305,22 @@ export type Views = {
     };
     Relationships: [];
   };
+  /** What workers may ask for, by the tokens that they were given; never a token or its hash. */
+  runner_tokens: {
+    Row: {
+      id: string | null;
+      label: string | null;
+      providers: string[] | null;
+      user_id: string | null;
+      org_id: string | null;
+      model: string | null;
+      levels: string[] | null;
+      created_at: string | null;
+      expires_at: string | null;
+      revoked_at: string | null;
+    };
+    Relationships: [];
+  };
   /** Named secrets without their values. */
   secrets: {
     Row: {
