@@ -146,7 +146,8 @@ fn the_engine_gets_what_the_form_says_and_nothing_that_was_left_empty() {
 fn another_program_keeps_its_exit_code_and_its_arguments() {
     let Some(python) = pythons().into_iter().next() else { return };
     let hub = Hub::start();
-    let said = hub.worker(
+    let said = worker(
+        &hub,
         &python,
         &["--", "sh", "-c", "printf '%s|' \"$@\"; exit 7", "sh", "--model", "a b", "*"],
         &[],
