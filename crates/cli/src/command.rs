@@ -8,7 +8,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::run as running;
 use crate::screen::Screen;
-use crate::{keys, manual, moving_in, people};
+use crate::{doctor, keys, manual, moving_in, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -39,6 +39,7 @@ enum Command {
     Keygen(keys::keygen::Keygen),
     Keyring(keys::keyring::KeyringOf),
     Rotate(keys::rotate::Rotate),
+    Doctor(doctor::Doctor),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -64,6 +65,7 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Keygen(keygen) => keygen.run(screen),
         Command::Keyring(keyring) => keyring.run(&line.connection, screen),
         Command::Rotate(rotate) => rotate.run(&line.connection, screen),
+        Command::Doctor(doctor) => doctor.run(&line.connection, screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

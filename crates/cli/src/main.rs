@@ -11,6 +11,7 @@
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`keys`] | keyrings and rotations, for those who run the server |
+//! | [`doctor`] | what is wrong with a server, each finding with lines that mend it |
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`shown`] | text of others, as a terminal may show it |
@@ -20,6 +21,7 @@
 
 mod command;
 mod connection;
+mod doctor;
 mod failure;
 mod keys;
 mod manual;

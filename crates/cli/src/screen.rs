@@ -121,6 +121,11 @@ impl Screen {
         if self.colours { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") }
     }
 
+    /// Prints an answer that has a form of its own, which `--json` does not change.
+    pub fn plain(self, text: &str) -> Result<(), Failure> {
+        self.write(text)
+    }
+
     /// A word beside the answer.
     pub fn note(self, text: &str) {
         word(text);

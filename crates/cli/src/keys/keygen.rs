@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hftok_core::identity::Installation;
 use hftok_core::keyring::Keyring;
 use rustix::process::getuid;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::account::Account;
-use super::drawn;
 use super::place::{Place, put};
+use super::{drawn, naming};
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -31,14 +30,8 @@ pub struct Keygen {
     #[arg(long, value_name = "USER")]
     owner: Option<Account>,
     /// The name of this installation, another on each server [default: a random one]
-    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(long, value_name = "NAME", value_parser = naming::installation)]
     installation: Option<String>,
-}
-
-/// A name that an installation can have.
-fn name(given: &str) -> Result<String, String> {
-    let parsed = Installation::parse(given).filter(|_| !given.is_empty());
-    parsed.map(|_| given.to_owned()).ok_or_else(|| "up to 63 of A-Z a-z 0-9 . - _".to_owned())
 }
 
 /// What was made, without the key.
@@ -59,7 +52,7 @@ impl Keygen {
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let installation = match self.installation {
             Some(given) => given,
-            None => format!("hftok-{}", drawn::name()?),
+            None => naming::random()?,
         };
         let key = drawn::key_line(1)?;
         let mut text = Zeroizing::new(Vec::with_capacity(512));

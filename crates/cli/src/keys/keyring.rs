@@ -10,6 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::file::{Fault, KeyringFile};
+use super::naming::Name;
 use super::place::{Place, put};
 use super::reload::{Reloaded, reload, session};
 use super::{drawn, held_against};
@@ -17,7 +18,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::screen::{Screen, Table};
 
-/// Add keys to a keyring, list them, check them
+/// Add keys to a keyring, list them, check them, name it
 #[derive(Debug, Args)]
 pub struct KeyringOf {
     /// What is to be done.
@@ -35,6 +36,7 @@ enum Work {
     Add(Add),
     List(List),
     Check(Check),
+    Name(Name),
 }
 
 /// Add a root key, which becomes the primary, and have the server read it
@@ -101,6 +103,7 @@ impl KeyringOf {
             Work::Add(add) => add.run(connection, screen),
             Work::List(list) => list.run(connection, screen),
             Work::Check(check) => check.run(connection, screen),
+            Work::Name(name) => name.run(screen),
         }
     }
 }

@@ -9,6 +9,7 @@ mod file;
 mod held_against;
 pub mod keygen;
 pub mod keyring;
+mod naming;
 mod place;
 mod reload;
 pub mod rotate;
