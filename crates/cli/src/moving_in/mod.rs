@@ -6,11 +6,14 @@
 //! What must stay true: everything can be tried first, stopped, and done again; a report has names, keys and reasons, and no value.
 
 mod asking;
+mod batch;
 mod column;
 mod dotenv;
 mod dotenv_file;
+mod elements;
 mod env;
 mod integrations;
+mod json;
 mod report;
 mod saving;
 mod table;
@@ -47,6 +50,7 @@ enum Source {
     Vault(vault::Vault),
     Env(env::Env),
     Dotenv(dotenv::Dotenv),
+    Json(json::Json),
 }
 
 impl Import {
@@ -58,6 +62,7 @@ impl Import {
             Source::Vault(vault) => vault.run(connection, screen),
             Source::Env(env) => env.run(connection, screen),
             Source::Dotenv(dotenv) => dotenv.run(connection, screen),
+            Source::Json(json) => json.run(connection, screen),
         }
     }
 }

@@ -8,8 +8,11 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::screen::{Screen, Table};
 
-/// So many rows that were turned down are named to people; `import_report` has them all.
+/// So many rows that were turned down are named to people.
 const NAMED: usize = 20;
+
+/// So many are kept, also in JSON.
+const KEPT: usize = 1000;
 
 /// A part of the report: the lines of a source that were written since a time.
 #[derive(Debug, Clone)]
@@ -115,6 +118,25 @@ impl Lines {
 }
 
 impl Report {
+    /// Of a file, row by row.
+    pub fn of_file(source: &str, is_dry_run: bool) -> Self {
+        let source = source.to_owned();
+        Self { source, dry_run: is_dry_run, rows: 0, outcomes: Vec::new(), turned_down: Vec::new() }
+    }
+
+    /// Counts a row.
+    pub fn add(&mut self, key: &str, outcome: &str, reason: Option<String>) {
+        self.rows += 1;
+        if outcome != "imported" && self.turned_down.len() < KEPT {
+            let (key, outcome) = (key.to_owned(), outcome.to_owned());
+            self.turned_down.push(TurnedDown { key, outcome, reason: reason.clone() });
+        }
+        match self.outcomes.iter_mut().find(|one| one.outcome == outcome && one.reason == reason) {
+            Some(one) => one.rows += 1,
+            None => self.outcomes.push(Outcome { outcome: outcome.to_owned(), reason, rows: 1 }),
+        }
+    }
+
     /// How many rows became this.
     pub fn rows(&self, outcome: &str) -> i64 {
         self.outcomes.iter().filter(|one| one.outcome == outcome).map(|one| one.rows).sum()
@@ -169,7 +191,7 @@ impl Report {
         text.push_str("\nTurned down:\n");
         text.push_str(&named.shown(*screen));
         if self.turned_down.len() > NAMED {
-            text.push_str("… and more: SELECT * FROM hftok.import_report has them all\n");
+            text.push_str("… and more: --json names a thousand\n");
         }
         text
     }

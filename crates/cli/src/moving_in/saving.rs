@@ -222,7 +222,7 @@ impl SavingOptions {
 }
 
 /// What is said of a credential that hftok does not take. What concerns all of them is the command's failure.
-fn turned_down(refusal: Box<Refusal>) -> Result<(&'static str, Option<String>), Failure> {
+pub fn turned_down(refusal: Box<Refusal>) -> Result<(&'static str, Option<String>), Failure> {
     match refusal.code.as_str() {
         "PT409" => Ok(("skipped", Some("hftok has one already: --replace replaces it".to_owned()))),
         "22023" => Ok(("rejected", Some(refusal.message))),
