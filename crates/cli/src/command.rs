@@ -8,7 +8,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::run as running;
 use crate::screen::Screen;
-use crate::{doctor, keys, manual, moving_in, people};
+use crate::{audit, doctor, keys, manual, moving_in, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -40,6 +40,7 @@ enum Command {
     Keyring(keys::keyring::KeyringOf),
     Rotate(keys::rotate::Rotate),
     Doctor(doctor::Doctor),
+    Audit(audit::Audit),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -66,6 +67,7 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Keyring(keyring) => keyring.run(&line.connection, screen),
         Command::Rotate(rotate) => rotate.run(&line.connection, screen),
         Command::Doctor(doctor) => doctor.run(&line.connection, screen),
+        Command::Audit(audit) => audit.run(&line.connection, screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

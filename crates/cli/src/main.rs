@@ -8,6 +8,7 @@
 //! | [`connection`] | Postgres as libpq finds it, or PostgREST with a JWT: one [`connection::Server`] for both |
 //! | [`people`] | commands for those who have credentials: set, list, delete, explain … |
 //! | [`run`] | `hftok run`: a command with credentials in its environment |
+//! | [`audit`] | commands for auditors: tail, search, verify, pin, export |
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`keys`] | keyrings and rotations, for those who run the server |
@@ -19,6 +20,7 @@
 //! | [`progress`] | the bar of long work, and ^C during it |
 //! | [`process`] | what this process allows others to see of it |
 
+mod audit;
 mod command;
 mod connection;
 mod doctor;

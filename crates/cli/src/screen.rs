@@ -126,6 +126,21 @@ impl Screen {
         self.write(text)
     }
 
+    /// Prints one answer of many, each on a line of its own: `value` as JSON, or `text` for people. False: nobody reads any more.
+    pub fn line(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<bool, Failure> {
+        let json = || serde_json::to_string(value).map_err(io::Error::other);
+        let line = if self.json {
+            shown::json(&json().map_err(Failure::io("the answer as JSON"))?).into_owned()
+        } else {
+            shown::line(&text()).into_owned()
+        };
+        let mut out = io::stdout().lock();
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).map_err(Failure::io("standard output")),
+        }
+    }
+
     /// A word beside the answer.
     pub fn note(self, text: &str) {
         word(text);
