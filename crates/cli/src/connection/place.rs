@@ -1,7 +1,6 @@
 //! Where a server may be: a host, or the folder of a socket, and a port; libpq allows a list of each.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::settings::Settings;
 use crate::failure::Failure;
@@ -17,8 +16,9 @@ pub struct Place {
     pub port: u16,
 }
 
-/// Where libpq of Debian and that of its source look for a socket.
-const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+/// Where libpq of Debian looks for a socket. That of its source looks in `/tmp`, where anybody may put one while the server is
+/// down, and would be told passwords and values: it is asked where PGHOST names it.
+const SOCKET: &str = "/var/run/postgresql";
 
 impl Place {
     /// The places that settings name, in order.
@@ -56,7 +56,7 @@ impl Place {
                 };
                 let host = at(&hosts, number)
                     .or_else(|| address.map(|address: IpAddr| address.to_string()))
-                    .unwrap_or_else(|| usual_socket(port));
+                    .unwrap_or_else(|| SOCKET.to_owned());
                 Ok(Self { host, address, port })
             })
             .collect()
@@ -69,7 +69,11 @@ impl Place {
 
     /// As the password file names it.
     pub fn in_password_file(&self) -> &str {
-        if self.is_socket() && SOCKETS.contains(&self.host.as_str()) { "localhost" } else { &self.host }
+        if self.is_socket() && [SOCKET, "/tmp"].contains(&self.host.as_str()) {
+            "localhost"
+        } else {
+            &self.host
+        }
     }
 }
 
@@ -81,13 +85,6 @@ impl std::fmt::Display for Place {
             write!(f, "Postgres at {} port {}", self.host, self.port)
         }
     }
-}
-
-/// The first folder with a socket of this port; without one, the first of all.
-fn usual_socket(port: u16) -> String {
-    let [first, _] = SOCKETS;
-    let holds = |folder: &&&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
-    (*SOCKETS.iter().find(holds).unwrap_or(&first)).to_owned()
 }
 
 #[cfg(test)]
@@ -111,6 +108,7 @@ mod tests {
         );
         assert_eq!(places(&[("host", "a,b"), ("port", "7")]).expect("places"), ["None a 7", "None b 7"]);
         assert_eq!(places(&[("hostaddr", "::1")]).expect("places"), ["Some(::1) ::1 5432"]);
+        assert_eq!(places(&[("port", "7")]).expect("places"), ["None /var/run/postgresql 7"]);
         assert!(places(&[("host", "a"), ("hostaddr", "::1,::2")]).is_err());
         assert!(places(&[("host", "a,b"), ("port", "1,2,3")]).is_err());
         assert!(places(&[("port", "70000")]).is_err());
