@@ -33,7 +33,14 @@ pub struct Line {
 )]
 #[allow(clippy::large_enum_variant, reason = "there is one, of the line that was given")]
 enum Command {
+    Set(people::set::Set),
     List(people::list::List),
+    Delete(people::delete::Delete),
+    Enable(people::switch::Enable),
+    Disable(people::switch::Disable),
+    Explain(people::explain::Explain),
+    History(people::history::History),
+    Restore(people::history::Restore),
     Import(moving_in::Import),
     Run(running::Run),
     Keygen(keys::keygen::Keygen),
@@ -60,7 +67,14 @@ pub fn run(line: Line) -> ExitCode {
 /// The command that the line names.
 fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
     match line.command {
+        Command::Set(set) => set.run(&line.connection, screen),
         Command::List(list) => list.run(&line.connection, screen),
+        Command::Delete(delete) => delete.run(&line.connection, screen),
+        Command::Enable(enable) => enable.run(&line.connection, screen),
+        Command::Disable(disable) => disable.run(&line.connection, screen),
+        Command::Explain(explain) => explain.run(&line.connection, screen),
+        Command::History(history) => history.run(&line.connection, screen),
+        Command::Restore(restore) => restore.run(&line.connection, screen),
         Command::Import(import) => import.run(&line.connection, screen),
         Command::Run(run) => run.run(&line.connection, screen),
         Command::Keygen(keygen) => keygen.run(screen),

@@ -37,6 +37,9 @@ pub enum Failure {
         /// What to do about it.
         remedy: String,
     },
+    /// There is no such object.
+    #[error("there is no {0}")]
+    Absent(String),
     /// Somebody stopped it by ^C or SIGTERM.
     #[error("stopped: {0}")]
     Stopped(String),
@@ -94,7 +97,11 @@ impl Failure {
             Self::Refused(_) => 3,
             Self::Unreachable { .. } => 4,
             Self::Stopped(_) => 130,
-            Self::Credential { .. } | Self::Answer { .. } | Self::Unfit { .. } | Self::Io { .. } => 1,
+            Self::Absent(_)
+            | Self::Credential { .. }
+            | Self::Answer { .. }
+            | Self::Unfit { .. }
+            | Self::Io { .. } => 1,
         })
     }
 

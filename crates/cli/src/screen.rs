@@ -4,6 +4,7 @@
 //! for terminals only, and not where NO_COLOR is set; a reader that goes away early is no error; a terminal is told nothing by
 //! what others wrote ([`shown`]).
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
@@ -164,7 +165,7 @@ impl Screen {
         self.note(&format!("hftok: {failure}"));
         match failure {
             Failure::Refused(refusal) => {
-                refusal.detail.iter().for_each(|detail| self.note(&format!("  {detail}")));
+                refusal.detail.iter().for_each(|detail| self.note(&format!("  {}", in_words(detail))));
                 refusal.hint.iter().for_each(|hint| self.note(&format!("  {hint}")));
             }
             Failure::Unfit { remedy, .. } | Failure::Credential { remedy, .. } => {
@@ -184,6 +185,19 @@ impl Screen {
             _ => Ok(()),
         }
     }
+}
+
+/// What a detail says: hftok tells programs by JSON which field or which level it is.
+fn in_words(detail: &str) -> String {
+    let Ok(members) = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(detail) else {
+        return detail.to_owned();
+    };
+    let said =
+        members.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}: {text}"),
+            None => format!("{name}: {value}"),
+        });
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// A word beside the answer, from where there is no [`Screen`].

@@ -22,6 +22,11 @@ pub struct ValueOptions {
 }
 
 impl ValueOptions {
+    /// Whether somebody at a terminal is asked for the value.
+    pub fn is_asked_for(&self) -> bool {
+        self.file.is_none() && io::stdin().is_terminal()
+    }
+
     /// The value, without the line end after it. A terminal is asked; anything else on standard input is read.
     pub fn read(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
         let value = match &self.file {
@@ -29,15 +34,24 @@ impl ValueOptions {
                 let what = path.display().to_string();
                 whole(File::open(path).map_err(Failure::io(what.clone()))?, &what)?
             }
-            None if io::stdin().is_terminal() => {
-                Zeroizing::new(rpassword::prompt_password(prompt).map_err(Failure::io("the terminal"))?)
-            }
+            None if io::stdin().is_terminal() => asked(prompt)?,
             _ => whole(io::stdin().lock(), "standard input")?,
         };
         if value.is_empty() {
             return Err(Failure::Usage("the value is empty".to_owned()));
         }
         Ok(value)
+    }
+}
+
+/// What somebody types at the terminal, without showing it.
+pub fn asked(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    match rpassword::prompt_password(prompt) {
+        Ok(typed) => Ok(Zeroizing::new(typed)),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Err(Failure::Stopped("nothing was typed to its end".to_owned()))
+        }
+        Err(error) => Err(Failure::io("the terminal")(error)),
     }
 }
 

@@ -30,8 +30,6 @@ pub enum Given<'a> {
     Flag(bool),
     /// A number.
     Number(i64),
-    /// JSON.
-    Json(&'a serde_json::value::RawValue),
 }
 
 impl<'a> Argument<'a> {
@@ -72,7 +70,6 @@ impl Given<'_> {
             Self::Texts(texts) => array(texts),
             Self::Flag(flag) => flag.to_string(),
             Self::Number(number) => number.to_string(),
-            Self::Json(json) => json.get().to_owned(),
         }))
     }
 }

@@ -8,14 +8,13 @@ use std::time::Duration;
 use postgres::config::{ChannelBinding, SslMode};
 use postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use zeroize::Zeroizing;
 
 use super::place::Place;
 use super::settings::Settings;
 use super::tls::{self, Mode};
 use super::{passfile, trouble};
 use crate::failure::Failure;
-use crate::screen;
+use crate::{screen, value};
 
 /// Opens a connection.
 pub fn connect(settings: &Settings) -> Result<Client, Failure> {
@@ -98,8 +97,8 @@ impl Way<'_> {
         match self.with_tls(&config) {
             Err(error) if trouble::lacks_password(&error) && std::io::stdin().is_terminal() => {
                 let user = config.get_user().unwrap_or_default();
-                let asked = rpassword::prompt_password(format!("Password of {user} for {}: ", self.place));
-                config.password(Zeroizing::new(asked.map_err(Failure::io("the terminal"))?).as_bytes());
+                let asked = value::asked(&format!("Password of {user} for {}: ", self.place))?;
+                config.password(asked.as_bytes());
                 self.with_tls(&config)
             }
             opened => opened,

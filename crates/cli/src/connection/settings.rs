@@ -67,6 +67,7 @@ impl Settings {
     }
 
     /// All that is set.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }

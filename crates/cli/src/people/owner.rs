@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::connection::Argument;
+use crate::connection::{Argument, Server};
+use crate::failure::Failure;
 
 /// Whose credential is meant. Without any of these, the caller's own.
 #[derive(Debug, Clone, Args)]
@@ -27,5 +28,28 @@ impl Owner {
             Argument::text("p_org_id", self.org.as_deref()),
             Argument::flag("p_global", self.global),
         ]
+    }
+
+    /// As view `credentials` names it: the scope, and the id within it. None where nobody is named.
+    pub fn named(&self) -> Option<(&'static str, String)> {
+        // An id that is a UUID is kept in lower case.
+        let kept = |id: &String| if hftok_core::is_uuid(id) { id.to_ascii_lowercase() } else { id.clone() };
+        match (&self.user, &self.org, self.global) {
+            (Some(user), _, _) => Some(("user", kept(user))),
+            (_, Some(org), _) => Some(("org", kept(org))),
+            (_, _, true) => Some(("global", String::new())),
+            _ => None,
+        }
+    }
+
+    /// The owner that is named, or whoever asks.
+    pub fn or_caller(&self, server: &mut Server) -> Result<(&'static str, String), Failure> {
+        match self.named() {
+            Some(named) => Ok(named),
+            None => match server.call::<Option<String>>("whoami", &[])? {
+                Some(caller) => Ok(("user", caller)),
+                None => Err(Failure::Usage("say whose it is: --user, --org or --global".to_owned())),
+            },
+        }
     }
 }
