@@ -16,10 +16,10 @@ const LOGINS: &str = "SELECT 'recorded', r.rolname::text, r.rolsuper::text
     UNION ALL
     SELECT 'stands by', a.rolname::text, NULL
     FROM pg_catalog.pg_roles a
-    WHERE a.rolname = 'authenticator' AND 2 = (SELECT count(*) FROM pg_catalog.pg_roles r WHERE r.rolname IN ('authenticated', 'service_role'))";
+    WHERE a.rolname = 'authenticator' AND 2 = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_roles r WHERE r.rolname IN ('authenticated', 'service_role'))";
 
 /// Roles of PostgREST that lack what their group has: before Postgres 16 grants are copied, and an update brings new ones.
-const LACKING: &str = "SELECT m.rolname::text, pg_catalog.format('it may not call %s functions of %s, as after an update', count(*), g.rolname),
+const LACKING: &str = "SELECT m.rolname::text, pg_catalog.format('it may not call %s functions of %s, as after an update', pg_catalog.count(*), g.rolname),
         'SELECT hftok.enable_rpc()'
     FROM (VALUES ('authenticated', 'hftok_user'), ('service_role', 'hftok_service')) AS p (member, of)
     JOIN pg_catalog.pg_roles m ON m.rolname = p.member JOIN pg_catalog.pg_roles g ON g.rolname = p.of

@@ -61,7 +61,7 @@ pub fn reload(database: &mut Database, keys: &[(i32, String)]) -> Result<Reloade
     }
     let (ids, fingerprints): (Vec<i32>, Vec<&str>) =
         keys.iter().map(|(id, print)| (*id, print.as_str())).unzip();
-    let lacking = "SELECT count(*) FROM ROWS FROM (unnest($1::int[]), unnest($2::text[])) AS k (id, fingerprint) \
+    let lacking = "SELECT pg_catalog.count(*) FROM ROWS FROM (pg_catalog.unnest($1::int[]), pg_catalog.unnest($2::text[])) AS k (id, fingerprint) \
          WHERE NOT EXISTS (SELECT FROM hftok.root_keys r WHERE r.in_keyring AND r.id = k.id AND r.fingerprint = k.fingerprint)";
     let began = Instant::now();
     loop {
