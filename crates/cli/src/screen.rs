@@ -46,6 +46,11 @@ impl Table {
         self.text(screen.bold())
     }
 
+    /// As text for words beside the answer.
+    pub fn plain(&self) -> String {
+        self.text(("", ""))
+    }
+
     /// As text: columns as wide as their widest cell, two spaces between.
     fn text(&self, bold: (&str, &str)) -> String {
         let width = |column: usize, head: &str| {

@@ -91,6 +91,37 @@ fn a_column_is_tried_and_then_imported() {
     assert_eq!(wrong.code, Some(3), "{wrong:?}");
 }
 
+/// Runs an import on a terminal, where `typed` answers its question.
+#[track_caller]
+fn on_a_terminal(cluster: &Cluster, typed: &str) -> Said {
+    let line = [&[command::PROGRAM, "import"], &USERS[..]].concat().join(" ");
+    // What a terminal would do is done by util-linux' `script`; it is given nothing but its arguments, and the server.
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    for (name, value) in hftok_on(cluster, "migrator", "app", &[]).get_envs() {
+        terminal.env(name, value.expect("a value"));
+    }
+    let said = said(&mut terminal, typed);
+    assert!(!said.out.contains(CANARY) && !said.err.contains(CANARY), "{said:?}");
+    said
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked() {
+    let (cluster, mut client) = with_tables();
+    client.execute("INSERT INTO users VALUES (1, $1), (2, '')", &[&token(1)]).expect("rows");
+    let no = on_a_terminal(&cluster, "n\n");
+    assert!(
+        no.out.contains("1 of 2 rows would be imported") && no.out.contains("Import 1 row? [y/N]"),
+        "{no:?}"
+    );
+    assert_eq!((no.code, saved(&mut client)), (Some(1), 0), "{no:?}");
+    let yes = on_a_terminal(&cluster, "y\n");
+    assert_eq!((yes.code, saved(&mut client)), (Some(0), 1), "{yes:?}");
+    assert!(yes.out.contains("public.users.token: 1 of 2 rows imported"), "{yes:?}");
+    assert!(!yes.out.contains("\\u{1b}"), "{yes:?}");
+}
+
 #[test]
 fn an_expression_reads_its_key_from_a_setting() {
     let (cluster, mut client) = with_tables();

@@ -61,7 +61,7 @@ impl Json {
             if self.asking.dry_run {
                 return told(&tried, screen);
             }
-            screen.note(&tried.text(screen));
+            screen.note(&tried.note());
             if tried.rows("imported") == 0 {
                 screen.note("There is nothing to import.");
                 return Ok(code(&tried));
@@ -126,7 +126,7 @@ impl Json {
 
 /// Prints the report.
 fn told(report: &Report, screen: &Screen) -> Result<ExitCode, Failure> {
-    screen.answer(report, || report.text(screen))?;
+    screen.answer(report, || report.answer(screen))?;
     Ok(code(report))
 }
 

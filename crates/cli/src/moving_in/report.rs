@@ -11,8 +11,8 @@ use crate::screen::{Screen, Table};
 /// So many rows that were turned down are named to people.
 const NAMED: usize = 20;
 
-/// So many are kept, also in JSON.
-const KEPT: usize = 1000;
+/// So many of each outcome are kept, also in JSON.
+const KEPT: i64 = 1000;
 
 /// A part of the report: the lines of a source that were written since a time.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Report {
     rows: i64,
     /// How many became what.
     outcomes: Vec<Outcome>,
-    /// Those that hftok did not take; the first thousand.
+    /// Those that hftok did not take; not all, where there are thousands.
     turned_down: Vec<TurnedDown>,
 }
 
@@ -101,7 +101,7 @@ impl Lines {
             "SELECT r.key, r.outcome, r.reason FROM hftok.import_report AS r
              WHERE r.source = $1 AND r.dry_run = $2 AND r.at >= $3::text::timestamptz AND r.key IS NOT NULL
                 AND r.outcome IN ('rejected', 'duplicate', 'skipped', 'changed')
-             ORDER BY r.outcome, r.key LIMIT 1000",
+             ORDER BY r.outcome <> 'rejected', r.outcome, r.key LIMIT 1000",
             &parameters,
         )?;
         let turned_down = |row: &postgres::Row| -> Result<TurnedDown, Failure> {
@@ -127,7 +127,7 @@ impl Report {
     /// Counts a row.
     pub fn add(&mut self, key: &str, outcome: &str, reason: Option<String>) {
         self.rows += 1;
-        if outcome != "imported" && self.turned_down.len() < KEPT {
+        if outcome != "imported" && self.rows(outcome) < KEPT {
             let (key, outcome) = (key.to_owned(), outcome.to_owned());
             self.turned_down.push(TurnedDown { key, outcome, reason: reason.clone() });
         }
@@ -167,8 +167,18 @@ impl Report {
         self.rows("rejected") > 0
     }
 
-    /// For people.
-    pub fn text(&self, screen: &Screen) -> String {
+    /// For people, as an answer.
+    pub fn answer(&self, screen: &Screen) -> String {
+        self.text(|table| table.shown(*screen))
+    }
+
+    /// For people, beside an answer.
+    pub fn note(&self) -> String {
+        self.text(Table::plain)
+    }
+
+    /// For people; rows that were rejected first.
+    fn text(&self, shown: impl Fn(&Table) -> String) -> String {
         let verb = if self.dry_run { "would be imported (dry run)" } else { "imported" };
         let mut text =
             format!("{}: {} of {} {verb}\n\n", self.source, self.rows("imported"), rows(self.rows));
@@ -180,16 +190,18 @@ impl Report {
                 one.reason.clone().unwrap_or_default(),
             ]);
         }
-        text.push_str(&outcomes.shown(*screen));
+        text.push_str(&shown(&outcomes));
         if self.turned_down.is_empty() {
             return text;
         }
         let mut named = Table::new(&["KEY", "OUTCOME", "REASON"]);
-        for one in self.turned_down.iter().take(NAMED) {
+        let (rejected, others): (Vec<_>, Vec<_>) =
+            self.turned_down.iter().partition(|one| one.outcome == "rejected");
+        for one in rejected.into_iter().chain(others).take(NAMED) {
             named.row(vec![one.key.clone(), one.outcome.clone(), one.reason.clone().unwrap_or_default()]);
         }
         text.push_str("\nTurned down:\n");
-        text.push_str(&named.shown(*screen));
+        text.push_str(&shown(&named));
         if self.turned_down.len() > NAMED {
             text.push_str("… and more: --json names a thousand\n");
         }

@@ -109,7 +109,7 @@ impl SavingOptions {
                 tell_left(&left, screen);
                 return Ok(code(&tried));
             }
-            screen.note(&table(&tried, true).shown(*screen));
+            screen.note(&table(&tried, true).plain());
             if !tried.iter().any(|one| one.outcome == "imported") {
                 screen.note("There is nothing to import.");
                 return Ok(code(&tried));

@@ -80,7 +80,7 @@ impl TableOptions {
             if self.asking.dry_run {
                 return told(procedure, &tried, screen, &mut watched);
             }
-            screen.note(&tried.text(screen));
+            screen.note(&tried.note());
             if tried.rows("imported") == 0 {
                 screen.note("There is nothing to import.");
             } else if !self.asking.goes_on(screen, &format!("Import {}?", rows(tried.rows("imported"))))? {
@@ -159,7 +159,7 @@ fn told(
     screen: &Screen,
     watched: &mut Watched,
 ) -> Result<ExitCode, Failure> {
-    screen.answer(report, || report.text(screen))?;
+    screen.answer(report, || report.answer(screen))?;
     if procedure.is_for_orgs {
         let deserted = "SELECT hftok_import.import_deserted($1, $2)";
         let count: i64 =

@@ -44,7 +44,7 @@ impl Vault {
             if self.asking.dry_run {
                 return told(&tried, screen);
             }
-            screen.note(&tried.text(screen));
+            screen.note(&tried.note());
             if !self.asking.goes_on(screen, "Import them?")? {
                 return Ok(ExitCode::FAILURE);
             }
@@ -82,6 +82,6 @@ impl Vault {
 
 /// Prints the report; the exit code says whether secrets were turned down.
 fn told(report: &Report, screen: &Screen) -> Result<ExitCode, Failure> {
-    screen.answer(report, || report.text(screen))?;
+    screen.answer(report, || report.answer(screen))?;
     Ok(if report.has_rejected() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
