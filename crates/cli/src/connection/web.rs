@@ -36,13 +36,19 @@ pub fn agent(address: &str) -> Result<Agent, Failure> {
         config = config.proxy(None);
     }
     if encrypted {
-        let believed = authorities::of_machine();
-        if !believed.is_empty() {
-            let believed = believed.iter().map(|one| Certificate::from_der(one).to_owned());
-            config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::from(believed)).build());
-        }
+        config = config.tls_config(tls());
     }
     Ok(config.build().new_agent())
+}
+
+/// TLS that believes the authorities of this machine, which may be those of a private network.
+pub fn tls() -> TlsConfig {
+    let believed = authorities::of_machine();
+    if believed.is_empty() {
+        return TlsConfig::default();
+    }
+    let believed = believed.iter().map(|one| Certificate::from_der(one).to_owned());
+    TlsConfig::builder().root_certs(RootCerts::from(believed)).build()
 }
 
 /// Whether a host is this machine, by its name or its address.

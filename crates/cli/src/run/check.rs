@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::hub;
 use super::source::{Source, SourceOptions};
 use super::variables::Variables;
+use crate::connection::web;
 use crate::failure::Failure;
 
 /// A provider that answers at all does so by then.
@@ -62,7 +63,8 @@ pub fn all(
 /// Sends requests that follow no redirect with a credential to another host.
 pub fn agent(redirects: u32) -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-    let config = config.redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost);
+    let config =
+        config.redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost).tls_config(web::tls());
     // What there is too much of comes back as it is, and is unclear.
     config.max_redirects(redirects).max_redirects_will_error(false).build().new_agent()
 }

@@ -13,6 +13,7 @@ use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 use super::variables::Answer;
+use crate::connection::web;
 use crate::failure::{Failure, Refusal};
 
 /// More than any environment has.
@@ -73,13 +74,8 @@ impl Runner {
                 "a runner answers those only who have a token of it: HFTOK_RUNNER_TOKEN or --runner-token-file".to_owned(),
             ));
         }
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
         Ok(Self {
-            agent: config
-                .timeout_connect(Some(PATIENCE))
-                .timeout_recv_response(Some(PATIENCE))
-                .build()
-                .new_agent(),
+            agent: web::agent(address)?,
             address: address.trim_end_matches('/').to_owned(),
             authorization: Zeroizing::new(format!("Bearer {}", token.trim())),
         })
@@ -115,6 +111,7 @@ impl Runner {
     fn get(&self, path: &str) -> Result<ureq::http::Response<ureq::Body>, Failure> {
         let request = self.agent.get(format!("{}/v1/{path}", self.address));
         let request = request.header("Authorization", self.authorization.as_str());
+        let request = request.config().timeout_recv_response(Some(PATIENCE)).build();
         request.call().map_err(|error| self.unreachable(&error.to_string()))
     }
 
