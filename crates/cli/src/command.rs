@@ -8,7 +8,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::run as running;
 use crate::screen::Screen;
-use crate::{audit, doctor, keys, manual, moving_in, people};
+use crate::{audit, doctor, keys, manual, moving_in, offline, people};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -48,6 +48,9 @@ enum Command {
     Rotate(keys::rotate::Rotate),
     Doctor(doctor::Doctor),
     Audit(audit::Audit),
+    Export(offline::export::Export),
+    Open(offline::open::Open),
+    KeysFor(offline::keys_for::KeysFor),
     Completions(manual::completions::Completions),
     Man(manual::man::Man),
 }
@@ -82,6 +85,9 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Rotate(rotate) => rotate.run(&line.connection, screen),
         Command::Doctor(doctor) => doctor.run(&line.connection, screen),
         Command::Audit(audit) => audit.run(&line.connection, screen),
+        Command::Export(export) => export.run(&line.connection, screen),
+        Command::Open(open) => open.run(screen),
+        Command::KeysFor(keys_for) => keys_for.run(screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
     }

@@ -9,6 +9,7 @@
 //! | [`people`] | commands for those who have credentials: set, list, delete, explain … |
 //! | [`run`] | `hftok run`: a command with credentials in its environment |
 //! | [`audit`] | commands for auditors: tail, search, verify, pin, export |
+//! | [`offline`] | exports, and dumps with their keyring: what works without the server that sealed the values |
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`keys`] | keyrings and rotations, for those who run the server |
@@ -28,6 +29,7 @@ mod failure;
 mod keys;
 mod manual;
 mod moving_in;
+mod offline;
 mod people;
 mod process;
 mod progress;
