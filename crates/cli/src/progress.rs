@@ -20,11 +20,11 @@ pub struct Bar(ProgressBar);
 impl Bar {
     /// A bar for `total` things; where nobody knows how many there are, it only counts.
     pub fn new(what: &str, total: Option<u64>) -> Self {
-        let bar = ProgressBar::new(0);
-        bar.enable_steady_tick(Duration::from_millis(250));
-        bar.set_message(what.to_owned());
-        let bar = Self(bar);
+        let bar = Self(ProgressBar::new(0));
+        bar.0.set_message(what.to_owned());
         bar.expect(total);
+        // Last: the first tick draws.
+        bar.0.enable_steady_tick(Duration::from_millis(250));
         bar
     }
 

@@ -102,5 +102,19 @@ fn a_file_says_what_it_still_holds() {
     assert!(wrong.err.contains("line 2: no = after the name"), "{wrong:?}");
 
     let unknown = import(&cluster, &["dotenv", file, "--global", "--yes", "--map", "X=nobody"], &[]);
-    assert!(unknown.code == Some(2) && unknown.err.contains("no provider nobody"), "{unknown:?}");
+    assert!(unknown.code == Some(2) && unknown.err.contains("X: --map names no provider"), "{unknown:?}");
+}
+
+#[test]
+fn the_lines_of_the_document_are_lines_of_the_command() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli/import.md");
+    let document = std::fs::read_to_string(document).expect("the document").replace("\\\n", " ");
+    let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("hftok import ")).collect();
+    assert!(lines.len() >= 9, "{lines:?}");
+    for line in lines {
+        // Clap looks at all that stands before --help.
+        let script = format!("hftok() {{ '{}' \"$@\" --help; }}; {line}", command::PROGRAM);
+        let help = said(std::process::Command::new("sh").args(["-c", &script]), "");
+        assert!(help.code == Some(0) && help.out.contains("Usage: hftok import"), "{line}: {help:?}");
+    }
 }

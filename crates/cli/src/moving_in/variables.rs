@@ -89,8 +89,9 @@ pub struct Credential {
 pub fn catalogue(server: &mut Server, only: &[String], named: &[Named]) -> Result<Vec<Provider>, Failure> {
     let mut providers: Vec<Provider> =
         server.rows("providers", &["name", "fields", "environment"], &[], &["name"])?;
-    if let Some(unknown) = only.iter().find(|name| !providers.iter().any(|one| one.name == **name)) {
-        return Err(Failure::Usage(format!("there is no provider {unknown}")));
+    if !only.iter().all(|name| providers.iter().any(|one| one.name == *name)) {
+        // Not quoted: somebody may have given a value in its place.
+        return Err(Failure::Usage("--provider names no provider of view hftok.providers".to_owned()));
     }
     if !only.is_empty() {
         let is_named = |name: &String| named.iter().any(|it| it.provider == *name);
@@ -107,7 +108,10 @@ pub fn found(
 ) -> Result<Vec<Credential>, Failure> {
     for one in named {
         let Some(provider) = providers.iter().find(|provider| provider.name == one.provider) else {
-            return Err(Failure::Usage(format!("{}: there is no provider {}", one.variable, one.provider)));
+            return Err(Failure::Usage(format!(
+                "{}: --map names no provider of view hftok.providers",
+                one.variable
+            )));
         };
         let fields = provider.fields.as_deref().unwrap_or_default();
         let is_known = one.field.as_ref().is_none_or(|name| fields.iter().any(|field| field.name == *name));
