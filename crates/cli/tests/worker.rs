@@ -19,7 +19,7 @@ use hub::{Hub, READER, STRANGER, WRONG};
 
 /// Both engines.
 const ENGINES: [&str; 2] = ["sglang", "vllm"];
-const START: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../edge/worker/start");
+const START: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../edge/worker/start.sh");
 const ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/engine");
 
 /// Interpreters that have a Hub client, each of another major version.

@@ -81,10 +81,10 @@ fn the_token_is_optional_stands_next_to_the_model_and_has_no_default() {
 
 #[test]
 fn the_form_asks_for_what_the_entry_script_reads() {
-    let start = read("start");
+    let start = read("start.sh");
     for engine in ENGINES {
         for (key, _) in inputs(&json(&format!("{engine}/.runpod/hub.json"))) {
-            assert!(start.contains(&format!("${{{key}:-")), "start does not read {key}");
+            assert!(start.contains(&format!("${{{key}:-")), "start.sh does not read {key}");
         }
     }
 }
@@ -111,7 +111,7 @@ fn images_copy_files_that_are_there_and_are_given_no_token() {
     for engine in ENGINES {
         let image = read(&format!("{engine}/Dockerfile"));
         assert!(!image.lines().any(|line| line.starts_with("ARG") || line.contains("TOKEN=")));
-        assert!(image.contains("COPY --chmod=755 edge/worker/start /usr/local/bin/start"));
+        assert!(image.contains("COPY --chmod=755 edge/worker/start.sh /usr/local/bin/start"));
         assert!(image.contains(&format!("CMD [\"{engine}\"]")));
         let toolchain = std::fs::read_to_string(Path::new(WORKER).join("../../rust-toolchain.toml"))
             .expect("a toolchain");
