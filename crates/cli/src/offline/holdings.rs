@@ -34,12 +34,12 @@ impl Kind {
     fn query(self) -> &'static str {
         match self {
             Self::Secret => {
-                "SELECT to_jsonb(r)::text FROM (
+                "SELECT pg_catalog.to_jsonb(r)::text FROM (
                     SELECT 'secret' AS kind, s.id, s.version, s.name, s.description FROM hftok.secrets AS s
                     ORDER BY s.name, s.id) AS r"
             }
             Self::Credential => {
-                "SELECT to_jsonb(r)::text FROM (
+                "SELECT pg_catalog.to_jsonb(r)::text FROM (
                     SELECT 'credential' AS kind, c.secret_id AS id, c.version, c.provider, c.model, c.slot, c.\"position\", c.label,
                         CASE WHEN c.scope = 'user' THEN c.scope_id END AS user_id,
                         CASE WHEN c.scope = 'org' THEN c.scope_id END AS org_id,
@@ -48,7 +48,7 @@ impl Kind {
                     ORDER BY c.scope, c.scope_id, c.provider, c.model, c.\"position\", c.slot) AS r"
             }
             Self::Integration => {
-                "SELECT to_jsonb(r)::text FROM (
+                "SELECT pg_catalog.to_jsonb(r)::text FROM (
                     SELECT 'integration' AS kind, i.id, i.version, i.type AS provider, i.name, i.config, i.user_id, i.org_id,
                         i.enabled, i.status
                     FROM hftok.integrations AS i ORDER BY i.user_id, i.org_id, i.name, i.id) AS r"

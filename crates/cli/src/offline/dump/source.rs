@@ -74,7 +74,18 @@ fn restored(
     name: &str,
 ) -> Result<Content, Failure> {
     let mut program = Command::new("pg_restore");
-    program.args(["--data-only", "--schema=hftok_private", "--file=-"]).args(path);
+    program.args(["--data-only", "--schema=hftok_private", "--file=-"]);
+    if let Some(path) = path {
+        // A name that begins with a dash is no option.
+        program.arg("--").arg(path);
+    }
+    // It needs no way to a server, and nothing of ours.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("HFTOK_") || text.starts_with("PG") {
+            program.env_remove(&name);
+        }
+    }
     let given = if stream.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = program.stdin(given).stdout(Stdio::piped()).spawn().map_err(Failure::io(
         "pg_restore, which reads dumps that are no plain text, and comes with Postgres' client programs",
