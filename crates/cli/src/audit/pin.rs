@@ -57,22 +57,22 @@ struct Pinned {
     continues: Option<u64>,
 }
 
-/// What was pinned, and its text; or what is wrong.
-type Outcome = Result<(Pinned, String), Finding>;
+/// What was pinned, or what is wrong.
+type Outcome = Result<Pinned, Finding>;
 
 impl Pin {
     /// Carries it out.
     pub fn run(self, connection: &ConnectionOptions, screen: &Screen) -> Result<ExitCode, Failure> {
         let named = || Failure::Usage("where to? --file, --folder or --git names a place".to_owned());
         let place = self.place.place().ok_or_else(named)?;
-        let mut written: Option<String> = None;
+        let mut written: Option<pins::Pin> = None;
         loop {
-            let outcome = self.once(&place, written.as_deref(), connection, screen);
+            let outcome = self.once(&place, written.as_ref(), connection, screen);
             let pause = match (outcome, self.every) {
-                (Ok(Ok((pinned, text))), every) => {
+                (Ok(Ok(pinned)), every) => {
                     let Pinned { pinned: at, events, .. } = &pinned;
                     screen.answer(&pinned, || format!("{events} events pinned: {at}"))?;
-                    written = Some(text);
+                    written = place.newest()?;
                     every
                 }
                 (Ok(Err(finding)), _) => {
@@ -96,12 +96,12 @@ impl Pin {
     fn once(
         &self,
         place: &Place,
-        written: Option<&str>,
+        written: Option<&pins::Pin>,
         connection: &ConnectionOptions,
         screen: &Screen,
     ) -> Result<Outcome, Failure> {
         let previous = place.newest()?;
-        if written.is_some() && previous.as_ref().map(|pin| pin.text.as_str()) != written {
+        if written.is_some() && previous.as_ref() != written {
             let what = "the pin that was written last is no longer there: somebody has changed the place";
             return Ok(Err(Finding::new(Sort::PinMissing, what)));
         }
@@ -125,7 +125,7 @@ impl Pin {
             place.push()?;
         }
         let (origin, events, continues) = (checkpoint.origin.clone(), checkpoint.size, head.continues);
-        Ok(Ok((Pinned { pinned, origin, events, continues }, head.text)))
+        Ok(Ok(Pinned { pinned, origin, events, continues }))
     }
 
     /// The keys that a checkpoint may be signed with. The server is believed once: for the first pin.

@@ -45,7 +45,7 @@ pub enum Place {
 }
 
 /// A checkpoint that was kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// When it was kept, by the clock of whoever kept it.
     pub at: SystemTime,
