@@ -139,7 +139,7 @@ fn what_is_not_given_out_is_named_and_left_out() {
 fn nothing_is_revealed_before_it_is_clear_for_whom() {
     let (cluster, folder) = filled();
     let output = folder.path().join("backup.age").display().to_string();
-    let mut export = |user: &str, arguments: &[&str]| {
+    let export = |user: &str, arguments: &[&str]| {
         let arguments = [&["export", "--output", &output], arguments].concat();
         said(&mut hftok_on(&cluster, user, "app", &arguments), "")
     };

@@ -28,7 +28,7 @@ const LARGEST: usize = 1024 * 1024;
 const MOST_WORK: u8 = 22;
 
 /// Who may open an age file.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Identities {
     /// A file with identities, as age-keygen writes it; may be given several times
     #[arg(long = "identity", short = 'i', value_name = "FILE")]

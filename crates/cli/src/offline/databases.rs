@@ -23,10 +23,10 @@ pub type Stream = Box<dyn BufRead + Send>;
 pub struct Given {
     /// A dump (plain text, or what pg_restore reads), an export of hftok, or either in an age file; - is standard input
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub file: PathBuf,
     /// Who opens it where it is an age file.
     #[command(flatten)]
-    identities: Identities,
+    pub identities: Identities,
 }
 
 /// What was given, in the clear.
@@ -38,13 +38,18 @@ pub enum Clear {
 }
 
 impl Given {
-    /// Opens it; of an age file, what is in it.
-    pub fn open(&self, screen: &Screen) -> Result<Clear, Failure> {
-        let name = if self.file.as_os_str() == "-" {
+    /// What it is called.
+    pub fn name(&self) -> String {
+        if self.file.as_os_str() == "-" {
             "standard input".to_owned()
         } else {
             self.file.display().to_string()
-        };
+        }
+    }
+
+    /// Opens it; of an age file, what is in it.
+    pub fn open(&self, screen: &Screen) -> Result<Clear, Failure> {
+        let name = self.name();
         let mut content = dump::content(&self.file)?;
         if let Content::Age(stream) = content {
             content = Content::of_decrypted(self.identities.decrypt(stream, &name, screen)?, &name)?;

@@ -49,6 +49,8 @@ impl Export {
     /// Carries it out.
     pub fn run(self, connection: &ConnectionOptions, screen: &Screen) -> Result<ExitCode, Failure> {
         let encryptor = self.recipients.read()?;
+        let mut database = connection.postgres()?;
+        let interrupt = Interrupt::watch()?;
         let tail = match &self.output {
             Some(path) => {
                 let file = BufWriter::new(PrivateFile::create(path, self.force)?);
@@ -56,7 +58,7 @@ impl Export {
                     .recipients
                     .begin(encryptor, file)
                     .map_err(Failure::io(path.display().to_string()))?;
-                let tail = self.write(&mut connection.postgres()?, &mut age, screen)?;
+                let tail = self.write(&mut database, &mut age, &interrupt, screen)?;
                 let file =
                     age.finish().and_then(|file| file.into_inner().map_err(io::IntoInnerError::into_error));
                 file.map_err(Failure::io(path.display().to_string()))?.complete(self.force)?;
@@ -67,7 +69,7 @@ impl Export {
                 let output = BufWriter::new(io::stdout());
                 let mut age =
                     self.recipients.begin(encryptor, output).map_err(Failure::io("standard output"))?;
-                let tail = self.write(&mut connection.postgres()?, &mut age, screen)?;
+                let tail = self.write(&mut database, &mut age, &interrupt, screen)?;
                 age.finish().and_then(|mut output| output.flush()).map_err(Failure::io("standard output"))?;
                 tail
             }
@@ -85,9 +87,9 @@ impl Export {
         &self,
         database: &mut Database,
         output: &mut dyn Write,
+        interrupt: &Interrupt,
         screen: &Screen,
     ) -> Result<Tail, Failure> {
-        let interrupt = Interrupt::watch()?;
         let kinds = if self.only.is_empty() { &Kind::ALL[..] } else { &self.only };
         export_lines::write(output, &head(database)?)?;
         let all = holdings::list(database, kinds)?;

@@ -74,6 +74,13 @@ struct Full<'a> {
     value: &'a str,
 }
 
+/// The value of a line.
+#[derive(Deserialize)]
+struct Value {
+    /// As text.
+    value: String,
+}
+
 /// Writes a line.
 pub fn write(output: &mut dyn Write, line: &impl Serialize) -> Result<(), Failure> {
     // Large enough not to move: what moves leaves a copy.
@@ -100,6 +107,12 @@ pub enum Line<'a> {
     One(Holding, &'a [u8]),
     /// A thing that was left out.
     LeftOut(LeftOut),
+}
+
+/// The value in the line of a thing.
+pub fn value(line: &[u8]) -> Result<Zeroizing<String>, Failure> {
+    let Value { value } = serde_json::from_slice(line).map_err(|_| unknown("the export"))?;
+    Ok(Zeroizing::new(value))
 }
 
 /// Reads an export to its end, and counts.

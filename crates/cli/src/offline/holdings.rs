@@ -182,7 +182,7 @@ impl Revealer {
                     p_host => $5, p_levels => $6, p_slot => $7) AS r WHERE r.secret_id = $8::text::uuid",
             )?,
             integration: prepare(
-                "SELECT c.given::text FROM hftok.get_integration_credentials($1::text::uuid, p_user_id => $2) AS c (given)",
+                "SELECT CASE pg_catalog.jsonb_typeof(c.given) WHEN 'string' THEN c.given #>> '{}' ELSE c.given::text END FROM hftok.get_integration_credentials($1::text::uuid, p_user_id => $2) AS c (given)",
             )?,
         })
     }

@@ -11,7 +11,9 @@ mod files;
 mod holdings;
 mod keyrings;
 mod sealed;
+mod target;
 
+pub mod copy;
 pub mod export;
 pub mod keys_for;
 pub mod open;
