@@ -72,12 +72,18 @@ fn refusal(error: &Error) -> Option<Refusal> {
     let remedy = || {
         let code = error.code();
         // All that this command calls has the schema before it, so what is missing is the extension, or its version.
-        if *code == SqlState::INVALID_SCHEMA_NAME {
-            Some("hftok is not in this database: CREATE EXTENSION hftok;".to_owned())
-        } else if [SqlState::UNDEFINED_FUNCTION, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN]
-            .contains(code)
-        {
-            Some("the extension is older than this command: ALTER EXTENSION hftok UPDATE;".to_owned())
+        let missing = [
+            SqlState::INVALID_SCHEMA_NAME,
+            SqlState::UNDEFINED_FUNCTION,
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+        ];
+        if missing.contains(code) {
+            Some(
+                "hftok is not in this database (CREATE EXTENSION hftok;), or is older than this command (ALTER \
+                 EXTENSION hftok UPDATE;)"
+                    .to_owned(),
+            )
         } else if *code == SqlState::INSUFFICIENT_PRIVILEGE
             && error.message().starts_with("permission denied for")
         {

@@ -1,6 +1,6 @@
 //! The command as tests call it: as the account and with the environment that a person would have.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code, missing_docs)]
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
