@@ -20,7 +20,26 @@ packages() { # PROGRAM PACKAGE
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$2" >/dev/null
 }
 
+# An interpreter with this version of the Hub's client, in a folder of its own; $pythons gets it.
+hub_client() { # VERSION
+    local folder=$CARGO_TARGET_DIR/huggingface_hub-$1
+    if [ ! -e "$folder/installed" ]; then
+        python3 -m venv --clear "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir "huggingface_hub==$1"
+        touch "$folder/installed"
+    fi
+    pythons+=("$folder/bin/python")
+}
+
 packages openssl openssl
+packages age age
+python3 -c 'import ensurepip' 2>/dev/null || packages python3-venv python3-venv
+pythons=()
+hub_client 0.36.2
+hub_client 2.4.0
+HFTOK_HUB_PYTHONS=$(IFS=:; echo "${pythons[*]}")
+HFTOK_AGE=$(command -v age)
+export HFTOK_HUB_PYTHONS HFTOK_AGE
 install_clients
 scratch_make
 as_server mkdir -m 777 "$scratch/tests"
