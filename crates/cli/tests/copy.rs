@@ -7,10 +7,12 @@ mod command;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use command::{Said, hftok, hftok_on, said};
 use hftok_tests::answer::one;
-use hftok_tests::cluster::Cluster;
+use hftok_tests::cluster::{Cluster, signal};
+use hftok_tests::wait_until;
 use postgres::Client;
 
 const TOKEN: &str = "hf_aliceAliceAliceAliceAliceAlice0001";
@@ -82,6 +84,31 @@ fn a_copy_brings_what_is_not_there_and_does_nothing_twice() {
     let told = "copied 0 named secrets, 0 credentials, 0 integrations, 0 members, 0 administrators; 8 were there, 1 left out";
     assert!(again.out.contains(told), "{again:?}");
     assert_eq!(one::<String>(&mut target, versions, &[]), before);
+}
+
+#[test]
+fn a_copy_that_was_stopped_goes_on() {
+    let cluster = Cluster::start_default();
+    fill(&mut cluster.database("source"));
+    let mut target = cluster.database("target");
+    let to = format!("host={} port=5432 user=postgres dbname=target", cluster.folder().display());
+    let mut command = hftok_on(&cluster, "postgres", "source", &["copy", "--to", &to, "--yes"]);
+    target.batch_execute("BEGIN; LOCK TABLE hftok_private.secrets IN EXCLUSIVE MODE").expect("locked");
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.expect("it starts");
+    let mut other = cluster.client("postgres", "target");
+    wait_until("it waits for the lock", 20, || {
+        one(&mut other, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)", &[])
+    });
+    signal(child.id(), "INT");
+    target.batch_execute("COMMIT").expect("unlocked");
+    let stopped = child.wait_with_output().expect("it ends");
+    assert_eq!(stopped.status.code(), Some(130), "{stopped:?}");
+    assert!(String::from_utf8_lossy(&stopped.stderr).contains("the same command goes on"), "{stopped:?}");
+    let count = "SELECT count(*) FROM hftok.secrets";
+    assert_eq!(one::<i64>(&mut target, count, &[]), 1, "what was under way is done");
+    let copied = copy(&cluster, &[]);
+    assert!(copied.out.contains("copied 0 named secrets, 3 credentials, 1 integrations"), "{copied:?}");
 }
 
 #[test]

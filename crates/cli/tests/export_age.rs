@@ -147,6 +147,8 @@ fn nothing_is_revealed_before_it_is_clear_for_whom() {
     let identity = export("postgres", &["--to", IDENTITY.trim()]);
     assert_eq!(identity.code, Some(2));
     assert!(!identity.err.contains("1GQ9778"), "an identity is shown: {identity:?}");
+    let lower = export("postgres", &["--to", &IDENTITY.trim().to_ascii_lowercase()]);
+    assert!(lower.code == Some(2) && !lower.err.contains("1gq9778"), "{lower:?}");
     assert_eq!(export("postgres", &["--to", "ssh-ed25519 AAAA"]).code, Some(2));
     cluster.client("postgres", "postgres").batch_execute("CREATE ROLE nobody LOGIN").expect("a role");
     assert_eq!(export("nobody", &["--to", RECIPIENT]).code, Some(3), "without rights");

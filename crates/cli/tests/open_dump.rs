@@ -16,6 +16,7 @@ use command::{Said, hftok, said};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
 use tempfile::TempDir;
 
 const TOKEN: &str = "hf_aliceAliceAliceAliceAliceAlice0001";
@@ -205,6 +206,50 @@ fn a_dump_says_which_root_keys_it_needs() {
     assert_eq!(of(&["another"]), (Some(1), vec!["another".to_owned()]));
     assert_eq!(of(&["nothing"]), (Some(1), vec!["nothing".to_owned()]));
     assert_eq!(of(&["another", "keyring"]).0, Some(0), "one of them has it");
+}
+
+#[test]
+fn a_keyring_of_another_installation_opens_and_says_what_a_server_would_make_of_it() {
+    let left = left();
+    let named = format!("installation: elsewhere\n{}", left.text("keyring"));
+    let (dump, keyring) = (left.path("plain.sql"), left.write("elsewhere", named));
+    let said = left.alone(&["keys-for", &dump, "--keyring", &keyring]);
+    assert!(said.code == Some(0) && said.err.contains("takes the database for a copy"), "{said:?}");
+    assert_eq!(left.alone(&["open", &dump, "--keyring", &keyring]).code, Some(0));
+}
+
+#[test]
+fn what_an_organisation_holds_a_key_to_opens_with_that() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let own = format!("organisation: acme\n7:{}\n", "5a".repeat(32));
+    client
+        .batch_execute(&format!(
+            "ALTER SYSTEM SET hftok.key_command = 'printf \"{}\"'",
+            own.replace('\n', "\\n").replace("acme", "%s")
+        ))
+        .expect("a command");
+    client.batch_execute("SELECT pg_reload_conf()").expect("reloaded");
+    wait_until("the command is known", 10, || {
+        client.query("SELECT hftok.give_org_key('acme', true)", &[]).is_ok()
+    });
+    client.execute("SELECT hftok.save_hf_token($1, p_org_id => 'acme')", &[&TOKEN]).expect("saved");
+    let mut program = cluster.client_program("pg_dump", "postgres", "app");
+    let dump = program.output().expect("pg_dump runs").stdout;
+    let left = Left { folder: tempfile::tempdir().expect("a folder"), programs: PathBuf::new() };
+    let (dump, keyring) =
+        (left.write("app.sql", dump), left.write("keyring", fs::read(cluster.keyring()).expect("a keyring")));
+    let (own, other) = (left.write("own", &own), left.write("other", own.replace("5a", "5b")));
+
+    let needed = left.alone(&["keys-for", &dump, "--keyring", &keyring]);
+    assert!(needed.code == Some(0) && needed.err.contains("organisation acme holds a key"), "{needed:?}");
+    let open = ["open", &dump, "--keyring", &keyring, "--reveal"];
+    let with = |keys: &str| left.alone(&[&open[..], &["--org-keys", keys]].concat());
+    let without = left.alone(&open);
+    assert!(without.code == Some(1) && without.err.contains("--org-keys"), "{without:?}");
+    assert_eq!((with(&other).code, with(&other).out.as_str()), (Some(1), ""));
+    let opened = with(&own);
+    assert!(opened.code == Some(0) && opened.out.contains(TOKEN), "{opened:?}");
 }
 
 #[test]

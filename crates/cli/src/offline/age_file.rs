@@ -164,7 +164,7 @@ impl<W: Write> Write for AgeWriter<W> {
 /// A recipient of a line.
 fn recipient(text: &str) -> Result<x25519::Recipient, Failure> {
     text.parse().map_err(|_| {
-        let hint = if text.starts_with("AGE-SECRET-KEY-") {
+        let hint = if text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
             // Not shown: it is what must stay with its owner.
             return Failure::Usage(
                 "that is an identity, which stays with its owner: name its recipient (age-keygen -y)"

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: values are shown only by `--reveal`, and then go to a terminal, a pipe or a file of mode 0600.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ use super::sealed::{About, Keys, OpenKeys, SealedRow};
 use crate::failure::Failure;
 use crate::offline::unfit;
 use crate::screen::{Screen, Table};
+use crate::shown;
 
 /// Open an export, or a dump with its keyring, without a server
 #[derive(Debug, Args)]
@@ -85,7 +86,9 @@ struct Revealed<'a> {
 pub enum Output {
     /// Nowhere: they were not asked for.
     Nowhere,
-    /// A terminal or a pipe.
+    /// A terminal, which obeys nothing of what is in a value.
+    Terminal(io::Stdout),
+    /// A pipe, or a private file.
     Stream(BufWriter<io::Stdout>),
     /// A file, and whether it replaces one.
     File(BufWriter<PrivateFile>, bool),
@@ -96,6 +99,10 @@ impl Output {
     pub fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
         let written = match self {
             Self::Nowhere => Ok(()),
+            Self::Terminal(output) => {
+                let text = str::from_utf8(line).unwrap_or_default();
+                output.write_all(shown::json(text).as_bytes()).and_then(|()| output.write_all(b"\n"))
+            }
             Self::Stream(output) => output.write_all(line).and_then(|()| output.write_all(b"\n")),
             Self::File(output, _) => output.write_all(line).and_then(|()| output.write_all(b"\n")),
         };
@@ -110,7 +117,7 @@ impl Output {
     /// Gives the file its name.
     fn complete(self) -> Result<(), Failure> {
         match self {
-            Self::Nowhere => Ok(()),
+            Self::Nowhere | Self::Terminal(_) => Ok(()),
             Self::Stream(mut output) => output.flush().map_err(Failure::io("standard output")),
             Self::File(output, replaces) => {
                 let file =
@@ -158,7 +165,12 @@ impl Open {
             }
             None if self.reveal => {
                 files::admit_values_on_output()?;
-                Ok(Output::Stream(BufWriter::new(io::stdout())))
+                let output = io::stdout();
+                Ok(if output.is_terminal() {
+                    Output::Terminal(output)
+                } else {
+                    Output::Stream(BufWriter::new(output))
+                })
             }
             None => Ok(Output::Nowhere),
         }
