@@ -46,6 +46,7 @@ pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

@@ -126,6 +126,7 @@ fn wrong(reason: &str) -> Failure {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

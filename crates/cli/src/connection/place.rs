@@ -88,6 +88,7 @@ impl std::fmt::Display for Place {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

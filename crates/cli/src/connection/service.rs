@@ -65,6 +65,7 @@ fn add_section(settings: &mut Settings, text: &str, name: &str, path: &Path) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

@@ -108,7 +108,6 @@ fn believed(settings: &Settings) -> Result<Vec<CertificateDer<'static>>, Failure
 }
 
 /// Our own certificate and its key, if we have them.
-#[expect(clippy::type_complexity, reason = "it is what rustls takes")]
 fn own_certificate(
     settings: &Settings,
 ) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, Failure> {

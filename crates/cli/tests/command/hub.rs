@@ -1,5 +1,7 @@
 //! The Hub on loopback (`fixtures/hub`), as tests start it.
 
+#![allow(clippy::expect_used, dead_code, missing_docs)]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
