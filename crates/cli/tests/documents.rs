@@ -28,7 +28,9 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
 /// Lines in blocks of a shell, each in one piece.
 fn lines(page: &str) -> Vec<String> {
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    blocks
+        .flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 /// What the shell would hand to hftok, up to where something else begins; none where the line calls another program.

@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 #[path = "command/mod.rs"]
-#[allow(dead_code, reason = "here no server is asked")]
 mod command;
 
 use std::fs;

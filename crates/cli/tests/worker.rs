@@ -155,11 +155,14 @@ fn another_program_keeps_its_exit_code_and_its_arguments() {
     assert_eq!((said.code, said.out.as_str()), (Some(7), "--model|a b|*|"), "{said:?}");
 }
 
+/// Arguments, variables, and what is said.
+type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+
 #[test]
 fn what_cannot_be_meant_is_refused_before_anybody_is_asked() {
     let Some(python) = pythons().into_iter().next() else { return };
     let hub = Hub::start();
-    let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+    let cases: [Case; 7] = [
         (&[], &[], "start vllm"),
         (&["vllm"], &[], "MODEL_NAME is not set"),
         (&["vllm"], &[("MODEL_NAME", "--help")], "MODEL_NAME begins with a dash"),

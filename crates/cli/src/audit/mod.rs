@@ -47,6 +47,10 @@ pub struct Audit {
 
 /// What is done with the audit.
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::missing_docs_in_private_items,
+    reason = "clap would show them in place of the command's own words"
+)]
 enum Command {
     Tail(tail::Tail),
     Search(search::Search),

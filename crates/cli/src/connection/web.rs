@@ -67,7 +67,7 @@ mod tests {
         for wrong in
             ["", "example.com", "ftp://example.com", "http://u:hunter2@example.com/", "http://u@[::1]/"]
         {
-            let failure = agent(wrong).err().expect("refused").to_string();
+            let failure = agent(wrong).expect_err("refused").to_string();
             assert!(!failure.contains("hunter2"), "{failure}");
         }
         assert!(agent("http://127.0.0.1:3000").is_ok());
