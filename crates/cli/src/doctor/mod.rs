@@ -99,7 +99,7 @@ impl Doctor {
         if let Some(status) = &status {
             keys::look(&mut sight, status, &mut findings);
             audit::look(status, &mut findings);
-            logging::look(&mut sight, &mut findings);
+            logging::look(&mut sight, status.sealed, &mut findings);
             privileges::look(&mut sight, &mut findings);
             rpc::look(&mut sight, &status.gateways, &mut findings);
             rotation::look(&mut sight, &mut findings);

@@ -7,7 +7,7 @@ use super::sight::Sight;
 const OPEN: &str = "SELECT l.setting FROM pg_catalog.pg_settings l, pg_catalog.pg_settings s
     WHERE l.name = 'listen_addresses' AND s.name = 'ssl' AND s.setting = 'off' AND EXISTS (
         SELECT FROM pg_catalog.unnest(pg_catalog.string_to_array(l.setting, ',')) AS a (address)
-        WHERE pg_catalog.btrim(a.address) NOT IN ('', 'localhost', '127.0.0.1', '::1')
+        WHERE pg_catalog.btrim(a.address) NOT IN ('', 'localhost', '::1') AND a.address NOT LIKE '%127.%'
     )";
 
 /// Looks at it.
