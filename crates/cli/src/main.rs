@@ -17,6 +17,7 @@
 //! | [`failure`] | every way to fail, and the exit code of each |
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`shown`] | text of others, as a terminal may show it |
+//! | [`slip`] | a value that was typed on the line by mistake, and is not repeated |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
 //! | [`progress`] | the bar of long work, and ^C during it |
 //! | [`process`] | what this process allows others to see of it |
@@ -36,13 +37,12 @@ mod progress;
 mod run;
 mod screen;
 mod shown;
+mod slip;
 mod value;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
     process::keep_to_itself();
-    command::run(command::Line::parse())
+    slip::parsed().map_or_else(|told| told, command::run)
 }
