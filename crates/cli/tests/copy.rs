@@ -54,11 +54,14 @@ fn a_copy_brings_what_is_not_there_and_does_nothing_twice() {
     let kept = "hf_otherOtherOtherOtherOtherOther0001";
     target.execute("SELECT hftok.save_hf_token($1, p_user_id => 'carol')", &[&kept]).expect("saved");
 
-    let looked = copy(&cluster, &["--dry-run"]);
-    assert!(looked.code == Some(0) && looked.err.contains("5 of 6 values"), "{looked:?}");
+    let looked = copy(&cluster, &["--dry-run", "--people"]);
+    assert!(
+        looked.code == Some(0) && looked.err.contains("5 of 6 values, 2 members, 1 administrators"),
+        "{looked:?}"
+    );
     assert_eq!(token(&mut target, "alice"), None, "a dry run copies");
 
-    let copied = copy(&cluster, &[]);
+    let copied = copy(&cluster, &["--people"]);
     assert_eq!(copied.code, Some(1), "the nameless one is left out: {copied:?}");
     assert!(copied.err.contains("left out: secret of vault: it has no name"), "{copied:?}");
     let told = "copied 1 named secrets, 2 credentials, 1 integrations, 2 members, 1 administrators; 1 were there, 1 left out";
@@ -80,7 +83,7 @@ fn a_copy_brings_what_is_not_there_and_does_nothing_twice() {
     let versions =
         "SELECT string_agg(secret_id || version::text, ',' ORDER BY secret_id) FROM hftok.credentials";
     let before: String = one(&mut target, versions, &[]);
-    let again = copy(&cluster, &[]);
+    let again = copy(&cluster, &["--people"]);
     let told = "copied 0 named secrets, 0 credentials, 0 integrations, 0 members, 0 administrators; 8 were there, 1 left out";
     assert!(again.out.contains(told), "{again:?}");
     assert_eq!(one::<String>(&mut target, versions, &[]), before);
@@ -108,6 +111,7 @@ fn a_copy_that_was_stopped_goes_on() {
     let count = "SELECT count(*) FROM hftok.secrets";
     assert_eq!(one::<i64>(&mut target, count, &[]), 1, "what was under way is done");
     let copied = copy(&cluster, &[]);
+    assert!(copied.out.contains("0 members, 0 administrators"), "nobody was asked for: {copied:?}");
     assert!(copied.out.contains("copied 0 named secrets, 3 credentials, 1 integrations"), "{copied:?}");
 }
 

@@ -20,14 +20,14 @@ use crate::screen::Screen;
 /// Copy what one database has, or an export, into another database
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Copied are named secrets, credentials of users, organisations and the installation, integrations of users, members and administrators, as they
-are now. Not copied are previous versions, usage, the audit, registered providers, and what has no name. What the other database has already stays
+Copied are named secrets, credentials of users, organisations and the installation, and integrations of users, as they are
+now; with --people members and administrators too. Not copied are previous versions, usage, the audit, registered providers, and what has no name. What the other database has already stays
 as it is: repeat the command, or go on after ^C, as often as you like. Each value is an event in both audits. Needs the service's rights, and for
 administrators an operator's, in both. Passwords are in ~/.pgpass or a service file, never here.
 
 Examples:
   hftok copy --from service=old --to service=new --dry-run
-  hftok copy --from service=old --to service=new --yes
+  hftok copy --from service=old --to service=new --people --yes
   hftok copy --from-export backup.age --identity key.txt --to service=new")]
 pub struct Copy {
     /// The database to copy from [default: the one of --database, or as psql]
@@ -42,9 +42,12 @@ pub struct Copy {
     /// The database to copy into
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Only these, and no members
+    /// Only these
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     only: Vec<Kind>,
+    /// Members and administrators too: who runs the database that they come from decides who they are
+    #[arg(long, conflicts_with = "from_export")]
+    people: bool,
     /// Say what would be copied, and copy nothing
     #[arg(long)]
     dry_run: bool,
@@ -87,7 +90,13 @@ impl Copy {
         let mut source = source.postgres()?;
         let all = holdings::list(&mut source, kinds)?;
         let new = all.iter().filter(|one| !target.has(one)).count();
-        screen.note(&format!("{new} of {} values are not there yet", all.len()));
+        let people = if self.people { target.new_people(&mut source)? } else { Vec::new() };
+        let administrators = people.iter().filter(|person| person.is_administrator()).count();
+        screen.note(&format!(
+            "not there yet: {new} of {} values, {} members, {administrators} administrators",
+            all.len(),
+            people.len() - administrators
+        ));
         if self.dry_run
             || (!self.yes && !screen.confirmed("Copy them?", "--yes copies without a question")?)
         {
@@ -102,9 +111,7 @@ impl Copy {
             bar.done(done);
         }
         drop(bar);
-        if self.only.is_empty() {
-            target.take_people(&mut source)?;
-        }
+        people.iter().try_for_each(|person| target.add(person))?;
         Ok(Some(target.copied))
     }
 

@@ -171,36 +171,44 @@ impl Target {
         self.copied.left_out.push(LeftOut { what: one.title(), reason });
     }
 
-    /// Copies members and administrators.
-    pub fn take_people(&mut self, source: &mut Database) -> Result<(), Failure> {
+    /// The members and administrators of a source who are not there; the others are counted.
+    pub fn new_people(&mut self, source: &mut Database) -> Result<Vec<Person>, Failure> {
         let here: HashSet<String> = people(&mut self.database)?.iter().map(Person::address).collect();
-        for person in people(source)? {
-            if here.contains(&person.address()) {
-                self.copied.there_already += 1;
-                continue;
-            }
-            let client = self.database.client();
-            let (added, count) = match &person.org_id {
-                Some(org) => (
-                    client.execute(
-                        "SELECT hftok.add_member($1, $2, $3)",
-                        &[org, &person.user_id, &person.role.as_deref().unwrap_or("member")],
-                    ),
-                    &mut self.copied.members,
+        let mut all = people(source)?;
+        let before = all.len();
+        all.retain(|person| !here.contains(&person.address()));
+        self.copied.there_already += (before - all.len()) as u64;
+        Ok(all)
+    }
+
+    /// Adds a member or an administrator.
+    pub fn add(&mut self, person: &Person) -> Result<(), Failure> {
+        let client = self.database.client();
+        let (added, count) = match &person.org_id {
+            Some(org) => (
+                client.execute(
+                    "SELECT hftok.add_member($1, $2, $3)",
+                    &[org, &person.user_id, &person.role.as_deref().unwrap_or("member")],
                 ),
-                None => (
-                    client.execute("SELECT hftok.grant_administrator($1)", &[&person.user_id]),
-                    &mut self.copied.administrators,
-                ),
-            };
-            added.map_err(failure)?;
-            *count += 1;
-        }
+                &mut self.copied.members,
+            ),
+            None => (
+                client.execute("SELECT hftok.grant_administrator($1)", &[&person.user_id]),
+                &mut self.copied.administrators,
+            ),
+        };
+        added.map_err(failure)?;
+        *count += 1;
         Ok(())
     }
 }
 
 impl Person {
+    /// Whether it is an administrator of the application, and no member.
+    pub fn is_administrator(&self) -> bool {
+        self.org_id.is_none()
+    }
+
     /// What tells it from others. Somebody who is there with another role keeps that.
     fn address(&self) -> String {
         serde_json::json!([self.org_id, self.user_id]).to_string()
