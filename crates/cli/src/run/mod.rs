@@ -5,6 +5,7 @@
 
 mod check;
 mod hub;
+mod mask;
 mod place;
 mod runner;
 mod source;
