@@ -31,7 +31,7 @@ use rest::Rest;
 use crate::failure::Failure;
 
 /// Where hftok is. Without any of these, libpq's environment says it, as for psql.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionOptions {
     /// Postgres: a URL or `key=value` pairs without a password [env: HFTOK_DATABASE_URL] [default: PGHOST … as psql]

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hftok_core::provider::{Provider, Test, builtin, find};
-use ureq::Agent;
-use ureq::http::{HeaderValue, Request, Uri};
+use ureq::Body;
+use ureq::http::{HeaderValue, Request, Response, Uri};
 use zeroize::Zeroizing;
 
 use super::hub;
@@ -60,15 +60,6 @@ pub fn all(
     Ok(words)
 }
 
-/// Sends requests that follow no redirect with a credential to another host.
-pub fn agent(redirects: u32) -> Agent {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-    let config =
-        config.redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost).tls_config(web::tls());
-    // What there is too much of comes back as it is, and is unclear.
-    config.max_redirects(redirects).max_redirects_will_error(false).build().new_agent()
-}
-
 /// Asks a provider by the catalogue's request.
 fn one(
     provider: &Provider,
@@ -86,9 +77,9 @@ fn one(
     let Some(request) = request(provider, test, field) else {
         return Ok(Some(format!("{label} cannot be asked about this credential: it goes unchecked")));
     };
-    let verdict = match agent(0).run(request) {
-        Err(_) => Verdict::Unclear,
-        Ok(mut answer) => {
+    let verdict = match asked(request) {
+        None => Verdict::Unclear,
+        Some(mut answer) => {
             let status = answer.status().as_u16();
             let body = answer.body_mut().with_config().limit(LOOKED_AT).read_to_string();
             verdict(test, status, &Zeroizing::new(body.unwrap_or_default()))
@@ -106,6 +97,12 @@ fn one(
             })
         }
     }
+}
+
+/// Sends a request; none where there was no answer.
+pub fn asked<B: ureq::AsSendBody>(request: Request<B>) -> Option<Response<Body>> {
+    let agent = web::agent(&request.uri().to_string()).ok()?;
+    agent.run(agent.configure_request(request).timeout_global(Some(PATIENCE)).build()).ok()
 }
 
 /// The request, unless a field is missing, cannot stand where it must, or leads to a host that is none of the provider's.

@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ureq::http::{HeaderValue, StatusCode};
+use ureq::http::{HeaderValue, Request, StatusCode};
 use zeroize::Zeroizing;
 
-use super::check::agent;
+use super::check::asked;
 use super::runner::is_safe;
 use super::source::{Source, SourceOptions};
 use super::variables::Variables;
@@ -20,6 +20,9 @@ pub const PROVIDER: &str = "huggingface";
 const HUB: &str = "https://huggingface.co";
 /// The page where a user gets a token.
 const TOKENS: &str = "https://huggingface.co/settings/tokens";
+
+/// More names than any model had.
+const REDIRECTS: usize = 3;
 
 /// A token that the client would find, and where.
 struct Token {
@@ -81,7 +84,7 @@ impl Asked<'_> {
         if self.token.is_none() {
             return Ok(None);
         }
-        match self.get("/api/whoami-v2", 0) {
+        match self.get("/api/whoami-v2") {
             Ok((StatusCode::UNAUTHORIZED, _)) => Err(Failure::Credential {
                 what: format!("Hugging Face does not know {}: nothing was started", self.origin(source)),
                 remedy: self.remedy(source),
@@ -93,8 +96,7 @@ impl Asked<'_> {
 
     /// Whether the token, or none, opens the model. A clear no is a failure.
     fn opens(&self, model: &str, source: &mut Source) -> Result<Option<String>, Failure> {
-        // A model that was renamed is redirected within the Hub.
-        let answer = self.get(&format!("/api/models/{model}/auth-check"), 3);
+        let answer = self.get(&format!("/api/models/{model}/auth-check"));
         let no = |what: String, remedy: String| {
             Err(Failure::Credential { what: format!("{what}: nothing was started"), remedy })
         };
@@ -137,17 +139,27 @@ impl Asked<'_> {
     }
 
     /// Asks; answers the status, and the Hub's own code of an error.
-    fn get(&self, path: &str, redirects: u32) -> Result<(StatusCode, String), Unsendable> {
-        let mut request = agent(redirects).get(format!("{}{path}", self.address));
-        if let Some(token) = &self.token {
-            let bearer = Zeroizing::new(format!("Bearer {}", token.value.as_str()));
-            let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unsendable)?;
-            bearer.set_sensitive(true);
-            request = request.header("Authorization", bearer);
+    fn get(&self, path: &str) -> Result<(StatusCode, String), Unsendable> {
+        let mut url = format!("{}{path}", self.address);
+        for _ in 0..=REDIRECTS {
+            let mut request = Request::get(&url);
+            if let Some(token) = &self.token {
+                let bearer = Zeroizing::new(format!("Bearer {}", token.value.as_str()));
+                let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unsendable)?;
+                bearer.set_sensitive(true);
+                request = request.header("Authorization", bearer);
+            }
+            let answer = asked(request.body(()).map_err(|_| Unsendable)?).ok_or(Unsendable)?;
+            let header = |name| answer.headers().get(name).and_then(|text| text.to_str().ok());
+            // A model that was renamed is elsewhere within the Hub.
+            match header("Location")
+                .filter(|place| answer.status().is_redirection() && place.starts_with("/api/"))
+            {
+                Some(place) => url = format!("{}{place}", self.address),
+                None => return Ok((answer.status(), header("X-Error-Code").unwrap_or_default().to_owned())),
+            }
         }
-        let answer = request.call().map_err(|_| Unsendable)?;
-        let code = answer.headers().get("X-Error-Code").and_then(|code| code.to_str().ok());
-        Ok((answer.status(), code.unwrap_or_default().to_owned()))
+        Err(Unsendable)
     }
 
     /// The token in words.

@@ -5,22 +5,32 @@
 
 mod check;
 mod hub;
+pub mod inside;
 mod mask;
+mod output;
 mod place;
+mod refresh;
 mod runner;
 mod source;
+mod supervise;
+mod terminal;
 mod variables;
+mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use clap::Args;
+use rustix::process::WaitStatus;
 
 use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use refresh::Means;
 use source::{Source, SourceOptions};
 use variables::Variables;
+use zeroize::Zeroizing;
 
 /// hftok itself failed, as distinct from the command.
 const FAILED: u8 = 125;
@@ -31,6 +41,7 @@ Examples:
   hftok run -- hf download meta-llama/Llama-3.1-8B
   hftok run --provider huggingface --user alice --check --model org/name -- python serve.py
   hftok run --runner https://runners.internal:8791 --exclusive -- ./worker
+  hftok run --refresh --mask --user alice -- python worker.py
   hftok run --no-server --check -- ./worker
 
 The exit code is the command's. 125: hftok failed and started nothing; 126: the command cannot be executed; 127: there is none.";
@@ -48,6 +59,15 @@ pub struct Run {
     /// Ask the providers first whether they take the credentials; with --model, the Hub whether the model opens. A no starts nothing
     #[arg(long)]
     check: bool,
+    /// Restart the command when its credentials change, or send it a signal [restart, HUP, USR1 …]
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "restart")]
+    refresh: Option<Means>,
+    /// The seconds that a command has to end before it is killed and restarted
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    grace: u32,
+    /// Mask the values in what the command prints
+    #[arg(long)]
+    mask: bool,
     /// Leave PGPASSWORD to the command, which otherwise does not see what opened the vault
     #[arg(long)]
     keep_connection: bool,
@@ -71,6 +91,15 @@ impl Run {
 
     /// Asks, and starts the command.
     fn start(&self, connection: &ConnectionOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+        if self.mask || self.refresh.is_some() {
+            return supervise::run(self, connection, screen);
+        }
+        let variables = self.prepared(connection, screen)?;
+        Ok(place::take(self.command(&variables)?, screen))
+    }
+
+    /// The environment of the command, checked if that was asked for.
+    fn prepared(&self, connection: &ConnectionOptions, screen: &Screen) -> Result<Variables, Failure> {
         let mut source = Source::open(&self.source, connection)?;
         let variables = self.variables(&mut source, connection)?;
         let checked =
@@ -78,9 +107,12 @@ impl Run {
         if !self.quiet {
             variables.words().iter().chain(&checked).for_each(|word| screen.note(&format!("hftok: {word}")));
         }
-        drop(source);
-        let command = self.command(&variables)?;
-        Ok(place::take(command, screen))
+        Ok(variables)
+    }
+
+    /// The time that the command has to end.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace.into())
     }
 
     /// The environment of the command.
@@ -113,9 +145,24 @@ fn inherited(name: &str) -> bool {
 
 /// Whether the password of libpq's environment is what opens the vault.
 fn uses_password(connection: &ConnectionOptions) -> bool {
-    let has_its_own =
-        |text: &String| text.parse().is_ok_and(|config: postgres::Config| config.get_password().is_some());
-    inherited("PGPASSWORD") && !connection.database.as_ref().is_some_and(has_its_own)
+    let given =
+        connection.database.clone().or_else(|| std::env::var("HFTOK_DATABASE_URL").ok()).map(Zeroizing::new);
+    let has_its_own = given.is_some_and(|text| {
+        text.parse().is_ok_and(|config: postgres::Config| config.get_password().is_some())
+    });
+    inherited("PGPASSWORD") && !has_its_own
+}
+
+/// The end of a command, for us to end the same way.
+fn ending(status: WaitStatus) -> ExitCode {
+    if let Some(signal) = status.terminating_signal() {
+        // It ends us, unless the system keeps that signal from its own first process.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        return ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX));
+    }
+    status
+        .exit_status()
+        .map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 /// A name as people write it.

@@ -1,5 +1,6 @@
 //! The command takes our place: from then on nothing of hftok is between it and whoever started us.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
@@ -21,6 +22,11 @@ pub fn take(mut command: Command, screen: &Screen) -> ExitCode {
 
 /// What is told of a command that did not start, and its exit code: those of a shell.
 pub fn failed(command: &Command, error: &io::Error, screen: &Screen) -> ExitCode {
-    screen.note(&format!("hftok: cannot run {}: {error}", shown(command.get_program())));
+    told(command.get_program(), error, screen)
+}
+
+/// The same, of a command's name.
+pub fn told(name: &OsStr, error: &io::Error, screen: &Screen) -> ExitCode {
+    screen.note(&format!("hftok: cannot run {}: {error}", shown(name)));
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE })
 }

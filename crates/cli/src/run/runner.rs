@@ -3,6 +3,7 @@
 //! What must stay true: the token goes to the address that was named and to no other, and over a network only by TLS unless
 //! somebody said that the network is private.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,16 +14,17 @@ use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 use super::variables::Answer;
+use super::watch::PAUSES;
 use crate::connection::web;
 use crate::failure::{Failure, Refusal};
 
+/// A runner that answers at all does so by then.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// More than any environment has.
 const LARGEST: u64 = 4 * 1024 * 1024;
-/// A runner that answers at all does so at once.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A runner, and what it knows us by.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunnerOptions {
     /// Ask this `hftok runner serve` in place of a server; the token is in HFTOK_RUNNER_TOKEN or a file
     #[arg(long = "runner", value_name = "URL", env = "HFTOK_RUNNER", id = "runner")]
@@ -105,6 +107,26 @@ impl Runner {
     /// Where it is.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Calls `changed` whenever the answer may have changed, for as long as we run.
+    pub fn follow(&self, mut changed: impl FnMut()) {
+        let mut pause = PAUSES.0;
+        loop {
+            // The answer to a token that is no longer one has no events in it.
+            let lines =
+                self.get("events").map(|answer| BufReader::new(answer.into_body().into_reader()).lines());
+            for line in lines.into_iter().flatten().map_while(Result::ok) {
+                pause = PAUSES.0;
+                if line.strip_prefix("event:").is_some_and(|event| event.trim() == "changed") {
+                    changed();
+                }
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSES.1);
+            // What happened meanwhile was told to nobody.
+            changed();
+        }
     }
 
     /// Sends a request.

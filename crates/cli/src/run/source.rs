@@ -9,7 +9,7 @@ use crate::connection::{Argument, ConnectionOptions, Server};
 use crate::failure::Failure;
 
 /// Where credentials come from, and whose they are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SourceOptions {
     /// Credentials of this provider; several are separated by commas [default: all that there are]
     #[arg(long = "provider", value_name = "NAME", value_delimiter = ',')]
@@ -67,7 +67,7 @@ struct Step {
 impl Source {
     /// Opens the way that the options name.
     pub fn open(options: &SourceOptions, connection: &ConnectionOptions) -> Result<Self, Failure> {
-        let runner = options.runner.address.as_deref().filter(|address| !address.is_empty());
+        let runner = options.runner();
         if (options.no_server || runner.is_some()) && options.asks_for_somebody() {
             return Err(Failure::Usage(
                 "--user, --org and --levels are for hftok itself: a runner's token says whose credentials it gives, and without a server there are none".to_owned(),
@@ -165,6 +165,11 @@ impl Described {
 }
 
 impl SourceOptions {
+    /// The address of the runner, if one is to be asked.
+    pub fn runner(&self) -> Option<&str> {
+        self.runner.address.as_deref().filter(|address| !address.is_empty())
+    }
+
     /// Whether the line says whose credentials are wanted.
     fn asks_for_somebody(&self) -> bool {
         self.user.is_some() || self.org.is_some() || !self.levels.is_empty()

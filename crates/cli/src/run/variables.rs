@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use hftok_core::provider::{Provider, builtin, find, is_reserved};
 use zeroize::Zeroizing;
 
+use super::mask::Values;
 use crate::failure::Failure;
 
 /// Other names of a Hugging Face token. Libraries beside `huggingface_hub`, and older versions of it, read them before `HF_TOKEN`.
@@ -191,6 +192,28 @@ impl Variables {
             None if self.removed.iter().any(|removed| removed == name) => None,
             None => std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new),
         }
+    }
+
+    /// What must not be seen of them: hftok's values, and those of the same kind that were there before.
+    pub fn secrets(&self) -> Values {
+        let mut values = Values::default();
+        for provider in builtin() {
+            let document = provider.environment.document.iter();
+            let fields = provider.fields.iter().filter(|field| field.secret).flat_map(|field| &field.env);
+            for name in fields.chain(document).map(String::as_str) {
+                self.seen(name).iter().for_each(|value| values.add(name, value));
+            }
+        }
+        for name in OTHER_NAMES {
+            self.seen(name).iter().for_each(|value| values.add(name, value));
+        }
+        // Of an operator's own provider nobody here knows which field is secret.
+        let is_known =
+            |name: &str| builtin().iter().any(|provider| provider.variables().any(|known| known == name));
+        for (name, value) in self.set().filter(|(name, _)| !is_known(name)) {
+            values.add(name, value);
+        }
+        values
     }
 
     /// Puts them into what a command is started with.
