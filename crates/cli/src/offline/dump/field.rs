@@ -158,7 +158,8 @@ fn clock(text: &str) -> Option<i64> {
     let mut seconds = 0;
     let mut unit = 3600;
     for part in text.split(':') {
-        let part: i64 = part.parse().ok().filter(|_| unit > 0)?;
+        // No clock shows more, and a forged one is no reason to count beyond what a number holds.
+        let part: i64 = part.parse().ok().filter(|part| unit > 0 && (0..=60).contains(part))?;
         seconds += part * unit;
         unit /= 60;
     }
@@ -181,6 +182,9 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 mod tests {
     use super::*;
 
+    /// More seconds than a number holds.
+    const FORGED: &str = "2000-01-01 9223372036854775807:00:00+00";
+
     #[test]
     fn a_moment_is_counted_as_postgres_counts() {
         let second = 1_000_000;
@@ -200,7 +204,8 @@ mod tests {
         ] {
             assert_eq!(moment(text), Some(expected), "{text}");
         }
-        for text in ["", "2000-01-01", "2000-13-01 00:00:00+00", "x", "2000-01-01 00:00:00:00:00+00"] {
+        for text in ["", "2000-01-01", "2000-13-01 00:00:00+00", "x", "2000-01-01 00:00:00:00:00+00", FORGED]
+        {
             assert_eq!(moment(text), None, "{text}");
         }
     }
