@@ -8,7 +8,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::Failure;
 use crate::run as running;
 use crate::screen::Screen;
-use crate::{audit, doctor, keys, manual, moving_in, offline, people};
+use crate::{audit, doctor, keys, manual, moving_in, offline, people, runner};
 
 /// Credentials out of hftok, the vault inside your Postgres.
 #[derive(Debug, Parser)]
@@ -44,6 +44,7 @@ enum Command {
     Import(moving_in::Import),
     Run(running::Run),
     RunInside(running::inside::Inside),
+    Runner(runner::Runner),
     Keygen(keys::keygen::Keygen),
     Keyring(keys::keyring::KeyringOf),
     Rotate(keys::rotate::Rotate),
@@ -83,6 +84,7 @@ fn answer(line: Line, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Import(import) => import.run(&line.connection, screen),
         Command::RunInside(inside) => inside.run(screen),
         Command::Run(run) => run.run(&line.connection, screen),
+        Command::Runner(runner) => runner.run(&line.connection, screen),
         Command::Keygen(keygen) => keygen.run(screen),
         Command::Keyring(keyring) => keyring.run(&line.connection, screen),
         Command::Rotate(rotate) => rotate.run(&line.connection, screen),

@@ -10,6 +10,7 @@
 //! | [`run`] | `hftok run`: a command with credentials in its environment |
 //! | [`audit`] | commands for auditors: tail, search, verify, pin, export |
 //! | [`offline`] | exports, and dumps with their keyring: what works without the server that sealed the values |
+//! | [`runner`] | workers on a private network: tokens, a server, a push |
 //! | [`manual`] | completions of shells, and pages of `man` |
 //! | [`moving_in`] | import: tables, a Supabase Vault, the environment, files |
 //! | [`keys`] | keyrings and rotations, for those who run the server |
@@ -35,6 +36,7 @@ mod people;
 mod process;
 mod progress;
 mod run;
+mod runner;
 mod screen;
 mod shown;
 mod slip;
