@@ -125,6 +125,28 @@ CREATE OR REPLACE FUNCTION hftok_private.catalogue_faults() RETURNS TABLE (kind 
 $$;
 COMMENT ON FUNCTION hftok_private.catalogue_faults IS 'Registered providers that differ from what the audit tells of them.';
 
+CREATE OR REPLACE FUNCTION hftok_private.runner_token_faults() RETURNS TABLE (kind text, id text, version int, reason text)
+    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
+    AS $$
+    WITH told AS (
+        SELECT DISTINCT ON (c.object_id) c.object_id, c.digest
+        FROM hftok_private.changes c
+        WHERE c.object_id IN (SELECT t.id FROM hftok_private.runner_tokens t) AND c.version IS NULL AND c.subject IS NULL
+        ORDER BY c.object_id, c.is_carried, c.id DESC, c.at DESC
+    )
+    -- One that is gone gives nothing to anybody.
+    SELECT 'runner token', t.id::text, NULL::int,
+        CASE
+            WHEN n.object_id IS NULL THEN 'the audit tells of no such token'
+            WHEN n.digest IS NULL THEN 'it was revoked, and put back outside hftok'
+            ELSE 'it is not the one that the audit tells of'
+        END
+    FROM hftok_private.runner_tokens t LEFT JOIN told n ON n.object_id = t.id
+    -- The digest of the event is the signature without the number of its key.
+    WHERE t.revoked_at IS NULL AND n.digest IS DISTINCT FROM substr(t.signature, 5)
+$$;
+COMMENT ON FUNCTION hftok_private.runner_token_faults IS 'Tokens of workers that differ from what the audit tells of them.';
+
 CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text, id text, version int, reason text)
     -- VOLATILE: sees what the writer chained since the statement began. The parts are STABLE, so that they see the same.
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY INVOKER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -144,6 +166,8 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_faults() RETURNS TABLE (kind text
         SELECT * FROM hftok_private.share_faults()
         UNION ALL
         SELECT * FROM hftok_private.catalogue_faults()
+        UNION ALL
+        SELECT * FROM hftok_private.runner_token_faults()
     ) f
 $$;
 COMMENT ON FUNCTION hftok_private.audit_faults IS 'Rows that differ from what the audit tells of them.';

@@ -146,7 +146,7 @@ pub fn facts(asked: &Asked<'_>) -> Result<String, Error> {
             continue;
         }
         let names: Vec<&str> = provider.variables().collect();
-        let found = match asked.request(&provider)?.walk(|_| ()) {
+        let found = match asked.request(&provider).and_then(|request| request.walk(|_| ())) {
             Ok(taken) => taken.map(|taken| {
                 let stored = taken.stored.map(|stored| (stored.id.to_string(), stored.version));
                 json!([taken.level.as_str(), stored])
@@ -155,6 +155,15 @@ pub fn facts(asked: &Asked<'_>) -> Result<String, Error> {
                 let secret = secret_id.map(|id| id.to_string());
                 Some(json!([level.as_str(), outcome.as_str(), secret]))
             }
+            // It is a fact about this request alone, and must not keep others from hearing of theirs.
+            Err(
+                Error::BadInput(_)
+                | Error::UnknownProvider { .. }
+                | Error::ProviderOff { .. }
+                | Error::ProviderUnusable { .. }
+                | Error::NotAllowed(_)
+                | Error::NotFound(_),
+            ) => Some(json!(["cannot be answered"])),
             Err(error) => return Err(error),
         };
         facts.push(json!([id, names, provider.environment.without, found]));

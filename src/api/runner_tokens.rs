@@ -73,8 +73,8 @@ fn create_runner_token(
     stands_for.user.iter().try_for_each(|user| owner_lock::lock(Scope::User, user))?;
     stands_for.org.iter().try_for_each(|org| owner_lock::lock(Scope::Org, org))?;
     let (token, hash) = runner_token::draw()?;
-    let id = tokens::put(label, &hash, &stands_for, p_expires_at)?;
-    record(id, &stands_for)?;
+    let (id, signature) = tokens::put(label, &hash, &stands_for, p_expires_at)?;
+    record(id, &stands_for, signature.get(4..))?;
     Composite::new("hftok.runner_token")?.set("id", id)?.set_plaintext("token", token)
 }
 
@@ -105,14 +105,14 @@ fn revoke_runner_token(p_id: Option<Uuid>) -> Result<bool, Error> {
     let caller = Caller::current();
     let _owner = AsOwner::switch(&caller)?;
     let Some(stood_for) = tokens::revoke(id)? else { return Ok(false) };
-    record(id, &stood_for)?;
+    record(id, &stood_for, None)?;
     Ok(true)
 }
 
-/// Records that a token was made or revoked.
-fn record(id: Uuid, stands_for: &StandsFor) -> Result<(), Error> {
+/// Records that a token was made, with its signature without the number of the key, or that it was revoked.
+fn record(id: Uuid, stands_for: &StandsFor, digest: Option<&[u8]>) -> Result<(), Error> {
     let (scope, owner) = tokens::owner(stands_for);
-    changes::record(Object { id: Some(*id.as_bytes()), ..Object::owned(scope, owner, "") })
+    changes::record(Object { id: Some(*id.as_bytes()), digest, ..Object::owned(scope, owner, "") })
 }
 
 /// The id of the token that is shown.

@@ -119,7 +119,8 @@ statement! {
             ORDER BY c.object_id, c.subject, CASE WHEN c.subject IS NOT NULL THEN c.owner_id END,
                 CASE WHEN c.owner_scope = 'catalogue' THEN c.provider END, c.is_carried, c.id DESC, c.at DESC
         ) n WHERE n.id <= $1 AND (n.digest IS NOT NULL
-            AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
+            AND (n.version IS NOT NULL OR n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i)
+                OR n.object_id IN (SELECT t.id FROM hftok_private.runner_tokens t WHERE t.revoked_at IS NULL)) OR (n.subject IS NOT NULL AND n.level IS NOT NULL
             AND (n.object_id IS NULL OR n.object_id IN (SELECT i.id FROM hftok_private.integrations i))))";
 
     /// The login alone does not tell who a reader is if it is a gateway's, because everybody comes through it: then the role and

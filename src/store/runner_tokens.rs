@@ -85,13 +85,13 @@ fn said(stands_for: &StandsFor, expires_at: Option<TimestampWithTimeZone>) -> St
     json!([stands_for.as_text(), expires_at.map(microseconds)]).to_string()
 }
 
-/// Stores a token by its hash, and gives its id.
+/// Stores a token by its hash, and gives its id and its signature.
 pub fn put(
     label: &str,
     hash: &TokenHash,
     stands_for: &StandsFor,
     expires_at: Option<TimestampWithTimeZone>,
-) -> Result<Uuid, Error> {
+) -> Result<(Uuid, Mac), Error> {
     let id = Uuid::from_bytes(hftok_core::random()?);
     let said = said(stands_for, expires_at);
     let key = data_keys::audit_key()?;
@@ -109,7 +109,7 @@ pub fn put(
         signature: signature.as_slice().into(),
     };
     PUT_ROW.execute(&row.in_order())?;
-    Ok(id)
+    Ok((id, signature))
 }
 
 /// The token with this hash, if it may be used.

@@ -66,6 +66,14 @@ UPDATE hftok_private.runner_tokens SET revoked_at = NULL WHERE id = :'two';
 SELECT hftok.runner_environment(:'token_two');
 SELECT kind, id = :'two' AS is_two, reason FROM hftok.verify() WHERE reason IS NOT NULL;
 DELETE FROM hftok_private.runner_tokens WHERE id = :'two';
+-- Put back whole, as it was before: it is signed, and the audit knows better.
+SELECT id AS back, token AS token_back FROM hftok.create_runner_token('put back', '{huggingface}', 'alice') \gset
+CREATE TEMP TABLE kept AS SELECT * FROM hftok_private.runner_tokens WHERE id = :'back';
+SELECT hftok.revoke_runner_token(:'back') AS revoked;
+DELETE FROM hftok_private.runner_tokens WHERE id = :'back';
+INSERT INTO hftok_private.runner_tokens SELECT * FROM kept;
+SELECT kind, id = :'back' AS is_back, reason FROM hftok.verify() WHERE reason IS NOT NULL;
+DELETE FROM hftok_private.runner_tokens WHERE id = :'back';
 SELECT token AS token_three, id AS three FROM hftok.create_runner_token('short', '{huggingface}', 'alice', p_expires_at => clock_timestamp() + interval '100 ms') \gset
 SELECT pg_sleep(0.15);
 SELECT hftok.runner_environment(:'token_three');
