@@ -39,7 +39,7 @@ fn value(user: Option<&str>, number: usize) -> String {
 }
 
 fn save(client: &mut Client, user: Option<&str>, number: usize) {
-    let save = "SELECT hftok.save_hf_token($1, p_user_id => $2, p_global => $2 IS NULL)";
+    let save = "SELECT hftok.save_hf_token($1, p_user_id => $2::text, p_global => $2::text IS NULL)";
     client.execute(save, &[&value(user, number), &user]).expect("saved");
 }
 
