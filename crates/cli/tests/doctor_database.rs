@@ -69,6 +69,16 @@ fn what_is_set_up_wrongly_is_found_and_mended() {
         Warning,
         &["ALTER SYSTEM SET hftok.gateways = 'authenticator, nobody'", RELOAD],
     );
+    let token = "'hf_aliceAliceAliceAliceAliceAlice0001'";
+    let ends = "p_expires_at => now() + interval '1 day'";
+    for whose in ["p_user_id => 'al ice'", "p_org_id => 'acme'", "p_global => true"] {
+        let save = format!(
+            "SELECT hftok.save_credential('huggingface', {token}, {whose}, p_model => 'a/b', {ends})"
+        );
+        wrong("credentials.ending", Warning, &[&save]);
+    }
+    let aged = "UPDATE hftok_private.data_keys SET created_at = created_at - interval '400 days'";
+    wrong("keys.too_old", Warning, &[aged]);
     wrong("rpc.gateway_is_superuser", Critical, &["ALTER ROLE authenticator SUPERUSER"]);
 }
 

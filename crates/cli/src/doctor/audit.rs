@@ -36,7 +36,8 @@ fn statements(trouble: &str) -> Vec<Step> {
     for part in trouble.split("; ") {
         let bracket = VERBS.iter().find_map(|verb| part.find(&format!("({verb}")));
         let line = bracket.and_then(|at| part.get(at + 1..)).and_then(|rest| rest.strip_suffix(')'));
-        let Some(line) = line else { continue };
+        // A name in it that looks like a statement of its own is left to whoever reads the whole.
+        let Some(line) = line.filter(|line| !line.contains(';')) else { continue };
         let line = if line.starts_with("pg_") { format!("SELECT {line}") } else { line.to_owned() };
         let step = Step::Sql(line);
         if !found.contains(&step) {

@@ -18,8 +18,8 @@ pub fn look(sight: &mut Sight, findings: &mut Vec<Finding>) {
         let (Some(provider), Some(scope)) = (next(), next()) else { continue };
         let (owner, model, slot, at, is_over) = (next(), next(), next(), next(), next());
         let mut object = format!("{provider} of {scope}");
-        let mut line = format!("hftok set --provider {} --{scope}", quoted(&provider));
-        for (word, option, value) in [(" ", " ", &owner), (", model ", " --model ", &model)] {
+        let mut line = format!("hftok set --provider={} --{scope}", quoted(&provider));
+        for (word, option, value) in [(" ", "=", &owner), (", model ", " --model=", &model)] {
             if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
                 object.push_str(&format!("{word}{value}"));
                 line.push_str(&format!("{option}{}", quoted(value)));
@@ -27,7 +27,7 @@ pub fn look(sight: &mut Sight, findings: &mut Vec<Finding>) {
         }
         if let Some(slot) = slot.filter(|slot| !slot.is_empty() && slot != "default") {
             object.push_str(&format!(", slot {slot}"));
-            line.push_str(&format!(" --slot {}", quoted(&slot)));
+            line.push_str(&format!(" --slot={}", quoted(&slot)));
         }
         let is_over = is_over.as_deref() == Some("true");
         let (name, ends) =

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::shown;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,12 +99,14 @@ impl Finding {
             Severity::Warning => "warning",
             Severity::Critical => "CRITICAL",
         };
-        let mut text = format!("{severity} {} {}: {}\n", self.name, self.object, self.what);
+        // What others named takes no line of its own.
+        let (object, what) = (shown::line(&self.object), shown::line(&self.what));
+        let mut text = format!("{severity} {} {object}: {what}\n", self.name);
         for step in &self.remedy {
             // A String takes all that is written to it.
             let _ = match step {
-                Step::Sql(line) => writeln!(text, "  SQL      {line};"),
-                Step::Shell(line) => writeln!(text, "  shell    {line}"),
+                Step::Sql(line) => writeln!(text, "  SQL      {};", shown::line(line)),
+                Step::Shell(line) => writeln!(text, "  shell    {}", shown::line(line)),
                 Step::Restart(line) => writeln!(text, "  restart  {line}"),
                 Step::Hand(line) => writeln!(text, "  do       {line}"),
             };
