@@ -132,6 +132,7 @@ impl Drop for Stream {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 
