@@ -19,6 +19,7 @@ if [ -z "$program" ]; then
     make --no-print-directory install-command DESTDIR="$scratch/root" PREFIX=/usr
     program=$scratch/root/usr/bin/hftok
 fi
+# shellcheck disable=SC2119 # with no settings of its own
 cluster_start
 psql -X -q -v ON_ERROR_STOP=1 <<'SQL'
 CREATE EXTENSION hftok;

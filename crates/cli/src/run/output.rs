@@ -37,7 +37,9 @@ impl Screens {
     pub fn resize(&self) {
         if let Ok(size) = tcgetwinsize(io::stdout()).or_else(|_| tcgetwinsize(io::stderr())) {
             // One whose command has ended needs none.
-            self.0.iter().for_each(|screen| drop(tcsetwinsize(screen, size)));
+            for screen in &self.0 {
+                let _ = tcsetwinsize(screen, size);
+            }
         }
     }
 

@@ -27,7 +27,7 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Args)]
 pub struct RunnerOptions {
     /// Ask this `hftok runner serve` in place of a server; the token is in HFTOK_RUNNER_TOKEN or a file
-    #[arg(long = "runner", value_name = "URL", env = "HFTOK_RUNNER", id = "runner")]
+    #[arg(long = "runner", value_name = "URL", env = "HFTOK_RUNNER_URL", id = "runner")]
     pub address: Option<String>,
     /// A file with the runner token
     #[arg(long = "runner-token-file", value_name = "FILE")]

@@ -75,7 +75,7 @@ impl Source {
         }
         match (runner, options.no_server) {
             (Some(_), true) => Err(Failure::Usage(
-                "there is a runner to ask (--runner, HFTOK_RUNNER): leave --no-server out".to_owned(),
+                "there is a runner to ask (--runner, HFTOK_RUNNER_URL): leave --no-server out".to_owned(),
             )),
             (None, true) => Ok(Self::Nobody),
             (Some(address), false) => Ok(Self::Runner(Runner::open(address, &options.runner)?)),

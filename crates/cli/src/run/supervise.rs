@@ -217,8 +217,8 @@ impl Supervisor<'_> {
             if status.stopped() {
                 self.stopped();
             } else if self.restart.take().is_some() {
-                if let Some(code) = self.start()? {
-                    drop(code);
+                // Where it cannot be started again it has ended as it was told to.
+                if self.start()?.is_some() {
                     return Ok(Some(status));
                 }
             } else {

@@ -22,8 +22,8 @@ pub const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// What each level of each provider would give: everything about the answer but the values.
 const WALK: &str = "SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(p.name, e.level, e.outcome, \
     e.secret_id, e.slot) ORDER BY p.name, e.level, e.slot, e.secret_id), '[]')::pg_catalog.text \
-    FROM hftok.providers AS p CROSS JOIN LATERAL hftok.explain_token(p.name, p_user_id => $2, p_org_id => $3, \
-    p_model => $4, p_levels => $5) AS e WHERE p.enabled AND ($1 IS NULL OR p.name OPERATOR(pg_catalog.=) ANY ($1))";
+    FROM hftok.providers AS p CROSS JOIN LATERAL hftok.explain_token(p.name, p_user_id => $2::pg_catalog.text, p_org_id => $3::pg_catalog.text, \
+    p_model => $4::pg_catalog.text, p_levels => $5::pg_catalog.text[]) AS e WHERE p.enabled AND ($1::pg_catalog.text[] IS NULL OR p.name OPERATOR(pg_catalog.=) ANY ($1))";
 
 /// A connection that listens.
 pub struct Watch {
