@@ -48,6 +48,7 @@ pub fn state_of(facts: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::{LENGTH, draw, hash_of};
 
