@@ -8,7 +8,7 @@ mod command;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use command::{Said, hftok, hftok_on, said};
 use hftok_tests::answer::create;
@@ -70,6 +70,17 @@ fn repository(folder: &Path) {
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("a mode");
     // The pins of one database are a folder of the repository.
     fs::create_dir(repository.join("production")).expect("a folder");
+}
+
+/// A command that goes on until the test is over.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -189,8 +200,8 @@ fn pinning_goes_on_while_the_server_is_away_and_ends_when_somebody_changes_the_p
         "app",
         &["audit", "pin", "--folder", place, "--every", "1s", "--json"],
     );
-    let mut running =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut running = Running(child.expect("it starts"));
     let pins = || {
         let names = fs::read_dir(place).expect("a folder").map(|file| file.expect("a file").path());
         let mut names: Vec<_> =
@@ -205,12 +216,12 @@ fn pinning_goes_on_while_the_server_is_away_and_ends_when_somebody_changes_the_p
     let before = pins().len();
     cluster.start();
     wait_until("a pin after the server is back", 30, || pins().len() > before);
-    assert_eq!(running.try_wait().expect("it runs"), None);
+    assert_eq!(running.0.try_wait().expect("it runs"), None);
     // Somebody takes the newest pin away between two rounds.
     let removed = pins().pop().expect("a pin");
     fs::remove_file(removed).expect("removed");
-    wait_until("it ends", 20, || running.try_wait().expect("asked").is_some());
-    assert_eq!(running.wait().expect("ended").code(), Some(1));
+    wait_until("it ends", 20, || running.0.try_wait().expect("asked").is_some());
+    assert_eq!(running.0.wait().expect("ended").code(), Some(1));
     let offline = said(&mut hftok(&["audit", "pin", "--folder", place]), "");
     assert_eq!(offline.code, Some(4), "{offline:?}");
 }

@@ -6,7 +6,7 @@
 mod command;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use command::{Said, hftok_on, said};
 use hftok_tests::answer::{create, one, refused};
@@ -24,6 +24,17 @@ fn audit(cluster: &Cluster, arguments: &[&str]) -> Said {
 fn found(said: &Said) -> Vec<Value> {
     assert_eq!(said.code, Some(0), "{said:?}");
     serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"))
+}
+
+/// A command that goes on until the test is over.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -63,8 +74,8 @@ fn an_auditor_finds_and_follows_events() {
     assert!(lines.len() == 2 && lines[1].starts_with(&format!("{last}  ")), "{tail:?}");
 
     let mut command = hftok_on(&cluster, "auditor", "app", &["audit", "tail", "-f", "-n", "1", "--json"]);
-    let mut following = command.stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut lines = BufReader::new(following.stdout.take().expect("a pipe")).lines();
+    let mut following = Running(command.stdout(Stdio::piped()).spawn().expect("it starts"));
+    let mut lines = BufReader::new(following.0.stdout.take().expect("a pipe")).lines();
     let mut next = || -> Value {
         let line = lines.next().expect("a line").expect("text");
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"))
@@ -81,6 +92,4 @@ fn an_auditor_finds_and_follows_events() {
     let mut client = cluster.client("postgres", "app");
     resolve(&mut client, "erin").expect("a token");
     assert_eq!(next()["actor_user"], "erin");
-    following.kill().expect("killed");
-    following.wait().expect("ended");
 }

@@ -45,7 +45,7 @@ pub struct Audit {
     command: Command,
 }
 
-/// What is done with the audit.
+/// Each command describes itself.
 #[derive(Debug, Subcommand)]
 #[allow(
     clippy::missing_docs_in_private_items,

@@ -55,7 +55,7 @@ impl Tail {
                     last = found.last().map_or(last, |event| event.id);
                     is_read = print(screen, &found)?;
                 }
-                Err(failure @ Failure::Unreachable { .. }) => {
+                Err(failure) if is_away(&failure) => {
                     if pause == PAUSE {
                         screen.failure(&failure);
                     }
@@ -66,6 +66,15 @@ impl Tail {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whether a server is not there, or ends, or begins.
+fn is_away(failure: &Failure) -> bool {
+    match failure {
+        Failure::Unreachable { .. } => true,
+        Failure::Refused(refusal) => refusal.code.starts_with("57P"),
+        _ => false,
     }
 }
 

@@ -37,8 +37,10 @@ impl PinFolder {
         let failed = || Failure::io(self.0.display().to_string());
         let mut names = Vec::new();
         for file in fs::read_dir(&self.0).map_err(failed())? {
-            let name = file.map_err(failed())?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(END) && !name.starts_with('.') {
+            let file = file.map_err(failed())?;
+            let name = file.file_name().to_string_lossy().into_owned();
+            // A crash right after a file was made leaves it empty.
+            if name.ends_with(END) && file.metadata().map_err(failed())?.len() > 0 {
                 names.push(name);
             }
         }
