@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{
@@ -185,10 +185,7 @@ impl Supervisor<'_> {
     fn next(&self, happens: &Receiver<Event>) -> Option<Event> {
         match [self.restart, self.ask].into_iter().flatten().min() {
             None => happens.recv().ok(),
-            Some(then) => match happens.recv_timeout(then.saturating_duration_since(Instant::now())) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(then) => happens.recv_timeout(then.saturating_duration_since(Instant::now())).ok(),
         }
     }
 
