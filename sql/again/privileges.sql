@@ -104,12 +104,12 @@ GRANT EXECUTE ON FUNCTION hftok.explain_token, hftok.token_provided, hftok.token
 GRANT EXECUTE ON FUNCTION hftok.check_credential TO hftok_user, hftok_service;
 GRANT EXECUTE ON FUNCTION
     hftok.save_credentials, hftok.forget_user, hftok.forget_org, hftok.grant_administrator, hftok.revoke_administrator,
-    hftok.create_runner_token, hftok.revoke_runner_token
+    hftok.revoke_runner_token
     TO hftok_service, hftok_admin;
 GRANT EXECUTE ON FUNCTION
     hftok.resolve_token, hftok.resolve_hf_token, hftok.previous_token, hftok.runner_env, hftok.report_credential,
     hftok.get_integration_credentials, hftok.update_integration_status, hftok.begin_verification, hftok.record_usage,
-    hftok.check_runner_token, hftok.runner_environment, hftok.runner_states
+    hftok.create_runner_token, hftok.check_runner_token, hftok.runner_environment, hftok.runner_states
     TO hftok_service;
 -- To users because some of them are administrators of the application.
 GRANT EXECUTE ON FUNCTION hftok.register_provider, hftok.unregister_provider, hftok.switch_provider TO hftok_admin, hftok_user;

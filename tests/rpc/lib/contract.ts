@@ -95,7 +95,7 @@ export const credentials: Record<string, Call> = {
     parameters:
       "p_label text, p_providers text[]?, p_user_id text?, p_org_id text?, p_model text?, p_levels text[]?, " +
       "p_expires_at timestamp with time zone?",
-    who: operators,
+    who: ["service"],
     plaintext: true,
   },
   revoke_runner_token: { parameters: "p_id uuid", who: operators },
