@@ -69,11 +69,11 @@ impl Tail {
     }
 }
 
-/// Whether a server is not there, or ends, or begins.
+/// Whether a server is not there, or ends, or begins, or is sealed.
 fn is_away(failure: &Failure) -> bool {
     match failure {
         Failure::Unreachable { .. } => true,
-        Failure::Refused(refusal) => refusal.code.starts_with("57P"),
+        Failure::Refused(refusal) => refusal.code.starts_with("57P") || refusal.code.starts_with("53HF"),
         _ => false,
     }
 }

@@ -72,14 +72,14 @@ impl PinRepository {
         self.said(&["push", "--quiet"]).map(|_| ())
     }
 
-    /// The commits that have pins. None in a repository that has no commit yet.
+    /// The commits that have pins: of two within a second, the second changes the checkpoint alone. None in a repository that has no commit yet.
     fn log(&self, options: &[&str]) -> Result<Vec<String>, Failure> {
         if self.said(&["rev-parse", "--git-dir"]).is_ok()
             && self.said(&["rev-parse", "--verify", "HEAD"]).is_err()
         {
             return Ok(Vec::new());
         }
-        let commits = self.said(&[&["log", "--format=%H"], options, &["--", PINNED]].concat())?;
+        let commits = self.said(&[&["log", "--format=%H"], options, &["--", PINNED, CHECKPOINT]].concat())?;
         Ok(commits.lines().map(str::to_owned).collect())
     }
 
