@@ -32,7 +32,9 @@ BEGIN
 
     health.reasons := health.reasons || ARRAY(
         SELECT format('keys: data key %s (%s) is %s days old', k.id, k.purpose, floor(extract(epoch FROM now() - k.created_at) / 86400))
-        FROM hftok_private.data_keys k WHERE k.state = 'active' AND k.created_at < now() - age - interval '1 day' ORDER BY k.id
+        FROM hftok_private.data_keys k
+        -- Those of the audit stay as long as their events.
+        WHERE k.purpose IN ('values', 'fingerprints') AND k.state = 'active' AND k.created_at < now() - age - interval '1 day' ORDER BY k.id
     ) || ARRAY(
         SELECT format('rotation: of data key %s waits: %s', r.key_id, r.waits_for)
         FROM hftok_private.rotations r WHERE r.finished_at IS NULL AND r.waits_for IS NOT NULL ORDER BY r.key_id

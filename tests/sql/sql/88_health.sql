@@ -35,8 +35,8 @@ SELECT * FROM pg_temp.reasons();
 SET LOCAL enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT FROM hftok_private.integrations i WHERE i.status = 'verifying' AND i.updated_at < now() - interval '1 hour' LIMIT 1000;
 RESET enable_seqscan;
--- A key that is too old, and a rotation that waits.
-UPDATE hftok_private.data_keys SET created_at = now() - interval '3660 days' WHERE state = 'active' AND purpose = 'audit';
+-- A key that is too old, and a rotation that waits. The audit's keys have no age: they stay with their events.
+UPDATE hftok_private.data_keys SET created_at = now() - interval '3660 days' WHERE state = 'active' AND purpose IN ('values', 'audit');
 INSERT INTO hftok_private.rotations (key_id, purpose, org_id, waits_for) VALUES (9999, 'values', '', 'somebody');
 SELECT ok FROM hftok.health();
 SELECT * FROM pg_temp.reasons();
