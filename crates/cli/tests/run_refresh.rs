@@ -7,6 +7,8 @@ mod command;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -89,6 +91,41 @@ fn a_command_is_restarted_when_its_credential_changes_and_only_then() {
     running.prints(&format!("got-{}", token(3)));
     client.execute("DELETE FROM hftok.credentials WHERE scope_id = 'alice'", &[]).expect("deleted");
     running.prints("got-");
+}
+
+/// Reveals of alice's token that the audit has, once what waits is written.
+fn reveals(client: &mut postgres::Client) -> i64 {
+    std::thread::sleep(Duration::from_secs(1));
+    let count = "SELECT coalesce(sum(count), 0)::bigint FROM hftok.audit_events WHERE outcome = 'used' AND owner_id = 'alice'";
+    client.query_one(count, &[]).expect("counted").get(0)
+}
+
+#[test]
+fn a_flood_of_notifications_reveals_nothing_and_hides_no_change() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    save(&mut client, "alice", 1);
+    let running = Running::start(&cluster, &["--refresh"], WORK);
+    running.prints(&format!("got-{}", token(1)));
+    let before = reveals(&mut client);
+    assert!(before >= 1, "{before}");
+    let mut stranger = cluster.client("postgres", "app");
+    let stop = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stop);
+    let flood = std::thread::spawn(move || {
+        // A part of an id is in the answer of every walk.
+        let told = "NOTIFY hftok, '{\"event\": \"update\", \"secret_id\": \"-\", \"version\": 1}'";
+        while !stops.load(Ordering::SeqCst) {
+            stranger.batch_execute(told).expect("told");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    running.is_silent();
+    assert_eq!(reveals(&mut client), before, "nobody asked for a value");
+    save(&mut client, "alice", 2);
+    running.prints(&format!("got-{}", token(2)));
+    stop.store(true, Ordering::SeqCst);
+    flood.join().expect("it ended");
 }
 
 #[test]

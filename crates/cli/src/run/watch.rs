@@ -3,7 +3,8 @@
 //! What must stay true: a notification is a hint only, because any login may send one: what it leads to is that hftok is asked
 //! again; whoever cannot be reached is tried again, less and less often.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator as _;
 use serde::Deserialize;
@@ -54,20 +55,37 @@ impl Watch {
     /// Calls `changed` whenever the answer may have changed, and goes on until the connection breaks.
     fn follow(&mut self, options: &SourceOptions, changed: &mut impl FnMut()) -> Result<(), Failure> {
         loop {
-            let mut told = Vec::new();
-            let mut patience = LOOK;
-            while let Some(heard) = self.database.client().notifications().timeout_iter(patience).next()? {
-                told.extend(serde_json::from_str::<Told>(heard.payload()).ok());
-                patience = TOGETHER;
-            }
+            let told = self.gathered()?;
             let now = walk(&mut self.database, options)?;
-            let is_ours = |told: &Told| {
-                told.event != "expiring" && !told.secret_id.is_empty() && now.contains(&told.secret_id)
-            };
+            let is_ours = |secret: &String| now.contains(secret);
             if now != self.walk || told.iter().any(is_ours) {
                 changed();
             }
             self.walk = now;
+        }
+    }
+
+    /// The secrets that notifications name, from the first one on for a moment; none when nobody sent one for long.
+    ///
+    /// The moment ends however many there are: a flood must keep nobody from acting.
+    fn gathered(&mut self) -> Result<HashSet<String>, Failure> {
+        let mut told = HashSet::new();
+        let mut end = Instant::now() + LOOK;
+        let mut is_first = true;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut heard = self.database.client().notifications();
+            let Some(heard) = heard.timeout_iter(left).next()? else { return Ok(told) };
+            if is_first {
+                (end, is_first) = (Instant::now() + TOGETHER, false);
+            }
+            let named =
+                serde_json::from_str::<Told>(heard.payload()).ok().filter(|told| told.event != "expiring");
+            // An id and nothing else: a part of one would be found in every walk.
+            told.extend(named.map(|told| told.secret_id).filter(|id| hftok_core::is_uuid(id)));
+            if left.is_zero() {
+                return Ok(told);
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHE
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -31,6 +32,9 @@ use crate::runner::listening::states_of;
 const COMMENT: Duration = Duration::from_secs(15);
 /// The longest name of a provider or a model that strangers may ask for.
 const NAME_MAX: usize = 256;
+
+/// Questions of strangers that may wait at a time: they must not take the places of workers.
+const STRANGERS: usize = 32;
 
 /// The body of an answer.
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -51,6 +55,8 @@ pub struct Answers {
     streams: Arc<Streams>,
     /// Whether changes are heard of just now.
     hears: Arc<AtomicBool>,
+    /// A place for each question of a stranger.
+    strangers: Semaphore,
 }
 
 /// Why there is no answer but an error.
@@ -73,7 +79,7 @@ struct Unusable {
 impl Answers {
     /// Answers by these.
     pub fn new(questions: Questions, streams: Arc<Streams>, hears: Arc<AtomicBool>) -> Self {
-        Self { questions, streams, hears }
+        Self { questions, streams, hears, strangers: Semaphore::new(STRANGERS) }
     }
 
     /// Answers a request.
@@ -120,6 +126,9 @@ impl Answers {
                 _ => return Err(trouble(StatusCode::BAD_REQUEST, "the query has provider and model")),
             }
         }
+        let Ok(_place) = self.strangers.try_acquire() else {
+            return Err(trouble(StatusCode::SERVICE_UNAVAILABLE, "too many ask without a token: ask again"));
+        };
         let levels = ["global_model", "global"].map(str::to_owned);
         let asked = self.questions.ask(move |database| {
             let arguments = [
