@@ -52,7 +52,7 @@ regress_unexpected = $(filter-out $(basename $(notdir $(wildcard tests/sql/expec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help try try-edge test build scripts install command install-command installcheck regress clippy doc deny unit-tests bench bench-rpc bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
+.PHONY: help try try-edge test build scripts install command install-command installcheck regress clippy doc deny unit-tests bench bench-rpc bench-run bench-growth bench-audit bench-bulk bench-rotation bench-standbys soak test-readme test-matrix package clean postgres FORCE
 
 help: ## this list
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -127,6 +127,9 @@ bench: ## the walk against what one would write without hftok, over PostgREST to
 
 bench-rpc: ## a token over PostgREST, beside reading plaintext there
 	@tools/bench-rpc.sh
+
+bench-run: ## what `hftok run` adds to the start of a command, beside `psql -c 'select 1'`
+	@tools/bench-run.sh
 
 bench-growth: ## what hftok costs as it grows, and where nobody calls it
 	@tools/bench-growth.sh

@@ -1,6 +1,6 @@
 //! Servers for the doctor: a healthy one, what it finds there after something was broken, and its remedies, done as written.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code, missing_docs)]
 
 use std::path::Path;
 use std::process::Command;
