@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::SystemTime;
 
+use humantime::format_rfc3339_millis;
+
 use super::Pin;
 use super::file::{keep_key, read};
 use crate::audit::when::stamp;
@@ -58,7 +60,8 @@ impl PinRepository {
     ) -> Result<String, Failure> {
         first_key.map_or(Ok(()), |key| keep_key(&self.0.join(KEY), key))?;
         replace(&self.0.join(CHECKPOINT), text.as_bytes())?;
-        replace(&self.0.join(PINNED), format!("{}\n", stamp(at)).as_bytes())?;
+        // To the millisecond: of two pins within a second, of a log that did not grow, the second is a commit as well.
+        replace(&self.0.join(PINNED), format!("{}\n", format_rfc3339_millis(at)).as_bytes())?;
         let message = format!("The audit has {size} events");
         let mut files = vec![CHECKPOINT, PINNED];
         files.extend(first_key.map(|_| KEY));
@@ -72,7 +75,7 @@ impl PinRepository {
         self.said(&["push", "--quiet"]).map(|_| ())
     }
 
-    /// The commits that have pins: of two within a second, the second changes the checkpoint alone. None in a repository that has no commit yet.
+    /// The commits that have pins; none in a repository that has no commit yet.
     fn log(&self, options: &[&str]) -> Result<Vec<String>, Failure> {
         if self.said(&["rev-parse", "--git-dir"]).is_ok()
             && self.said(&["rev-parse", "--verify", "HEAD"]).is_err()
