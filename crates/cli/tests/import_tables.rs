@@ -55,6 +55,9 @@ fn import(cluster: &Cluster, arguments: &[&str], input: &str) -> Said {
 const USERS: [&str; 8] =
     ["column", "users", "token", "--key", "id", "--provider", "huggingface", "--batch=100"];
 
+/// Two thousandths of a second a row: a server that was built for release would be through before anybody could stop it.
+const SLOWLY: [&str; 2] = ["--open", "(SELECT token FROM pg_catalog.pg_sleep(0.002))"];
+
 fn saved(client: &mut Client) -> i64 {
     one(client, "SELECT count(*) FROM hftok.credentials", &[])
 }
@@ -203,7 +206,7 @@ fn a_vault_is_imported_as_a_whole() {
 /// Starts the import of many users, and waits until it is in its middle.
 #[track_caller]
 fn started(cluster: &Cluster, client: &mut Client, before: i64) -> Child {
-    let arguments = [&["import"], &USERS[..], &["--yes"]].concat();
+    let arguments = [&["import"], &USERS[..], &SLOWLY, &["--yes"]].concat();
     let mut command = hftok_on(cluster, "migrator", "app", &arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
@@ -243,7 +246,7 @@ fn an_import_goes_on_where_it_was_killed_or_stopped() {
     let after_stop = saved(&mut client);
     assert!((after_kill + 200..MANY).contains(&after_stop), "{after_stop}");
 
-    let done = import(&cluster, &[&USERS[..], &["--yes", "--json"]].concat(), "");
+    let done = import(&cluster, &[&USERS[..], &SLOWLY, &["--yes", "--json"]].concat(), "");
     assert_eq!(done.code, Some(0), "{done:?}");
     let report: serde_json::Value = serde_json::from_str(&done.out).expect("JSON");
     let count = |outcome: &str| {
