@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hftok_core::provider::{Provider, Test, builtin, find};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::Body;
 use ureq::http::{HeaderValue, Request, Response, Uri};
 use zeroize::Zeroizing;
@@ -156,11 +157,8 @@ fn filled(
 
 /// Text as it stands in an address and a form.
 pub fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, PLAIN).to_string()
 }
 
 /// What the catalogue makes of an answer: what stands in the body outranks the status, and a no outranks a yes.
