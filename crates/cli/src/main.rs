@@ -19,6 +19,7 @@
 //! | [`screen`] | answers, for people and as JSON |
 //! | [`shown`] | text of others, as a terminal may show it |
 //! | [`slip`] | a value that was typed on the line by mistake, and is not repeated |
+//! | [`pem`] | certificates and their keys, in files |
 //! | [`value`] | how a value comes in: prompt, standard input, file |
 //! | [`progress`] | the bar of long work, and ^C during it |
 //! | [`process`] | what this process allows others to see of it |
@@ -32,6 +33,7 @@ mod keys;
 mod manual;
 mod moving_in;
 mod offline;
+mod pem;
 mod people;
 mod process;
 mod progress;

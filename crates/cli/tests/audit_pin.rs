@@ -8,9 +8,9 @@ mod command;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use command::{Said, hftok, hftok_on, said};
+use command::{Running, Said, hftok, hftok_on, said};
 use hftok_tests::answer::create;
 use hftok_tests::audit::settled;
 use hftok_tests::cluster::{Cluster, Stop};
@@ -70,17 +70,6 @@ fn repository(folder: &Path) {
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("a mode");
     // The pins of one database are a folder of the repository.
     fs::create_dir(repository.join("production")).expect("a folder");
-}
-
-/// A command that goes on until the test is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -6,9 +6,9 @@
 mod command;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use command::{Said, hftok_on, said};
+use command::{Running, Said, hftok_on, said};
 use hftok_tests::answer::{create, one, refused};
 use hftok_tests::audit::{TOKEN, global_token, resolve, settled};
 use hftok_tests::cluster::Cluster;
@@ -24,17 +24,6 @@ fn audit(cluster: &Cluster, arguments: &[&str]) -> Said {
 fn found(said: &Said) -> Vec<Value> {
     assert_eq!(said.code, Some(0), "{said:?}");
     serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"))
-}
-
-/// A command that goes on until the test is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -10,18 +10,8 @@ mod hub;
 use std::sync::LazyLock;
 
 use command::{Said, hftok, hftok_on, said};
-use hftok_tests::cluster::Cluster;
-use hub::{Hub, READER, STRANGER, WRONG};
+use hub::{Hub, READER, SERVER, STRANGER, WRONG};
 
-/// Users named after what their token is.
-static SERVER: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::start_default();
-    let mut client = cluster.database("app");
-    for (user, token) in [("reader", READER), ("stranger", STRANGER), ("wrong", WRONG)] {
-        client.execute("SELECT hftok.save_hf_token($1, p_user_id => $2)", &[&token, &user]).expect("saved");
-    }
-    cluster
-});
 static HUB: LazyLock<Hub> = LazyLock::new(Hub::start);
 
 /// `hftok run --check ARGUMENTS -- echo started`, for a user.

@@ -11,20 +11,9 @@ mod hub;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use command::{Said, hftok_on, said};
-use hftok_tests::cluster::Cluster;
-use hub::{Hub, READER, STRANGER, WRONG};
-
-static SERVER: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::start_default();
-    let mut client = cluster.database("app");
-    for (user, token) in [("reader", READER), ("stranger", STRANGER), ("wrong", WRONG)] {
-        client.execute("SELECT hftok.save_hf_token($1, p_user_id => $2)", &[&token, &user]).expect("saved");
-    }
-    cluster
-});
+use hub::{Hub, READER, SERVER, STRANGER, WRONG};
 
 /// Downloads a model, shows what the client makes of it, and the arguments of every process meanwhile.
 const DOWNLOAD: &str = r#"

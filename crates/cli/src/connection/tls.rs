@@ -3,14 +3,11 @@
 //! What must stay true: `verify-full` believes an authority that was named and only for the host that was named, `verify-ca` such
 //! an authority; where a file of authorities is there, `require` is `verify-ca`, as for libpq.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -19,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::authorities;
 use super::settings::Settings;
 use crate::failure::Failure;
+use crate::pem::{certificates, private_key};
 
 /// How much of TLS there must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,33 +114,8 @@ fn own_certificate(
         return Ok(None);
     };
     let key = settings.file("sslkey", "postgresql.key").unwrap_or_default();
-    let about = std::fs::metadata(&key).map_err(Failure::io(key.display().to_string()))?;
-    let others = if about.uid() == 0 { 0o037 } else { 0o077 };
-    if about.permissions().mode() & others != 0 {
-        let key = key.display();
-        return Err(Failure::Usage(format!("others may read {key}: chmod 0600 {key}")));
-    }
-    let read = PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, error))?;
+    let read = private_key(&key)?;
     Ok(Some((certificates(&path)?, read)))
-}
-
-/// All certificates of a file.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let read = read.map_err(|error| unreadable(path, error))?;
-    if read.is_empty() {
-        return Err(Failure::Usage(format!("{} holds no certificate", path.display())));
-    }
-    Ok(read)
-}
-
-/// What is wrong with a file; none of its text.
-fn unreadable(path: &Path, error: PemError) -> Failure {
-    let path = path.display().to_string();
-    match error {
-        PemError::Io(error) => Failure::io(path)(error),
-        _ => Failure::Usage(format!("{path} is no PEM file of the kind that is needed")),
-    }
 }
 
 /// Looks at the server's certificate as much as the mode asks for.

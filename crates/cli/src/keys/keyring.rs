@@ -96,6 +96,13 @@ struct Key {
     data_keys: Option<i64>,
 }
 
+impl Key {
+    /// A key of a file, of which `primary` wraps: no server was asked.
+    fn of_file(id: i32, fingerprint: String, primary: Option<i32>) -> Self {
+        Self { id, fingerprint, is_primary: primary == Some(id), in_keyring: None, data_keys: None }
+    }
+}
+
 impl KeyringOf {
     /// Carries it out.
     pub fn run(self, connection: &ConnectionOptions, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -153,13 +160,7 @@ impl Add {
                 None => Reloaded::NotAsked,
             },
         };
-        let shown = |(id, fingerprint)| Key {
-            id,
-            fingerprint,
-            is_primary: primary == Some(id),
-            in_keyring: None,
-            data_keys: None,
-        };
+        let shown = |(id, fingerprint)| Key::of_file(id, fingerprint, primary);
         let added = Added { file, added: new.into_iter().map(shown).collect(), reloaded };
         screen.answer(&added, || added.text())?;
         Ok(ExitCode::from(u8::from(matches!(added.reloaded, Reloaded::NotTaken(_)))))
@@ -252,13 +253,7 @@ impl List {
             Some(file) => {
                 let ring = KeyringFile::read(file)?;
                 let primary = ring.keys().last().map(|(id, _)| *id);
-                let shown = |(id, fingerprint)| Key {
-                    id,
-                    fingerprint,
-                    is_primary: primary == Some(id),
-                    in_keyring: None,
-                    data_keys: None,
-                };
+                let shown = |(id, fingerprint)| Key::of_file(id, fingerprint, primary);
                 ring.keys().into_iter().map(shown).collect()
             }
             None => {

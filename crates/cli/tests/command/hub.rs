@@ -5,7 +5,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::LazyLock;
 
+use hftok_tests::cluster::Cluster;
 use tempfile::TempDir;
 
 /// A token that opens all models.
@@ -14,6 +16,16 @@ pub const READER: &str = "hf_readerReaderReaderReaderReader0001";
 pub const STRANGER: &str = "hf_strangerStrangerStrangerStran0001";
 /// A token that the Hub does not know.
 pub const WRONG: &str = "hf_wrongWrongWrongWrongWrongWrong001";
+
+/// hftok with a token of each kind, each of the user who is named after it.
+pub static SERVER: LazyLock<Cluster> = LazyLock::new(|| {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    for (user, token) in [("reader", READER), ("stranger", STRANGER), ("wrong", WRONG)] {
+        client.execute("SELECT hftok.save_hf_token($1, p_user_id => $2)", &[&token, &user]).expect("saved");
+    }
+    cluster
+});
 
 /// A Hub that runs.
 #[derive(Debug)]

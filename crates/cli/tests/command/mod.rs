@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code, missing_docs)]
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use hftok_tests::cluster::Cluster;
 
@@ -48,4 +48,15 @@ pub fn said(command: &mut Command, input: &str) -> Said {
     let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Said { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+/// A command that goes on until the test is over.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
