@@ -60,6 +60,7 @@ test("an admin is not offered what is an owner's", async (open) => {
   await page.sees("Only owners change owners");
   assert.equal(await row(page, alice.name).getByRole("button").count(), 0);
   await row(page, carol.name).getByRole("button", { name: `Role of ${carol.name}` }).click();
+  await page.find("option", /^Admin/).waitFor();
   assert.deepEqual(
     (await page.page.getByRole("option").allInnerTexts()).map((it) => it.split("\n")[0]),
     ["Admin", "Member"],

@@ -147,6 +147,10 @@ fn without_masks_the_shell_sees_no_difference_either() {
     person.sees("$ ");
     person.types("fg\n");
     person.sees("cat'\r\n");
+    // The shell prints the job before it gives the terminal away; until then ^C is the shell's.
+    person.types("typed\n");
+    person.sees("typed\r\n");
+    person.sees("typed\r\n");
     person.types("\u{3}");
     person.sees("$ ");
     person.types("echo code-$?\n");
