@@ -2,8 +2,8 @@
 //! or be late without stopping the audit.
 //!
 //! Uses that are counted together cost less: a secret that is read often is one row. So a writer gathers uses, and counts them, a
-//! portion between two rounds, once that takes no more than a tenth of its time, or after a minute. A crash loses the uses that are
-//! still in its memory.
+//! portion between two rounds, once that takes no more than a hundredth of its time, after a minute, or when nothing else is to be
+//! done. A crash loses the uses that are still in its memory.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ const GATHERING: Duration = Duration::from_secs(60);
 /// The shortest time between two counts.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Between two counts there is this many times the time that the first one took.
-const REST: u32 = 9;
+const REST: u32 = 99;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);
-/// With more secrets than this to be counted, the writer does not gather any longer.
-const GATHERED_MAX: usize = 500_000;
+/// With more secrets than this to be counted, the writer does not gather any longer: its map would take another 35 MB for the next.
+const GATHERED_MAX: usize = (1 << 20) / 8 * 7;
 /// The pause after something went wrong.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
@@ -80,7 +80,7 @@ impl PendingEffects {
         if is_time || self.is_troubled {
             self.counted = Some(Instant::now());
         }
-        if is_time && self.later.counting.is_empty() {
+        if is_time && self.later.counting.is_empty() && !self.later.uses.is_empty() {
             self.later.begin_counting();
             self.cost = Duration::ZERO;
         }
@@ -103,7 +103,7 @@ impl PendingEffects {
             }
         }
         self.cost += begun.elapsed();
-        self.tidy(at_once);
+        self.tidy(false);
         if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled) {
             server_log::write(&format!(
                 "hftok: usage of database {} cannot be counted now: {}",
@@ -130,5 +130,6 @@ impl PendingEffects {
                 break;
             }
         }
+        self.tidy(true);
     }
 }

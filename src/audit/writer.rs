@@ -33,6 +33,8 @@ use crate::{keys, settings};
 const IDLE_TIME: Duration = Duration::from_secs(1);
 /// A writer whose uses cannot be counted, because somebody holds a lock, stays for this long.
 const COUNT_WAIT_MAX: Duration = Duration::from_secs(60);
+/// A writer without work for this long counts the uses that it has gathered.
+const COUNT_PAUSE: Duration = Duration::from_millis(250);
 /// A turn of a writer where others wait for theirs.
 const TURN_TIME: Duration = Duration::from_millis(250);
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
@@ -234,7 +236,7 @@ impl Writer {
             }
             worker::read_configuration();
             self.standbys.look();
-            self.after.go_on(audit_queue::is_scarce());
+            self.after.go_on(audit_queue::is_scarce() || idle_since.elapsed() > COUNT_PAUSE);
             // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
             // call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK_INTERVAL;

@@ -87,6 +87,16 @@ as_pgrx_binds! {
         procedure: RegProcedure,
         argument: Datum,
     );
+    fn ScanKeyEntryInitialize(
+        key: ScanKey,
+        flags: i32,
+        column: AttrNumber,
+        strategy: StrategyNumber,
+        subtype: Oid,
+        collation: Oid,
+        procedure: RegProcedure,
+        argument: Datum,
+    );
     fn ReadRecentBuffer(
         file: FileId,
         fork: ForkNumber::Type,

@@ -132,14 +132,21 @@ pub fn in_use(id: &str) -> Result<Entry, Error> {
 /// The same, for whoever is about to save a credential of it: it is not taken back, and then perhaps described with other hosts, before
 /// the credential is there.
 pub fn to_save(id: &str) -> Result<Entry, Error> {
-    HOLD_ROW.execute(&[id.into()])?;
+    hold(id)?;
     in_use(id)
 }
 
 /// The same for what is moved in, whether the provider is switched off or not.
 pub fn to_move(id: &str) -> Result<Entry, Error> {
-    HOLD_ROW.execute(&[id.into()])?;
+    hold(id)?;
     find(id)
+}
+
+/// Keeps a registration from being taken back. What is built in alone never is.
+fn hold(id: &str) -> Result<(), Error> {
+    let is_built_in_alone =
+        provider::find(id).is_some() && !known()?.iter().any(|registered| registered.id == id);
+    if is_built_in_alone { Ok(()) } else { HOLD_ROW.execute(&[id.into()]).map(|_| ()) }
 }
 
 /// The error for a name that no provider has, with the name that is probably meant.

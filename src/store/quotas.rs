@@ -9,10 +9,10 @@ use hftok_core::keyring_state::Reason;
 use crate::error::{Error, Object};
 use crate::keys::data_keys;
 use crate::pg::rows::declared::statement;
-use crate::pg::rows::lock;
 use crate::pg::rows::sql::Run;
+use crate::pg::rows::{count, lock, relations};
 use crate::settings;
-use crate::store::owner_lock;
+use crate::store::{owner_lock, shape};
 
 /// An owner for whom is counted, and for whom nobody else writes meanwhile.
 pub struct Counted<'a> {
@@ -52,9 +52,18 @@ impl<'a> Counted<'a> {
     /// Fails when the owner has as many secrets of this scope as they may.
     pub fn admit_secret(&self) -> Result<(), Error> {
         let Some((whose, most, what)) = quota(self.scope) else { return Ok(()) };
-        let count =
-            COUNT_SECRETS.read_single(&[self.scope.as_str().into(), self.id.into()], |row| row.next())?;
-        admit(count, whose, most, what)
+        admit(self.secrets(most.into())?, whose, most, what)
+    }
+
+    /// The number of secrets that the owner has of this scope, or `most`, if they are more.
+    fn secrets(&self, most: i64) -> Result<i64, Error> {
+        let (scope, id) = (self.scope.as_str(), self.id);
+        if let Some((table, _lock)) = shape::secrets_as_made()?
+            && let Some(index) = relations::named(c"secrets_owner")
+        {
+            return Ok(count::up_to(most, table, index, [scope, id]));
+        }
+        COUNT_SECRETS.read_single(&[scope.into(), id.into()], |row| row.next())
     }
 
     /// Fails when an organisation has as many members as it may.

@@ -136,17 +136,26 @@ impl Finder {
     /// # Safety
     /// Inside pgrx's boundary, with a snapshot that is valid as long as this is.
     pub(super) unsafe fn open_index(&mut self, index: Relation, snapshot: pg_sys::Snapshot) {
-        if !self.scan.is_null() {
-            return;
+        if self.scan.is_null() {
+            // SAFETY: the caller's.
+            unsafe { self.begin_scan(index, snapshot, 1) };
         }
+    }
+
+    /// Opens the index for scans with so many conditions.
+    ///
+    /// # Safety
+    /// As for [`Finder::open_index`]; no index is open.
+    unsafe fn begin_scan(&mut self, index: Relation, snapshot: pg_sys::Snapshot, conditions: i32) {
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         // SAFETY: as Postgres does it itself.
         unsafe {
             self.index = bare::index_open(index.0, lock);
             #[cfg(not(feature = "pg18"))]
-            let scan = bare::index_beginscan(self.table, self.index, snapshot, 1, 0);
+            let scan = bare::index_beginscan(self.table, self.index, snapshot, conditions, 0);
             #[cfg(feature = "pg18")]
-            let scan = bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), 1, 0);
+            let scan =
+                bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), conditions, 0);
             self.scan = scan;
         }
     }
@@ -183,6 +192,45 @@ impl Finder {
                     return Entries::Of(Place { block, buffer, offset, at: self.offset_in_page(buffer) });
                 }
             }
+        }
+    }
+}
+
+impl Finder {
+    /// Counts the rows with these texts in the first columns of a B-tree, no further than `most`.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary, with an active snapshot that is valid as long as this is. No index is open; this one is of the
+    /// table, has as many columns of type text, and the values are texts.
+    pub(super) unsafe fn count<const N: usize>(
+        &mut self,
+        most: i64,
+        index: Relation,
+        texts: [pg_sys::Datum; N],
+    ) -> i64 {
+        let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
+        let procedure = pg_sys::Oid::from(pg_sys::F_TEXTEQ);
+        let conditions = i32::try_from(N).unwrap_or_default();
+        // SAFETY: as Postgres does it itself. An index has a collation for each of its columns. The scan copies the conditions, and
+        // follows them to texts that outlive it.
+        unsafe {
+            self.begin_scan(index, bare::GetActiveSnapshot(), conditions);
+            let mut keys = [pg_sys::ScanKeyData::default(); N];
+            for (at, (key, text)) in keys.iter_mut().zip(texts).enumerate() {
+                let column = i16::try_from(at + 1).unwrap_or_default();
+                let collation = *(*self.index).rd_indcollation.add(at);
+                let none = pg_sys::InvalidOid;
+                bare::ScanKeyEntryInitialize(key, 0, column, equal, none, collation, procedure, text);
+            }
+            bare::index_rescan(self.scan, keys.as_mut_ptr(), conditions, std::ptr::null_mut(), 0);
+            self.make_slot();
+            let mut count = 0;
+            while count < most
+                && !bare::index_getnext_tid(self.scan, pg_sys::ScanDirection::ForwardScanDirection).is_null()
+            {
+                count += i64::from(bare::index_fetch_heap(self.scan, self.slot));
+            }
+            count
         }
     }
 }

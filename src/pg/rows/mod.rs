@@ -4,6 +4,7 @@ pub mod absence;
 pub mod append;
 pub mod buckets;
 pub mod columns;
+pub mod count;
 pub mod cursor;
 pub mod declared;
 mod finder;
