@@ -29,26 +29,45 @@ pgbench_script() { # STATEMENT USERS COUNT
     [ "$3" -eq 1 ] || printf '%s\n' '\endpipeline'
 }
 
+# The servers' first processes: that of cluster.sh, and that of pgaudit.sh, where there is one.
+postmasters() {
+    local pidfile
+    # shellcheck disable=SC2154 # cluster.sh makes it
+    for pidfile in "$scratch"/data/postmaster.pid "$scratch"/pgaudit/data/postmaster.pid; do
+        if [ -e "$pidfile" ]; then head -n 1 "$pidfile"; fi
+    done
+}
+
+# Whether a session's process is there. One that ends has no title any more, and its time counts only once it has ended.
+has_session() {
+    local parent child title
+    for parent in $(postmasters); do
+        for child in $(pgrep -P "$parent"); do
+            title=$(tr '\0' ' ' 2>/dev/null <"/proc/$child/cmdline") || continue
+            case "$title" in '' | *'[local]'*) return 0 ;; esac
+        done
+    done
+    return 1
+}
+
 # Waits until the audit's writer has done the work of the measure before, and pgbench's sessions have ended, so that the next one
 # does not bear it.
 calm() {
     while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer' OR application_name = 'pgbench'")" != 0 ]; do
         sleep 0.2
     done
+    while has_session; do sleep 0.05; done
 }
 
 # Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
 # of the audit's writer, which ends when it has nothing to do.
 used() {
-    local pidfile
-    # shellcheck disable=SC2154 # cluster.sh makes it
-    for pidfile in "$scratch"/data/postmaster.pid "$scratch"/pgaudit/data/postmaster.pid; do
-        if [ -e "$pidfile" ]; then cat "/proc/$(head -n 1 "$pidfile")/stat"; fi
-    done | awk '{ used += $16 + $17 } END { print used }'
+    local parent
+    for parent in $(postmasters); do cat "/proc/$parent/stat"; done | awk '{ used += $16 + $17 } END { print used }'
 }
 
 # The first line of a table.
-machine() { # USERS ROUNDS SECONDS
-    printf '# Postgres %s, %s, %d processors, %d users, %d rounds of %d s\n' "$(psql -XqtA -c 'SHOW server_version' | cut -d ' ' -f 1)" \
-        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$@"
+machine() { # USERS ROUNDS SECONDS [MORE]
+    printf '# Postgres %s, %s, %d processors, %d users, %d rounds of %d s%s\n' "$(psql -XqtA -c 'SHOW server_version' | cut -d ' ' -f 1)" \
+        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$1" "$2" "$3" "${4:-}"
 }

@@ -91,12 +91,16 @@ impl Effects {
             && self.deleted.is_empty()
     }
 
-    /// Begins to count what was gathered, unless that is still going on.
-    pub fn begin_counting(&mut self) {
-        if self.counting.is_empty() {
-            self.counting = std::mem::take(&mut self.uses).into_iter().collect();
+    /// Begins to count what was gathered, unless there is nothing, no memory for it, or another count that is still going on.
+    pub fn begin_counting(&mut self) -> bool {
+        let can_begin = self.counting.is_empty()
+            && !self.uses.is_empty()
+            && self.counting.try_reserve_exact(self.uses.len()).is_ok();
+        if can_begin {
+            self.counting.extend(std::mem::take(&mut self.uses));
             self.counting.sort_unstable();
         }
+        can_begin
     }
 
     /// Counts uses of a secret.
@@ -143,8 +147,11 @@ impl Effects {
 
     /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
-        for (id, (count, last)) in other.fresh {
-            self.count(id, count, last);
+        // Without memory for them these uses are not counted: the log has them.
+        if self.uses.try_reserve(other.fresh.len()).is_ok() {
+            for (id, (count, last)) in other.fresh {
+                self.count(id, count, last);
+            }
         }
         self.usage.extend(other.usage);
         self.told.extend(other.told);

@@ -5,6 +5,7 @@
 //! portion between two rounds, once that takes no more than a hundredth of its time, after a minute, or when nothing else is to be
 //! done. A crash loses the uses that are still in its memory.
 
+use std::iter::repeat_n;
 use std::time::{Duration, Instant};
 
 use super::batch::Effects;
@@ -14,14 +15,17 @@ use crate::pg::server::{server_log, worker_transaction};
 
 /// A writer gathers for no longer than this before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
-/// The shortest time between two counts.
+/// The shortest time between two counts, and between two times that reports are added up.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Between two counts there is this many times the time that the first one took.
 const REST: u32 = 99;
+/// With as many secrets to be counted, the writer does not gather any longer: a map of them takes 35 MB, and one of a round more
+/// twice that.
+const GATHERED_MAX: usize = 800_000;
+/// Portions that are counted between two rounds while so many more are gathered that one would not keep up.
+const PORTIONS_MAX: usize = 8;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);
-/// With more secrets than this to be counted, the writer does not gather any longer: its map would take another 35 MB for the next.
-const GATHERED_MAX: usize = (1 << 20) / 8 * 7;
 /// The pause after something went wrong.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
@@ -35,22 +39,31 @@ pub struct PendingEffects {
     database: u32,
     /// Effects that could not be dealt with yet.
     later: Effects,
-    /// When uses were counted last; they are counted in batches.
+    /// When it began to count uses last.
     counted: Option<Instant>,
-    /// The time that the last count has taken so far.
+    /// The time that this count has taken so far.
     cost: Duration,
+    /// When reports were added up last.
+    reported: Option<Instant>,
     /// When old checkpoints were removed last.
     tidied: Instant,
-    /// Something went wrong the last time.
-    is_troubled: bool,
+    /// When something went wrong, if it did the last time.
+    troubled: Option<Instant>,
 }
 
 impl PendingEffects {
     /// Nothing so far.
     pub fn new(lane: usize, database: u32) -> Self {
-        let later = Effects::default();
-        let (cost, tidied) = (Duration::ZERO, Instant::now());
-        Self { lane, database, later, counted: None, cost, tidied, is_troubled: false }
+        Self {
+            lane,
+            database,
+            later: Effects::default(),
+            counted: None,
+            cost: Duration::ZERO,
+            reported: None,
+            tidied: Instant::now(),
+            troubled: None,
+        }
     }
 
     /// Takes in the consequences of a round.
@@ -63,37 +76,48 @@ impl PendingEffects {
         self.later.is_empty()
     }
 
+    /// Whether something went wrong the last time.
+    pub fn is_troubled(&self) -> bool {
+        self.troubled.is_some()
+    }
+
     /// Whether it has begun to count and can go on at once.
     pub fn is_counting(&self) -> bool {
-        !self.later.counting.is_empty() && !self.is_troubled
+        !self.later.counting.is_empty() && !self.is_troubled()
     }
 
     /// Does the steps that can be done now, and a portion of the steps that take long. `at_once`: nothing is to be gathered.
     pub fn go_on(&mut self, at_once: bool) {
-        let is_since = |time: Duration| self.counted.is_none_or(|counted| counted.elapsed() > time);
-        if self.is_troubled && !is_since(RETRY_PAUSE) {
+        if self.troubled.is_some_and(|since| since.elapsed() <= RETRY_PAUSE) {
             return;
         }
-        let look_out = usage::is_time_to_look_out(self.lane);
+        let is_over = |last: Option<Instant>, time| last.is_none_or(|last| last.elapsed() > time);
         let gathering = (self.cost * REST).clamp(PAUSE, GATHERING);
-        let is_time = at_once || is_since(gathering) || self.later.uses.len() > GATHERED_MAX;
-        if is_time || self.is_troubled {
-            self.counted = Some(Instant::now());
+        let is_full = self.later.uses.len() >= GATHERED_MAX;
+        if (at_once || is_full || is_over(self.counted, gathering)) && self.later.begin_counting() {
+            (self.counted, self.cost) = (Some(Instant::now()), Duration::ZERO);
         }
-        if is_time && self.later.counting.is_empty() && !self.later.uses.is_empty() {
-            self.later.begin_counting();
-            self.cost = Duration::ZERO;
+        let adds_reports = at_once || is_over(self.reported, PAUSE);
+        if adds_reports {
+            self.reported = Some(Instant::now());
         }
-        let begun = Instant::now();
+        let look_out = usage::is_time_to_look_out(self.lane);
+        let portions = if self.later.uses.len() > GATHERED_MAX / 2 { PORTIONS_MAX } else { 1 };
         let mut trouble = None;
-        for step in usage::STEPS {
-            // Reports are few: a backend sends one for many requests.
-            let may_run = step != Step::Reports || is_time;
-            if !step.is_due(&self.later, look_out) || !may_run {
+        for step in repeat_n(Step::Uses, portions).chain([Step::Reports, Step::Notifications]) {
+            let is_in_vain = step == Step::Uses && trouble.is_some();
+            let is_early = step == Step::Reports && !adds_reports;
+            if is_in_vain || is_early || !step.is_due(&self.later, look_out) {
                 continue;
             }
+            let begun = Instant::now();
             match worker_transaction::run(|| step.run(&self.later, look_out)) {
-                Ok(()) => step.clear(&mut self.later),
+                Ok(()) => {
+                    step.clear(&mut self.later);
+                    if step == Step::Uses {
+                        self.cost += begun.elapsed();
+                    }
+                }
                 // A batch with an invalid value (class 22) would fail again each time, so it is dropped.
                 Err(report) if report.sqlstate.starts_with(b"22") => {
                     step.clear(&mut self.later);
@@ -102,15 +126,14 @@ impl PendingEffects {
                 Err(report) => trouble = Some(report),
             }
         }
-        self.cost += begun.elapsed();
         self.tidy(false);
-        if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled) {
+        if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled()) {
             server_log::write(&format!(
                 "hftok: usage of database {} cannot be counted now: {}",
                 self.database, report.message
             ));
         }
-        self.is_troubled = trouble.is_some();
+        self.troubled = trouble.map(|_| Instant::now());
     }
 
     /// Removes old checkpoints, seldom, or `at_once` because the writer leaves. If it fails, they are removed the next time.
@@ -126,7 +149,7 @@ impl PendingEffects {
         let begun = Instant::now();
         while !self.is_done() && begun.elapsed() < FINISH_TIME_MAX {
             self.go_on(true);
-            if self.is_troubled {
+            if self.is_troubled() {
                 break;
             }
         }

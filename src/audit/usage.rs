@@ -56,9 +56,6 @@ pub enum Step {
     Notifications,
 }
 
-/// All of them.
-pub const STEPS: [Step; 3] = [Step::Uses, Step::Reports, Step::Notifications];
-
 impl Step {
     /// Does it.
     pub fn run(self, later: &Effects, look_out: bool) -> Result<(), Error> {
@@ -84,6 +81,9 @@ impl Step {
         match self {
             Self::Uses => {
                 later.counting.truncate(portion(later));
+                if later.counting.is_empty() {
+                    later.counting = Vec::new();
+                }
                 later.deleted.clear();
             }
             Self::Reports => later.usage.clear(),

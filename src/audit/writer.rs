@@ -236,7 +236,8 @@ impl Writer {
             }
             worker::read_configuration();
             self.standbys.look();
-            self.after.go_on(audit_queue::is_scarce() || idle_since.elapsed() > COUNT_PAUSE);
+            let is_quiet = idle_since.elapsed() > COUNT_PAUSE;
+            self.after.go_on(is_quiet || audit_queue::is_scarce() || worker::is_ending());
             // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
             // call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK_INTERVAL;
@@ -255,7 +256,8 @@ impl Writer {
                 continue;
             }
             let is_unneeded = idle_since.elapsed() > IDLE_TIME || audit_queue::is_scarce();
-            let is_done = self.after.is_done() || idle_since.elapsed() > COUNT_WAIT_MAX;
+            let is_in_vain = self.after.is_troubled() && idle_since.elapsed() > COUNT_WAIT_MAX;
+            let is_done = self.after.is_done() || is_in_vain;
             if is_unneeded && is_done && !self.are_rows_kept() {
                 self.after.tidy(true);
                 if audit_queue::leave_if_idle(self.lane) {
@@ -327,7 +329,7 @@ impl Writer {
         }
         let records_max = if self.blocked.is_some() { BLOCKED_RECORDS_MAX } else { BATCH_RECORDS_MAX };
         let RoundRecords { batch, end, left_out } = take(self.lane, records_max, &mut self.copy)
-            .map_err(|error| self.complain(&error.report(|| false)))?;
+            .map_err(|error| self.give_up(&error.report(|| false)))?;
         let is_open = matches!(keys::state(), State::Open { .. });
         let keys = is_open.then(round::keys).flatten();
         self.has_left = !is_open;
@@ -372,10 +374,16 @@ impl Writer {
                     self.look = next;
                     return Ok(Progress::Something);
                 }
-                self.complain(&report);
+                self.give_up(&report);
                 Err(())
             }
         }
+    }
+
+    /// Leaves what it could not write to the next writer, which does not know what this one has gathered.
+    fn give_up(&mut self, report: &Report) {
+        self.complain(report);
+        self.after.finish();
     }
 
     /// Writes into the log, since there is nobody else to tell.

@@ -87,6 +87,7 @@ as_pgrx_binds! {
         procedure: RegProcedure,
         argument: Datum,
     );
+    fn RelationGetIndexPredicate(relation: Relation) -> *mut List;
     fn ScanKeyEntryInitialize(
         key: ScanKey,
         flags: i32,

@@ -125,28 +125,29 @@ pub fn find(id: &str) -> Result<Entry, Error> {
 
 /// The same, for whoever is about to use it: one that is switched off is refused.
 pub fn in_use(id: &str) -> Result<Entry, Error> {
-    let found = find(id)?;
-    if found.enabled { Ok(found) } else { Err(Error::ProviderOff { provider: id.to_owned() }) }
+    unless_off(id, find(id)?)
 }
 
 /// The same, for whoever is about to save a credential of it: it is not taken back, and then perhaps described with other hosts, before
 /// the credential is there.
 pub fn to_save(id: &str) -> Result<Entry, Error> {
-    hold(id)?;
-    in_use(id)
+    unless_off(id, to_move(id)?)
 }
 
 /// The same for what is moved in, whether the provider is switched off or not.
 pub fn to_move(id: &str) -> Result<Entry, Error> {
-    hold(id)?;
+    let found = find(id)?;
+    // What is built in cannot be taken back. Whoever describes it otherwise from now on could do so after the credential is there.
+    if matches!(found, Entry::Builtin(_)) {
+        return Ok(found);
+    }
+    HOLD_ROW.execute(&[id.into()])?;
     find(id)
 }
 
-/// Keeps a registration from being taken back. What is built in alone never is.
-fn hold(id: &str) -> Result<(), Error> {
-    let is_built_in_alone =
-        provider::find(id).is_some() && !known()?.iter().any(|registered| registered.id == id);
-    if is_built_in_alone { Ok(()) } else { HOLD_ROW.execute(&[id.into()]).map(|_| ()) }
+/// Refuses a provider that is switched off.
+fn unless_off(id: &str, found: Entry) -> Result<Entry, Error> {
+    if found.enabled { Ok(found) } else { Err(Error::ProviderOff { provider: id.to_owned() }) }
 }
 
 /// The error for a name that no provider has, with the name that is probably meant.

@@ -10,7 +10,7 @@ use crate::error::{Error, Object};
 use crate::keys::data_keys;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
-use crate::pg::rows::{count, lock, relations};
+use crate::pg::rows::{count, lock};
 use crate::settings;
 use crate::store::{owner_lock, shape};
 
@@ -55,15 +55,17 @@ impl<'a> Counted<'a> {
         admit(self.secrets(most.into())?, whose, most, what)
     }
 
-    /// The number of secrets that the owner has of this scope, or `most`, if they are more.
+    /// The number of secrets that the owner has of this scope; it may stop at `most`.
     fn secrets(&self, most: i64) -> Result<i64, Error> {
-        let (scope, id) = (self.scope.as_str(), self.id);
-        if let Some((table, _lock)) = shape::secrets_as_made()?
-            && let Some(index) = relations::named(c"secrets_owner")
-        {
-            return Ok(count::up_to(most, table, index, [scope, id]));
+        let owner = [self.scope.as_str(), self.id];
+        if let Some((table, index, _lock)) = shape::secrets_by_owner()? {
+            let [scope, id] = shape::SECRETS_OWNER;
+            let counted = count::up_to(most, table, index, [(scope, owner[0]), (id, owner[1])]);
+            if let Some(count) = counted {
+                return Ok(count);
+            }
         }
-        COUNT_SECRETS.read_single(&[scope.into(), id.into()], |row| row.next())
+        COUNT_SECRETS.read_single(&owner.map(Into::into), |row| row.next())
     }
 
     /// Fails when an organisation has as many members as it may.

@@ -8,7 +8,7 @@ use std::thread::LocalKey;
 use crate::error::Error;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::new_row::{self, ForRow};
-use crate::pg::rows::relations::{Matter, Relation};
+use crate::pg::rows::relations::{self, Matter, Relation};
 use crate::pg::rows::remembered::Remembered;
 use crate::pg::rows::sql::Run;
 
@@ -87,36 +87,65 @@ const MASKS: &[&str] = &[
     "table r 2 f f t t",
 ];
 
+/// The numbers of the columns `scope` and `scope_id` of the table of secrets.
+pub const SECRETS_OWNER: [i16; 2] = [11, 12];
+
+/// A table that is as we made it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct AsMade {
+    /// The table.
+    table: Relation,
+    /// Its index by owner, if it has one.
+    by_owner: Option<Relation>,
+}
+
 thread_local! {
-    static SECRETS_AS_MADE: Remembered<Option<Relation>> =
+    static SECRETS_AS_MADE: Remembered<Option<AsMade>> =
         const { Remembered::new(Matter::Shape, &[c"secrets"]) };
-    static MASKS_AS_MADE: Remembered<Option<Relation>> =
+    static MASKS_AS_MADE: Remembered<Option<AsMade>> =
         const { Remembered::new(Matter::ShapeOfMasks, &[c"user_api_keys"]) };
 }
 
 /// The table of secrets and its lock, if a row needs no statement to get there.
 pub fn secrets_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
-    as_made(&SECRETS_AS_MADE, |relations| look(relations, "hftok_private.secrets", SECRETS))
+    Ok(secrets()?.map(|(made, locked)| (made.table, locked)))
+}
+
+/// The table of secrets, its index by owner and its lock, if owners' rows need no statement to be counted.
+pub fn secrets_by_owner() -> Result<Option<(Relation, Relation, ForRow)>, Error> {
+    Ok(secrets()?.and_then(|(made, locked)| Some((made.table, made.by_owner?, locked))))
+}
+
+/// The table of secrets.
+fn secrets() -> Result<Option<(AsMade, ForRow)>, Error> {
+    as_made(&SECRETS_AS_MADE, |relations| {
+        let table = look(relations, "hftok_private.secrets", SECRETS)?;
+        Ok(table.map(|table| AsMade { table, by_owner: relations::named(c"secrets_owner") }))
+    })
 }
 
 /// The same of the table of masks.
 pub fn masks_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
-    as_made(&MASKS_AS_MADE, |relations| look(relations, "hftok_private.user_api_keys", MASKS))
+    let masks = as_made(&MASKS_AS_MADE, |relations| {
+        let table = look(relations, "hftok_private.user_api_keys", MASKS)?;
+        Ok(table.map(|table| AsMade { table, by_owner: None }))
+    })?;
+    Ok(masks.map(|(made, locked)| (made.table, locked)))
 }
 
 /// A table and its lock, if it is as it was made.
 fn as_made(
-    known: &'static LocalKey<Remembered<Option<Relation>>>,
-    look: impl Fn(&[Relation]) -> Result<Option<Relation>, Error>,
-) -> Result<Option<(Relation, ForRow)>, Error> {
+    known: &'static LocalKey<Remembered<Option<AsMade>>>,
+    look: impl Fn(&[Relation]) -> Result<Option<AsMade>, Error>,
+) -> Result<Option<(AsMade, ForRow)>, Error> {
     if !new_row::is_usual() {
         return Ok(None);
     }
     // Asked before anything is locked, so that it is seldom asked under the lock.
-    let Some(table) = *known.with(|known| known.now(&look))? else { return Ok(None) };
-    let locked = ForRow::lock(table);
-    let is_as_made = *known.with(|known| known.under_lock(&look))? == Some(table);
-    Ok(is_as_made.then_some((table, locked)))
+    let Some(made) = *known.with(|known| known.now(&look))? else { return Ok(None) };
+    let locked = ForRow::lock(made.table);
+    let is_as_made = *known.with(|known| known.under_lock(&look))? == Some(made);
+    Ok(is_as_made.then_some((made, locked)))
 }
 
 /// Compares a table with the one that the install script makes.

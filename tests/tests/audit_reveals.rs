@@ -1,8 +1,9 @@
 //! Many values at once: an event each, also beyond the hundred that have a record each in the queue, and none without.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hftok_tests::answer::{column, one};
 use hftok_tests::audit::{TOKEN, count, global_token, resolve, rows, settled, verified};
@@ -140,6 +141,37 @@ fn each_use_is_counted_once() {
         WHERE secret_id = $1";
     assert!(one::<bool>(&mut client, last, &[&id]));
     assert!(!TOKEN.is_empty());
+}
+
+/// The writer gathers uses, but does not wait for a reader to pause, and counts what it has when the server stops.
+#[test]
+fn uses_are_counted_while_others_come_and_when_the_server_stops() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let id = global_token(&mut client);
+    let counted = "SELECT use_count FROM hftok.credentials WHERE secret_id = $1";
+    let is_over = AtomicBool::new(false);
+    let reads = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reader = cluster.client("postgres", "app");
+            let mut reads = 0_i64;
+            while !is_over.load(Ordering::Relaxed) {
+                resolve(&mut reader, &format!("user {reads}")).expect("resolves");
+                reads += 1;
+            }
+            reads
+        });
+        let begin = Instant::now();
+        while one::<i64>(&mut client, counted, &[&id]) == 0 && begin.elapsed() < Duration::from_secs(30) {
+            sleep(Duration::from_millis(20));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().expect("a reader")
+    });
+    assert!(one::<i64>(&mut client, counted, &[&id]) > 0, "{reads} reads");
+    cluster.restart();
+    let mut client = cluster.client("postgres", "app");
+    assert_eq!(one::<i64>(&mut client, counted, &[&id]), reads);
 }
 
 /// The same when its process is killed meanwhile: what reached a client longer ago than the flush interval is not forgotten.

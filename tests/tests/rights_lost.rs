@@ -156,3 +156,29 @@ fn a_provider_is_not_taken_back_while_somebody_saves_a_credential_of_it() {
     }
     assert!(one::<bool>(&mut admin, "SELECT hftok.unregister_provider('own')", &[]));
 }
+
+/// The same for what an operator said of a provider that is built in, also where the session that saves remembers it without that.
+#[test]
+fn what_is_said_of_a_provider_is_not_taken_back_while_somebody_saves_a_credential_of_it() {
+    let cluster = Cluster::start_default();
+    let mut admin = cluster.database("app");
+    let save = "SELECT hftok.save_credential('openai', 'sk-proj-vic000000000000000001', p_user_id => 'vic')";
+    admin.batch_execute(save).expect("saved");
+    for remembers_it in [false, true] {
+        let mut other = cluster.client("postgres", "app");
+        let describe = r#"SELECT hftok.register_provider('{"id": "openai", "label": "Ours"}')"#;
+        other.batch_execute(describe).expect("described");
+        if remembers_it {
+            admin.batch_execute(save).expect("saved");
+        }
+        admin.batch_execute(&format!("BEGIN; {save}")).expect("saved");
+        std::thread::scope(|scope| {
+            let taking =
+                scope.spawn(move || other.batch_execute("SELECT hftok.unregister_provider('openai')"));
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            wait_until("it waits", 10, || one::<i64>(&mut admin, waits, &[]) == 1);
+            admin.batch_execute("COMMIT").expect("commit");
+            taking.join().expect("a session").expect("taken back");
+        });
+    }
+}

@@ -136,27 +136,30 @@ impl Finder {
     /// # Safety
     /// Inside pgrx's boundary, with a snapshot that is valid as long as this is.
     pub(super) unsafe fn open_index(&mut self, index: Relation, snapshot: pg_sys::Snapshot) {
-        if self.scan.is_null() {
-            // SAFETY: the caller's.
-            unsafe { self.begin_scan(index, snapshot, 1) };
+        if !self.scan.is_null() {
+            return;
         }
-    }
-
-    /// Opens the index for scans with so many conditions.
-    ///
-    /// # Safety
-    /// As for [`Finder::open_index`]; no index is open.
-    unsafe fn begin_scan(&mut self, index: Relation, snapshot: pg_sys::Snapshot, conditions: i32) {
         let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         // SAFETY: as Postgres does it itself.
         unsafe {
             self.index = bare::index_open(index.0, lock);
+            self.scan = self.begin_scan(snapshot, 1);
+        }
+    }
+
+    /// Begins scans of the index with so many conditions.
+    ///
+    /// # Safety
+    /// As for [`Finder::open_index`]; the index is open.
+    unsafe fn begin_scan(&self, snapshot: pg_sys::Snapshot, conditions: i32) -> pg_sys::IndexScanDesc {
+        let Self { table, index, .. } = *self;
+        // SAFETY: the caller's.
+        unsafe {
             #[cfg(not(feature = "pg18"))]
-            let scan = bare::index_beginscan(self.table, self.index, snapshot, conditions, 0);
+            let scan = bare::index_beginscan(table, index, snapshot, conditions, 0);
             #[cfg(feature = "pg18")]
-            let scan =
-                bare::index_beginscan(self.table, self.index, snapshot, std::ptr::null_mut(), conditions, 0);
-            self.scan = scan;
+            let scan = bare::index_beginscan(table, index, snapshot, std::ptr::null_mut(), conditions, 0);
+            scan
         }
     }
 
@@ -197,27 +200,33 @@ impl Finder {
 }
 
 impl Finder {
-    /// Counts the rows with these texts in the first columns of a B-tree, no further than `most`.
+    /// Counts the rows with these texts in these columns, as [`super::count::up_to`] says it.
     ///
     /// # Safety
-    /// Inside pgrx's boundary, with an active snapshot that is valid as long as this is. No index is open; this one is of the
-    /// table, has as many columns of type text, and the values are texts.
+    /// Inside pgrx's boundary, with an active snapshot that is valid as long as this is. No index is open, and the texts are texts that
+    /// outlive this.
     pub(super) unsafe fn count<const N: usize>(
         &mut self,
         most: i64,
         index: Relation,
+        columns: [i16; N],
         texts: [pg_sys::Datum; N],
-    ) -> i64 {
+    ) -> Option<i64> {
+        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
         let equal = u16::try_from(pg_sys::BTEqualStrategyNumber).unwrap_or_default();
         let procedure = pg_sys::Oid::from(pg_sys::F_TEXTEQ);
-        let conditions = i32::try_from(N).unwrap_or_default();
-        // SAFETY: as Postgres does it itself. An index has a collation for each of its columns. The scan copies the conditions, and
-        // follows them to texts that outlive it.
+        let conditions = i32::try_from(N).ok()?;
+        // SAFETY: as Postgres does it itself. The index was found to have so many key columns, each of which has a collation. The scan
+        // copies the conditions, and follows them to texts that outlive it.
         unsafe {
-            self.begin_scan(index, bare::GetActiveSnapshot(), conditions);
+            self.index = bare::index_open(index.0, lock);
+            if !self.leads_by(columns) {
+                return None;
+            }
+            self.scan = self.begin_scan(bare::GetActiveSnapshot(), conditions);
             let mut keys = [pg_sys::ScanKeyData::default(); N];
             for (at, (key, text)) in keys.iter_mut().zip(texts).enumerate() {
-                let column = i16::try_from(at + 1).unwrap_or_default();
+                let column = i16::try_from(at + 1).ok()?;
                 let collation = *(*self.index).rd_indcollation.add(at);
                 let none = pg_sys::InvalidOid;
                 bare::ScanKeyEntryInitialize(key, 0, column, equal, none, collation, procedure, text);
@@ -230,7 +239,29 @@ impl Finder {
             {
                 count += i64::from(bare::index_fetch_heap(self.scan, self.slot));
             }
-            count
+            Some(count)
+        }
+    }
+
+    /// Whether the open index is a B-tree of the whole open table whose key begins with these columns of texts.
+    ///
+    /// # Safety
+    /// Inside pgrx's boundary; the index is open.
+    unsafe fn leads_by<const N: usize>(&self, columns: [i16; N]) -> bool {
+        let index = self.index;
+        // SAFETY: what an open index has in memory: a row of the catalog, and arrays with an element for each column of the key.
+        unsafe {
+            let form = (*index).rd_index;
+            let keys = usize::try_from((*form).indnkeyatts).unwrap_or_default();
+            (*form).indrelid == (*self.table).rd_id
+                && (*form).indisvalid
+                && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+                && keys >= N
+                && bare::RelationGetIndexPredicate(index).is_null()
+                && columns.into_iter().enumerate().all(|(at, column)| {
+                    *(*form).indkey.values.as_ptr().add(at) == column
+                        && *(*index).rd_opcintype.add(at) == pg_sys::TEXTOID
+                })
         }
     }
 }
@@ -241,7 +272,7 @@ impl Drop for Finder {
         if !std::thread::panicking() {
             let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
             let Self { table, index, scan, slot } = *self;
-            // SAFETY: opened by `open` and `open_index`. The locks are kept until the transaction ends, as the executor does it.
+            // SAFETY: opened above, in this order. The locks are kept until the transaction ends, as the executor does it.
             unsafe {
                 pg_guard_ffi_boundary(|| {
                     if !slot.is_null() {
@@ -249,6 +280,8 @@ impl Drop for Finder {
                     }
                     if !scan.is_null() {
                         bare::index_endscan(scan);
+                    }
+                    if !index.is_null() {
                         bare::index_close(index, kept);
                     }
                     bare::table_close(table, kept);
