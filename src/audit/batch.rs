@@ -11,6 +11,10 @@ use pgrx::datum::Uuid;
 use super::action::CARRIED_OVER;
 use super::tag;
 
+/// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
+/// map of so many takes 69 MB.
+const USES_MAX: usize = 1_800_000;
+
 /// Records that were taken out of the queue.
 #[derive(Default)]
 pub struct Batch {
@@ -147,9 +151,10 @@ impl Effects {
 
     /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
-        // Without memory for them these uses are not counted: the log has them.
-        if self.uses.try_reserve(other.fresh.len()).is_ok() {
-            for (id, (count, last)) in other.fresh {
+        let room = USES_MAX.saturating_sub(self.uses.len()).min(other.fresh.len());
+        let has_room = self.uses.try_reserve(room).is_ok();
+        for (id, (count, last)) in other.fresh {
+            if has_room && self.uses.len() < USES_MAX || self.uses.contains_key(&id) {
                 self.count(id, count, last);
             }
         }

@@ -5,13 +5,12 @@
 //! portion between two rounds, once that takes no more than a hundredth of its time, after a minute, or when nothing else is to be
 //! done. A crash loses the uses that are still in its memory.
 
-use std::iter::repeat_n;
 use std::time::{Duration, Instant};
 
 use super::batch::Effects;
 use super::checkpoints;
 use super::usage::{self, Step};
-use crate::pg::server::{server_log, worker_transaction};
+use crate::pg::server::{memory, server_log, worker_transaction};
 
 /// A writer gathers for no longer than this before it counts.
 const GATHERING: Duration = Duration::from_secs(60);
@@ -19,17 +18,20 @@ const GATHERING: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(250);
 /// Between two counts there is this many times the time that the first one took.
 const REST: u32 = 99;
-/// With as many secrets to be counted, the writer does not gather any longer: a map of them takes 35 MB, and one of a round more
-/// twice that.
+/// With as many secrets to be counted, the writer does not gather any longer.
 const GATHERED_MAX: usize = 800_000;
-/// Portions that are counted between two rounds while so many more are gathered that one would not keep up.
-const PORTIONS_MAX: usize = 8;
+/// The time in which portions are counted between two rounds where one would not keep up: half as many secrets are gathered again.
+const COUNT_TIME: Duration = Duration::from_millis(100);
+/// The same where that does not keep up either. Callers then wait, as they do wherever the writer has too much to do.
+const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
+/// The most that a pass allocates: a list of what was gathered, or columns of reports.
+const PASS_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);
 /// The pause after something went wrong.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
-const FINISH_TIME_MAX: Duration = Duration::from_secs(2);
+pub const FINISH_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Steps that are still to be done.
 pub struct PendingEffects {
@@ -91,6 +93,22 @@ impl PendingEffects {
         if self.troubled.is_some_and(|since| since.elapsed() <= RETRY_PAUSE) {
             return;
         }
+        let trouble = self.try_steps(at_once).err();
+        self.tidy(false);
+        if let Some(message) = trouble.as_ref().filter(|_| !self.is_troubled()) {
+            server_log::write(&format!(
+                "hftok: usage of database {} cannot be counted now: {message}",
+                self.database
+            ));
+        }
+        self.troubled = trouble.map(|_| Instant::now());
+    }
+
+    /// Tries each of them, also where one before it failed. The error says what the last of those failed for.
+    fn try_steps(&mut self, at_once: bool) -> Result<(), String> {
+        if !self.is_done() {
+            memory::look_for(PASS_BYTES).map_err(|_| "there is no memory".to_owned())?;
+        }
         let is_over = |last: Option<Instant>, time| last.is_none_or(|last| last.elapsed() > time);
         let gathering = (self.cost * REST).clamp(PAUSE, GATHERING);
         let is_full = self.later.uses.len() >= GATHERED_MAX;
@@ -102,38 +120,42 @@ impl PendingEffects {
             self.reported = Some(Instant::now());
         }
         let look_out = usage::is_time_to_look_out(self.lane);
-        let portions = if self.later.uses.len() > GATHERED_MAX / 2 { PORTIONS_MAX } else { 1 };
-        let mut trouble = None;
-        for step in repeat_n(Step::Uses, portions).chain([Step::Reports, Step::Notifications]) {
-            let is_in_vain = step == Step::Uses && trouble.is_some();
-            let is_early = step == Step::Reports && !adds_reports;
-            if is_in_vain || is_early || !step.is_due(&self.later, look_out) {
-                continue;
-            }
-            let begun = Instant::now();
-            match worker_transaction::run(|| step.run(&self.later, look_out)) {
-                Ok(()) => {
-                    step.clear(&mut self.later);
-                    if step == Step::Uses {
-                        self.cost += begun.elapsed();
-                    }
-                }
-                // A batch with an invalid value (class 22) would fail again each time, so it is dropped.
-                Err(report) if report.sqlstate.starts_with(b"22") => {
-                    step.clear(&mut self.later);
-                    trouble = Some(report);
-                }
-                Err(report) => trouble = Some(report),
+        let mut outcome = self.count();
+        for step in [Step::Reports, Step::Notifications] {
+            if step.is_due(&self.later, look_out) && (step != Step::Reports || adds_reports) {
+                outcome = self.run(step, look_out).and(outcome);
             }
         }
-        self.tidy(false);
-        if let Some(report) = trouble.as_ref().filter(|_| !self.is_troubled()) {
-            server_log::write(&format!(
-                "hftok: usage of database {} cannot be counted now: {}",
-                self.database, report.message
-            ));
+        outcome
+    }
+
+    /// Counts a portion of uses, or more where one would not keep up.
+    fn count(&mut self) -> Result<(), String> {
+        let gathered = self.later.uses.len();
+        let time = match gathered {
+            GATHERED_MAX.. => COUNT_TIME_MAX,
+            _ if gathered > GATHERED_MAX / 2 => COUNT_TIME,
+            _ => Duration::ZERO,
+        };
+        let begun = Instant::now();
+        while Step::Uses.is_due(&self.later, false) {
+            self.run(Step::Uses, false)?;
+            if begun.elapsed() >= time {
+                break;
+            }
         }
-        self.troubled = trouble.map(|_| Instant::now());
+        self.cost += begun.elapsed();
+        Ok(())
+    }
+
+    /// Does a step, and takes away what it has done.
+    fn run(&mut self, step: Step, look_out: bool) -> Result<(), String> {
+        let done = worker_transaction::run(|| step.run(&self.later, look_out));
+        // A batch with an invalid value (class 22) would fail again each time, so it is dropped.
+        if done.as_ref().err().is_none_or(|report| report.sqlstate.starts_with(b"22")) {
+            step.clear(&mut self.later);
+        }
+        done.map_err(|report| report.message.to_string())
     }
 
     /// Removes old checkpoints, seldom, or `at_once` because the writer leaves. If it fails, they are removed the next time.
@@ -144,10 +166,10 @@ impl PendingEffects {
         }
     }
 
-    /// Does the steps that are left, within the time that the last ones may take.
-    pub fn finish(&mut self) {
+    /// Does the steps that are left, as far as this time suffices.
+    pub fn finish(&mut self, time: Duration) {
         let begun = Instant::now();
-        while !self.is_done() && begun.elapsed() < FINISH_TIME_MAX {
+        while !self.is_done() && begun.elapsed() < time {
             self.go_on(true);
             if self.is_troubled() {
                 break;

@@ -18,7 +18,7 @@ use hftok_core::audit::record::Scratch;
 use hftok_core::keyring_state::State;
 
 use super::batch::Batch;
-use super::effects::PendingEffects;
+use super::effects::{FINISH_TIME_MAX, PendingEffects};
 use super::round::Look;
 use super::standbys::Standbys;
 use super::trouble::KeptRows;
@@ -47,6 +47,8 @@ const ROUND_BYTES: usize = 64 * 1024 * 1024;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many wait, or something lies in the table, the writer goes on without a pause.
 const BUSY_RECORDS_MIN: u64 = 256;
+/// A writer that gives up counts for this long what it has gathered: callers wait for the next writer.
+const GIVING_UP: Duration = Duration::from_millis(250);
 /// A wait for a lock that is longer is told in the server's log.
 const LOCK_WAIT_TOLD: Duration = Duration::from_millis(500);
 /// A writer that is told to end waits this long for sessions that are ending too.
@@ -248,8 +250,9 @@ impl Writer {
                 let since = *ending_since.get_or_insert_with(Instant::now);
                 if worker::sessions(self.database) == 0 || since.elapsed() > SESSIONS_WAIT_MAX {
                     // Sessions that left meanwhile may have recorded something in leaving.
-                    let _ = self.round();
-                    self.after.finish();
+                    if self.round().is_ok() {
+                        self.after.finish(FINISH_TIME_MAX);
+                    }
                     return;
                 }
                 std::thread::sleep(Duration::from_millis(5));
@@ -265,7 +268,7 @@ impl Writer {
                 }
             }
             if audit_queue::is_scarce() && begun.elapsed() > TURN_TIME {
-                self.after.finish();
+                self.after.finish(FINISH_TIME_MAX);
                 audit_queue::leave(self.lane);
                 return;
             }
@@ -383,7 +386,7 @@ impl Writer {
     /// Leaves what it could not write to the next writer, which does not know what this one has gathered.
     fn give_up(&mut self, report: &Report) {
         self.complain(report);
-        self.after.finish();
+        self.after.finish(GIVING_UP);
     }
 
     /// Writes into the log, since there is nobody else to tell.

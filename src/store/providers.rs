@@ -28,6 +28,8 @@ thread_local! {
 
 /// Providers that may be registered when an administrator of the application registers another one.
 const ADMINISTRATORS_MAX: i64 = 200;
+/// How often a registration is looked for that others take back and register anew all the time.
+const HOLDS_MAX: u32 = 10;
 /// The bytes in which one describes it.
 const ADMINISTRATORS_BYTES_MAX: usize = 8 * 1024;
 
@@ -136,13 +138,18 @@ pub fn to_save(id: &str) -> Result<Entry, Error> {
 
 /// The same for what is moved in, whether the provider is switched off or not.
 pub fn to_move(id: &str) -> Result<Entry, Error> {
-    let found = find(id)?;
-    // What is built in cannot be taken back. Whoever describes it otherwise from now on could do so after the credential is there.
-    if matches!(found, Entry::Builtin(_)) {
-        return Ok(found);
+    for _ in 0..HOLDS_MAX {
+        let found = find(id)?;
+        // What is built in cannot be taken back. Whoever describes it otherwise from now on could do so after the credential is there.
+        if matches!(found, Entry::Builtin(_)) {
+            return Ok(found);
+        }
+        // Otherwise it was taken back meanwhile, and perhaps registered anew.
+        if HOLD_ROW.execute(&[id.into()])? > 0 {
+            return find(id);
+        }
     }
-    HOLD_ROW.execute(&[id.into()])?;
-    find(id)
+    Err(Error::UnknownProvider { nearest: None })
 }
 
 /// Refuses a provider that is switched off.

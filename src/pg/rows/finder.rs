@@ -243,7 +243,8 @@ impl Finder {
         }
     }
 
-    /// Whether the open index is a B-tree of the whole open table whose key begins with these columns of texts.
+    /// Whether the open index is a B-tree of the whole open table whose key begins with these columns of texts, of which only those that
+    /// are the same byte by byte are equal, as in each of these collations.
     ///
     /// # Safety
     /// Inside pgrx's boundary; the index is open.
@@ -259,8 +260,10 @@ impl Finder {
                 && keys >= N
                 && bare::RelationGetIndexPredicate(index).is_null()
                 && columns.into_iter().enumerate().all(|(at, column)| {
+                    let collation = *(*index).rd_indcollation.add(at);
                     *(*form).indkey.values.as_ptr().add(at) == column
                         && *(*index).rd_opcintype.add(at) == pg_sys::TEXTOID
+                        && [pg_sys::C_COLLATION_OID, pg_sys::DEFAULT_COLLATION_OID].contains(&collation)
                 })
         }
     }

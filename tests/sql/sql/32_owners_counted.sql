@@ -13,10 +13,11 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 -- Others', whose names and kinds begin as these do.
-SELECT pg_temp.save('one', options) FROM unnest(ARRAY[$$p_user_id => 'counte'$$, $$p_user_id => 'counted '$$, $$p_org_id => 'counted'$$, 'p_global => true']) options;
+SELECT pg_temp.save('one', options) FROM unnest(ARRAY[$$p_user_id => 'counte'$$, $$p_user_id => 'counted '$$, $$p_user_id => 'Counted'$$, $$p_org_id => 'counted'$$, 'p_global => true']) options;
 SELECT pg_temp.save('model ' || n), count(*) FROM generate_series(1, :most) n GROUP BY 1;
 
 -- One of them is deleted, another one comes, and then no more: with what was done to the index, of which nothing is left.
+CREATE COLLATION pg_temp.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE FUNCTION pg_temp.with(ddl text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     said text;
@@ -39,6 +40,7 @@ SELECT ddl, pg_temp.with(ddl) FROM unnest(ARRAY[
     'DROP INDEX hftok_private.secrets_owner; CREATE INDEX secrets_owner ON hftok_private.secrets (scope_id, scope)',
     'DROP INDEX hftok_private.secrets_owner; CREATE INDEX secrets_owner ON hftok_private.secrets (scope, scope_id) WHERE model = ''''',
     'DROP INDEX hftok_private.secrets_owner; CREATE INDEX secrets_owner ON hftok_private.secrets (scope DESC, scope_id text_pattern_ops) WITH (fillfactor = 50)',
+    'DROP INDEX hftok_private.secrets_owner; CREATE INDEX secrets_owner ON hftok_private.secrets (scope, scope_id COLLATE pg_temp.any_case)',
     'ALTER INDEX hftok_private.secrets_owner RENAME TO secrets_other; ALTER INDEX hftok_private.secrets_slots RENAME TO secrets_owner',
     'CREATE TRIGGER one_more BEFORE INSERT ON hftok_private.secrets FOR EACH ROW WHEN (false) EXECUTE FUNCTION hftok_private.note_kind()',
     'SET LOCAL session_replication_role = replica']) ddl;
@@ -59,4 +61,4 @@ SELECT pg_temp.save('model 1'), pg_temp.save('new', $$p_user_id => 'counting'$$)
 ROLLBACK;
 
 SELECT credentials = :most AS all FROM hftok.forget_user('counted');
-DELETE FROM hftok.credentials WHERE scope_id IN ('counte', 'counted ', 'counted') OR scope = 'global' AND model = 'one';
+DELETE FROM hftok.credentials WHERE scope_id IN ('counte', 'counted ', 'Counted', 'counted') OR scope = 'global' AND model = 'one';
