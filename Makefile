@@ -109,9 +109,12 @@ regress: install ## SQL regression tests in a throw-away server, all or those of
 clippy: postgres ## the lints, as `make test` runs them
 	PGRX_PG_CONFIG_PATH="$(pg_config_path)" $(CARGO) clippy --workspace --all-targets $(cargo_pg) -- -D warnings
 
+# The command comes first and by itself: its pages lie where those of the extension come, because both are named hftok.
+doc: export RUSTDOCFLAGS = -D rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links
 doc: postgres ## what the comments of the code say, as pages; a link that leads nowhere is an error
-	PGRX_PG_CONFIG_PATH="$(pg_config_path)" RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links" \
-		$(CARGO) doc --workspace --no-deps --document-private-items $(cargo_pg)
+	$(CARGO) doc -p hftok-cli --no-deps --document-private-items --locked
+	PGRX_PG_CONFIG_PATH="$(pg_config_path)" \
+		$(CARGO) doc --workspace --exclude hftok-cli --no-deps --document-private-items $(cargo_pg)
 
 deny: ## the crates of Cargo.lock against deny.toml: licences, sources, doubles, known holes
 	@tools/deny.sh

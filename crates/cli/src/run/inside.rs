@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::{ending, place};
@@ -21,8 +21,8 @@ use crate::screen::Screen;
 
 /// Its name on the command line.
 pub const NAME: &str = "run-inside";
-/// Signals that are the command's.
-const PASSED_ON: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+/// Signals that are the command's. Until the terminal is given to the command, ^C, ^\ and ^Z come here.
+const PASSED_ON: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
 
 /// Start a command on the terminal that this process leads (used by `hftok run --mask`)
 #[derive(Debug, Args)]
