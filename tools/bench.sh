@@ -22,6 +22,7 @@ source tools/pgbench.sh
 source tools/pgaudit.sh
 
 readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_SECONDS:-2} only=${BENCH_ONLY:-.}
+readonly long=$((5 * seconds))
 
 # The cost of a commit is part of the measure. The cost of a server's first minutes is not: everything fits into its memory, and
 # its WAL goes into files that are there.
@@ -56,7 +57,7 @@ read_measures() {
 size() { if [ "${clients[$1]}" -gt 8 ]; then echo 1; else echo "$batch"; fi; }
 
 # Seconds of a round.
-length() { if [ "${clients[$1]}" -eq 8 ]; then echo $((5 * seconds)); else echo "$seconds"; fi; }
+length() { if [ "${clients[$1]}" -eq 8 ]; then echo "$long"; else echo "$seconds"; fi; }
 
 check_values() {
     psql -XqtA -c "SELECT count(*) FROM plain WHERE secret IS DISTINCT FROM hftok.resolve_hf_token(user_id)"
@@ -87,7 +88,7 @@ for name in "${names[@]}"; do
     pgbench_script "${statements[$name]}" "$users" "$(size "$name")" >"$scratch/$name.sql"
 done
 chmod 755 "$scratch"
-echo "$rounds rounds of $seconds s each, of eight clients $((5 * seconds)) s, $(nproc) processors"
+echo "$rounds rounds of $seconds s each, of eight clients $long s, $(nproc) processors"
 for ((round = 0; round < rounds; round++)); do
     for name in "${names[@]}"; do
         calm
@@ -105,7 +106,7 @@ folder=$CARGO_TARGET_DIR/bench
 if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
 {
-    machine "$users" "$rounds" "$seconds" ", of eight clients $((5 * seconds)) s"
+    machine "$users" "$rounds" "$seconds" ", of eight clients $long s"
     awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results"
     [ -n "$has_pgaudit" ] || echo "pgaudit is not installed here (Debian: postgresql-$(pg_major)-pgaudit): not measured beside it"
 } | tee "$folder/ratios.txt"

@@ -58,12 +58,10 @@ impl<'a> Counted<'a> {
     /// The number of secrets that the owner has of this scope; it may stop at `most`.
     fn secrets(&self, most: i64) -> Result<i64, Error> {
         let owner = [self.scope.as_str(), self.id];
-        if let Some((table, index, _lock)) = shape::secrets_by_owner()? {
-            let [scope, id] = shape::SECRETS_OWNER;
-            let counted = count::up_to(most, table, index, [(scope, owner[0]), (id, owner[1])]);
-            if let Some(count) = counted {
-                return Ok(count);
-            }
+        if let Some((table, index, _lock)) = shape::secrets_by_owner()?
+            && let Some(count) = count::up_to(most, table, index, shape::SECRETS_OWNER, owner)
+        {
+            return Ok(count);
         }
         COUNT_SECRETS.read_single(&owner.map(Into::into), |row| row.next())
     }

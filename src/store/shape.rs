@@ -3,6 +3,7 @@
 //! What must stay true: a trigger, rule, constraint, index, policy or column that somebody added, changed or switched off is
 //! noticed by the next row. Postgres tells all sessions of each, and who holds the table's lock has been told.
 
+use std::ffi::CStr;
 use std::thread::LocalKey;
 
 use crate::error::Error;
@@ -118,18 +119,12 @@ pub fn secrets_by_owner() -> Result<Option<(Relation, Relation, ForRow)>, Error>
 
 /// The table of secrets.
 fn secrets() -> Result<Option<(AsMade, ForRow)>, Error> {
-    as_made(&SECRETS_AS_MADE, |relations| {
-        let table = look(relations, "hftok_private.secrets", SECRETS)?;
-        Ok(table.map(|table| AsMade { table, by_owner: relations::named(c"secrets_owner") }))
-    })
+    as_made(&SECRETS_AS_MADE, |named| look(named, "hftok_private.secrets", SECRETS, Some(c"secrets_owner")))
 }
 
 /// The same of the table of masks.
 pub fn masks_as_made() -> Result<Option<(Relation, ForRow)>, Error> {
-    let masks = as_made(&MASKS_AS_MADE, |relations| {
-        let table = look(relations, "hftok_private.user_api_keys", MASKS)?;
-        Ok(table.map(|table| AsMade { table, by_owner: None }))
-    })?;
+    let masks = as_made(&MASKS_AS_MADE, |named| look(named, "hftok_private.user_api_keys", MASKS, None))?;
     Ok(masks.map(|(made, locked)| (made.table, locked)))
 }
 
@@ -149,12 +144,18 @@ fn as_made(
 }
 
 /// Compares a table with the one that the install script makes.
-fn look(relations: &[Relation], name: &str, made: &[&str]) -> Result<Option<Relation>, Error> {
+fn look(
+    named: &[Relation],
+    name: &str,
+    made: &[&str],
+    by_owner: Option<&CStr>,
+) -> Result<Option<AsMade>, Error> {
     let mut found: Vec<String> = READ_SHAPE.read(&[name.into()], |row| row.next())?;
     let mut made = made.to_vec();
     found.sort_unstable();
     made.sort_unstable();
-    Ok(relations.first().copied().filter(|_| found == made))
+    let table = named.first().copied().filter(|_| found == made);
+    Ok(table.map(|table| AsMade { table, by_owner: by_owner.and_then(relations::named) }))
 }
 
 statement! {

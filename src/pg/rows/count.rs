@@ -15,10 +15,10 @@ pub fn up_to<const N: usize>(
     most: i64,
     table: Relation,
     index: Relation,
-    conditions: [(i16, &str); N],
+    columns: [i16; N],
+    texts: [&str; N],
 ) -> Option<i64> {
-    let columns = conditions.map(|(column, _)| column);
-    let texts = conditions.map(|(_, text)| text.into_datum().unwrap_or(pg_sys::Datum::null()));
+    let texts = texts.map(|text| text.into_datum().unwrap_or(pg_sys::Datum::null()));
     let _now = LatestSnapshot::push();
     let mut finder = Finder::open(table);
     // SAFETY: the snapshot is the active one, which lives as long as the finder, and the texts lie in the memory of the function
