@@ -10,6 +10,7 @@ use super::input::{admit_plaintext, required};
 use crate::audit::reveals;
 use crate::error::Error;
 use crate::pg::call::entry::{StoredText, export};
+use crate::pg::call::plaintext;
 use crate::pg::rows::texts::Texts;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
@@ -24,7 +25,7 @@ pub struct Revealed(pub Plaintext);
 impl IntoDatum for Revealed {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         // Only text is ever sealed, and what opens is what was sealed.
-        std::str::from_utf8(self.0.expose()).ok().and_then(IntoDatum::into_datum)
+        std::str::from_utf8(self.0.expose()).ok().and_then(|_| plaintext::text(&self.0))
     }
 
     fn type_oid() -> pg_sys::Oid {

@@ -156,9 +156,7 @@ impl Attempt<'_> {
         };
         if let Err(error) = &outcome {
             self.judge(&at, error)?;
-            // A cancel that arrives while the answer is copied is told when it is there.
-            let is_given = self.fault == Fault::Cancel && at == "palloc";
-            if self.moment == Moment::First && answers_text(self.call) && !is_given {
+            if self.moment == Moment::First && answers_text(self.call) {
                 self.nothing_is_left(&at, process)?;
             }
         }

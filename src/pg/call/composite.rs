@@ -1,13 +1,13 @@
 //! Answers of one row: values of a named composite type, which PostgREST turns into a JSON object.
 //!
-//! What must stay true: a plaintext is written into the row when nothing can fail any more. Postgres' memory is not wiped, so a row that
-//! is given up must not have held one.
+//! What must stay true: a plaintext is written into the row last of all ([`plaintext`]).
 
 use std::ffi::CString;
 
 use hftok_core::plaintext::Plaintext;
-use pgrx::{IntoDatum, PgTupleDesc, pg_sys, varlena};
+use pgrx::{IntoDatum, PgTupleDesc, pg_sys};
 
+use super::plaintext;
 use crate::error::Error;
 
 /// The complaint when `sql/` and Rust disagree.
@@ -21,7 +21,7 @@ pub struct Composite {
     values: Vec<pg_sys::Datum>,
     /// Whether each is NULL.
     nulls: Vec<bool>,
-    /// The place of a text that is zeroes as yet, and the text.
+    /// The place of a text that has room for a plaintext, and the plaintext.
     plaintext: Option<(usize, Plaintext)>,
 }
 
@@ -79,42 +79,10 @@ impl Composite {
         let (Some(kept), Some(is_null)) = (self.values.get_mut(place), self.nulls.get_mut(place)) else {
             return Err(OTHER_FIELD);
         };
-        *kept = zeroes(value.expose().len())?;
+        *kept = plaintext::room_for(&value).ok_or(OTHER_FIELD)?;
         *is_null = false;
         self.plaintext = Some((place, value));
         Ok(self)
-    }
-}
-
-/// A text of so many zeroes.
-fn zeroes(length: usize) -> Result<pg_sys::Datum, Error> {
-    let size = length + pg_sys::VARHDRSZ;
-    let header = i32::try_from(size).map_err(|_| OTHER_FIELD)?;
-    // SAFETY: the memory has room for the header that is written to it, and palloc0 has zeroed the rest.
-    unsafe {
-        let text = pg_sys::palloc0(size);
-        varlena::set_varsize_4b(text.cast(), header);
-        Ok(pg_sys::Datum::from(text))
-    }
-}
-
-/// Writes bytes over those of a text that is as long.
-///
-/// # Safety
-/// The value is a text that is neither compressed nor stored elsewhere, in memory that may be written to.
-unsafe fn write_over(text: pg_sys::Datum, bytes: &[u8]) {
-    let header = text.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: the caller gives such a text: its first byte says whether its header has one byte or four, and the header how long it is.
-    // Its bytes follow the header; no more are written than there are.
-    unsafe {
-        let is_short = varlena::varatt_is_1b(header);
-        let (own, whole) = if is_short {
-            (1, varlena::varsize_1b(header))
-        } else {
-            (pg_sys::VARHDRSZ, varlena::varsize_4b(header))
-        };
-        let length = whole.saturating_sub(own).min(bytes.len());
-        header.cast::<u8>().add(own).copy_from_nonoverlapping(bytes.as_ptr(), length);
     }
 }
 
@@ -122,8 +90,8 @@ impl IntoDatum for Composite {
     fn into_datum(mut self) -> Option<pg_sys::Datum> {
         let description = self.description.as_ptr();
         // SAFETY: there are as many values and marks as the description has fields, each value of its field's type. The row that is made
-        // of them is a block of its own, so that the text in it may be written to: it was made of zeroes here, and is neither compressed
-        // nor stored elsewhere. `nocachegetattr` only computes where the field, which is not NULL, lies.
+        // of them is a block of its own, so that the text in it may be written to: `room_for` made it, and it is neither compressed nor
+        // stored elsewhere. `nocachegetattr` only computes where the field, which is not NULL, lies.
         unsafe {
             let row = pg_sys::heap_form_tuple(description, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
             let datum = pg_sys::heap_copy_tuple_as_datum(row, description);
@@ -131,7 +99,7 @@ impl IntoDatum for Composite {
                 let data = datum.cast_mut_ptr::<pg_sys::HeapTupleHeaderData>();
                 (*row).t_data = data;
                 let field = i32::try_from(place + 1).ok()?;
-                write_over(pg_sys::nocachegetattr(row, field, description), value.expose());
+                plaintext::write(pg_sys::nocachegetattr(row, field, description), value);
             }
             Some(datum)
         }

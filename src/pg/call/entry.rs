@@ -356,8 +356,8 @@ pub unsafe fn enter<T: IntoDatum>(
             let given = unsafe { (*fcinfo).nargs };
             let mut arguments = Arguments { fcinfo, at: 0, count: usize::try_from(given).unwrap_or(0) };
             let answer = body(&mut arguments).inspect_err(refused);
-            // An answer that is given up in Postgres' memory would not be wiped: whoever cancelled or got no memory is told before it is
-            // there.
+            // An answer that is given up in Postgres' memory would not be wiped: whoever got no memory is told before it is there, and
+            // so is whoever cancelled (again when a plaintext is written).
             pgrx::check_for_interrupts!();
             let answer = memory::admit().and(answer).map(IntoDatum::into_datum);
             // Whatever the reserve gave since then sufficed, and the next call need not be told.

@@ -5,6 +5,7 @@ pub mod entry;
 pub mod guarded;
 pub mod init;
 pub mod json;
+pub mod plaintext;
 pub mod raise;
 pub mod statement;
 pub mod trigger;

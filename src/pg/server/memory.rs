@@ -65,6 +65,13 @@ pub fn note_need() {
     RESERVE.was_needed.store(true, Ordering::Relaxed);
 }
 
+/// Does what belongs to no call, as when a transaction ends: what the reserve gave for it sufficed, and the next call is not told.
+pub fn between_calls(work: impl FnOnce()) {
+    let was_needed = RESERVE.was_needed.load(Ordering::Relaxed);
+    work();
+    RESERVE.was_needed.store(was_needed, Ordering::Relaxed);
+}
+
 /// Memory that every process has of its own: what the postmaster forks finds it as it was, and what is freed there is
 /// free there only.
 #[repr(C, align(64))]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use pgrx::{pg_guard, pg_sys};
 
+use super::memory;
 use crate::pg::bare;
 
 /// The end of a transaction, or of a part of one.
@@ -79,9 +80,11 @@ pub fn tell(listener: Listener, told: fn(End)) {
 
 /// Tells everybody who asked for it.
 fn told(end: End) {
-    for listener in TOLD.get().into_iter().flatten() {
-        listener(end);
-    }
+    memory::between_calls(|| {
+        for listener in TOLD.get().into_iter().flatten() {
+            listener(end);
+        }
+    });
 }
 
 /// The depth of the current subtransaction; 1 for the transaction itself.
