@@ -16,8 +16,10 @@ readonly max_lines=400
 passed=0 failed=0
 failures=()
 unchecked=()
+times=()
 
 finish() {
+    printf '%s\n' "${times[@]}"
     [ ${#unchecked[@]} -eq 0 ] || printf 'NOT CHECKED in full: %s\n' "${unchecked[@]}"
     [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
     echo "$passed passed, $failed failed"
@@ -38,7 +40,14 @@ run() {
     return "$status"
 }
 
+# Says what is tried from here on. The list of times shows where the minutes of a whole run go.
+begin() { # TITLE
+    printf '\n== %s\n' "$1"
+    begun=$SECONDS
+}
+
 record() { # TITLE PASSED FAILED
+    times+=("$(printf '%5d s  %s' $((SECONDS - begun)) "$1")")
     passed=$((passed + $2)) failed=$((failed + $3))
     [ "$3" -eq 0 ] || failures+=("$1")
 }
@@ -46,7 +55,7 @@ record() { # TITLE PASSED FAILED
 # One command, one result.
 check() {
     local status=0
-    printf '\n== %s\n' "$1"
+    begin "$1"
     run "${@:2}" || status=$?
     case "$status" in
     0) record "$1" 1 0 ;;
@@ -58,7 +67,7 @@ check() {
 # One command with many results of its own: those of cargo test, or of pg_regress (before and since version 16).
 suite() {
     local status=0 ok bad
-    printf '\n== %s\n' "$1"
+    begin "$1"
     run "${@:2}" || status=$?
     read -r ok bad < <(awk '
         /^test result: / { ok += $4; bad += $6 }
