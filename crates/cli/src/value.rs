@@ -6,9 +6,11 @@ use std::io::{self, IsTerminal as _, Read};
 use std::path::PathBuf;
 
 use clap::Args;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::progress::Interrupt;
 
 /// More than any credential has.
 const LARGEST: u64 = 1024 * 1024;
@@ -46,12 +48,43 @@ impl ValueOptions {
 
 /// What somebody types at the terminal, without showing it.
 pub fn asked(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    // ^C comes as a signal, which must not end us before the terminal is as it was.
+    let _interrupt = Interrupt::watch()?;
+    let _quiet = Quiet::begin().map_err(Failure::io("the terminal"))?;
     match rpassword::prompt_password(prompt) {
         Ok(typed) => Ok(Zeroizing::new(typed)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             Err(Failure::Stopped("nothing was typed to its end".to_owned()))
         }
         Err(error) => Err(Failure::io("the terminal")(error)),
+    }
+}
+
+/// A terminal that shows nothing of what is typed, from before the prompt on: whoever sees the prompt may type at once.
+struct Quiet {
+    /// The terminal.
+    terminal: File,
+    /// As it was.
+    before: Termios,
+}
+
+impl Quiet {
+    /// From now on, until this is dropped.
+    fn begin() -> io::Result<Self> {
+        let terminal = File::open("/dev/tty")?;
+        let before = tcgetattr(&terminal)?;
+        let mut quiet = before.clone();
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(&terminal, OptionalActions::Now, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }
 

@@ -7,6 +7,8 @@ mod command;
 #[path = "command/terminal.rs"]
 mod terminal;
 
+use std::process::Command;
+
 use command::{Said, hftok_on, said};
 use hftok_tests::cluster::Cluster;
 use serde_json::Value;
@@ -169,6 +171,16 @@ fn a_prompt_shows_nothing_of_what_is_typed() {
     set.type_in("sk-half\u{3}");
     let (status, shown) = set.end();
     assert!(!status.success() && !shown.contains("sk-half"), "{shown}");
+    let script = format!("{} set -p openai; stty -a", command::PROGRAM);
+    let on_server = hftok_on(&cluster, "alice", "app", &[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).envs(on_server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut shell = Terminal::start(&shell);
+    shell.wait_for("(not shown): ");
+    shell.type_in("sk-half\u{3}");
+    let (_, shown) = shell.end();
+    let has = |mode: &str| shown.split_whitespace().any(|word| word == mode);
+    assert!(["echo", "icanon", "isig"].into_iter().all(has) && !shown.contains("sk-half"), "{shown}");
 
     let mut delete = at(&["delete"]);
     delete.wait_for("[y/N] ");

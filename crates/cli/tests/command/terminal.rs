@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -20,6 +20,8 @@ pub struct Terminal {
     child: Child,
     keyboard: File,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// Ends once nobody has the other end open, and all of it is read.
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -41,14 +43,15 @@ impl Terminal {
         let keyboard = File::from(master);
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut shown, written) = (keyboard.try_clone().expect("a copy"), Arc::clone(&screen));
-        thread::spawn(move || {
+        drop((slave, session));
+        let reader = thread::spawn(move || {
             let mut piece = [0; 4096];
             // Reading fails once nobody has the other end open.
             while let Ok(length @ 1..) = shown.read(&mut piece) {
                 written.lock().expect("whole").extend_from_slice(&piece[..length]);
             }
         });
-        Self { child, keyboard, screen }
+        Self { child, keyboard, screen, reader }
     }
 
     /// All that was shown until now.
@@ -81,7 +84,9 @@ impl Terminal {
             thread::sleep(Duration::from_millis(20));
         };
         // What it wrote last may still be on its way.
-        thread::sleep(Duration::from_millis(50));
+        while !self.reader.is_finished() && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
         let shown = self.shown();
         (status, shown)
     }
