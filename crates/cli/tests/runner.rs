@@ -1,62 +1,25 @@
 //! `hftok runner`: tokens of workers, the server that gives them their environment, and the push to a control plane.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
 #[path = "command/mod.rs"]
 mod command;
+#[path = "command/runners.rs"]
+mod runners;
 #[path = "command/worker.rs"]
 mod worker;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
-use std::sync::{LazyLock, mpsc};
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use command::{hftok_on, said};
 use hftok_tests::answer::one;
 use hftok_tests::cluster::Cluster;
-use postgres::Client;
+use runners::{SERVER, database, runner, save, serve, token, value};
 use worker::{Events, Serving};
-
-/// A server whose backend may ask for anybody, in a database for each test.
-static SERVER: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::start_default();
-    let roles = "CREATE ROLE backend LOGIN; CREATE ROLE nobody LOGIN; GRANT hftok_service TO backend; GRANT hftok_user TO nobody";
-    cluster.database("first").batch_execute(roles).expect("roles");
-    cluster
-});
-
-/// A database of its own, where the installation has a token for everybody.
-fn database(name: &str) -> Client {
-    let mut client = SERVER.database(name);
-    save(&mut client, None, 0);
-    client
-}
-
-/// The value of somebody's token, or of everybody's.
-fn value(user: Option<&str>, number: usize) -> String {
-    format!("hf_{:0>20}{number:0>14}", user.unwrap_or("everybody").replace(' ', ""))
-}
-
-fn save(client: &mut Client, user: Option<&str>, number: usize) {
-    let save = "SELECT hftok.save_hf_token($1, p_user_id => $2::text, p_global => $2::text IS NULL)";
-    client.execute(save, &[&value(user, number), &user]).expect("saved");
-}
-
-/// A worker's token, and its id.
-fn token(client: &mut Client, user: &str) -> (String, String) {
-    let made = "SELECT t.token, t.id::text FROM hftok.create_runner_token('worker', '{huggingface}', $1) t";
-    let row = client.query_one(made, &[&user]).expect("made");
-    (row.get(0), row.get(1))
-}
-
-fn runner(database: &str, arguments: &[&str]) -> Command {
-    hftok_on(&SERVER, "backend", database, &[&["runner"], arguments].concat())
-}
-
-fn serve(database: &str, more: &[&str]) -> Serving {
-    Serving::start(&mut runner(database, &[&["serve", "--listen", "127.0.0.1:0"], more].concat()))
-}
 
 fn changed(number: u64) -> Option<(String, Option<u64>)> {
     Some(("changed".to_owned(), Some(number)))
@@ -205,16 +168,43 @@ fn a_change_reaches_a_thousand_runners_within_seconds() {
     assert!(memory("VmHWM:") < 128 * 1024, "{} kB", memory("VmHWM:"));
 }
 
+/// A machine, as Linux gives each loopback address to whoever binds it.
+fn from(address: &str, serving: &Serving) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let here: std::net::SocketAddrV4 = format!("{address}:0").parse().expect("an address");
+    bind(&socket, &here).expect("an address of ours");
+    let there: std::net::SocketAddrV4 = serving.address.parse().expect("an address");
+    connect(&socket, &there).expect("it listens");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time");
+    stream
+}
+
 #[test]
 fn who_says_nothing_or_too_much_is_let_go() {
     let mut client = database("bounded");
     let (alice, _) = token(&mut client, "alice");
     let serving = serve("bounded", &["--max-connections", "4"]);
+    // What it has not read makes Linux say that it was reset.
+    let is_closed = |mut stream: TcpStream| match stream.read(&mut [0]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    };
     let begun = Instant::now();
-    let mut slow: Vec<TcpStream> = (0..4).map(|_| serving.connect()).collect();
-    slow.iter_mut().for_each(|one| one.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").expect("sent"));
-    // All places are taken: further ones are closed.
-    hftok_tests::wait_until("further connections are closed", 5, || serving.get("/health", None).0 == 0);
+    let say_little = |mut stream: TcpStream| {
+        stream.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").expect("sent");
+        stream
+    };
+    // Of more than half of the places, one machine's oldest is closed, so that it gets an answer as well.
+    let mut slow: Vec<TcpStream> = (0..3).map(|_| say_little(serving.connect())).collect();
+    assert!(is_closed(slow.remove(0)));
+    assert_eq!(serving.get("/health", None).0, 200);
+    assert!(is_closed(slow.remove(0)));
+    slow.push(say_little(serving.connect()));
+    slow.extend((0..2).map(|_| say_little(from("127.0.0.2", &serving))));
+    // All places are taken.
+    hftok_tests::wait_until("further connections are closed", 5, || is_closed(from("127.0.0.3", &serving)));
     for mut one in slow {
         let mut answer = Vec::new();
         let _ = one.read_to_end(&mut answer);
@@ -229,47 +219,6 @@ fn who_says_nothing_or_too_much_is_let_go() {
     drop(held);
     let again = || serving.get("/health", None).0 == 200;
     hftok_tests::wait_until("it goes on", 5, again);
-}
-
-#[test]
-fn nothing_crosses_a_network_without_tls_unless_somebody_says_so() {
-    let mut client = database("beyond");
-    let open = said(&mut runner("beyond", &["serve", "--listen", "0.0.0.0:0"]), "");
-    assert_eq!(open.code, Some(2), "{open:?}");
-    assert!(open.err.contains("--insecure-private-network"), "{open:?}");
-    let nobody =
-        said(&mut hftok_on(&SERVER, "nobody", "beyond", &["runner", "serve", "--listen", "127.0.0.1:0"]), "");
-    assert_eq!(nobody.code, Some(3), "{nobody:?}");
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (certificate, key) = (path("runner.crt"), path("runner.key"));
-    let request =
-        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    let names = ["-subj", "/CN=runner", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    let constraint = ["-addext", "basicConstraints=critical,CA:FALSE", "-out", &certificate, "-keyout", &key];
-    let made =
-        Command::new("openssl").args(request).args(names).args(constraint).stderr(Stdio::null()).status();
-    if !made.is_ok_and(|status| status.success()) {
-        println!("skipped: there is no openssl");
-        return;
-    }
-    let chmod =
-        |mode: &str| assert!(Command::new("chmod").args([mode, &key]).status().expect("chmod").success());
-    chmod("0644");
-    let tls = ["--tls-cert", &certificate, "--tls-key", &key];
-    let readable = said(&mut runner("beyond", &[&["serve"], &tls[..]].concat()), "");
-    assert!(readable.code == Some(2) && readable.err.contains("chmod 0600"), "{readable:?}");
-    chmod("0600");
-    let (alice, _) = token(&mut client, "alice");
-    let serving = serve("beyond", &tls);
-    let port = serving.address.rsplit(':').next().expect("a port").to_owned();
-    let url = format!("https://localhost:{port}");
-    let mut asked = command::hftok(&["run", "--runner", &url, "--", "printenv", "HF_TOKEN"]);
-    let got = said(asked.env("HFTOK_RUNNER_TOKEN", &alice).env("SSL_CERT_FILE", &certificate), "");
-    assert_eq!(got.out.trim(), value(None, 0), "{got:?}");
-    let plain = serving.get("/v1/environment", Some(&alice));
-    assert!(!plain.2.contains("hf_"), "{plain:?}");
 }
 
 /// A control plane: the bodies that are posted to it, each answered with the next status.
@@ -342,4 +291,26 @@ fn a_control_plane_is_pushed_to_with_each_change_and_the_last_one_counts() {
     assert!(received.recv().expect("a push").1.contains(&value(None, 0)));
     let far = said(runner("pushed", &["push", "http://192.0.2.1/"]).env("HFTOK_RUNNER_TOKEN", &bob), "");
     assert!(far.code == Some(2) && far.err.contains("https"), "{far:?}");
+}
+
+#[test]
+fn a_command_that_the_runner_service_started_is_restarted_with_a_new_value() {
+    let mut client = database("refreshed");
+    save(&mut client, Some("alice"), 1);
+    let (alice, _) = token(&mut client, "alice");
+    let serving = serve("refreshed", &[]);
+    let url = format!("http://{}", serving.address);
+    let script = "echo got-$HF_TOKEN; while :; do sleep 0.05; done";
+    let mut command = command::hftok(&["run", "--runner", &url, "--refresh", "--", "sh", "-c", script]);
+    command.env("HFTOK_RUNNER_TOKEN", &alice).stdin(Stdio::null()).stderr(Stdio::null());
+    let mut running = command::Running(command.stdout(Stdio::piped()).spawn().expect("it starts"));
+    let mut lines = BufReader::new(running.0.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    for number in 1..4 {
+        assert_eq!(next(), format!("got-{}", value(Some("alice"), number)));
+        save(&mut client, Some("alice"), number + 1);
+    }
+    let process = running.0.id();
+    hftok_tests::cluster::signal(process, "TERM");
+    running.0.wait().expect("it ends");
 }

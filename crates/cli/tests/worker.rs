@@ -10,12 +10,16 @@
 mod command;
 #[path = "command/hub.rs"]
 mod hub;
+#[path = "command/worker.rs"]
+mod serving;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use command::{PROGRAM, Said, said};
-use hub::{Hub, READER, STRANGER, WRONG};
+use command::{PROGRAM, Said, hftok_on, said};
+use hftok_tests::answer::one;
+use hub::{Hub, READER, SERVER, STRANGER, WRONG};
+use serving::Serving;
 
 /// Both engines.
 const ENGINES: [&str; 2] = ["sglang", "vllm"];
@@ -121,6 +125,52 @@ fn a_bad_token_ends_the_start_before_the_engine() {
         assert_ended(&start("hftok-test/gated", ""), &["hftok-test/gated", "token"]);
         assert!(!hub.log().contains("/resolve/"), "{}", hub.log());
     });
+}
+
+#[test]
+fn the_runner_service_gives_the_token_for_which_nobody_typed_one() {
+    let arguments = ["runner", "serve", "--listen", "127.0.0.1:0"];
+    let serving = Serving::start(&mut hftok_on(&SERVER, "postgres", "app", &arguments));
+    let url = format!("http://{}", serving.address);
+    let mut client = SERVER.client("postgres", "app");
+    let mut token_of = |user: &str| -> (String, String) {
+        let made = "SELECT t.token, t.id::text FROM hftok.create_runner_token('gpu', '{huggingface}', $1) t";
+        let row = client.query_one(made, &[&user]).expect("made");
+        (row.get(0), row.get(1))
+    };
+    let (readers, id) = token_of("reader");
+    let wrongs = token_of("wrong").0;
+    let start = |hub: &Hub, python: &Path, engine: &str, token: &str| {
+        let variables = [
+            ("MODEL_NAME", "hftok-test/gated"),
+            ("HF_TOKEN", ""),
+            ("HFTOK_RUNNER_URL", url.as_str()),
+            ("HFTOK_RUNNER_TOKEN", token),
+        ];
+        worker(hub, python, &[engine], &variables)
+    };
+    each(|hub, python, engine| {
+        let said = start(hub, python, engine, &readers);
+        assert_serves(&said, "hftok-test/gated");
+        // The engine has the token, and nothing that gives further ones.
+        let variables = said.out.lines().find(|line| line.starts_with("engine: variables"));
+        assert!(
+            variables.is_some_and(|line| !line.contains("RUNNER_TOKEN") && line.contains(" HF_TOKEN")),
+            "{said:?}"
+        );
+        assert!(!said.err.contains(READER) && !said.out.contains(READER), "{said:?}");
+        assert_ended(&start(hub, python, engine, &wrongs), &["HF_TOKEN"]);
+    });
+    let mut client = SERVER.client("postgres", "app");
+    assert!(one::<bool>(&mut client, "SELECT hftok.revoke_runner_token($1::text::uuid)", &[&id]));
+    each(|hub, python, engine| {
+        let said = start(hub, python, engine, &readers);
+        assert_ended(&said, &["no runner token", &serving.address]);
+        assert!(!said.err.contains("hftok_runner_"), "{said:?}");
+    });
+    let (code, said) = serving.stop();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    each(|hub, python, engine| assert_ended(&start(hub, python, engine, &wrongs), &[&url]));
 }
 
 #[test]

@@ -51,7 +51,8 @@ pub fn begin(run: &Run, connection: &ConnectionOptions, events: Sender<Event>) -
     }
     if let Some(address) = options.runner() {
         let runner = Runner::open(address, &options.runner)?;
-        std::thread::spawn(move || runner.follow(changed));
+        let events = runner.events()?;
+        std::thread::spawn(move || runner.follow(events, changed));
     } else {
         let watch = Watch::open(&connection, &options)?;
         std::thread::spawn(move || watch::forever(watch, &connection, &options, changed));

@@ -47,6 +47,9 @@ pub struct Runner {
     authorization: Zeroizing<String>,
 }
 
+/// A stream of what changes.
+type Events = BufReader<ureq::BodyReader<'static>>;
+
 /// What it answers.
 #[derive(Deserialize)]
 struct Told {
@@ -109,14 +112,18 @@ impl Runner {
         &self.address
     }
 
-    /// Calls `changed` whenever the answer may have changed, for as long as we run.
-    pub fn follow(&self, mut changed: impl FnMut()) {
+    /// Hears of changes from now on.
+    pub fn events(&self) -> Result<Events, Failure> {
+        // The answer to a token that is no longer one has no events in it.
+        self.get("events").map(|answer| BufReader::new(answer.into_body().into_reader()))
+    }
+
+    /// Calls `changed` whenever the answer may have changed, for as long as we run. `events` is what is heard of at first.
+    pub fn follow(&self, events: Events, mut changed: impl FnMut()) {
         let mut pause = PAUSES.0;
+        let mut heard = Ok(events);
         loop {
-            // The answer to a token that is no longer one has no events in it.
-            let lines =
-                self.get("events").map(|answer| BufReader::new(answer.into_body().into_reader()).lines());
-            for line in lines.into_iter().flatten().map_while(Result::ok) {
+            for line in heard.into_iter().flat_map(Events::lines).map_while(Result::ok) {
                 pause = PAUSES.0;
                 if line.strip_prefix("event:").is_some_and(|event| event.trim() == "changed") {
                     changed();
@@ -124,7 +131,8 @@ impl Runner {
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSES.1);
-            // What happened meanwhile was told to nobody.
+            heard = self.events();
+            // What happened meanwhile was told to nobody. From here on it is.
             changed();
         }
     }

@@ -87,6 +87,11 @@ impl Listening {
         (self.heard && since >= cost * REST) || since >= UNASKED.max(cost * REST)
     }
 
+    /// Nobody waits for what was heard: whoever comes later asks then.
+    pub fn forget(&mut self) {
+        self.heard = false;
+    }
+
     /// The states of these tokens; one that may not be used any more has none.
     pub fn look(&mut self, ids: &[String]) -> Result<HashMap<String, String>, Failure> {
         self.heard = false;

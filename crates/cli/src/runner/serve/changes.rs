@@ -119,6 +119,7 @@ impl Hearing {
             let is_time = listening.wait(EVERY)?;
             let ids = self.streams.ids();
             if ids.is_empty() {
+                listening.forget();
                 continue;
             }
             if is_time {

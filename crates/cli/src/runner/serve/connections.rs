@@ -1,8 +1,9 @@
 //! Connections of workers: how many there may be, and how long each may take.
 //!
 //! What must stay true: whoever connects and says nothing, or says it slowly, or does not read, is let go soon; one over the
-//! limit is closed at once; each connection is for one request.
+//! limit is closed at once; no machine keeps all places by saying nothing; each connection is for one request.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::answer::Answers;
+use super::silent::{Place, Silent};
 use super::tls::Certificates;
 use crate::failure::Failure;
 
@@ -47,39 +49,47 @@ pub struct Connections {
     places: Arc<Semaphore>,
     /// How many places there are.
     most: u32,
+    /// Those that have asked nothing yet.
+    silent: Arc<Silent>,
 }
 
 impl Connections {
     /// Room for as many.
     pub fn new(answers: Arc<Answers>, certificates: Option<Certificates>, most: u32) -> Self {
         let places = Arc::new(Semaphore::new(most.try_into().unwrap_or(Semaphore::MAX_PERMITS)));
-        Self { answers, certificates, places, most }
+        // Half is left to others.
+        let silent = Arc::new(Silent::new(most.div_ceil(2)));
+        Self { answers, certificates, places, most, silent }
     }
 
     /// Takes a connection that was accepted, or closes it.
     pub async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        let Ok((tcp, _)) = accepted else {
+        let Ok((tcp, peer)) = accepted else {
             // No file is free, say: the next may be.
             sleep(Duration::from_millis(50)).await;
             return;
         };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let silent = Silent::place(&self.silent, peer.ip());
+        let id = silent.id();
         // Where the system has no such limits, the others hold.
         let _ = tcp.set_nodelay(true);
         let _ = set_tcp_user_timeout(&tcp, UNREAD);
         let answers = Arc::clone(&self.answers);
         let acceptor = self.certificates.as_ref().map(Certificates::acceptor);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             match acceptor {
-                None => serve(tcp, answers).await,
+                None => serve(tcp, answers, silent).await,
                 Some(acceptor) => {
                     if let Ok(Ok(tls)) = timeout(HEAD, acceptor.accept(tcp)).await {
-                        serve(tls, answers).await;
+                        serve(tls, answers, silent).await;
                     }
                 }
             }
             drop(place);
         });
+        // It has not run yet: all of this is on one thread.
+        self.silent.count(id, task.abort_handle());
     }
 
     /// Reads the certificate again; further connections are shown that.
@@ -97,10 +107,17 @@ impl Connections {
 }
 
 /// Answers the one request of a connection.
-async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, answers: Arc<Answers>) {
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    answers: Arc<Answers>,
+    silent: Place,
+) {
     let is_stream = Arc::new(AtomicBool::new(false));
     let marked = Arc::clone(&is_stream);
+    let silent = Cell::new(Some(silent));
     let service = service_fn(move |request| {
+        // It has asked.
+        drop(silent.take());
         let (answers, marked) = (Arc::clone(&answers), Arc::clone(&marked));
         async move {
             let answer = answers.answer(request).await;

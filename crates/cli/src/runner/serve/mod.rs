@@ -10,6 +10,7 @@ mod answer;
 mod changes;
 mod connections;
 mod questions;
+mod silent;
 mod streams;
 mod tls;
 

@@ -74,7 +74,8 @@ impl Streams {
         }
     }
 
-    /// Tells those that were asked for and have another state now. One without a state may not be used any more.
+    /// Tells those that were asked for and have another state now. One without a state may not be used any more. A worker whose first
+    /// state was not known yet is told nothing: it asks for its environment once its stream is open.
     pub fn compare(&self, asked: &[String], states: &HashMap<String, String>) {
         let mut all = self.all();
         for id in asked {
@@ -83,11 +84,12 @@ impl Streams {
                 None => {
                     waiting.told.send_replace(Told::Over);
                 }
-                Some(state) if waiting.state.as_ref() != Some(state) => {
-                    waiting.state = Some(state.clone());
-                    waiting.told.send_modify(Told::count);
+                Some(state) => {
+                    let former = waiting.state.replace(state.clone());
+                    if former.is_some_and(|former| former != *state) {
+                        waiting.told.send_modify(Told::count);
+                    }
                 }
-                Some(_) => {}
             }
         }
     }
@@ -152,6 +154,17 @@ mod tests {
         assert_eq!((*one.heard.borrow(), *two.heard.borrow()), (Told::Changes(1), Told::Changes(0)));
         streams.compare(&asked, &states(&[("1", "b")]));
         assert_eq!((*one.heard.borrow(), *two.heard.borrow()), (Told::Changes(1), Told::Over));
+    }
+
+    #[test]
+    fn a_look_before_the_first_state_is_known_is_no_change() {
+        let streams = Arc::new(Streams::default());
+        let one = streams.enter("1").expect("a place");
+        streams.compare(&["1".to_owned()], &states(&[("1", "a")]));
+        streams.begin("1", "a".to_owned());
+        assert_eq!(*one.heard.borrow(), Told::Changes(0));
+        streams.compare(&["1".to_owned()], &states(&[("1", "b")]));
+        assert_eq!(*one.heard.borrow(), Told::Changes(1));
     }
 
     #[test]
