@@ -55,6 +55,9 @@ struct Pinned {
     events: u64,
     /// The number of events of the pin that it continues.
     continues: Option<u64>,
+    /// The checkpoint.
+    #[serde(skip)]
+    text: String,
 }
 
 /// What was pinned, or what is wrong.
@@ -72,14 +75,14 @@ impl Pin {
                 (Ok(Ok(pinned)), every) => {
                     let Pinned { pinned: at, events, .. } = &pinned;
                     screen.answer(&pinned, || format!("{events} events pinned: {at}"))?;
-                    written = place.newest()?;
+                    // Somebody may have changed the place since.
+                    written = place.newest()?.filter(|pin| pin.text == pinned.text);
+                    if written.is_none() {
+                        return not_ok(gone(), screen);
+                    }
                     every
                 }
-                (Ok(Err(finding)), _) => {
-                    let findings = [finding];
-                    screen.answer(&Unpinned { findings: &findings }, || lines(&findings))?;
-                    return Ok(ExitCode::FAILURE);
-                }
+                (Ok(Err(finding)), _) => return not_ok(finding, screen),
                 // What fails at first is a mistake in the line; later it is a server that is away.
                 (Err(failure), Some(every)) if written.is_some() => {
                     screen.failure(&failure);
@@ -102,8 +105,7 @@ impl Pin {
     ) -> Result<Outcome, Failure> {
         let previous = place.newest()?;
         if written.is_some() && previous.as_ref() != written {
-            let what = "the pin that was written last is no longer there: somebody has changed the place";
-            return Ok(Err(Finding::new(Sort::PinMissing, what)));
+            return Ok(Err(gone()));
         }
         if let (Some(every), Some(pin)) = (self.every, &previous) {
             for finding in pins::missing(std::slice::from_ref(pin), every, SystemTime::now()) {
@@ -125,7 +127,7 @@ impl Pin {
             place.push()?;
         }
         let (origin, events, continues) = (checkpoint.origin.clone(), checkpoint.size, head.continues);
-        Ok(Ok(Pinned { pinned, origin, events, continues }))
+        Ok(Ok(Pinned { pinned, origin, events, continues, text: head.text }))
     }
 
     /// The keys that a checkpoint may be signed with. The server is believed once: for the first pin.
@@ -151,6 +153,19 @@ impl Pin {
         screen.note(&format!("This key is trusted from now on: {key}"));
         TrustedKeys::parse(&key, "audit_public_key()")
     }
+}
+
+/// The pin that we wrote is not the newest.
+fn gone() -> Finding {
+    let what = "the pin that was written last is no longer there: somebody has changed the place";
+    Finding::new(Sort::PinMissing, what)
+}
+
+/// Says what is wrong, which ends the work.
+fn not_ok(finding: Finding, screen: &Screen) -> Result<ExitCode, Failure> {
+    let findings = [finding];
+    screen.answer(&Unpinned { findings: &findings }, || lines(&findings))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// Why nothing was pinned.

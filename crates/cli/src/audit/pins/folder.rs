@@ -1,6 +1,7 @@
 //! A folder with a file for each pin, as stores with an object lock have it: a name is written once, read-only, and never again.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -24,12 +25,12 @@ impl PinFolder {
 
     /// Every pin, the oldest first. A file with another end is none.
     pub fn all(&self) -> Result<Vec<Pin>, Failure> {
-        self.names()?.into_iter().map(|name| self.pin(name)).collect()
+        self.names()?.into_iter().filter_map(|name| self.pin(name).transpose()).collect()
     }
 
     /// The newest pin.
     pub fn newest(&self) -> Result<Option<Pin>, Failure> {
-        self.names()?.pop().map(|name| self.pin(name)).transpose()
+        self.names()?.into_iter().rev().find_map(|name| self.pin(name).transpose()).transpose()
     }
 
     /// The names of all pins. A name begins with its time, and goes on with its size.
@@ -39,8 +40,12 @@ impl PinFolder {
         for file in fs::read_dir(&self.0).map_err(failed())? {
             let file = file.map_err(failed())?;
             let name = file.file_name().to_string_lossy().into_owned();
+            let length = match file.metadata() {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                found => found.map_err(failed())?.len(),
+            };
             // A crash right after a file was made leaves it empty.
-            if name.ends_with(END) && file.metadata().map_err(failed())?.len() > 0 {
+            if name.ends_with(END) && length > 0 {
                 names.push(name);
             }
         }
@@ -48,13 +53,12 @@ impl PinFolder {
         Ok(names)
     }
 
-    /// The pin of a file.
-    fn pin(&self, name: String) -> Result<Pin, Failure> {
+    /// The pin of a file; none where somebody has taken the file away since its name was read.
+    fn pin(&self, name: String) -> Result<Option<Pin>, Failure> {
         let path = self.0.join(&name);
         let is_none = || Failure::Usage(format!("{} is no pin by its name", path.display()));
         let at = time_of(&name).ok_or_else(is_none)?;
-        let text = read(&path)?.ok_or_else(is_none)?;
-        Ok(Pin { at, name, text })
+        Ok(read(&path)?.map(|text| Pin { at, name, text }))
     }
 
     /// The key beside the pins, and where that is.
