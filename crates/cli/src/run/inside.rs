@@ -21,7 +21,7 @@ use crate::screen::Screen;
 
 /// Its name on the command line.
 pub const NAME: &str = "run-inside";
-/// Signals that are the command's. Until the terminal is given to the command, ^C, ^\ and ^Z come here.
+/// Signals that are the command's, whoever sends them here.
 const PASSED_ON: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
 
 /// Start a command on the terminal that this process leads (used by `hftok run --mask`)

@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, getpgrp};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
+use super::inside::pid;
 use super::output::{self, Outlet, Screens};
 
 /// How often we look whether we are in the foreground again.
@@ -26,7 +27,15 @@ pub struct Terminal {
     /// As it was.
     before: Termios,
     /// Where what is typed goes.
-    typed: Arc<Mutex<Option<OwnedFd>>>,
+    typed: Arc<Mutex<Option<Inner>>>,
+}
+
+/// The command's terminal.
+struct Inner {
+    /// Our end of it.
+    ours: OwnedFd,
+    /// Its first process, which gives it to the command (`inside.rs`).
+    first: Option<Pid>,
 }
 
 impl Terminal {
@@ -56,7 +65,8 @@ impl Terminal {
             outlets.push(outlet);
         }
         let child = inside.spawn(its).map_err(io::Error::other)?;
-        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
+        let inner = Inner { ours, first: pid(child.id()) };
+        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner);
         self.enter();
         Ok((child.id(), outlets))
     }
@@ -80,7 +90,7 @@ impl Terminal {
     /// The processes that have the command's terminal.
     pub fn foreground(&self) -> Option<Pid> {
         let typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner);
-        typed.as_ref().and_then(|terminal| tcgetpgrp(terminal).ok())
+        typed.as_ref().and_then(|inner| tcgetpgrp(&inner.ours).ok())
     }
 }
 
@@ -110,15 +120,16 @@ fn is_foreground() -> bool {
 }
 
 /// Passes on what is typed, until there is nobody to type.
-fn pass_typed(typed: &Mutex<Option<OwnedFd>>) {
+fn pass_typed(typed: &Mutex<Option<Inner>>) {
     let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else { return };
     let (mut input, mut piece) = (File::from(input), [0; 4096]);
     loop {
         if poll(&mut [PollFd::new(&input, PollFlags::IN)], None).is_err() {
             continue;
         }
-        // What is typed before the command is there is for the command.
-        let is_there = typed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        // What is typed before the command has its terminal is for the command, ^C and ^Z as well.
+        let is_there = |inner: &Inner| tcgetpgrp(&inner.ours).ok() != inner.first;
+        let is_there = typed.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(is_there);
         if !is_there || !is_foreground() {
             std::thread::sleep(LOOK);
             continue;
@@ -129,7 +140,7 @@ fn pass_typed(typed: &Mutex<Option<OwnedFd>>) {
             Ok(length) => length,
         };
         let terminal = typed.lock().unwrap_or_else(PoisonError::into_inner);
-        let terminal = terminal.as_ref().and_then(|terminal| terminal.try_clone().ok());
+        let terminal = terminal.as_ref().and_then(|inner| inner.ours.try_clone().ok());
         if let (Some(terminal), Some(piece)) = (terminal, piece.get(..length)) {
             let _ = File::from(terminal).write_all(piece);
         }
