@@ -95,13 +95,26 @@ fn a_killed_import_is_done_again_from_the_beginning() {
     let file = cluster.write_file("many.json", rows.join("\n"), 0o600);
     let arguments = ["import", "json", file.to_str().expect("text"), "--yes", "--batch=50"];
     let mut command = hftok_on(&cluster, "operator", "app", &arguments);
+    // What the first of all saves makes is there.
+    client
+        .batch_execute(
+            "SELECT hftok.save_hf_token('hf_firstFirstFirstFirstFirstFirst0001', p_user_id => '600')",
+        )
+        .expect("saved");
+    client
+        .batch_execute("SELECT hftok.delete_credential('huggingface', p_user_id => '600')")
+        .expect("deleted");
+    // Somebody else saves a value in the middle, and has not committed: there the import waits.
+    let mut other = cluster.client("postgres", "app");
+    other.batch_execute("BEGIN").expect("begun");
+    other.execute("SELECT hftok.save_hf_token($1, p_user_id => '600')", &[&token(600)]).expect("saved");
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     wait_until("the middle of the import", 60, || {
-        assert!(child.try_wait().expect("waited").is_none(), "it was over before it could be killed");
-        saved(&mut client) >= 100
+        one::<bool>(&mut client, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)", &[])
     });
     child.kill().expect("killed");
     child.wait().expect("gone");
+    other.batch_execute("ROLLBACK").expect("rolled back");
     wait_until("the end of the server's work", 30, || {
         one::<i64>(&mut client, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'operator'", &[]) == 0
     });

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use command::{hftok_on, said};
+use hftok_tests::audit::{settled, without_writer};
 use hftok_tests::cluster::{Cluster, signal};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,7 +96,7 @@ fn a_command_is_restarted_when_its_credential_changes_and_only_then() {
 
 /// Reveals of alice's token that the audit has, once what waits is written.
 fn reveals(client: &mut postgres::Client) -> i64 {
-    std::thread::sleep(Duration::from_secs(1));
+    settled(client);
     let count = "SELECT coalesce(sum(count), 0)::bigint FROM hftok.audit_events WHERE outcome = 'used' AND owner_id = 'alice'";
     client.query_one(count, &[]).expect("counted").get(0)
 }
@@ -105,6 +106,9 @@ fn a_flood_of_notifications_reveals_nothing_and_hides_no_change() {
     let cluster = Cluster::start_default();
     let mut client = cluster.database("app");
     save(&mut client, "alice", 1);
+    // The writer tells of it, and that is over before it leaves.
+    settled(&mut client);
+    without_writer(&cluster);
     let running = Running::start(&cluster, &["--refresh"], WORK);
     running.prints(&format!("got-{}", token(1)));
     let before = reveals(&mut client);
