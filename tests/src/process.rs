@@ -25,13 +25,13 @@ impl Region {
         self.line.split_whitespace().nth(1).is_some_and(|rights| rights.ends_with('s'))
     }
 
-    /// The flags that the kernel keeps for it (`VmFlags`).
-    pub fn flags(&self) -> Vec<String> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps", self.process)).expect("smaps");
+    /// The flags that the kernel keeps for it (`VmFlags`); none when the process has ended.
+    pub fn flags(&self) -> Option<Vec<String>> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps", self.process)).ok()?;
         let range = self.line.split_whitespace().next().expect("a range");
         let lines = text.lines().skip_while(|line| !line.starts_with(range));
-        let flags = lines.skip(1).find_map(|line| line.strip_prefix("VmFlags:")).expect("VmFlags");
-        flags.split_whitespace().map(str::to_owned).collect()
+        let flags = lines.skip(1).find_map(|line| line.strip_prefix("VmFlags:"))?;
+        Some(flags.split_whitespace().map(str::to_owned).collect())
     }
 }
 
@@ -65,6 +65,11 @@ pub fn regions_where(process: u32, is_such: impl Fn(&[u8]) -> bool) -> Result<Ve
         }
     }
     Ok(found)
+}
+
+/// Whether a process could not be looked at because it is not there any more: its folder has gone, or its memory (ESRCH).
+pub fn has_ended(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(3)
 }
 
 /// Whether bytes contain others, which are at least two.
