@@ -12,8 +12,8 @@ source tools/cluster.sh
 
 [ -e "$("$PG_CONFIG" --sharedir)/extension/hftok.control" ] || fail "hftok is not installed: run make install first"
 scratch_make
-# shellcheck disable=SC2119 # with no settings of its own
-cluster_start
+# An ANALYZE in between would change the costs that 74_hidden_rows compares.
+cluster_start "autovacuum = off"
 if [ "${1:-}" = --psql ]; then
     psql -X --quiet --command='CREATE EXTENSION hftok'
     echo "server log: $scratch/server.log"

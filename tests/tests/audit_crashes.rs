@@ -13,7 +13,7 @@ use hftok_tests::answer::{adopt, column, one, put};
 use hftok_tests::audit::{WRITER, count, global_token, resolve, rows, settled, verified, waiting, writer};
 use hftok_tests::cluster::{Cluster, signal};
 use hftok_tests::copies::copied;
-use hftok_tests::crash::{Dice, session};
+use hftok_tests::crash::{Dice, kill, session};
 use hftok_tests::process::titled;
 use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Answers, Manner, Traffic};
@@ -43,8 +43,12 @@ impl Victim {
             Self::Writer => WRITER,
             Self::Reader => "postgres app [local]",
         };
-        wait_until("there is one to kill", 10, || titled(cluster, title).is_some());
-        titled(cluster, title).into_iter().for_each(|process| signal(process, "KILL"));
+        let mut process = None;
+        wait_until("there is one to kill", 10, || {
+            process = titled(cluster, title);
+            process.is_some()
+        });
+        kill(cluster, process.expect("one to kill"));
     }
 }
 
@@ -272,11 +276,15 @@ fn a_change_that_was_committed_is_told_after_a_crash_before_it_was_chained() {
     let cluster = Setup::default().durable().start();
     let mut client = cluster.database("app");
     global_token(&mut client);
+    let mut stopped = None;
     wait_until("a writer", 10, || {
         put(&mut client, "other", "value");
-        writer(&cluster).is_some()
+        // A writer that sleeps in the middle of a commit holds a lock that every other commit needs.
+        settled(&mut client);
+        stopped = writer(&cluster);
+        stopped.is_some()
     });
-    let stopped = writer(&cluster).expect("a writer");
+    let stopped = stopped.expect("a writer");
     signal(stopped, "STOP");
     put(&mut client, "name", "value");
     client.batch_execute("BEGIN").expect("BEGIN");

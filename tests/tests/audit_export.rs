@@ -189,7 +189,7 @@ const EDITS: [(&str, &str); 15] = [
     ("DELETE FROM n WHERE number = 0", "events 1 to 256"),
     ("UPDATE k SET root = sha256(root)", "not by this key"),
     ("UPDATE k SET size = size + 1", "not by this key"),
-    ("UPDATE k SET signature = set_byte(signature, 50, 9)", "not by this key"),
+    ("UPDATE k SET signature = set_byte(signature, 50, get_byte(signature, 50) # 1)", "not by this key"),
 ];
 
 #[test]

@@ -80,7 +80,7 @@ fn with_the_standby_away_nothing_is_handed_out_under_sync() {
 #[test]
 fn a_standby_that_is_away_holds_up_nobody_else() {
     let (cluster, mut client) = with_absent_standby(Setup::default().setting("hftok.audit_queue_size = 256"));
-    let mut reader = sync_reader(&cluster, "60s");
+    let mut reader = sync_reader(&cluster, "120s");
     let process = pid(&mut reader);
     scope(|scope| {
         let waiting = scope.spawn(|| resolve(&mut reader, "waits"));
@@ -89,7 +89,7 @@ fn a_standby_that_is_away_holds_up_nobody_else() {
             resolve(&mut client, &format!("async {number}")).expect("resolves");
         }
         settled(&mut client);
-        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
         assert!(!waiting.is_finished(), "it waits still");
         // The round has events of both callers and is in the chain. The caller under `sync` still has no value.
         assert_eq!(rows(&mut client, "actor_user = 'waits'"), 1);
@@ -169,7 +169,8 @@ fn callers_go_on_when_the_standby_comes_and_its_promotion_loses_nothing() {
                 assert_eq!(rows(&mut beyond, &format!("actor_user = '{user}'")), 1, "{user} is seen there");
             }
         }
-        assert!(begin.elapsed() < Duration::from_secs(4), "{level}: 20 answers in {:?}", begin.elapsed());
+        // Were each told only at wal_receiver_status_interval, which is 10 s, they would take minutes.
+        assert!(begin.elapsed() < Duration::from_secs(40), "{level}: 20 answers in {:?}", begin.elapsed());
         is_waited_for_as_the_level_says(level, &mut reader, &mut beyond);
     }
     let manner = Manner { name: "busy".into(), opening: SYNC.into(), pause: Duration::ZERO };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hftok_tests::answer::{create, get, one, refused};
 use hftok_tests::audit::{
-    WRITER, count, global_token, lines, resolve, revealed_to, settled, verified, without_writer, writer,
+    count, global_token, lines, resolve, revealed_to, settled, verified, without_writer, writer,
 };
 use hftok_tests::cluster::{Cluster, Stop, signal};
 use hftok_tests::process::titled;
@@ -159,8 +159,7 @@ fn the_writer_is_seen_and_goes_when_there_is_nothing_to_do() {
     let (database, query) = shown.expect("a row");
     assert_eq!(database, "app");
     assert!(query.starts_with("hftok: "), "{query}");
-    wait_until("it is gone", 5, || client.query(seen, &[]).is_ok_and(|rows| rows.is_empty()));
-    assert_eq!(titled(&cluster, WRITER), None);
+    without_writer(&cluster);
     settled(&mut client);
 }
 
@@ -172,15 +171,20 @@ fn what_happened_before_the_keys_were_there_is_chained_as_soon_as_they_are() {
     create(&mut client, "name", "value");
     settled(&mut client);
     cluster.configure("hftok.key_file = ''");
-    let command = format!("hftok.key_command = 'sleep 3; cat {}'", cluster.keyring().display());
-    cluster.configure(&command);
+    let (go, keyring) = (cluster.folder().join("go"), cluster.keyring());
+    cluster.configure(&format!(
+        "hftok.key_command = 'while [ ! -e {} ]; do sleep 0.1; done; cat {}'",
+        go.display(),
+        keyring.display()
+    ));
     cluster.restart();
     let mut client = cluster.client("postgres", "app");
     // This refusal needs no key.
     refused(get(&mut client, "no such name"), "PT404");
     let pending = "SELECT count(*) FROM hftok_private.audit_pending";
-    wait_until("the refusal is on disk", 2, || one::<i64>(&mut client, pending, &[]) > 0);
-    wait_until("the refusal is chained", 10, || {
+    wait_until("the refusal is on disk", 20, || one::<i64>(&mut client, pending, &[]) > 0);
+    cluster.write_file("go", "", 0o600);
+    wait_until("the refusal is chained", 20, || {
         one::<i64>(&mut client, pending, &[]) == 0 && count(&mut client, "kind = 'refusal'") == 1
     });
     verified(&mut client);

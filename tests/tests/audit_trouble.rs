@@ -12,9 +12,10 @@ use hftok_tests::wait_until;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator as _;
 
-/// A call that no signal interrupts for some seconds, and that reveals a value at its end.
-const LONG_CALL: &str =
-    "SELECT length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b))
+/// A call that no signal interrupts for some seconds, and that reveals a value at its end. It takes a lock once its text is made, which a
+/// signal would interrupt.
+const LONG_CALL: &str = "SELECT pg_try_advisory_lock(1),
+        length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b))
         + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)) + length(sha512(b)),
         hftok.get_secret('late')
     FROM (SELECT convert_to(repeat('x', 100000000), 'UTF8') AS b OFFSET 0) s";
@@ -28,6 +29,7 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
     settled(&mut client);
     without_writer(&cluster);
     let backend: i32 = one(&mut client, "SELECT pg_backend_pid()", &[]);
+    let mut observer = cluster.client("postgres", "postgres");
     let caller = std::thread::spawn(move || {
         let begin = Instant::now();
         let Ok(mut answer) = client.query_raw(LONG_CALL, std::iter::empty::<i32>()) else {
@@ -39,8 +41,9 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
         }
         (rows, begin.elapsed())
     });
-    // The text is made by then, which a signal would interrupt.
-    wait_until("the call is under way", 30, || processor_time(backend) > Duration::from_millis(700));
+    let is_under_way =
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1)";
+    wait_until("the call is under way", 120, || one::<bool>(&mut observer, is_under_way, &[&backend]));
     let stopping = Instant::now();
     cluster.stop(Stop::Fast);
     let (given, took) = caller.join().expect("the caller");
@@ -54,13 +57,6 @@ fn a_value_that_is_revealed_while_the_server_stops_is_told() {
     assert_eq!(usize::try_from(told).expect("a count") + lines, 1, "what is revealed then is told");
     assert!(given <= 1, "{given}");
     verified(&mut client);
-}
-
-/// What a process has used of the processor.
-fn processor_time(process: i32) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
-    let used = text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
-    Duration::from_nanos(used.unwrap_or(0))
 }
 
 fn with_token(setting: &str) -> (Cluster, Client) {
@@ -95,7 +91,7 @@ fn nothing_is_revealed_on_top_of_events_that_have_waited_for_long() {
     assert_eq!(one::<String>(&mut client, state, &[]), "blocked");
     wait_until("the server's log says why", 5, || cluster.log().contains("waits for a lock on its tables"));
     held.commit().expect("COMMIT");
-    resolve(&mut client, "after").expect("resolves");
+    until_served(&mut client);
     settled(&mut client);
     assert_eq!(rows(&mut client, "kind = 'reveal'"), accepted + 1);
     verified(&mut client);

@@ -1,12 +1,13 @@
 //! The memory of a session about levels, the seal and roles, where several sessions change them.
 
 use std::sync::OnceLock;
-use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::thread::spawn;
 
+use hftok_tests::answer::one;
 use hftok_tests::cluster::Cluster;
 use hftok_tests::question::{NAMED, NOTHING, SAVE, WALK, ask, run};
 use hftok_tests::setup::Setup;
+use hftok_tests::wait_until;
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -61,14 +62,19 @@ fn of_two_first_ones_at_a_time_either_is_seen() {
 fn a_statement_that_began_before_leaves_nothing_old_behind() {
     let mut writer = cluster().database("long");
     let mut reader = cluster().client("postgres", "long");
+    let mut gate = cluster().client("postgres", "long");
+    gate.batch_execute("SELECT pg_advisory_lock(1)").expect("a lock");
     let asking = spawn(move || {
-        let slow =
-            "SELECT coalesce(hftok.resolve_hf_token('alice'), '-') FROM (SELECT pg_sleep(1) OFFSET 0) s";
+        let slow = "SELECT coalesce(hftok.resolve_hf_token('alice'), '-')
+            FROM (SELECT pg_advisory_xact_lock(1) OFFSET 0) s";
         let answer = ask(&mut reader, slow);
         (answer, ask(&mut reader, WALK))
     });
-    sleep(Duration::from_millis(500));
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    wait_until("the statement has begun", 20, || one::<bool>(&mut gate, waits, &[]));
     run(&mut writer, SAVE);
+    gate.batch_execute("SELECT pg_advisory_unlock(1)").expect("unlocked");
     assert_eq!(asking.join().expect("the reader"), ("{one}".to_owned(), "{one}".to_owned()));
 }
 
@@ -97,12 +103,11 @@ fn a_credential_ends_when_its_time_is_over() {
     run(
         &mut client,
         "SELECT hftok.save_credential('huggingface', '{one}', p_user_id => 'alice',
-            p_expires_at => clock_timestamp() + interval '1 second')",
+            p_expires_at => clock_timestamp() + interval '4 seconds')",
     );
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").expect("BEGIN");
     assert_eq!(ask(&mut client, WALK), "{one}");
-    sleep(Duration::from_millis(1100));
-    assert_eq!(ask(&mut client, WALK), "PT422 expired");
+    wait_until("it ends", 20, || ask(&mut client, WALK) == "PT422 expired");
     client.batch_execute("COMMIT").expect("COMMIT");
 }
 

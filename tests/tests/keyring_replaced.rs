@@ -129,7 +129,7 @@ fn nothing_is_kept_of_a_database_that_was_dropped() {
     let kept = |client: &mut Client| {
         one::<i32>(client, "SELECT (hftok_private.keyring_state()::json ->> 'data_keys_kept')::int", &[])
     };
-    assert_eq!(kept(&mut other), 4);
+    wait_until("the writer has its keys", 20, || kept(&mut other) == 4);
     drop(client);
     without_writer(&cluster);
     other.batch_execute("DROP DATABASE app").expect("drop");

@@ -19,8 +19,9 @@ fn a_standby_reads_and_does_not_write() {
 
     let mut reader = standby.client("postgres", "app");
     assert!(one::<bool>(&mut reader, "SELECT pg_is_in_recovery()", &[]));
-    assert_eq!(sealed_reason(&mut reader), (false, None));
+    // This waits while the keyring is loaded; status() does not.
     assert_eq!(get(&mut reader, "name").expect("opens on the standby"), "before");
+    assert_eq!(sealed_reason(&mut reader), (false, None));
 
     put(&mut writer, "name", "after");
     wait_until("the new value is on the standby", 20, || {

@@ -13,7 +13,7 @@ CREATE TEMP VIEW news AS
         e.provider, e.level, e.subject, CASE WHEN e.digest IS NOT NULL THEN length(e.digest) / 2 END AS digest,
         nullif(regexp_replace(e.role_name, '^' || current_user || '$', '(superuser)'), '') AS role,
         nullif(regexp_replace(e.login_role, '^' || current_user || '$', '(superuser)'), '') AS login,
-        regexp_replace(e.actor_user, '^role:' || current_user || '$', 'role:(superuser)') AS actor
+        regexp_replace(e.actor_user, '^role:' || current_user || '$', 'role:(superuser)') AS actor, e.at
     FROM hftok.audit_events e LEFT JOIN known k ON k.id = e.object_id
     WHERE e.id > (SELECT s.id FROM seen s) ORDER BY e.at, e.id;
 

@@ -1,6 +1,6 @@
 -- A part of sql/80_audit.sql, run by it.
 
--- Refused, because it is not there or not theirs. A call that is answered by false is refused all the same.
+-- Refused, because it is not there or not theirs. A call that is answered by false is refused all the same. Two that are alike are one event or two.
 CALL pg_temp.begin();
 SELECT hftok.put_secret('named', 's3kr3t-of-named') AS named \gset
 INSERT INTO known VALUES (:'named', 'named'), ('00000000-0000-4000-8000-000000000000', 'unknown');
@@ -44,7 +44,7 @@ SELECT hftok.get_secret('named');
 SELECT hftok.resolve_token('openai', 'alice');
 RESET request.method;
 CALL pg_temp.await_audit();
-SELECT kind, action, outcome, n, object, v, scope, owner, provider, level, role, login, actor FROM news WHERE kind = 'refusal';
+SELECT kind, action, outcome, sum(n) AS n, object, v, scope, owner, provider, level, role, login, actor FROM news WHERE kind = 'refusal' GROUP BY kind, action, outcome, object, v, scope, owner, provider, level, role, login, actor ORDER BY min(at);
 SELECT DISTINCT kind, action FROM news WHERE kind <> 'refusal';
 
 -- Postgres refuses these: it asks first whether the function may be called at all.

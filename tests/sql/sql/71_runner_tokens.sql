@@ -74,8 +74,8 @@ DELETE FROM hftok_private.runner_tokens WHERE id = :'back';
 INSERT INTO hftok_private.runner_tokens SELECT * FROM kept;
 SELECT kind, id = :'back' AS is_back, reason FROM hftok.verify() WHERE reason IS NOT NULL;
 DELETE FROM hftok_private.runner_tokens WHERE id = :'back';
-SELECT token AS token_three, id AS three FROM hftok.create_runner_token('short', '{huggingface}', 'alice', p_expires_at => clock_timestamp() + interval '100 ms') \gset
-SELECT pg_sleep(0.15);
+SELECT token AS token_three, id AS three FROM hftok.create_runner_token('short', '{huggingface}', 'alice', p_expires_at => clock_timestamp() + interval '1 s') \gset
+SELECT pg_sleep(1.1);
 SELECT hftok.runner_environment(:'token_three');
 SELECT hftok.check_runner_token(:'token_three');
 SELECT count(*) AS states FROM hftok.runner_states(ARRAY[:'three']::uuid[]);

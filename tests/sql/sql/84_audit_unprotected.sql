@@ -33,6 +33,7 @@ CREATE FUNCTION pg_temp.event(kind int, action text, outcome text, object uuid =
         || pg_temp.field(NULL::text) || pg_temp.field(level) || pg_temp.field('bob') || pg_temp.field('bob') || pg_temp.field('bob')
         || pg_temp.field('10.0.0.7') || pg_temp.field(NULL::text) AS shape) s
 $$;
+CALL pg_temp.await_audit();
 SELECT count(*) AS before FROM hftok.audit_events \gset
 SET ROLE regress_dba;
 -- Every kind; without a protection, with that of no key, of a key that there is not, and of this run.
