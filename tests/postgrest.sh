@@ -98,11 +98,13 @@ CONF
         pid=$!
         set +m
         postgrests+=("$pid")
-        for ((tries = 0; tries < 100; tries++)); do
+        for ((tries = 0; tries < 600; tries++)); do
             kill -s 0 "$pid" 2>/dev/null || continue 2
             if grep -q 'Schema cache loaded' "$log" && grep -q "Listening on port $port" "$log"; then return 0; fi
             sleep 0.1
         done
+        # It is too slow, and does not stay beside the next one.
+        kill -s TERM -- "-$pid" 2>/dev/null || true
     done
     fail "PostgREST did not start: $(tail -n 10 "$log")"
 }

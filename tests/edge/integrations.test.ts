@@ -6,7 +6,8 @@ import { jwt, operator, Person, service, user } from "../rpc/lib/people.ts";
 import { until } from "../rpc/lib/server.ts";
 import { Running, test, unseen } from "./lib/functions.ts";
 import { Gateway, PUBLISHABLE, SECRET } from "./lib/gateway.ts";
-import { ending, key, made, PACE, row, scene } from "./lib/integrations.ts";
+import { ending, key, made, PACE, plain, row, scene } from "./lib/integrations.ts";
+import { answering, got } from "./lib/local_provider.ts";
 
 const { stub, integrations, alice, bob, carol, admin, acme, globex, id, said } = await scene("integrations", [
   "groq",
@@ -215,22 +216,26 @@ test("the same behind Supabase's gateway, which knows only the new keys", async 
 });
 
 test("one is made, verified by itself, shown by its mask, changed and deleted", async () => {
-  const [first, second] = [key("pausing"), key()];
-  const asked = { name: "mine", type: "groq", credentials: first, config: { model: "m", deep: [1, null] } };
+  const gate = Promise.withResolvers<void>();
+  answering(() => gate.promise.then(() => new Response()));
+  const [first, second] = [plain(), plain()];
+  const config = { model: "m", deep: [1, null] };
+  const asked = { name: "mine", type: "edge_told", credentials: first, config };
   const made = await said(eve, "POST", "", asked);
   assert.deepEqual([made.http, made.ok, made.status], [201, true, "verifying"]);
   assert.equal((await said(eve, "GET", `/${made.id}`)).status, "verifying");
+  gate.resolve();
   assert.equal((await settled(made.id)).status, "connected");
   const shown = await said(eve, "GET", `/${made.id}`);
   assert.deepEqual(
     [shown.name, shown.type, shown.status, shown.config, shown.version, shown.error_message, shown.user_id],
-    ["mine", "groq", "connected", asked.config, 1, null, eve.name],
+    ["mine", "edge_told", "connected", config, 1, null, eve.name],
   );
   assert(shown.preview.endsWith(mask(first)) && shown.last_verified_at && shown.last_tested_at);
   assert.deepEqual([shown.shared_with, shown.owned], [[], true]);
 
   // Without new credentials nobody is asked.
-  stub.seen();
+  got.length = 0;
   const renamed = await said(eve, "PUT", `/${made.id}`, {
     name: "ours",
     config: {},
@@ -251,7 +256,7 @@ test("one is made, verified by itself, shown by its mask, changed and deleted", 
   ]);
   assert.equal(replaced.last_verified_at, null);
   assert.equal((await settled(made.id)).status, "connected");
-  assert.deepEqual(stub.seen().map((it) => it.key), [second]);
+  assert.deepEqual(got.map(({ headers }) => headers.get("x-key")), [second]);
   // All of it or nothing.
   const wrong = await said(eve, "PUT", `/${made.id}`, { name: "never", credentials: "Bearer x" });
   assert.deepEqual([wrong.http, wrong.error.code], [400, "bad_input"]);

@@ -245,12 +245,18 @@ test("a client that leaves does not end what it began", async () => {
   const { id } = await create("groq", key("pausing"));
   await until(async () => (await row(id)).status === "connected");
   await remove(id);
-  const of = await made({ p_user_id: alice.name }, "groq", key("pausing"));
+  const gate = Promise.withResolvers<void>();
+  answering(async () => {
+    await gate.promise;
+    return new Response();
+  });
+  const of = await made({ p_user_id: alice.name });
   const leaving = new AbortController();
   const asked = integrations.ask(service, "POST", { path: "/verify", body: {}, signal: leaving.signal });
   await until(async () => (await row(of)).status === "verifying");
   leaving.abort();
   await assert.rejects(asked);
+  gate.resolve();
   await until(async () => (await row(of)).status === "connected");
   await remove(of);
 });

@@ -2,8 +2,9 @@
 // the real ones do, and it is where the catalogue leads to.
 import assert from "node:assert/strict";
 import { pointAt, takeBack } from "../../edge/try/catalogue.ts";
-import { Providers } from "../../edge/try/providers.ts";
+import { type Arrival, Providers } from "../../edge/try/providers.ts";
 import { operator } from "../rpc/lib/people.ts";
+import { until } from "../rpc/lib/server.ts";
 import { test } from "./lib/functions.ts";
 
 const stub = new Providers();
@@ -108,12 +109,18 @@ test("words in a key have the other answers", async () => {
     elsewhere: 307,
   });
   assert.deepEqual(stub.seenElsewhere(), []);
+  stub.seen();
+  const leaving = new AbortController();
   const slow = fetch(`${stub.url}/groq/openai/v1/models`, {
     headers: { Authorization: "Bearer slow" },
-    signal: AbortSignal.timeout(300),
+    signal: leaving.signal,
   });
+  const arrived: Arrival[] = [];
+  await until(() => Promise.resolve(arrived.push(...stub.seen()) === 1));
+  // An answer that does not wait would come meanwhile.
+  setTimeout(() => leaving.abort(), 300);
   await assert.rejects(slow);
-  await stub.seen().at(-1)?.left;
+  await arrived[0]!.left;
 });
 
 test("models answer by the OpenAI protocol, whole and as a stream", async () => {

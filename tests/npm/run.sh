@@ -56,9 +56,14 @@ prepare() {
     fi
     install_package hftok-client "$work/edge/npm"
     install_package hftok-panel "$work/edge/panel"
+    # Emptied before it is read: an earlier run's has another address.
+    : >"$work/server.log"
     node "$work/server.mjs" >"$work/server.log" &
     running+=($!)
-    until HFTOK_URL=$(grep -m 1 '^http' "$work/server.log"); do sleep 0.1; done
+    until HFTOK_URL=$(grep -m 1 '^http' "$work/server.log"); do
+        kill -s 0 "${running[-1]}" 2>/dev/null || fail "the stand-in for PostgREST did not start"
+        sleep 0.1
+    done
     export HFTOK_URL NEXT_TELEMETRY_DISABLED=1 VITE_HFTOK_URL=$HFTOK_URL
     export PATH="$work/node_modules/.bin:$PATH"
 }
@@ -78,13 +83,22 @@ app_deno() {
 
 # listens COMMAND...: starts a server that wants --port, in this folder; $address is then where it listens.
 listens() {
-    local port=$((33000 + RANDOM % 12000)) tries
-    "$@" --port "$port" >start.log 2>&1 </dev/null &
-    running+=($!)
-    address=http://127.0.0.1:$port
-    for ((tries = 0; tries < 300; tries++)); do
-        curl -fsS -o /dev/null "$address/" 2>/dev/null && return
-        sleep 0.1
+    local port tries
+    # Whether a port is free is known only when it is taken.
+    for _ in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 12000))
+        # Somebody else's server would answer before this one has found that the port is taken.
+        if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue; fi
+        "$@" --port "$port" >start.log 2>&1 </dev/null &
+        running+=($!)
+        address=http://127.0.0.1:$port
+        for ((tries = 0; tries < 600; tries++)); do
+            kill -s 0 "${running[-1]}" 2>/dev/null || continue 2
+            curl -fsS -o /dev/null "$address/" 2>/dev/null && return
+            sleep 0.1
+        done
+        # It is too slow, and does not stay beside the next one.
+        kill "${running[-1]}" 2>/dev/null || true
     done
     cat start.log
     return 1

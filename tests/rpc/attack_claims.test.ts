@@ -15,6 +15,7 @@ await alice.call("save_credential", {
   p_expires_at,
 });
 await service.call("record_usage", { p_secret_id: saved.secret_id });
+await until(async () => (await alice.rows("usage_daily")).length === 1);
 const integration = await alice.call("create_integration_with_vault", {
   p_name: "a",
   p_type: "openai",

@@ -38,8 +38,10 @@ Deno.test("a flood of refusals over RPC is counted, and hides nobody's", async (
      WHERE kind = 'refusal' AND actor_user = '${bob.name}' AND action = 'delete_integration_with_vault'`,
   );
   assert.equal(Number(told), flood);
-  // The first of a kind in each round, and one for the rest; rounds of a fifth of a second, or shorter when they are called.
-  assert(Number(rows) <= 17 * (lasted / 20 + 1) && Number(rows) < flood, `${rows} rows in ${lasted} ms`);
+  // The first of a kind in each round, and one for the rest; rounds of a fifth of a second, or shorter when they are called. On a
+  // machine so slow that a round has no more of them than that, each rightly has a row.
+  const isFew = Number(rows) <= 17 * (lasted / 20 + 1) && (lasted > 10_000 || Number(rows) < flood);
+  assert(isFew, `${rows} rows in ${lasted} ms`);
   const named = await sql(
     `SELECT string_agg(found, ' ') FROM (
        SELECT role_name || ' ' || count(*) AS found FROM hftok_private.audit_rows

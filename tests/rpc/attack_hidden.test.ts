@@ -1,8 +1,8 @@
 // A row that is hidden and one that is not there are answered alike, in what is counted, planned and estimated as well.
 import assert from "node:assert/strict";
 import { describe, few, make } from "./lib/exchange.ts";
-import { people, service } from "./lib/people.ts";
-import { nothingLeaked, query, sql, written } from "./lib/server.ts";
+import { people, type Person, service } from "./lib/people.ts";
+import { nothingLeaked, query, sql, until, written } from "./lib/server.ts";
 
 const { alice, bob, admin, acme, id } = await people("hidden");
 
@@ -34,12 +34,18 @@ await bob.call("create_integration_with_vault", {
   p_type: "openai",
   p_credentials: make.openai(),
 });
-for (const { secret_id } of await service.rows("credentials", { provider: "openai" })) {
+const used = await service.rows("credentials", { provider: "openai" });
+for (const { secret_id } of used) {
   await service.call("record_usage", { p_secret_id: secret_id, p_requests: 7, p_currency: "JPY" });
 }
 await service.call("resolve_hf_token", { p_user_id: alice.name });
 await service.call("resolve_hf_token", { p_user_id: bob.name });
 await written();
+// What is counted later would be in the middle of a comparison.
+await until(async () => (await service.rows("usage_daily", { currency: "JPY" })).length === used.length);
+const isCounted = async (who: Person) =>
+  (await service.rows("credentials", { provider: "huggingface", scope_id: who.name }))[0].use_count === 1;
+await until(async () => await isCounted(alice) && await isCounted(bob));
 await sql("ANALYZE");
 
 const views = [

@@ -15,19 +15,22 @@ await sql(`
 
 /** Runs the work while one session of a login is reading a view, and another one waits to have it for itself alone. */
 async function whileLocked(login: string, view: string, work: () => Promise<void>): Promise<void> {
-  const reading = psql(`BEGIN; SELECT FROM hftok.${view} LIMIT 0; SELECT pg_sleep(4); COMMIT`, login);
-  await until(async () =>
-    await sql(`SELECT count(*) FROM pg_locks WHERE relation = 'hftok.${view}'::regclass AND granted`) !== "0"
-  );
+  const sleeper = `FROM pg_stat_activity WHERE usename = '${login}' AND wait_event = 'PgSleep'`;
+  const waiting = `FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE usename = '${login}' AND relation = 'hftok.${view}'::regclass AND NOT granted`;
+  const are = async (these: string) => await sql(`SELECT count(*) ${these}`) === "1";
+  const reading = psql(`BEGIN; SELECT FROM hftok.${view} LIMIT 0; SELECT pg_sleep(60); COMMIT`, login);
+  await until(() => are(sleeper));
   const locking = psql(`BEGIN; LOCK TABLE hftok.${view} IN ACCESS EXCLUSIVE MODE; COMMIT`, login);
-  await until(async () =>
-    await sql(`SELECT count(*) FROM pg_locks WHERE relation = 'hftok.${view}'::regclass AND NOT granted`) !==
-      "0"
-  );
-  const begin = Date.now();
-  await work();
-  assert(Date.now() - begin < 2_500, `it took ${Date.now() - begin} ms`);
-  assert((await reading).ok);
+  await until(() => are(waiting));
+  try {
+    await work();
+    assert(await are(waiting), "the work was done only when nobody waited any more");
+  } finally {
+    await sql(`SELECT pg_cancel_backend(pid) ${sleeper}`);
+  }
+  const read = await reading;
+  assert(!read.ok && read.error.includes("57014"), read.error);
   const locked = await locking;
   assert(!locked.ok && locked.error.includes("42501"), locked.error);
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { views } from "./lib/contract.ts";
 import { describe, few, make } from "./lib/exchange.ts";
 import { anon, nobody, operator, people, type Person, reviewer, service, user } from "./lib/people.ts";
-import { everything, nothingLeaked, query } from "./lib/server.ts";
+import { everything, nothingLeaked, query, until } from "./lib/server.ts";
 
 const { alice, bob, carol, admin, acme, globex, id } = await people("rows");
 
@@ -28,6 +28,9 @@ const integration = await alice.call("create_integration_with_vault", {
 await alice.call("share_integration", { p_integration_id: integration, p_org_id: acme });
 await service.call("record_usage", { p_secret_id: own.secret_id });
 await service.call("record_usage", { p_secret_id: shared.secret_id });
+const isCounted = async ({ secret_id }: { secret_id: string }) =>
+  (await service.rows("usage_daily", { secret_id })).length === 1;
+await until(async () => await isCounted(own) && await isCounted(shared));
 await service.call("put_secret", { p_name: "rows named", p_secret: make.text() });
 const marks = [
   alice.name,

@@ -77,7 +77,7 @@ export class Running {
   /** The text that a function prints when it does not start. */
   static async refusedToStart(name: string, env: Record<string, string>): Promise<string> {
     const { child, printed, ended } = await spawn(name, env);
-    const enough = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const enough = setTimeout(() => child.kill("SIGKILL"), 60_000);
     const { success, signal } = await child.status;
     clearTimeout(enough);
     await ended;

@@ -33,11 +33,11 @@ export async function query(text: string): Promise<any[]> {
   return JSON.parse(await sql(`SELECT coalesce(json_agg(q), '[]') FROM (${text}) q`));
 }
 
-/** Waits until the audit's writer has written what was done so far, and counted what was used. */
+/** Waits until the audit's writer has written what was done so far. Whoever needs what it counts waits for that. */
 export async function written(): Promise<void> {
   const waiting = "SELECT hftok.audit_head() AS head \\gset\nSELECT audit_waiting FROM hftok.status()";
   await until(async () => await sql(waiting) === "0");
-  // Usage follows in a transaction of its own, of which nobody is told.
+  // Usage follows in a transaction of its own, of which nobody is told: mostly within this time.
   await new Promise((done) => setTimeout(done, 300));
 }
 
