@@ -286,8 +286,9 @@ test("a role that may do these four things and nothing else is enough, and a wro
   const narrow = await Running.start("inference", {
     HFTOK_SERVICE_KEY: await jwt({ role: "broker_functions" }),
   });
-  const { secret } = await saved({ p_user_id: bob.name });
-  assert.equal((await sdk(narrow, bob).chat.completions.create(chat)).choices.length, 1);
+  // Of this key nothing was counted before.
+  const { secret } = await saved({ p_user_id: carol.name });
+  assert.equal((await sdk(narrow, carol).chat.completions.create(chat)).choices.length, 1);
   await until(async () => (await counted(secret))[1] === 18);
   assert(!narrow.printed.includes("failed"), narrow.printed);
   const misled = await Running.start("inference", {
