@@ -78,6 +78,14 @@ impl Person {
     }
 }
 
+/// A shell at which somebody sits. Whoever starts the tests in the background has ^C ignored, and a shell leaves that as it is.
+fn shell() -> Command {
+    let mut shell = Command::new("env");
+    shell.args(["--default-signal=INT,QUIT", "bash", "--norc", "--noediting", "-i"]);
+    shell.env("PS1", "$ ").env("TERM", "dumb").env("LC_ALL", "C");
+    shell
+}
+
 #[test]
 fn a_terminal_is_a_terminal() {
     let mut person = Person::starts(masked(&["bash", "--norc", "--noediting", "-i"]));
@@ -107,9 +115,7 @@ fn a_prompt_that_begins_as_a_value_does_is_seen() {
 
 #[test]
 fn a_job_is_stopped_and_continued_from_the_shell() {
-    let mut shell = Command::new("bash");
-    shell.args(["--norc", "--noediting", "-i"]).env("PS1", "$ ").env("TERM", "dumb").env("LC_ALL", "C");
-    let mut person = Person::starts(shell);
+    let mut person = Person::starts(shell());
     person.types(&format!(
         "HF_TOKEN={TOKEN} {PROGRAM} run --no-server --mask -- sh -c 'echo up-$((1 + 1)); exec cat'\n"
     ));
@@ -138,9 +144,7 @@ fn a_job_is_stopped_and_continued_from_the_shell() {
 
 #[test]
 fn without_masks_the_shell_sees_no_difference_either() {
-    let mut shell = Command::new("bash");
-    shell.args(["--norc", "--noediting", "-i"]).env("PS1", "$ ").env("TERM", "dumb").env("LC_ALL", "C");
-    let mut person = Person::starts(shell);
+    let mut person = Person::starts(shell());
     person.types(&format!("{PROGRAM} run --no-server -- sh -c 'echo up-$((1 + 1)); exec cat'\n"));
     person.sees("up-2\r\n");
     person.types("\u{1a}");
