@@ -29,6 +29,9 @@ readonly long=$((5 * seconds))
 # its WAL goes into files that are there.
 readonly server=('fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h')
 
+# Megabytes: each user's key has its shortcut there, and a key that is not there its proof, 32 bytes each.
+readonly shortcuts=$((users * 64 / 1000000))
+
 names=() part=1
 declare -A parts statements clients settings left_out
 
@@ -101,7 +104,7 @@ take() { # ROUND NAME
 tools/setup.sh
 make --no-print-directory install >/dev/null
 scratch_make
-cluster_start "${server[@]}"
+cluster_start "${server[@]}" "hftok.shortcut_memory = $((shortcuts > 32 ? shortcuts : 32))MB"
 has_pgaudit=$(if has_pgaudit; then echo yes; fi)
 read_measures
 echo "Loading $users users"
