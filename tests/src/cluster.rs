@@ -11,6 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use postgres::error::DbError;
 use postgres::{Client, Config, NoTls};
@@ -256,11 +258,24 @@ impl Cluster {
     /// Kills one of the server's processes, as a bug in some extension would, and waits until the server has begun anew.
     #[track_caller]
     pub fn kill_process(&self, process: u32) {
+        assert!(self.kill(process, Duration::from_secs(30)), "the server did not end its sessions");
+        wait_until("the server lets clients in again", 60, || self.connect("postgres", "postgres").is_ok());
+    }
+
+    /// Kills a process, and waits for at most so long until the postmaster knows: until then it still lets clients in, only to end them.
+    /// Says whether it came to know, which it does not of one that had ended by itself.
+    #[track_caller]
+    pub fn kill(&self, process: u32, most: Duration) -> bool {
         let mut bystander = self.client("postgres", "postgres");
         signal(process, "KILL");
-        // As long as the postmaster does not know of the kill, it still lets clients in, only to end them.
-        wait_until("the server ends all sessions", 30, || bystander.batch_execute("SELECT").is_err());
-        wait_until("the server lets clients in again", 60, || self.connect("postgres", "postgres").is_ok());
+        let begun = Instant::now();
+        while bystander.batch_execute("SELECT").is_ok() {
+            if begun.elapsed() > most {
+                return false;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        true
     }
 
     #[track_caller]

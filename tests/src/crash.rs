@@ -1,11 +1,8 @@
 //! Servers whose processes are killed: when, and what comes after.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 use postgres::Client;
 
-use crate::cluster::{Cluster, signal};
+use crate::cluster::Cluster;
 use crate::wait_until;
 
 /// Numbers that look random and can be had again.
@@ -24,18 +21,6 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % sides
-    }
-}
-
-/// Kills a process, and waits until the postmaster knows of it: before that it would still let clients in, only to end them. One that had
-/// ended by itself ends nobody.
-#[track_caller]
-pub fn kill(cluster: &Cluster, process: u32) {
-    let mut bystander = cluster.client("postgres", "postgres");
-    signal(process, "KILL");
-    let end = Instant::now() + Duration::from_secs(5);
-    while bystander.batch_execute("SELECT").is_ok() && Instant::now() < end {
-        sleep(Duration::from_millis(10));
     }
 }
 

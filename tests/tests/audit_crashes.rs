@@ -13,7 +13,7 @@ use hftok_tests::answer::{adopt, column, one, put};
 use hftok_tests::audit::{WRITER, count, global_token, resolve, rows, settled, verified, waiting, writer};
 use hftok_tests::cluster::{Cluster, signal};
 use hftok_tests::copies::copied;
-use hftok_tests::crash::{Dice, kill, session};
+use hftok_tests::crash::{Dice, session};
 use hftok_tests::process::titled;
 use hftok_tests::setup::Setup;
 use hftok_tests::traffic::{Answers, Manner, Traffic};
@@ -48,7 +48,7 @@ impl Victim {
             process = titled(cluster, title);
             process.is_some()
         });
-        kill(cluster, process.expect("one to kill"));
+        cluster.kill(process.expect("one to kill"), Duration::from_secs(5));
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hftok_tests::answer::one;
 use hftok_tests::audit::{WRITER, settled, verified};
 use hftok_tests::cluster::Cluster;
-use hftok_tests::crash::{self, Dice, session};
+use hftok_tests::crash::{Dice, session};
 use hftok_tests::process::titled;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::Setup;
@@ -192,7 +192,7 @@ fn kill(cluster: &Cluster, dice: &mut Dice) -> &'static str {
         cluster.kill_postmaster();
         cluster.start();
     } else if let Some(process) = titled(cluster, victim) {
-        crash::kill(cluster, process);
+        cluster.kill(process, Duration::from_secs(5));
     }
     victim
 }

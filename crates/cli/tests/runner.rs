@@ -168,19 +168,6 @@ fn a_change_reaches_a_thousand_runners_within_seconds() {
     assert!(memory("VmHWM:") < 128 * 1024, "{} kB", memory("VmHWM:"));
 }
 
-/// A machine, as Linux gives each loopback address to whoever binds it.
-fn from(address: &str, serving: &Serving) -> TcpStream {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    let here: std::net::SocketAddrV4 = format!("{address}:0").parse().expect("an address");
-    bind(&socket, &here).expect("an address of ours");
-    let there: std::net::SocketAddrV4 = serving.address.parse().expect("an address");
-    connect(&socket, &there).expect("it listens");
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time");
-    stream
-}
-
 #[test]
 fn who_says_nothing_or_too_much_is_let_go() {
     let mut client = database("bounded");
@@ -202,9 +189,11 @@ fn who_says_nothing_or_too_much_is_let_go() {
     assert_eq!(serving.get("/health", None).0, 200);
     assert!(is_closed(slow.remove(0)));
     slow.push(say_little(serving.connect()));
-    slow.extend((0..2).map(|_| say_little(from("127.0.0.2", &serving))));
+    slow.extend((0..2).map(|_| say_little(serving.connect_from("127.0.0.2"))));
     // All places are taken.
-    hftok_tests::wait_until("further connections are closed", 5, || is_closed(from("127.0.0.3", &serving)));
+    hftok_tests::wait_until("further connections are closed", 5, || {
+        is_closed(serving.connect_from("127.0.0.3"))
+    });
     for mut one in slow {
         let mut answer = Vec::new();
         let _ = one.read_to_end(&mut answer);

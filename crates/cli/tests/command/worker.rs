@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every test plays all of it")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -39,7 +39,18 @@ impl Serving {
 
     /// A connection to it.
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).expect("it listens");
+        self.connect_from("127.0.0.1")
+    }
+
+    /// A connection of another machine, as Linux gives each loopback address to whoever binds it.
+    pub fn connect_from(&self, address: &str) -> TcpStream {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        let here: SocketAddrV4 = format!("{address}:0").parse().expect("an address");
+        bind(&socket, &here).expect("an address of ours");
+        let there: SocketAddrV4 = self.address.parse().expect("an address");
+        connect(&socket, &there).expect("it listens");
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).expect("a time");
         stream
     }

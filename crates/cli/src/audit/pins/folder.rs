@@ -1,7 +1,6 @@
 //! A folder with a file for each pin, as stores with an object lock have it: a name is written once, read-only, and never again.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -38,14 +37,8 @@ impl PinFolder {
         let failed = || Failure::io(self.0.display().to_string());
         let mut names = Vec::new();
         for file in fs::read_dir(&self.0).map_err(failed())? {
-            let file = file.map_err(failed())?;
-            let name = file.file_name().to_string_lossy().into_owned();
-            let length = match file.metadata() {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                found => found.map_err(failed())?.len(),
-            };
-            // A crash right after a file was made leaves it empty.
-            if name.ends_with(END) && length > 0 {
+            let name = file.map_err(failed())?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(END) {
                 names.push(name);
             }
         }
@@ -53,12 +46,14 @@ impl PinFolder {
         Ok(names)
     }
 
-    /// The pin of a file; none where somebody has taken the file away since its name was read.
+    /// The pin of a file; none where somebody has taken the file away since its name was read, or where it is empty, as a crash right
+    /// after it was made leaves it.
     fn pin(&self, name: String) -> Result<Option<Pin>, Failure> {
         let path = self.0.join(&name);
+        let Some(text) = read(&path)?.filter(|text| !text.is_empty()) else { return Ok(None) };
         let is_none = || Failure::Usage(format!("{} is no pin by its name", path.display()));
         let at = time_of(&name).ok_or_else(is_none)?;
-        Ok(read(&path)?.map(|text| Pin { at, name, text }))
+        Ok(Some(Pin { at, name, text }))
     }
 
     /// The key beside the pins, and where that is.
