@@ -39,3 +39,4 @@ mod verification;
 mod verify;
 mod visible;
 mod walk;
+mod walk_arguments;

@@ -11,7 +11,8 @@ use super::input::{admit_plaintext, required, reserved};
 use super::owner::Actor;
 use super::reveal::Revealed;
 use super::steps::{CredentialVersion, LevelResult, Resolved};
-use super::walk::{Request, WalkArguments};
+use super::walk::Request;
+use super::walk_arguments::WalkArguments;
 use crate::audit::reveals;
 use crate::error::{Error, Object};
 use crate::pg::call::composite::Composite;
@@ -32,12 +33,13 @@ fn resolve_token(
     p_slot: Option<&str>,
     p_unknown: Option<&str>,
 ) -> Result<Composite, Error> {
+    let likely = arguments.likely(p_provider).filter(|_| p_slot.is_none_or(str::is_empty));
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let request = Request::new_or(p_unknown, p_provider, arguments)?.only(p_slot)?.on_behalf()?;
-    let taken = request.walk(|_| ())?;
+    let taken = request.walk_to(likely, |_| ())?;
     let Some(Resolved { level, value, stored, slot }) = taken else {
         return Composite::new("hftok.resolved_token")?.set("source", "none");
     };
@@ -65,11 +67,14 @@ fn resolve_token(
 
 /// The Hugging Face token to use, or NULL when no level has one.
 fn resolve_hf_token(arguments: WalkArguments<'_>) -> Result<Option<Revealed>, Error> {
+    let likely = arguments.likely(Some("huggingface"));
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let request = Request::new(Some("huggingface"), arguments)?.on_behalf()?;
-    let Some(Resolved { level, value, stored, .. }) = request.walk(|_| ())? else { return Ok(None) };
+    let Some(Resolved { level, value, stored, .. }) = request.walk_to(likely, |_| ())? else {
+        return Ok(None);
+    };
     request.record(level, stored)?;
     Ok(Some(Revealed(value)))
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::input::{admit_plaintext, json_string, texts};
-use super::walk::{Request, WalkArguments};
+use super::walk::Request;
+use super::walk_arguments::WalkArguments;
 use crate::error::Error;
 use crate::pg::call::entry::export;
 use crate::pg::call::json::{self, Jsonb};

@@ -18,7 +18,7 @@ use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::settings;
-use crate::store::lookup::{Lookup, Sought};
+use crate::store::lookup::{Likely, Lookup};
 use crate::store::secrets::{self, Secret};
 use crate::store::versions;
 
@@ -136,12 +136,13 @@ fn get_secret(
     p_version: Option<i32>,
     p_recipient: Option<&str>,
 ) -> Result<Revealed, Error> {
+    let likely = Likely::soon(Binding::vault(p_name.unwrap_or_default()));
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-    let sought = Sought::soon(Binding::vault(name));
+    let sought = likely.sought();
     let found = Lookup::now()?.find(&sought, |found| {
         let version = p_version.unwrap_or(found.version);
         let is_current = version == found.version;

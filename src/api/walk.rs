@@ -5,48 +5,19 @@ use hftok_core::binding::{Binding, Scope};
 use hftok_core::plaintext::Plaintext;
 use hftok_core::walk::{Found, Keys, Level, Outcome, host_allowed};
 
-use super::input::{self, required, short, texts};
+use super::input::{self, required, short};
 use super::owner::identifier;
 use super::steps::{CredentialVersion, LevelResult, Resolved, Seen, seconds_to};
+use super::walk_arguments::WalkArguments;
 use crate::audit::reveals;
 use crate::error::Error;
-use crate::pg::call::entry::{Arguments, Parameter};
 use crate::pg::call::statement;
 use crate::pg::server::guc::RequireUser;
 use crate::settings;
-use crate::store::lookup::{Candidate, Lookup, Sought};
+use crate::store::lookup::{Candidate, Likely, Lookup, Sought};
 use crate::store::members;
 use crate::store::providers::{self, Entry};
 use crate::store::versions::Previous;
-
-/// The arguments that all functions of the walk share, as SQL hands them over.
-pub struct WalkArguments<'a> {
-    /// `p_user_id`.
-    pub user: Option<&'a str>,
-    /// `p_org_id`.
-    pub org: Option<&'a str>,
-    /// `p_model`.
-    pub model: Option<&'a str>,
-    /// `p_host`.
-    pub host: Option<&'a str>,
-    /// `p_levels`.
-    pub levels: Option<Vec<String>>,
-}
-
-impl Parameter for WalkArguments<'_> {
-    const COUNT: usize = 5;
-
-    #[inline(always)]
-    fn take(arguments: &mut Arguments) -> Result<Self, Error> {
-        Ok(Self {
-            user: arguments.next()?,
-            org: arguments.next()?,
-            model: arguments.next()?,
-            host: arguments.next()?,
-            levels: texts(arguments.next()?)?,
-        })
-    }
-}
 
 /// So often is a level asked again whose keys were not found as they had been listed.
 const SLOTS_ASKED_AGAIN: usize = 2;
@@ -152,8 +123,17 @@ impl Request {
 
     /// Walks until a credential can be used, and shows each level to `visit`. `None` when no level has one; the first
     /// that stops the walk is an error.
-    pub fn walk(&self, mut visit: impl FnMut(LevelResult)) -> Result<Option<Resolved>, Error> {
-        let likely = self.likely();
+    pub fn walk(&self, visit: impl FnMut(LevelResult)) -> Result<Option<Resolved>, Error> {
+        self.walk_to(None, visit)
+    }
+
+    /// The same, where it was said which credential is likely.
+    pub fn walk_to(
+        &self,
+        likely: Option<Likely<'_>>,
+        mut visit: impl FnMut(LevelResult),
+    ) -> Result<Option<Resolved>, Error> {
+        let likely = likely.map(|likely| likely.sought());
         let mut lookup = Lookup::now()?;
         let mut end = None;
         for level in Level::ALL {
@@ -184,12 +164,6 @@ impl Request {
     /// Whether the walk may come to a level.
     pub fn is_asked(&self, level: Level) -> bool {
         self.levels.as_ref().is_none_or(|levels| levels.contains(&level))
-    }
-
-    /// The credential that most walks end with: the user's own. It is probably looked at where no model is named.
-    fn likely(&self) -> Option<Sought<'_>> {
-        let is_likely = self.model.is_none() && self.is_asked(Level::User);
-        is_likely.then(|| self.binding(Level::User).map(Sought::soon)).flatten()
     }
 
     /// Records that the value found at a level is handed out.
@@ -265,7 +239,7 @@ impl Request {
             return self.ask_slots(lookup, level, &binding);
         }
         let other = Sought::perhaps(binding);
-        let sought = likely.filter(|_| level == Level::User).unwrap_or(&other);
+        let sought = likely.filter(|likely| likely.is_of(&binding)).unwrap_or(&other);
         match lookup.find(sought, |secret| self.judge(level, secret)) {
             Ok(found) => Ok(found.unwrap_or((without(Outcome::Absent), None))),
             Err(Error::Damaged { .. }) => Ok((without(Outcome::DecryptFailed), None)),

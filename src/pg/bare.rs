@@ -46,6 +46,7 @@ as_pgrx_binds! {
     fn index_close(relation: Relation, lock: LOCKMODE);
     fn try_relation_open(id: Oid, lock: LOCKMODE) -> Relation;
     fn relation_close(relation: Relation, lock: LOCKMODE);
+    fn RelationGetNumberOfBlocksInFork(relation: Relation, fork: ForkNumber::Type) -> BlockNumber;
     fn table_slot_create(relation: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
     fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
     fn GetActiveSnapshot() -> Snapshot;

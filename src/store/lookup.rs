@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::found_row::FoundRow;
-use crate::pg::rows::scan::{Expected, Reader};
+use crate::pg::rows::scan::{Expected, Lead, Reader};
 use crate::pg::rows::snapshot::LatestSnapshot;
 use crate::pg::rows::sql::Run;
 use crate::pg::rows::texts::Texts;
@@ -47,23 +47,43 @@ pub struct Candidate<'a> {
     preview: Cow<'a, [u8]>,
 }
 
+/// A binding that will probably be looked for: the memory that knows where its row was is on its way from now on.
+pub struct Likely<'a> {
+    /// The binding.
+    binding: Binding<'a>,
+    /// Its key.
+    expected: Expected,
+}
+
+impl<'a> Likely<'a> {
+    /// Nothing is looked at, so nothing need be checked before.
+    pub fn soon(binding: Binding<'a>) -> Self {
+        Self { binding, expected: expected(&binding) }
+    }
+
+    /// The row is on its way from now on.
+    pub fn sought(&self) -> Sought<'a> {
+        Sought { binding: self.binding, lead: Some(self.expected.lead()) }
+    }
+}
+
 /// A binding that is looked for.
 pub struct Sought<'a> {
     /// The binding.
     binding: Binding<'a>,
-    /// Its key, if it was made already.
-    expected: Option<Expected>,
+    /// What is known of its key, if that was looked up already.
+    lead: Option<Lead>,
 }
 
 impl<'a> Sought<'a> {
     /// A binding that is looked for if its level is not empty.
     pub fn perhaps(binding: Binding<'a>) -> Self {
-        Self { binding, expected: None }
+        Self { binding, lead: None }
     }
 
-    /// A binding that is probably looked for soon: memory that will be needed is on its way from now on.
-    pub fn soon(binding: Binding<'a>) -> Self {
-        Self { binding, expected: Some(expected(&binding)) }
+    /// Whether this is what is looked for.
+    pub fn is_of(&self, binding: &Binding<'_>) -> bool {
+        self.binding == *binding
     }
 }
 
@@ -100,7 +120,7 @@ impl Lookup {
         if !self.levels.may_have(binding.scope, !binding.model.is_empty()) {
             return Ok(None);
         }
-        let lead = sought.expected.unwrap_or_else(|| expected(binding)).lead();
+        let lead = sought.lead.unwrap_or_else(|| expected(binding).lead());
         self.open_table()?;
         match &self.levels.table {
             Some(table) => self

@@ -1,7 +1,7 @@
 //! Keys are spread over the buckets of a table, of which only as many are used as the keys need.
 //!
 //! A processor finds memory sooner that lies close together. So a table with room for millions of entries begins with a few thousand
-//! buckets, and uses twice as many once entries push one another out.
+//! buckets, or as many as the keys need that there are, and uses twice as many once entries push one another out.
 //!
 //! What must stay true: nothing that the table holds is needed. When more buckets are used, half of the keys come to another one; each
 //! is looked for elsewhere once more, and the entry that it has left is free for others.
@@ -16,6 +16,9 @@ const FEWEST: usize = 4096;
 
 /// It is decided anew after so many entries whether there are enough buckets.
 const DECIDED_AFTER: u32 = 4096;
+
+/// Far more than there is memory for.
+const DOUBLINGS_MAX: u32 = 20;
 
 /// How often keys push one another out, and how many buckets are used for that reason.
 #[derive(Debug, Default)]
@@ -58,6 +61,13 @@ impl Spread {
         Spot { bucket: part as usize * first + low, part, mask }
     }
 
+    /// Has as many buckets used as so many keys need, so that those that are kept first need not find their places anew.
+    pub fn expect(&self, keys: u64) {
+        // At least three buckets for four keys: then one of a hundred keys has pushed out another one.
+        let doublings = (keys / 4 * 3).div_ceil(FEWEST as u64).next_power_of_two().ilog2();
+        self.doublings.fetch_max(doublings.min(DOUBLINGS_MAX), Relaxed);
+    }
+
     /// Counts an entry that was kept, and whether it pushed out one that [belonged](Spot::is_of) there.
     pub fn count(&self, most: usize, is_displacing: bool) {
         let kept = self.kept.fetch_add(1, Relaxed).saturating_add(1);
@@ -67,8 +77,8 @@ impl Spread {
             return;
         }
         self.displacing.store(0, Relaxed);
-        // Where one entry of 64 is kept again although it is there, half of them push others out when 1.5 % of looks find nothing.
-        if displacing > kept / 2 && self.used(most) < most {
+        // Where one entry of 256 is kept again although it is there, three of four push others out when 1.2 % of looks find nothing.
+        if displacing > kept / 4 * 3 && self.used(most) < most {
             self.doublings.fetch_add(1, Relaxed);
         }
     }

@@ -44,7 +44,7 @@ impl Table {
     /// So many looks for one of so many keys; the part of them that found nothing.
     fn missing(&mut self, keys: u64, looks: u64) -> f64 {
         let number = |look: u64| u64::from(tag(key(look << 20))) % keys;
-        let missed = (0..looks).filter(|look| !self.look(number(*look), look % 64 == 0)).count();
+        let missed = (0..looks).filter(|look| !self.look(number(*look), look % 256 == 0)).count();
         missed as f64 / looks as f64
     }
 
@@ -107,4 +107,28 @@ fn a_key_is_in_the_bucket_that_it_says() {
         }
     }
     assert!(spread.spot(most, 7, [0xff; 16]).bucket >= most / 2);
+}
+
+#[test]
+fn keys_that_are_expected_are_found_from_the_second_look_on() {
+    for keys in [1000, 30_000, 400_000, 1_000_000] {
+        let mut table = Table::new(1 << 20);
+        table.spread.expect(keys);
+        let missing =
+            |table: &mut Table| (0..keys).filter(|number| !table.look(*number, false)).count() as u64;
+        assert_eq!(missing(&mut table), keys);
+        let again = missing(&mut table);
+        assert!(again * 50 < keys, "{keys}: {again}");
+        let room = table.touched() as u64 * 4;
+        assert!(room <= (keys * 6).max(4 * 4096), "{keys}: {room}");
+    }
+}
+
+#[test]
+fn no_more_buckets_are_used_than_there_are() {
+    for keys in [0, 1, 1 << 40, u64::MAX] {
+        let spread = Spread::default();
+        spread.expect(keys);
+        assert!(spread.spot(1 << 13, 7, [0xff; 16]).bucket < 1 << 13);
+    }
 }

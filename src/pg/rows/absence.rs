@@ -37,16 +37,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use hftok_core::spread::tag;
-use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgAtomic, pg_guard, pg_sys};
 
-use super::buckets::{self, Bucket, halves};
+use super::buckets::{self, Bucket};
 use super::prefetch;
-use super::relations::Relation;
-use super::shortcuts::{self, Place};
+use super::relations::{self, Relation};
 use crate::pg::bare::{self, FileId};
 
 /// A number of the server's run: another one whenever Postgres' shared memory begins anew.
@@ -91,23 +88,11 @@ pub(super) struct Leaf {
 }
 
 impl LeafFile {
-    /// The present file of an index on one column, if it will do. Whoever asks may hold no lock yet, so that the index may be gone.
+    /// The present file of an index on one column, if it will do.
     pub fn of(index: Relation) -> Option<Self> {
         let hash = HASH.get()?;
-        let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
-        let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
-        // SAFETY: opens a relation by its id, or answers null when it is gone; looks at it while it is open.
-        let file = unsafe {
-            pg_guard_ffi_boundary(|| {
-                let index = bare::try_relation_open(index.0, lock);
-                if index.is_null() {
-                    return None;
-                }
-                let file = file_of(index);
-                bare::relation_close(index, kept);
-                file
-            })
-        }?;
+        // SAFETY: what is looked at is open.
+        let file = relations::look(index, |index| unsafe { file_of(index) })??;
         Some(Self { file, seed: hash.hash_one((name(file), RUN.get().load(Relaxed))) })
     }
 
@@ -148,88 +133,36 @@ fn name(file: FileId) -> [u32; 3] {
     parts.map(|part| part.to_u32())
 }
 
-/// The proofs of a bucket, each of four words:
-///
-/// | upper half | lower half |
-/// |---|---|
-/// | [`mark`] | block |
-/// | buffer, which is never 0 | first half of the check |
-/// | [`mark`] | second half of the check |
-/// | LSN, which is never 0 | |
-///
-/// So a half of it looks to shortcuts like one of a key that belongs into the same bucket, and is none of this key.
-fn proofs(bucket: &Bucket) -> &[[AtomicU64; 4]] {
-    bucket.0.as_chunks().0
-}
-
-/// A key that no row has: it differs from this one in a bit by which no bucket is chosen. Proofs of this key carry the tag of that
-/// one, so that they are not taken for shortcuts; and a shortcut of that key stands for a miss of this one.
+/// A key that no row has: it differs from this one in a bit by which no bucket is chosen. What is known of the absence of this key is
+/// kept under that one, as if it were a shortcut: that it was missed, or the proof ([`keep`]).
 fn twin(mut key: [u8; 16]) -> [u8; 16] {
     key[12] ^= 1 << 7;
     key
 }
 
-/// The part of a key that proofs of a bucket are told apart by.
-fn mark(key: [u8; 16]) -> u32 {
-    tag(twin(key))
-}
-
 /// Remembers that a look for this key found nothing, which is no proof.
 pub(super) fn note_miss(key: [u8; 16]) {
-    shortcuts::keep(twin(key), Place { block: 0, buffer: u32::MAX, offset: 0, at: 0 });
+    buckets::keep(twin(key), 0, u64::MAX);
 }
 
 /// Whether a look for this key found nothing before.
 pub(super) fn was_missed(bucket: &Bucket, key: [u8; 16]) -> bool {
-    shortcuts::find(bucket, twin(key)).is_some()
+    buckets::find(bucket, twin(key)).is_some()
 }
 
-/// A leaf that this key may have a proof with, and the check of that.
-fn find(bucket: &Bucket, key: [u8; 16]) -> Option<(Leaf, u64)> {
-    let mark = mark(key);
-    proofs(bucket).iter().find_map(|[first, second, third, lsn]| {
-        let [[found, block], [buffer, upper], [again, lower]] =
-            [first, second, third].map(|word| halves(word.load(Relaxed)));
-        let check = u64::from(upper) << 32 | u64::from(lower);
-        (found == mark && again == mark).then(|| (Leaf { block, buffer, lsn: lsn.load(Relaxed) }, check))
-    })
+/// Remembers what was proved with a leaf: the buffer, and a check of everything else. The block stands in the buffer's description, and
+/// the LSN in the page.
+pub(super) fn keep(key: [u8; 16], file: &LeafFile, leaf: Leaf) {
+    if let Some(check) = file.check(key, leaf) {
+        buckets::keep(twin(key), leaf.buffer, check);
+    }
 }
 
 /// Asks for the memory that [`is_proved`] will look at.
 pub(super) fn expect(bucket: &Bucket, key: [u8; 16]) {
-    if let Some((leaf, _)) = find(bucket, key) {
-        prefetch::ask_for_page(leaf.buffer);
+    if let Some((buffer, _)) = buckets::find(bucket, twin(key)) {
+        prefetch::ask_for_page(buffer);
     }
-}
-
-/// Remembers what was proved with a leaf, in place of something else if need be.
-pub(super) fn keep(key: [u8; 16], file: &LeafFile, leaf: Leaf) {
-    let Some(check) = file.check(key, leaf) else { return };
-    let [upper, lower] = halves(check);
-    buckets::keep(key, |bucket, spot| {
-        let (proofs, mark) = (proofs(bucket), mark(key));
-        let tag_of = |word: &AtomicU64| halves(word.load(Relaxed))[0];
-        let is_same = |[first, _, third, _]: &&[AtomicU64; 4]| tag_of(first) == mark && tag_of(third) == mark;
-        // What is there of this key is in the way of nothing.
-        let is_free = |words: &&[AtomicU64; 4]| {
-            words.as_chunks::<2>().0.iter().all(|[tagged, place]| {
-                let found = tag_of(tagged);
-                place.load(Relaxed) == 0 || found == mark || !spot.is_of(found)
-            })
-        };
-        let found = proofs.iter().find(is_same).or_else(|| proofs.iter().find(is_free));
-        let any = || &proofs[usize::from(key[0]) % proofs.len()];
-        let words = [
-            u64::from(mark) << 32 | u64::from(leaf.block),
-            u64::from(leaf.buffer) << 32 | u64::from(upper),
-            u64::from(mark) << 32 | u64::from(lower),
-            leaf.lsn,
-        ];
-        for (word, value) in found.unwrap_or_else(any).iter().zip(words) {
-            word.store(value, Relaxed);
-        }
-        found.is_none()
-    });
 }
 
 /// Whether it is proved that no row with this key is seen by the active snapshot, which is the newest.
@@ -237,25 +170,33 @@ pub(super) fn keep(key: [u8; 16], file: &LeafFile, leaf: Leaf) {
 /// # Safety
 /// Inside pgrx's boundary; the snapshot was taken before the caller learnt that this is the file of the index.
 pub(super) unsafe fn is_proved(bucket: &Bucket, key: [u8; 16], file: &LeafFile) -> bool {
-    let Some((leaf, check)) = find(bucket, key) else { return false };
-    let Ok(buffer) = i32::try_from(leaf.buffer) else { return false };
-    if leaf.lsn == 0 || file.check(key, leaf) != Some(check) {
-        return false;
-    }
+    let Some((buffer, check)) = buckets::find(bucket, twin(key)) else { return false };
+    let (Some(block), Ok(number)) = (block_in(buffer), i32::try_from(buffer)) else { return false };
     // SAFETY: the buffer is one of the server's, and is pinned only if it holds this block of this file.
-    unsafe {
+    let lsn = unsafe {
         if u32::try_from(pg_sys::XactIsoLevel) == Ok(pg_sys::XACT_SERIALIZABLE)
-            || buffer > pg_sys::NBuffers
-            || !bare::ReadRecentBuffer(file.file, pg_sys::ForkNumber::MAIN_FORKNUM, leaf.block, buffer)
+            || !bare::ReadRecentBuffer(file.file, pg_sys::ForkNumber::MAIN_FORKNUM, block, number)
         {
             return false;
         }
         // Nobody changes the page meanwhile.
-        bare::LockBuffer(buffer, i32::try_from(pg_sys::BUFFER_LOCK_SHARE).unwrap_or_default());
-        let lsn = bare::BufferGetLSNAtomic(buffer);
-        bare::UnlockReleaseBuffer(buffer);
-        lsn == leaf.lsn
-    }
+        bare::LockBuffer(number, i32::try_from(pg_sys::BUFFER_LOCK_SHARE).unwrap_or_default());
+        let lsn = bare::BufferGetLSNAtomic(number);
+        bare::UnlockReleaseBuffer(number);
+        lsn
+    };
+    lsn != 0 && file.check(key, Leaf { block, buffer, lsn }) == Some(check)
+}
+
+/// The block that a buffer of the server's holds, or held a moment ago. No buffer has the number 0.
+fn block_in(buffer: u32) -> Option<u32> {
+    let (description, _) = prefetch::addresses(buffer)?;
+    // SAFETY: the description of a buffer that there is, in memory that stays as long as the server runs. Other processes write this
+    // number, which is read as a whole.
+    let block = unsafe {
+        AtomicU32::from_ptr(&raw mut (*description.cast_mut()).bufferdesc.tag.blockNum).load(Relaxed)
+    };
+    Some(block)
 }
 
 /// An entry of an index on a uuid, in the form that Postgres gives it.

@@ -7,19 +7,22 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use hftok_core::spread::{Spot, Spread};
+use hftok_core::spread::{Spot, Spread, tag};
 
 use super::prefetch;
 use crate::pg::server::mapping;
 use crate::pg::who::session::database;
 
-/// One look of so many goes by way of the index.
-const DETOUR: u8 = 64;
+/// The bytes of an index that a key takes, where keys are drawn by chance.
+const BYTES_A_KEY: u64 = 40;
 
-/// One line of cache: a look-up touches one. Zeroes where nothing was left.
+/// One line of cache: a look-up touches one.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub(super) struct Bucket(pub(super) [AtomicU64; 8]);
+pub(super) struct Bucket([Entry; 4]);
+
+/// What was left of a key: its tag beside half a word, and a word that is not 0.
+type Entry = [AtomicU64; 2];
 
 /// The address of the memory; null when there is none.
 static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
@@ -56,6 +59,13 @@ fn spot(key: [u8; 16]) -> Option<(&'static Bucket, Spot)> {
     Some((unsafe { &*buckets.add(spot.bucket) }, spot))
 }
 
+/// Has as many buckets used as a table needs whose index on one uuid has so many bytes.
+pub fn expect_keys_of(index: u64) {
+    if !BUCKETS.load(Relaxed).is_null() {
+        spread().expect(index / BYTES_A_KEY);
+    }
+}
+
 /// How many buckets are used, where there are any.
 fn spread() -> &'static Spread {
     // SAFETY: mapped for as long as the server runs, before any bucket was; its words are only ever read and written as a whole.
@@ -67,19 +77,35 @@ pub(super) fn of(key: [u8; 16]) -> Option<&'static Bucket> {
     spot(key).map(|(bucket, _)| bucket)
 }
 
-/// Keeps something of a key in its bucket. `keep` says whether it pushed out what another key [left there](Spot::is_of).
-pub(super) fn keep(key: [u8; 16], keep: impl FnOnce(&Bucket, Spot) -> bool) {
-    if let Some((bucket, spot)) = spot(key) {
-        let is_displacing = keep(bucket, spot);
-        spread().count(COUNT.load(Relaxed), is_displacing);
-    }
+/// What was left of a key, or half of that and half of something else.
+pub(super) fn find(bucket: &Bucket, key: [u8; 16]) -> Option<(u32, u64)> {
+    bucket.0.iter().find_map(|[tagged, word]| {
+        let ([found, half], word) = (halves(tagged.load(Relaxed)), word.load(Relaxed));
+        (found == tag(key) && word != 0).then_some((half, word))
+    })
 }
 
-/// The same for a look. Now and then there is none: Postgres counts an index that is never read as unused when it makes room in
-/// its memory.
+/// Leaves something of a key in its bucket, in place of what was left of it before, or of another key if need be.
+pub(super) fn keep(key: [u8; 16], half: u32, word: u64) {
+    let Some((Bucket(entries), spot)) = spot(key) else { return };
+    let tag = tag(key);
+    let tag_of = |[tagged, _]: &Entry| halves(tagged.load(Relaxed))[0];
+    let is_free = |entry: &Entry| entry[1].load(Relaxed) == 0 || !spot.is_of(tag_of(entry));
+    let place = entries
+        .iter()
+        .find(|entry| tag_of(entry) == tag)
+        .or_else(|| entries.iter().find(|entry| is_free(entry)));
+    let [tagged, last] = place.unwrap_or(&entries[usize::from(key[0]) % entries.len()]);
+    tagged.store(u64::from(tag) << 32 | u64::from(half), Relaxed);
+    last.store(word, Relaxed);
+    spread().count(COUNT.load(Relaxed), place.is_none());
+}
+
+/// The same for a look. Each 256th goes by way of the index: Postgres counts an index that is never read as unused when it makes room
+/// in its memory.
 pub(super) fn to_look(key: [u8; 16]) -> Option<&'static Bucket> {
     thread_local!(static LOOKS: Cell<u8> = const { Cell::new(0) });
-    LOOKS.set((LOOKS.get() + 1) % DETOUR);
+    LOOKS.set(LOOKS.get().wrapping_add(1));
     if LOOKS.get() == 0 { None } else { of(key) }
 }
 

@@ -11,7 +11,7 @@ mod finder;
 pub mod found_row;
 pub mod lock;
 pub mod new_row;
-mod prefetch;
+pub(in crate::pg) mod prefetch;
 pub mod relations;
 pub mod remembered;
 pub mod row_set;

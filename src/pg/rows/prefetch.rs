@@ -26,6 +26,14 @@ pub(super) fn ask_for<T>(address: *const T) {
     let _ = address;
 }
 
+/// The same for so many lines from there on.
+#[inline(always)]
+pub(in crate::pg) fn ask_for_lines(address: *const u8, lines: usize) {
+    for line in 0..lines {
+        ask_for(address.wrapping_byte_add(line * LINE));
+    }
+}
+
 /// Asks for everything that a look at a row will touch: the buffer's description, the head of the page, the row's pointer there,
 /// which has this offset number, and the row, which begins `at` this byte.
 pub(super) fn ask_for_row(buffer: u32, offset: u16, at: u16) {
@@ -34,9 +42,7 @@ pub(super) fn ask_for_row(buffer: u32, offset: u16, at: u16) {
     ask_for(page);
     let pointer = size_of::<pg_sys::PageHeaderData>() + usize::from(offset) * size_of::<pg_sys::ItemIdData>();
     ask_for(page.wrapping_byte_add(pointer));
-    for line in 0..LINES {
-        ask_for(page.wrapping_byte_add(usize::from(at) + line * LINE));
-    }
+    ask_for_lines(page.wrapping_byte_add(at.into()), LINES);
 }
 
 /// Asks for what a look at the head of a page will touch.
@@ -54,7 +60,7 @@ pub(super) fn offset_in_page(buffer: u32, row: *const u8) -> u16 {
 }
 
 /// The addresses of a shared buffer's description, and of its page.
-fn addresses(buffer: u32) -> Option<(*const pg_sys::BufferDescPadded, *const u8)> {
+pub(super) fn addresses(buffer: u32) -> Option<(*const pg_sys::BufferDescPadded, *const u8)> {
     let at = usize::try_from(buffer).ok()?.checked_sub(1)?;
     let size = usize::try_from(pg_sys::BLCKSZ).ok()?;
     // SAFETY: variables of this process, set before any function of ours can be called; the addresses are not read here.

@@ -6,7 +6,10 @@
 
 use std::cell::{Cell, RefCell};
 
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
+
+use crate::pg::bare;
 
 /// A thing that a session remembers; each depends on relations of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,33 @@ pub fn columns<const N: usize>(
         number
     });
     are_found.then_some(numbers)
+}
+
+/// Opens a relation and looks at it. Whoever asks may hold no lock yet, so that it may be gone. What looks owns nothing.
+pub(super) fn look<R: Copy>(relation: Relation, look: impl Fn(pg_sys::Relation) -> R) -> Option<R> {
+    let lock = i32::try_from(pg_sys::AccessShareLock).unwrap_or_default();
+    let kept = i32::try_from(pg_sys::NoLock).unwrap_or_default();
+    // SAFETY: opens a relation by its id, or answers null when it is gone.
+    unsafe {
+        pg_guard_ffi_boundary(|| {
+            let open = bare::try_relation_open(relation.0, lock);
+            if open.is_null() {
+                return None;
+            }
+            let seen = look(open);
+            bare::relation_close(open, kept);
+            Some(seen)
+        })
+    }
+}
+
+/// The bytes of an index; 0 when it is gone.
+pub fn size(index: Relation) -> u64 {
+    // SAFETY: what is measured is open.
+    let blocks = look(index, |index| unsafe {
+        bare::RelationGetNumberOfBlocksInFork(index, pg_sys::ForkNumber::MAIN_FORKNUM)
+    });
+    u64::from(blocks.unwrap_or(0)) * u64::from(pg_sys::BLCKSZ)
 }
 
 /// Locks a relation as SELECT … FOR UPDATE does, until the transaction ends; others may write to it all the same. The session then has

@@ -19,6 +19,7 @@ use hftok_core::audit::queue::{Header, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
 use super::mapping;
+use crate::pg::rows::prefetch;
 use crate::pg::who::session;
 
 /// The state of the queue, without the events.
@@ -35,6 +36,9 @@ pub struct Shared {
 
 // SAFETY: plain memory. `launcher` points into Postgres' shared memory, which every process has at the same address.
 unsafe impl PGRXSharedMemory for Shared {}
+
+/// The lines of cache that most records fill.
+const RECORD_LINES: usize = 3;
 
 /// The time after which a writer is tried again for a process that waits, in microseconds.
 const HASTE: i64 = 1_000_000;
@@ -68,7 +72,13 @@ pub fn with<R>(f: impl FnOnce(&mut Queue<'_>) -> R) -> Option<R> {
     // SAFETY: mapped with so many slots for as long as the server runs; under the exclusive lock nobody else has a
     // reference to them. Zeroes are slots that were never used, and `Header` remembers which were.
     let slots = unsafe { std::slice::from_raw_parts_mut(SLOTS.load(Ordering::Relaxed), count as usize) };
-    Some(f(&mut Queue { header: &mut shared.header, slots }))
+    let mut queue = Queue { header: &mut shared.header, slots };
+    let done = f(&mut queue);
+    // The writer had it last, and the next record will not wait for it under the lock.
+    if let Some(next) = queue.next() {
+        prefetch::ask_for_lines(std::ptr::from_ref(next).cast(), RECORD_LINES);
+    }
+    Some(done)
 }
 
 /// Looks at the lanes. `None` when there is no queue.

@@ -290,6 +290,11 @@ impl Queue<'_> {
         lane.rounds - 1
     }
 
+    /// The slot that the next record comes into, if there is one that was given back.
+    pub fn next(&self) -> Option<&Slot> {
+        self.slots.get(self.header.free as usize)
+    }
+
     /// When the oldest record of a lane was accepted.
     pub fn oldest(&self, lane: usize) -> Option<i64> {
         let first = self.header.lanes[lane].first;
