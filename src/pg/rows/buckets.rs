@@ -5,12 +5,13 @@
 //! together may be half of one and half of another: whoever reads them must not be misled by that.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hftok_core::spread::{Spot, Spread, tag};
+use pgrx::{pg_guard, pg_sys};
 
 use super::prefetch;
-use crate::pg::server::mapping;
+use crate::pg::server::area::Area;
 use crate::pg::who::session::database;
 
 /// The bytes of an index that a key takes, where keys are drawn by chance.
@@ -24,52 +25,43 @@ pub(super) struct Bucket([Entry; 4]);
 /// What was left of a key: its tag beside half a word, and a word that is not 0.
 type Entry = [AtomicU64; 2];
 
-/// The address of the memory; null when there is none.
-static BUCKETS: AtomicPtr<Bucket> = AtomicPtr::new(std::ptr::null_mut());
-/// Buckets that there are, a power of two.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// The address of what says how many of them are used; not null where there are any.
-static SPREAD: AtomicPtr<Spread> = AtomicPtr::new(std::ptr::null_mut());
+/// As many as a power of two, or none.
+static BUCKETS: Area<Bucket> = Area::new(c"hftok shortcuts");
+/// How many of them are used.
+static SPREAD: Area<Spread> = Area::new(c"hftok spread");
 
-/// Maps so many bytes; from `_PG_init`, while preloading. Failing leaves the index.
+/// Asks for so many bytes; from `_PG_init`, while preloading.
 pub fn init(bytes: usize) {
     let most = bytes / size_of::<Bucket>();
-    if most == 0 {
-        return;
-    }
     // The largest power of two that fits.
-    let count = 1_usize << most.ilog2();
-    let (Some(spread), Some(buckets)) = (mapping::map(1, "shortcuts"), mapping::map(count, "shortcuts"))
-    else {
-        return;
-    };
-    SPREAD.store(spread, Relaxed);
-    COUNT.store(count, Relaxed);
-    BUCKETS.store(buckets, Relaxed);
+    BUCKETS.resize(most.checked_ilog2().map_or(0, |power| 1 << power));
+    SPREAD.resize(1);
+    pgrx::pg_shmem_init!(BUCKETS = ());
+    pgrx::pg_shmem_init!(SPREAD = ());
 }
 
 /// The bucket of a key of this database, and which other keys belong there.
 fn spot(key: [u8; 16]) -> Option<(&'static Bucket, Spot)> {
-    let buckets = BUCKETS.load(Relaxed);
+    let buckets = BUCKETS.start();
     if buckets.is_null() {
         return None;
     }
-    let spot = spread().spot(COUNT.load(Relaxed), database(), key);
-    // SAFETY: mapped with so many for as long as the server runs; words are only ever read and written as a whole.
+    let spot = spread()?.spot(BUCKETS.count(), database(), key);
+    // SAFETY: there are so many for as long as the server runs; words are only ever read and written as a whole.
     Some((unsafe { &*buckets.add(spot.bucket) }, spot))
 }
 
 /// Has as many buckets used as a table needs whose index on one uuid has so many bytes.
 pub fn expect_keys_of(index: u64) {
-    if !BUCKETS.load(Relaxed).is_null() {
-        spread().expect(index / BYTES_A_KEY);
+    if let Some(spread) = spread() {
+        spread.expect(index / BYTES_A_KEY);
     }
 }
 
 /// How many buckets are used, where there are any.
-fn spread() -> &'static Spread {
-    // SAFETY: mapped for as long as the server runs, before any bucket was; its words are only ever read and written as a whole.
-    unsafe { &*SPREAD.load(Relaxed) }
+fn spread() -> Option<&'static Spread> {
+    // SAFETY: there for as long as the server runs; its words are only ever read and written as a whole.
+    unsafe { SPREAD.start().as_ref() }
 }
 
 /// The bucket of a key of this database.
@@ -98,7 +90,9 @@ pub(super) fn keep(key: [u8; 16], half: u32, word: u64) {
     let [tagged, last] = place.unwrap_or(&entries[usize::from(key[0]) % entries.len()]);
     tagged.store(u64::from(tag) << 32 | u64::from(half), Relaxed);
     last.store(word, Relaxed);
-    spread().count(COUNT.load(Relaxed), place.is_none());
+    if let Some(spread) = spread() {
+        spread.count(BUCKETS.count(), place.is_none());
+    }
 }
 
 /// The same for a look. Each 256th goes by way of the index: Postgres counts an index that is never read as unused when it makes room

@@ -3,7 +3,7 @@
 //! | what | where | under |
 //! |---|---|---|
 //! | lanes, counters, who to wake ([`Shared`]) | Postgres' shared memory | [`LOCK`] |
-//! | the slots that events lie in | a mapping of our own: its size is a setting | the same lock |
+//! | the slots that events lie in ([`SLOTS`]) | Postgres' shared memory, whose size is a setting | the same lock |
 //! | who waits, for what (`audit_wait`) | Postgres' shared memory, condition variables of each lane | their own spinlocks |
 //!
 //! The lock is held to copy some bytes and to change some numbers, never to wait, to call Postgres or to allocate more
@@ -13,12 +13,12 @@
 //! What must stay true: nobody touches the slots without the lock; and an event that was accepted is released only by a
 //! writer that committed it.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hftok_core::audit::queue::{Header, Queue, Slot};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
-use super::mapping;
+use super::area::Area;
 use crate::pg::rows::prefetch;
 use crate::pg::who::session;
 
@@ -46,20 +46,22 @@ const HASTE: i64 = 1_000_000;
 /// Taken for moments only: nothing that waits is done under it.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name.
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
-/// The address of the slots, mapped before the server has children.
-static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
+/// The slots of all lanes.
+static SLOTS: Area<Slot> = Area::new(c"hftok audit queue");
 /// The most slots that a database may have; read without the lock.
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
 /// Reserves the lock and the slots, of which a database may have `share`; from `_PG_init`, while preloading.
 pub fn init(share: u32) {
-    map(share);
+    SHARE.store(share, Ordering::Relaxed);
+    SLOTS.resize(Header::slots(share) as usize);
+    pgrx::pg_shmem_init!(SLOTS = ());
     pgrx::pg_shmem_init!(LOCK = start());
 }
 
 /// Whether there is a queue.
 pub fn exists() -> bool {
-    !SLOTS.load(Ordering::Relaxed).is_null()
+    !SLOTS.start().is_null()
 }
 
 /// Works on the queue, alone. `None` when there is none.
@@ -68,10 +70,9 @@ pub fn with<R>(f: impl FnOnce(&mut Queue<'_>) -> R) -> Option<R> {
         return None;
     }
     let mut shared = LOCK.exclusive();
-    let count = Header::slots(SHARE.load(Ordering::Relaxed));
-    // SAFETY: mapped with so many slots for as long as the server runs; under the exclusive lock nobody else has a
-    // reference to them. Zeroes are slots that were never used, and `Header` remembers which were.
-    let slots = unsafe { std::slice::from_raw_parts_mut(SLOTS.load(Ordering::Relaxed), count as usize) };
+    // SAFETY: there are so many slots for as long as the server runs; under the exclusive lock nobody else has a
+    // reference to them. Any bytes are a slot, and `Header` remembers which were used.
+    let slots = unsafe { std::slice::from_raw_parts_mut(SLOTS.start(), SLOTS.count()) };
     let mut queue = Queue { header: &mut shared.header, slots };
     let done = f(&mut queue);
     // The writer had it last, and the next record will not wait for it under the lock.
@@ -261,14 +262,6 @@ pub fn set_scarce(is_scarce: bool) {
 /// Whether there are too few places for workers.
 pub fn is_scarce() -> bool {
     exists() && LOCK.share().is_scarce
-}
-
-/// Maps the slots. Failing leaves hftok as if not preloaded, and Postgres running.
-fn map(share: u32) {
-    let slots = mapping::map(Header::slots(share) as usize, "the audit's queue");
-    let Some(slots) = slots else { return };
-    SHARE.store(share, Ordering::Relaxed);
-    SLOTS.store(slots, Ordering::Relaxed);
 }
 
 /// The value with which it begins, at the start and again after a crash, when nobody else is running.

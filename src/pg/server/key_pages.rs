@@ -25,7 +25,7 @@ use hftok_core::org_questions::{Questions, Ticket};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
-use super::{mapping, server_log};
+use super::server_log;
 use crate::pg::who::session;
 
 /// As many data keys as are kept unwrapped; beyond, the one in the way is unwrapped again when it is needed.
@@ -275,8 +275,17 @@ fn places(id: DataKeyId) -> impl Iterator<Item = usize> {
 
 /// Maps the pages. Failing leaves hftok as if not preloaded, and Postgres running.
 fn map() {
-    let Some(pages) = mapping::map::<Pages>(1, "keys") else { return };
     let length = size_of::<Pages>();
+    // SAFETY: a new mapping, which touches no other.
+    let start = unsafe {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0)
+    };
+    if start == libc::MAP_FAILED {
+        server_log::warning("hftok: no memory for keys; started without them");
+        return;
+    }
+    let pages = start.cast::<Pages>();
     let mut run = RunKey::EMPTY;
     if run.draw().is_err() {
         server_log::warning("hftok: no randomness: what happens while hftok is sealed cannot be protected");
@@ -284,10 +293,10 @@ fn map() {
     // SAFETY: memory of ours, which nobody uses yet; advice about it has no effect on anything else. `Pages` needs less
     // alignment than a page has.
     unsafe {
-        if libc::madvise(pages.cast(), length, libc::MADV_DONTDUMP) != 0 {
+        if libc::madvise(start, length, libc::MADV_DONTDUMP) != 0 {
             server_log::warning("hftok: keys could not be excluded from core dumps");
         }
-        if libc::mlock(pages.cast(), length) != 0 {
+        if libc::mlock(start, length) != 0 {
             server_log::log(
                 "hftok: keys could not be locked into memory and may be swapped out (see ulimit -l)",
             );

@@ -1,12 +1,12 @@
 //! The server: its processes, their transactions, and the memory, log and settings that they share.
 
+pub(in crate::pg) mod area;
 pub mod audit_queue;
 pub mod audit_wait;
 pub mod command;
 pub mod guc;
 pub mod guesses;
 pub mod key_pages;
-pub(in crate::pg) mod mapping;
 pub mod memory;
 pub mod server_log;
 pub mod standby;
