@@ -125,7 +125,7 @@ check "build and install" make --no-print-directory install || finish
 suite "SQL regression" regression
 # The servers that these tests start live in $scratch as well, so that none survives an interruption.
 as_server mkdir -m 777 "$scratch/tests"
-TMPDIR=$scratch/tests suite "black box" cargo test -p hftok-tests --locked --no-fail-fast
+TMPDIR=$scratch/tests suite "black box" tools/at_once.sh tests
 suite "RPC" tests/rpc/run.sh
 suite "command" crates/cli/tests/run.sh
 check "the command as it is installed" tools/command.sh || true

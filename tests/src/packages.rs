@@ -1,6 +1,7 @@
 //! Packages of the distribution, unpacked into a test's own folder: nothing is installed, and no service starts.
 //!
-//! What must stay true: the machine stays as it is; a test that needs a package which cannot be had says so, and is left out.
+//! What must stay true: the machine stays as it is; a test that needs a package which cannot be had says so, and is left out. Several
+//! tests may want the same package at the same time.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +27,12 @@ fn archive(name: &str, cache: &Path) -> Option<std::path::PathBuf> {
     };
     if fetched().is_none() {
         fs::create_dir_all(&folder).expect("a folder");
-        succeeds(Command::new("apt-get").args(["-qq", "download", name]).current_dir(&folder));
+        // Another test must not take half of it.
+        let part = tempfile::tempdir_in(&folder).expect("a folder");
+        succeeds(Command::new("apt-get").args(["-qq", "download", name]).current_dir(part.path()));
+        for file in fs::read_dir(part.path()).into_iter().flatten().flatten() {
+            fs::rename(file.path(), folder.join(file.file_name())).expect("the file is moved");
+        }
     }
     fetched()
 }

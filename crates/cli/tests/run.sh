@@ -49,4 +49,4 @@ export HFTOK_POSTGREST
 
 named=()
 for test in "$@"; do named+=(--test "$test"); done
-TMPDIR=$scratch/tests cargo test -p hftok-cli --locked --no-fail-fast "${named[@]}"
+TMPDIR=$scratch/tests tools/at_once.sh crates/cli "${named[@]}"

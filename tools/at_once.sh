@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The tests of a package that start servers of their own, two programs at a time: most of a test's time goes by while it waits.
+# `tools/at_once.sh FOLDER [--test NAME…]`
+#
+# Must stay true:
+# - What a program says is printed as a whole, once it has ended.
+# - The exit status is 0 only when every program's was.
+# shellcheck source=tools/environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+# Those that take longest begin first, so that none of them is left over at the end.
+readonly long='injected|disasters|drill_|upgrade|readme|leaks|run_|worker'
+
+folder=$PWD/$1
+chosen=("${@:2}")
+lock=$(mktemp)
+trap 'rm -f "$lock"' EXIT
+export folder lock
+
+# As under cargo, in the folder of the package.
+run_one() { # PROGRAM
+    local said status=0
+    said=$(cd "$folder" && "$1" 2>&1) || status=$?
+    exec 9>"$lock"
+    flock 9
+    printf '\n%s\n%s\n' "${1##*/}" "$said"
+    return "$status"
+}
+export -f run_one
+
+build() { cargo test --manifest-path "$folder/Cargo.toml" --locked --no-run "${chosen[@]}"; }
+
+build
+programs=$(build 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | sed "s|^[^/]|$PWD/&|")
+{
+    grep -E "/($long)" <<<"$programs" || true
+    grep -vE "/($long)" <<<"$programs" || true
+} | xargs -P 2 -I '{}' bash -c 'run_one {}'
