@@ -29,8 +29,8 @@ readonly long=$((5 * seconds))
 # its WAL goes into files that are there.
 readonly server=('fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h')
 
-# Megabytes: each user's key has its shortcut there, and a key that is not there its proof, 32 bytes each.
-readonly shortcuts=$((users * 64 / 1000000))
+# Megabytes: each user's key has its shortcut there, and a key that is not there its proof, 64 bytes each.
+readonly shortcuts=$((users * 128 / 1000000))
 
 names=() part=1
 declare -A parts statements clients settings left_out
