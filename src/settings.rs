@@ -132,7 +132,7 @@ fn init_walk() {
     GucRegistry::define_int_guc(
         c"hftok.shortcut_memory",
         c"Memory of the server for finding credentials again without their index.",
-        c"16 bytes for each, and 32 for each that is not there; used as they are read. 0 turns it off.",
+        c"64 bytes for each that is read, there or not, are enough. Part of Postgres' shared memory. 0 turns it off.",
         &SHORTCUT_MEMORY,
         0,
         4 * 1024 * 1024,

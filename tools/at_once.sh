@@ -35,4 +35,4 @@ programs=$(build 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | sed "s|^[^/]
 {
     grep -E "/($long)" <<<"$programs" || true
     grep -vE "/($long)" <<<"$programs" || true
-} | xargs -P 2 -I '{}' bash -c 'run_one {}'
+} | xargs -d '\n' -P 2 -I '{}' bash -c 'run_one "$1"' _ '{}'

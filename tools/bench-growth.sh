@@ -63,7 +63,7 @@ make --no-print-directory install >/dev/null
 scratch_make
 # A third of the machine's memory. Neither what loading leaves behind nor what tidies up afterwards is to be measured.
 buffers=$(awk '/^MemTotal/ { print int($2 / 3 / 1024) }' /proc/meminfo)
-# Room for every credential that is found again without its index, twice 16 bytes each.
+# Room for every credential that is found again without its index, 64 bytes each.
 shortcuts=$((sizes[-1] * 64 >> 20))
 cluster_start "shared_buffers = ${buffers}MB" "hftok.shortcut_memory = $((shortcuts > 32 ? shortcuts : 32))MB" 'max_wal_size = 2GB' 'checkpoint_timeout = 1h' 'autovacuum = off'
 ask 'CREATE EXTENSION hftok'

@@ -142,7 +142,7 @@ fn get_secret(
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;
     let name = required(p_name.filter(|name| !name.is_empty()), "p_name must not be null or empty")?;
-    let sought = likely.sought();
+    let sought = likely.ok_or(Error::BadInput("a name may have 1024 bytes at most"))?.sought();
     let found = Lookup::now()?.find(&sought, |found| {
         let version = p_version.unwrap_or(found.version);
         let is_current = version == found.version;

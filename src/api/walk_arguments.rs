@@ -31,7 +31,7 @@ impl<'a> WalkArguments<'a> {
                 .as_ref()
                 .is_none_or(|levels| levels.iter().any(|level| level == Level::User.as_str()));
         let (scope_id, provider) = self.user.zip(provider).filter(|_| is_likely)?;
-        Some(Likely::soon(Binding { scope: Scope::User, scope_id, provider, model: "", name: "", slot: "" }))
+        Likely::soon(Binding { scope: Scope::User, scope_id, provider, model: "", name: "", slot: "" })
     }
 }
 

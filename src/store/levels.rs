@@ -111,7 +111,7 @@ fn look(relations: &[Relation]) -> Result<Levels, Error> {
     let is_direct: Option<bool> = ASK_DIRECT.read_single(&[], |row| row.next())?;
     // Where a column is another one, SQL reads it, or says what is wrong.
     let columns = relations::columns(table, COLUMNS).filter(|_| is_direct == Some(true));
-    buckets::expect_keys_of(relations::size(index));
+    buckets::expect_keys_of(index);
     let place = |columns: [i16; COLUMNS.len()]| {
         let last = columns.into_iter().max().unwrap_or_default();
         let address = Address { table, index, key: columns[0], last, leaves: LeafFile::of(index) };

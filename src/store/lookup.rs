@@ -47,6 +47,9 @@ pub struct Candidate<'a> {
     preview: Cow<'a, [u8]>,
 }
 
+/// No text of a binding has more bytes.
+const TEXT_MAX: usize = 1024;
+
 /// A binding that will probably be looked for: the memory that knows where its row was is on its way from now on.
 pub struct Likely<'a> {
     /// The binding.
@@ -56,9 +59,11 @@ pub struct Likely<'a> {
 }
 
 impl<'a> Likely<'a> {
-    /// Nothing is looked at, so nothing need be checked before.
-    pub fn soon(binding: Binding<'a>) -> Self {
-        Self { binding, expected: expected(&binding) }
+    /// None with a text that is too long for any secret. Nothing else need be checked before: nothing is looked at.
+    pub fn soon(binding: Binding<'a>) -> Option<Self> {
+        let Binding { scope_id, provider, model, name, slot, .. } = binding;
+        let is_short = [scope_id, provider, model, name, slot].iter().all(|text| text.len() <= TEXT_MAX);
+        is_short.then(|| Self { binding, expected: expected(&binding) })
     }
 
     /// The row is on its way from now on.

@@ -172,6 +172,28 @@ fn calls_without_memory_are_ordinary_errors() {
 }
 
 #[test]
+fn a_text_that_no_secret_has_is_refused_where_there_is_no_memory_for_a_copy() {
+    let mut server = Server::start();
+    for call in [
+        "hftok.resolve_hf_token(long)",
+        "hftok.resolve_token(long)",
+        "hftok.resolve_token('openai', p_user_id => long)",
+        "hftok.get_secret(long)",
+    ] {
+        let mut client = server.cluster.client("backend", "app");
+        let long = "(SELECT repeat('u', 1000000) AS long) given";
+        assert_eq!(sqlstate(&mut client, &format!("SELECT {call} FROM {long}")), "22023", "{call}");
+        let most = most(&mut client);
+        for less in 0..40_u32 {
+            let held = (most + 2).saturating_sub(less);
+            let sql = format!("SELECT octet_length(repeat(repeat('x', 65536), {held})), {call} FROM {long}");
+            assert!(["22023", "53200"].contains(&sqlstate(&mut client, &sql).as_str()), "{sql}");
+        }
+        server.lives();
+    }
+}
+
+#[test]
 fn what_was_stored_stays_readable_when_the_limit_is_lowered() {
     let cluster = Setup::default().start();
     let mut client = cluster.database("app");

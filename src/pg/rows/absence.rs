@@ -1,8 +1,8 @@
 //! Proofs that an index has no entry for a key, so that a look for a key that is not there need not go down the index again.
 //!
-//! A proof names a leaf of the index and the leaf's LSN, by which Postgres marks the last change of a page, and says: *while this
-//! leaf has this LSN, no entry with this key is in this index*. To use one is to pin the leaf and to compare the LSN. Nothing of
-//! the page is interpreted.
+//! A proof says of a leaf of the index, and of the leaf's LSN, by which Postgres marks the last change of a page: *while this leaf has
+//! this LSN, no entry with this key is in this index*. It names the buffer, and has a hash of leaf, LSN and key, its *check*. To use one
+//! is to pin what lies in the buffer and to make the check anew. Nothing of the page is interpreted.
 //!
 //! It is made in this order ([`leaf_of`], then the search that `super::scan` makes anyway), but not before a key is missed for the
 //! second time, because most keys that are not there are asked for once:

@@ -1,5 +1,5 @@
 //! Memory that all processes of the server share, in which they leave for one another what they learnt of a key: where its row is
-//! ([`super::shortcuts`]). `hftok_core::spread` says in which bucket a key is.
+//! ([`super::shortcuts`]), or that there is none ([`super::absence`]). `hftok_core::spread` says in which bucket a key is.
 //!
 //! What must stay true: several processes write and read a bucket at once, without a lock. Each word is whole, but what two words say
 //! together may be half of one and half of another: whoever reads them must not be misled by that.
@@ -11,6 +11,7 @@ use hftok_core::spread::{Spot, Spread, tag};
 use pgrx::{pg_guard, pg_sys};
 
 use super::prefetch;
+use super::relations::{self, Relation};
 use crate::pg::server::area::Area;
 use crate::pg::who::session::database;
 
@@ -51,10 +52,12 @@ fn spot(key: [u8; 16]) -> Option<(&'static Bucket, Spot)> {
     Some((unsafe { &*buckets.add(spot.bucket) }, spot))
 }
 
-/// Has as many buckets used as a table needs whose index on one uuid has so many bytes.
-pub fn expect_keys_of(index: u64) {
-    if let Some(spread) = spread() {
-        spread.expect(index / BYTES_A_KEY);
+/// Has as many buckets used as a table needs with this index on one uuid.
+pub fn expect_keys_of(index: Relation) {
+    if BUCKETS.count() > 0
+        && let Some(spread) = spread()
+    {
+        spread.expect(relations::size(index) / BYTES_A_KEY);
     }
 }
 
@@ -95,7 +98,7 @@ pub(super) fn keep(key: [u8; 16], half: u32, word: u64) {
     }
 }
 
-/// The same for a look. Each 256th goes by way of the index: Postgres counts an index that is never read as unused when it makes room
+/// The same as [`of`] for a look. Each 256th goes by way of the index: Postgres counts an index that is never read as unused when it makes room
 /// in its memory.
 pub(super) fn to_look(key: [u8; 16]) -> Option<&'static Bucket> {
     thread_local!(static LOOKS: Cell<u8> = const { Cell::new(0) });

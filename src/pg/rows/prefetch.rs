@@ -1,6 +1,6 @@
 //! Memory that will be looked at soon is asked for, so that the processor does not wait for one line of it after another.
 //!
-//! Only hints: whatever is asked for here, the answer of a look is the same.
+//! Only hints are given: whatever is asked for here, the answer of a look is the same.
 
 use pgrx::pg_sys;
 

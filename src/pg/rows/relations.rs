@@ -129,7 +129,7 @@ pub(super) fn look<R: Copy>(relation: Relation, look: impl Fn(pg_sys::Relation) 
 }
 
 /// The bytes of an index; 0 when it is gone.
-pub fn size(index: Relation) -> u64 {
+pub(super) fn size(index: Relation) -> u64 {
     // SAFETY: what is measured is open.
     let blocks = look(index, |index| unsafe {
         bare::RelationGetNumberOfBlocksInFork(index, pg_sys::ForkNumber::MAIN_FORKNUM)
