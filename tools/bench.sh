@@ -5,6 +5,7 @@
 # Must stay true:
 # - Only ratios within one run are quoted: the rivals come in turn within each round, so that a machine that slows down slows
 #   all of them. Times of different runs or machines say nothing.
+# - The first round of each part is not counted: a machine may have put away what nobody has used for a minute.
 # - Processor time is that of the backends and of the audit's writer together, so a measure is over once the writer is.
 # - One client sends fifty statements in one pipeline, so that only the server's own work counts; where many clients commit,
 #   each sends one at a time, because what counts there is the commit.
@@ -98,7 +99,7 @@ take() { # ROUND NAME
     [ -n "$tps" ] || fail "pgbench: $2: $(tail -n 3 "$scratch/pgbench.log")"
     calm
     [ -z "$has_pgaudit" ] || pgaudit_forget
-    echo "$1 $2 $tps $(size "$2") $((($(used) - before) * 10000 / $(length "$2")))" >>"$scratch/results"
+    [ "$1" -lt 0 ] || echo "$1 $2 $tps $(size "$2") $((($(used) - before) * 10000 / $(length "$2")))" >>"$scratch/results"
 }
 
 tools/setup.sh
@@ -120,7 +121,7 @@ done
 chmod 755 "$scratch"
 echo "$rounds rounds of $seconds s each, of eight clients $long s, $(nproc) processors"
 for ((now = 1; now <= part; now++)); do
-    for ((round = 0; round < rounds; round++)); do
+    for ((round = -1; round < rounds; round++)); do
         for name in "${names[@]}"; do
             [ "${parts[$name]}" -ne "$now" ] || take "$round" "$name"
         done

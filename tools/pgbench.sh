@@ -68,6 +68,8 @@ used() {
 
 # The first line of a table.
 machine() { # USERS ROUNDS SECONDS [MORE]
-    printf '# Postgres %s, %s, %d processors, %d users, %d rounds of %d s%s\n' "$(psql -XqtA -c 'SHOW server_version' | cut -d ' ' -f 1)" \
-        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$1" "$2" "$3" "${4:-}"
+    local huge
+    huge=$(awk '/^HugePages_Total/ { all = $2 } /^HugePages_Free/ { print $2 < all ? ", huge pages" : "" }' /proc/meminfo)
+    printf '# Postgres %s, %s, %d processors%s, %d users, %d rounds of %d s%s\n' "$(psql -XqtA -c 'SHOW server_version' | cut -d ' ' -f 1)" \
+        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$huge" "$1" "$2" "$3" "${4:-}"
 }
