@@ -1,18 +1,17 @@
 //! The records that a writer takes out of the queue at a time, sorted into events and usage.
 
-use std::collections::HashMap;
-
 use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::lane::LogEnd;
 use hftok_core::audit::queue::Taken;
 use hftok_core::audit::record::{Record, Scratch};
+use hftok_core::audit::uses::{Use, Uses};
 use pgrx::datum::Uuid;
 
 use super::action::CARRIED_OVER;
 use super::tag;
 
 /// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
-/// map of so many takes 69 MB.
+/// list of so many takes 58 MB.
 const USES_MAX: usize = 1_800_000;
 
 /// Records that were taken out of the queue.
@@ -30,11 +29,11 @@ pub struct Effects {
     /// The end of the log after them.
     pub log_end: Option<LogEnd>,
     /// Reveals that were not added up yet: how many of which secret, and when.
-    fresh: Vec<([u8; 16], (i64, i64))>,
-    /// Number of reveals of each secret, and the time of the last one.
-    pub uses: HashMap<[u8; 16], (i64, i64)>,
+    fresh: Vec<Use>,
+    /// Reveals of each secret.
+    uses: Uses,
     /// The same for secrets that are being counted, in order.
-    pub counting: Vec<([u8; 16], (i64, i64))>,
+    pub counting: Vec<Use>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
     /// Notifications.
@@ -95,22 +94,18 @@ impl Effects {
             && self.deleted.is_empty()
     }
 
-    /// Begins to count what was gathered, unless there is nothing, no memory for it, or another count that is still going on.
-    pub fn begin_counting(&mut self) -> bool {
-        let can_begin = self.counting.is_empty()
-            && !self.uses.is_empty()
-            && self.counting.try_reserve_exact(self.uses.len()).is_ok();
-        if can_begin {
-            self.counting.extend(std::mem::take(&mut self.uses));
-            self.counting.sort_unstable();
-        }
-        can_begin
+    /// The secrets whose uses were gathered.
+    pub fn gathered(&self) -> usize {
+        self.uses.merged()
     }
 
-    /// Counts uses of a secret.
-    fn count(&mut self, id: [u8; 16], count: i64, at: i64) {
-        let uses = self.uses.entry(id).or_insert((0, at));
-        *uses = (uses.0 + count, uses.1.max(at));
+    /// Begins to count what was gathered, unless there is nothing, or another count that is still going on.
+    pub fn begin_counting(&mut self) -> bool {
+        let can_begin = self.counting.is_empty() && !self.uses.is_empty();
+        if can_begin {
+            self.counting = self.uses.take(USES_MAX);
+        }
+        can_begin
     }
 
     /// Adds what follows from an event.
@@ -118,7 +113,7 @@ impl Effects {
         match Record::of(bytes).map(|record| (record, record.kind())) {
             Some((record, Some(Kind::Reveal))) if record.is_protected() => {
                 if let Some((own, id)) = record.own().and_then(|own| Some((own, own.used()?))) {
-                    self.fresh.push((id, (own.count, own.at)));
+                    self.fresh.push(Use { id, count: own.count, last: own.at });
                 }
             }
             Some((_, Some(Kind::Change))) => {
@@ -151,12 +146,8 @@ impl Effects {
 
     /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
-        let room = USES_MAX.saturating_sub(self.uses.len()).min(other.fresh.len());
-        let has_room = self.uses.try_reserve(room).is_ok();
-        for (id, (count, last)) in other.fresh {
-            if has_room && self.uses.len() < USES_MAX || self.uses.contains_key(&id) {
-                self.count(id, count, last);
-            }
+        for uses in other.fresh {
+            self.uses.add(uses, USES_MAX);
         }
         self.usage.extend(other.usage);
         self.told.extend(other.told);

@@ -24,7 +24,7 @@ const GATHERED_MAX: usize = 800_000;
 const COUNT_TIME: Duration = Duration::from_millis(100);
 /// The same where that does not keep up either. Callers then wait, as they do wherever the writer has too much to do.
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
-/// The most that a pass allocates: a list of what was gathered, or columns of reports.
+/// The most that a pass allocates: columns of reports.
 const PASS_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ impl PendingEffects {
         }
         let is_over = |last: Option<Instant>, time| last.is_none_or(|last| last.elapsed() > time);
         let gathering = (self.cost * REST).clamp(PAUSE, GATHERING);
-        let is_full = self.later.uses.len() >= GATHERED_MAX;
+        let is_full = self.later.gathered() >= GATHERED_MAX;
         if (at_once || is_full || is_over(self.counted, gathering)) && self.later.begin_counting() {
             (self.counted, self.cost) = (Some(Instant::now()), Duration::ZERO);
         }
@@ -131,7 +131,7 @@ impl PendingEffects {
 
     /// Counts a portion of uses, or more where one would not keep up.
     fn count(&mut self) -> Result<(), String> {
-        let gathered = self.later.uses.len();
+        let gathered = self.later.gathered();
         let time = match gathered {
             GATHERED_MAX.. => COUNT_TIME_MAX,
             _ if gathered > GATHERED_MAX / 2 => COUNT_TIME,

@@ -2,6 +2,7 @@
 //! writes nothing for its reader, and a client that holds a counter's row stops nobody.
 
 use hftok_core::audit::usage::Usage;
+use hftok_core::audit::uses::Use;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::batch::Effects;
@@ -112,11 +113,11 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
 }
 
 /// Adds the uses of a round, and forgets secrets that were deleted in it.
-fn count_uses(uses: &[([u8; 16], (i64, i64))], deleted: &[Uuid]) -> Result<(), Error> {
+fn count_uses(uses: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
     if !uses.is_empty() {
-        let ids: Vec<Uuid> = uses.iter().map(|(id, _)| Uuid::from_bytes(*id)).collect();
-        let counts: Vec<i64> = uses.iter().map(|(_, (count, _))| *count).collect();
-        let last = uses.iter().map(|(_, (_, last))| TimestampWithTimeZone::try_from(*last).ok());
+        let ids: Vec<Uuid> = uses.iter().map(|uses| Uuid::from_bytes(uses.id)).collect();
+        let counts: Vec<i64> = uses.iter().map(|uses| uses.count).collect();
+        let last = uses.iter().map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
         let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
         let known = COUNT_USES.execute(&parameters)?;
         if usize::try_from(known) != Ok(uses.len()) {

@@ -16,6 +16,7 @@
 //! | [`state`] | the hash over what a secret is, beside its value |
 //! | [`vouch`] | marks on rows that decide who gets a value |
 //! | [`usage`] | what a backend reports of its use of a credential |
+//! | [`uses`] | uses of secrets, until they are counted |
 //! | [`lane`] | the queue of one database |
 //! | [`queue`] | where events wait until they are written: slots, shares, merging |
 
@@ -36,5 +37,6 @@ pub mod tally;
 pub mod tile;
 pub mod tree;
 pub mod usage;
+pub mod uses;
 pub mod vouch;
 pub mod wanted;
