@@ -31,8 +31,6 @@ run_one() { # PROGRAM
 }
 export -f run_one
 
-build() { cargo test --manifest-path "$folder/Cargo.toml" --locked --no-run "${chosen[@]}"; }
-
 # Those of $programs, or those not, with names that begin so.
 named() { grep -E "/($1)" <<<"$programs" || true; }
 unnamed() { grep -vE "/($1)" <<<"$programs" || true; }
@@ -40,8 +38,8 @@ unnamed() { grep -vE "/($1)" <<<"$programs" || true; }
 # shellcheck disable=SC2016 # the argument is the inner shell's
 run_each() { xargs -d '\n' -r -P "$1" -I '{}' bash -c 'run_one "$1"' _ '{}'; }
 
-build
-programs=$(build 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | sed "s|^[^/]|$PWD/&|")
+programs=$(cargo test --manifest-path "$folder/Cargo.toml" --locked --no-run "${chosen[@]}" 2>&1 | tee >(cat >&2) |
+    sed -n 's/^ *Executable .*(\(.*\))$/\1/p' | sed "s|^[^/]|$PWD/&|")
 [ -n "$programs" ] || fail "no tests in $folder"
 status=0
 {

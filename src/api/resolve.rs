@@ -33,7 +33,7 @@ fn resolve_token(
     p_slot: Option<&str>,
     p_unknown: Option<&str>,
 ) -> Result<Composite, Error> {
-    let likely = arguments.likely(p_provider).filter(|_| p_slot.is_none_or(str::is_empty));
+    let likely = arguments.likely(p_provider, p_slot);
     admit_plaintext()?;
     reserved(p_recipient, "p_recipient is reserved: values cannot be sealed to a recipient yet")?;
     let caller = Caller::current();
@@ -67,7 +67,7 @@ fn resolve_token(
 
 /// The Hugging Face token to use, or NULL when no level has one.
 fn resolve_hf_token(arguments: WalkArguments<'_>) -> Result<Option<Revealed>, Error> {
-    let likely = arguments.likely(Some("huggingface"));
+    let likely = arguments.likely(Some("huggingface"), None);
     admit_plaintext()?;
     let caller = Caller::current();
     let _owner = AsOwner::switch_unpinned(&caller)?;

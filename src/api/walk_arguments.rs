@@ -24,14 +24,15 @@ pub struct WalkArguments<'a> {
 
 impl<'a> WalkArguments<'a> {
     /// The credential that most walks end with: the user's own, where no model is named. For the very beginning of a call.
-    pub fn likely(&self, provider: Option<&'a str>) -> Option<Likely<'a>> {
+    pub fn likely(&self, provider: Option<&'a str>, slot: Option<&'a str>) -> Option<Likely<'a>> {
         let is_likely = self.model.is_none_or(str::is_empty)
             && self
                 .levels
                 .as_ref()
                 .is_none_or(|levels| levels.iter().any(|level| level == Level::User.as_str()));
         let (scope_id, provider) = self.user.zip(provider).filter(|_| is_likely)?;
-        Likely::soon(Binding { scope: Scope::User, scope_id, provider, model: "", name: "", slot: "" })
+        let slot = slot.unwrap_or_default();
+        Likely::soon(Binding { scope: Scope::User, scope_id, provider, model: "", name: "", slot })
     }
 }
 

@@ -28,8 +28,6 @@ pub struct Batch {
 pub struct Effects {
     /// The end of the log after them.
     pub log_end: Option<LogEnd>,
-    /// Reveals that were not added up yet: how many of which secret, and when.
-    fresh: Vec<Use>,
     /// Reveals of each secret.
     uses: Uses,
     /// The same for secrets that are being counted, in order.
@@ -87,7 +85,6 @@ impl Effects {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()
-            && self.fresh.is_empty()
             && self.counting.is_empty()
             && self.usage.is_empty()
             && self.told.is_empty()
@@ -113,7 +110,7 @@ impl Effects {
         match Record::of(bytes).map(|record| (record, record.kind())) {
             Some((record, Some(Kind::Reveal))) if record.is_protected() => {
                 if let Some((own, id)) = record.own().and_then(|own| Some((own, own.used()?))) {
-                    self.fresh.push(Use { id, count: own.count, last: own.at });
+                    self.uses.add(Use { id, count: own.count, last: own.at }, USES_MAX);
                 }
             }
             Some((_, Some(Kind::Change))) => {
@@ -146,9 +143,7 @@ impl Effects {
 
     /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
-        for uses in other.fresh {
-            self.uses.add(uses, USES_MAX);
-        }
+        self.uses.join(other.uses, USES_MAX);
         self.usage.extend(other.usage);
         self.told.extend(other.told);
         self.deleted.extend(other.deleted);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use hftok_core::binding::{Binding, Context, Kind};
+use hftok_core::binding::{Binding, Context, Kind, is_same};
 use hftok_core::plaintext::Plaintext;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
@@ -61,8 +61,7 @@ pub struct Likely<'a> {
 impl<'a> Likely<'a> {
     /// None with a text that is too long for any secret. Nothing else need be checked before: nothing is looked at.
     pub fn soon(binding: Binding<'a>) -> Option<Self> {
-        let Binding { scope_id, provider, model, name, slot, .. } = binding;
-        let is_short = [scope_id, provider, model, name, slot].iter().all(|text| text.len() <= TEXT_MAX);
+        let is_short = binding.texts().iter().all(|text| text.len() <= TEXT_MAX);
         is_short.then(|| Self { binding, expected: expected(&binding) })
     }
 
@@ -88,23 +87,8 @@ impl<'a> Sought<'a> {
 
     /// Whether this is what is looked for.
     pub fn is_of(&self, binding: &Binding<'_>) -> bool {
-        let Binding { scope, scope_id, provider, model, name, slot } = self.binding;
-        scope == binding.scope
-            && [
-                (scope_id, binding.scope_id),
-                (provider, binding.provider),
-                (model, binding.model),
-                (name, binding.name),
-                (slot, binding.slot),
-            ]
-            .into_iter()
-            .all(|(own, other)| is_same(own.as_bytes(), other.as_bytes()))
+        self.binding == *binding
     }
-}
-
-/// An empty text of ours has no memory, and a comparison of no bytes there costs a processor with masked loads 0.1 us.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && (one.is_empty() || *one == *other)
 }
 
 /// The id counts only for a secret that has no address.

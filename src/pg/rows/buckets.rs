@@ -28,7 +28,7 @@ type Entry = [AtomicU64; 2];
 
 /// As many as a power of two, or none.
 static BUCKETS: Area<Bucket> = Area::new(c"hftok shortcuts");
-/// How many of them are used.
+/// How many of them are used; none where there are none.
 static SPREAD: Area<Spread> = Area::new(c"hftok spread");
 
 /// Asks for so many bytes; from `_PG_init`, while preloading.
@@ -36,7 +36,7 @@ pub fn init(bytes: usize) {
     let most = bytes / size_of::<Bucket>();
     // The largest power of two that fits.
     BUCKETS.resize(most.checked_ilog2().map_or(0, |power| 1 << power));
-    SPREAD.resize(1);
+    SPREAD.resize(BUCKETS.count().min(1));
     pgrx::pg_shmem_init!(BUCKETS = ());
     pgrx::pg_shmem_init!(SPREAD = ());
 }
@@ -54,9 +54,7 @@ fn spot(key: [u8; 16]) -> Option<(&'static Bucket, Spot)> {
 
 /// Has as many buckets used as a table needs with this index on one uuid.
 pub fn expect_keys_of(index: Relation) {
-    if BUCKETS.count() > 0
-        && let Some(spread) = spread()
-    {
+    if let Some(spread) = spread() {
         spread.expect(relations::size(index) / BYTES_A_KEY);
     }
 }

@@ -48,7 +48,7 @@ const HASTE: i64 = 1_000_000;
 static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
 /// The slots of all lanes.
 static SLOTS: Area<Slot> = Area::new(c"hftok audit queue");
-/// The most slots that a database may have; read without the lock.
+/// The most slots that a database may have.
 static SHARE: AtomicU32 = AtomicU32::new(0);
 
 /// Reserves the lock and the slots, of which a database may have `share`; from `_PG_init`, while preloading.

@@ -65,6 +65,13 @@ impl Uses {
         }
     }
 
+    /// Takes in what another has gathered.
+    pub fn join(&mut self, other: Self, most: usize) {
+        for uses in other.merged.into_iter().chain(other.fresh) {
+            self.add(uses, most);
+        }
+    }
+
     /// Everything that was gathered, in the order of the ids.
     pub fn take(&mut self, most: usize) -> Vec<Use> {
         self.merge(most);
