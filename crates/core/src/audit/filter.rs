@@ -91,12 +91,17 @@ pub fn may_hold(filter: &[u8], hash: u64) -> bool {
     places(hash, filter.len()).all(|(byte, bit)| filter.get(byte).is_some_and(|found| found & bit != 0))
 }
 
-/// The bits of an entry.
+/// The bits of an entry: with a first place and a step that its hash names, each place is a step behind the one before, modulo the
+/// number of bits.
 fn places(hash: u64, length: usize) -> impl Iterator<Item = (usize, u8)> {
     let bits = u64::try_from(length).unwrap_or_default().saturating_mul(8).max(1);
-    let (first, step) = (hash & u64::from(u32::MAX), (hash >> 32) | 1);
-    (0..PROBES).map(move |probe| {
-        let place = first.wrapping_add(probe.wrapping_mul(step)) % bits;
+    let (mut next, step) = ((hash & u64::from(u32::MAX)) % bits, ((hash >> 32) | 1) % bits);
+    (0..PROBES).map(move |_| {
+        let place = next;
+        next = place + step;
+        if next >= bits {
+            next -= bits;
+        }
         (usize::try_from(place / 8).unwrap_or_default(), 1 << (place % 8))
     })
 }
