@@ -1,26 +1,38 @@
 //! The records that a writer takes out of the queue at a time, sorted into events and usage.
 
+use std::borrow::Cow;
+
 use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::lane::LogEnd;
-use hftok_core::audit::queue::Taken;
+use hftok_core::audit::queue::{LeftOut, Slot, Taken, records};
 use hftok_core::audit::record::{Record, Scratch};
 use hftok_core::audit::uses::{Use, Uses};
 use pgrx::datum::Uuid;
 
 use super::action::CARRIED_OVER;
 use super::tag;
+use crate::error::Error;
+use crate::pg::server::{audit_queue, memory};
 
+/// Records that a writer takes at a time: it copies as many while the queue is locked.
+pub const RECORDS_MAX: usize = 4096;
+/// The most that a round allocates for them: copies of their slots, events that are made of several, and their order.
+const ROUND_BYTES: usize = 64 * 1024 * 1024;
 /// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
 /// list of so many takes 58 MB.
 const USES_MAX: usize = 1_800_000;
 
 /// Records that were taken out of the queue.
 #[derive(Default)]
-pub struct Batch {
-    /// Events, encoded, as often as they count.
-    pub events: Vec<Vec<u8>>,
+pub struct Batch<'a> {
+    /// Events, encoded, as often as they count. Most lie in the slots as they are.
+    pub events: Vec<Cow<'a, [u8]>>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
+    /// The number of the last record.
+    pub end: u64,
+    /// Counts of the records that found no room in the queue.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// The work that follows from events once they are written, and may come late.
@@ -30,8 +42,8 @@ pub struct Effects {
     pub log_end: Option<LogEnd>,
     /// Reveals of each secret.
     uses: Uses,
-    /// The same for secrets that are being counted, in order.
-    pub counting: Vec<Use>,
+    /// The same of secrets that are being counted, all merged.
+    pub counting: Uses,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
     /// Notifications.
@@ -40,20 +52,34 @@ pub struct Effects {
     pub deleted: Vec<Uuid>,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
+    /// Copies so many waiting records of a lane, into memory that was made before. They stay where they are when there is no memory
+    /// for a round.
+    pub fn take(lane: usize, records_max: usize, copy: &'a mut Vec<Slot>) -> Result<Self, Error> {
+        copy.clear();
+        copy.try_reserve(2 * RECORDS_MAX).map_err(|_| Error::NoMemory)?;
+        memory::look_for(ROUND_BYTES)?;
+        let taken = audit_queue::with(|queue| {
+            (queue.take(lane, records_max, 2 * RECORDS_MAX, copy), queue.left_out(lane))
+        });
+        let (end, left_out) = taken.unwrap_or_default();
+        Ok(Self { end, left_out, ..Self::of(records(copy)) })
+    }
+
     /// Sorts records.
-    pub fn of(records: Vec<Taken>) -> Self {
+    fn of(records: impl Iterator<Item = Taken<'a>>) -> Self {
         let mut batch = Self::default();
-        for Taken { mut bytes, count } in records {
-            let Some(kind) = bytes.drain(..bytes.len().min(1)).next() else { continue };
+        for Taken { bytes, count } in records {
+            let Some((kind, bytes)) = without_first(bytes) else { continue };
             match kind {
-                tag::USAGE => batch.usage.push(bytes),
+                tag::USAGE => batch.usage.push(bytes.into_owned()),
                 tag::MANY => batch.many(&bytes).unwrap_or_default(),
                 _ if count == 1 => batch.events.push(bytes),
                 _ => {
                     let mut scratch = Scratch::default();
                     let event = Event::decode(&bytes, &mut scratch);
-                    batch.events.extend(event.map(|event| Event { count: count.into(), ..event }.encode()));
+                    let counted = event.map(|event| Event { count: count.into(), ..event }.encode());
+                    batch.events.extend(counted.map(Cow::Owned));
                 }
             }
         }
@@ -70,14 +96,25 @@ impl Batch {
         let mut ids: Vec<[u8; 16]> = ids.as_chunks().0.to_vec();
         if event.kind == Kind::Reveal || ids.len() == 1 {
             let named = |id| Event { object: Object { id: Some(id), ..event.object }, ..event }.encode();
-            self.events.extend(ids.into_iter().map(named));
+            self.events.extend(ids.into_iter().map(named).map(Cow::Owned));
             return Some(());
         }
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
         let digest = digest_of(&mut ids);
         let object = Object { digest: Some(&digest), ..event.object };
-        self.events.push(Event { count, object, ..event }.encode());
+        self.events.push(Cow::Owned(Event { count, object, ..event }.encode()));
         Some(())
+    }
+}
+
+/// The first byte, and what follows it.
+fn without_first(bytes: Cow<'_, [u8]>) -> Option<(u8, Cow<'_, [u8]>)> {
+    match bytes {
+        Cow::Borrowed(bytes) => bytes.split_first().map(|(first, rest)| (*first, Cow::Borrowed(rest))),
+        Cow::Owned(bytes) => {
+            let (first, rest) = bytes.split_first()?;
+            Some((*first, Cow::Owned(rest.to_vec())))
+        }
     }
 }
 
@@ -100,7 +137,8 @@ impl Effects {
     pub fn begin_counting(&mut self) -> bool {
         let can_begin = self.counting.is_empty() && !self.uses.is_empty();
         if can_begin {
-            self.counting = self.uses.take(USES_MAX);
+            self.counting = std::mem::take(&mut self.uses);
+            self.counting.merge(USES_MAX);
         }
         can_begin
     }

@@ -65,20 +65,14 @@ impl Look {
 }
 
 /// Does a round in its transaction. The result says also whether more is pending than the round took.
-pub fn write(
-    keys: Option<Keys>,
-    batch: &Batch,
-    left_out: &[LeftOut],
-    look: Option<Look>,
-) -> Result<(Effects, bool), Error> {
+pub fn write(keys: Option<Keys>, batch: &Batch<'_>, look: Option<Look>) -> Result<(Effects, bool), Error> {
     tables::hold()?;
     let mut later = Effects::default();
-    let left_out: Vec<_> = left_out.iter().map(left_out_event).collect();
-    let waiting = batch.events.iter().chain(&left_out);
+    let left_out: Vec<_> = batch.left_out.iter().map(left_out_event).collect();
+    let waiting = batch.events.iter().map(|event| &event[..]).chain(left_out.iter().map(|event| &event[..]));
     let Some(keys) = keys else {
         let transaction = transaction::row_id();
-        let protected = |event: &'_ Vec<u8>| pending::protection_of_run(transaction, event);
-        pending::put_pending(waiting.map(|event| (event.as_slice(), protected(event))))?;
+        pending::put_pending(waiting.map(|event| (event, pending::protection_of_run(transaction, event))))?;
         return Ok((later, false));
     };
     let taken = look.map_or(Ok(Vec::new()), |look| pending::take_pending(look.most))?;
@@ -86,7 +80,7 @@ pub fn write(
     let looked_at =
         taken.iter().map(|pending| as_written(pending, gives_up)).collect::<Result<Vec<_>, _>>()?;
     let mut events: Vec<(Order, &[u8])> =
-        waiting.chain(&looked_at).map(|bytes| (order(bytes), &bytes[..])).collect();
+        waiting.chain(looked_at.iter().map(|event| &event[..])).map(|event| (order(event), event)).collect();
     if events.is_empty() {
         return Ok((later, false));
     }

@@ -62,7 +62,7 @@ impl Step {
     pub fn run(self, later: &Effects, look_out: bool) -> Result<(), Error> {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
-            Self::Uses => count_uses(&later.counting[portion(later)..], &later.deleted),
+            Self::Uses => count_uses(later.counting.from_last().take(PORTION), &later.deleted),
             Self::Reports => count_reports(&later.usage),
             Self::Notifications => notify(&later.told, look_out),
         }
@@ -81,21 +81,13 @@ impl Step {
     pub fn clear(self, later: &mut Effects) {
         match self {
             Self::Uses => {
-                later.counting.truncate(portion(later));
-                if later.counting.is_empty() {
-                    later.counting = Vec::new();
-                }
+                later.counting.forget_last(PORTION);
                 later.deleted.clear();
             }
             Self::Reports => later.usage.clear(),
             Self::Notifications => later.told.clear(),
         }
     }
-}
-
-/// The start of the portion that is counted next: the last one, which is easily cut off.
-fn portion(later: &Effects) -> usize {
-    later.counting.len().saturating_sub(PORTION)
 }
 
 /// Tells of changes, and now and then of credentials that are about to expire.
@@ -112,15 +104,16 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
 }
 
-/// Adds the uses of a round, and forgets secrets that were deleted in it.
-fn count_uses(uses: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
-    if !uses.is_empty() {
-        let ids: Vec<Uuid> = uses.iter().map(|uses| Uuid::from_bytes(uses.id)).collect();
-        let counts: Vec<i64> = uses.iter().map(|uses| uses.count).collect();
-        let last = uses.iter().map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
+/// Adds these uses, and forgets secrets that were deleted.
+fn count_uses<'a>(uses: impl Iterator<Item = &'a Use> + Clone, deleted: &[Uuid]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = uses.clone().map(|uses| Uuid::from_bytes(uses.id)).collect();
+    if !ids.is_empty() {
+        let secrets = ids.len();
+        let counts: Vec<i64> = uses.clone().map(|uses| uses.count).collect();
+        let last = uses.map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
         let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
         let known = COUNT_USES.execute(&parameters)?;
-        if usize::try_from(known) != Ok(uses.len()) {
+        if usize::try_from(known) != Ok(secrets) {
             // BEGIN leaves the secrets alone that were just counted, because they have a row. Secrets may have been deleted
             // meanwhile.
             BEGIN_USES.execute(&parameters)?;

@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
-use hftok_core::audit::queue::{LeftOut, Slot, records};
+use hftok_core::audit::queue::Slot;
 use hftok_core::audit::record::Scratch;
 use hftok_core::keyring_state::State;
 
-use super::batch::Batch;
+use super::batch::{self, Batch};
 use super::effects::{FINISH_TIME_MAX, PendingEffects};
 use super::round::Look;
 use super::standbys::Standbys;
 use super::trouble::KeptRows;
 use super::{enqueue, round, tables, trouble};
-use crate::error::{Error, Report};
+use crate::error::Report;
 use crate::pg::server::worker::{self, worker_main};
-use crate::pg::server::{audit_queue, audit_wait, memory, server_log, worker_transaction};
+use crate::pg::server::{audit_queue, audit_wait, server_log, worker_transaction};
 use crate::{keys, settings};
 
 /// A writer without work stays for this long. Short, because a database with a worker in it is neither dropped, renamed nor
@@ -37,12 +37,8 @@ const COUNT_WAIT_MAX: Duration = Duration::from_secs(60);
 const COUNT_PAUSE: Duration = Duration::from_millis(250);
 /// A turn of a writer where others wait for theirs.
 const TURN_TIME: Duration = Duration::from_millis(250);
-/// Records that a writer takes at a time: it copies as many while the queue is locked.
-const BATCH_RECORDS_MAX: usize = 4096;
-/// The same while somebody holds its tables: a round that comes to nothing leaves its rows behind, as dead ones.
+/// Records that a round takes while somebody holds the writer's tables: one that comes to nothing leaves its rows behind, as dead ones.
 const BLOCKED_RECORDS_MAX: usize = 16;
-/// The most that a round allocates for them: copies of their bytes, the events read from them, and their order.
-const ROUND_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two looks into the table without a call.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// When this many wait, or something lies in the table, the writer goes on without a pause.
@@ -127,7 +123,7 @@ fn main(argument: u64) {
 /// Writes events into the server's log that can no longer be written where they belong.
 fn log_orphans(Assignment { lane, database, .. }: Assignment) {
     let mut copy = Vec::new();
-    while let Ok(RoundRecords { batch, end, .. }) = take(lane, BATCH_RECORDS_MAX, &mut copy) {
+    while let Ok(batch) = Batch::take(lane, batch::RECORDS_MAX, &mut copy) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -139,7 +135,7 @@ fn log_orphans(Assignment { lane, database, .. }: Assignment) {
                 server_log::write(&enqueue::line(database, &event));
             }
         }
-        audit_wait::written(lane, end, true);
+        audit_wait::written(lane, batch.end, true);
     }
     audit_queue::with(|queue| {
         let left_out = queue.left_out(lane);
@@ -159,29 +155,6 @@ pub fn log_all_orphans() {
     for (lane, database) in lanes.unwrap_or_default() {
         log_orphans(Assignment { lane, database, only_checks_database: false });
     }
-}
-
-/// Copies so many waiting records of a lane, into memory that was made before. They stay where they are when there is no memory for
-/// a round.
-fn take(lane: usize, records_max: usize, copy: &mut Vec<Slot>) -> Result<RoundRecords, Error> {
-    copy.clear();
-    copy.try_reserve(2 * BATCH_RECORDS_MAX).map_err(|_| Error::NoMemory)?;
-    memory::look_for(ROUND_BYTES)?;
-    let taken = audit_queue::with(|queue| {
-        (queue.take(lane, records_max, 2 * BATCH_RECORDS_MAX, copy), queue.left_out(lane))
-    });
-    let (end, left_out) = taken.unwrap_or_default();
-    Ok(RoundRecords { batch: Batch::of(records(copy)), end, left_out })
-}
-
-/// The records of a round.
-struct RoundRecords {
-    /// The records.
-    batch: Batch,
-    /// The number of the last one.
-    end: u64,
-    /// Counts of the records that found no room in the queue.
-    left_out: Vec<LeftOut>,
 }
 
 /// One process for each database that has events.
@@ -330,20 +303,25 @@ impl Writer {
         if !self.has_passed {
             self.looked = Instant::now();
         }
-        let records_max = if self.blocked.is_some() { BLOCKED_RECORDS_MAX } else { BATCH_RECORDS_MAX };
-        let RoundRecords { batch, end, left_out } = take(self.lane, records_max, &mut self.copy)
-            .map_err(|error| self.give_up(&error.report(|| false)))?;
+        let records_max = if self.blocked.is_some() { BLOCKED_RECORDS_MAX } else { batch::RECORDS_MAX };
+        let batch = match Batch::take(self.lane, records_max, &mut self.copy) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.give_up(&error.report(|| false));
+                return Err(());
+            }
+        };
         let is_open = matches!(keys::state(), State::Open { .. });
         let keys = is_open.then(round::keys).flatten();
         self.has_left = !is_open;
         let look = (!self.has_passed).then_some(self.look);
-        match worker_transaction::run(|| round::write(keys, &batch, &left_out, look)) {
+        match worker_transaction::run(|| round::write(keys, &batch, look)) {
             Ok((mut later, is_more)) => {
                 self.look = look.map_or(self.look, Look::after_success);
                 let is_rest = is_more || batch.events.len() + batch.usage.len() >= records_max;
-                self.standbys.written(end);
+                self.standbys.written(batch.end);
                 audit_queue::with(|queue| {
-                    queue.told(self.lane, &left_out);
+                    queue.told(self.lane, &batch.left_out);
                     let lane = &mut queue.header.lanes[self.lane];
                     lane.failures = 0;
                     lane.log_end = later.log_end.unwrap_or(lane.log_end);

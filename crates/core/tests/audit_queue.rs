@@ -2,10 +2,13 @@
 //! twice, and nobody's share at another's expense.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod queue_bench;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use hftok_core::audit::queue::{Full, Growing, Header, LANES, Party, Queue, Slot, Taken, records};
 use proptest::prelude::*;
+use queue_bench::owned;
 
 /// Bytes in a slot.
 const ROOM: usize = 288;
@@ -133,11 +136,12 @@ impl Model {
         Ok(true)
     }
 
-    fn take(&mut self, database: u32, most: usize) -> (Vec<Taken>, u64) {
+    fn take(&mut self, database: u32, most: usize) -> (Vec<Taken<'static>>, u64) {
         let lane = self.0.entry(database).or_default();
         let records: Vec<_> = lane.waiting.iter().take(most).collect();
         let end = records.last().map_or(lane.written, |record| record.number);
-        let taken = records.iter().map(|record| Taken { bytes: record.bytes.clone(), count: 1 }).collect();
+        let taken =
+            records.iter().map(|record| Taken { bytes: record.bytes.clone().into(), count: 1 }).collect();
         lane.taken = end;
         (taken, end)
     }
@@ -165,10 +169,10 @@ impl Bench {
         Queue { header: &mut self.header, slots: &mut self.slots }
     }
 
-    fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken>, u64) {
+    fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken<'static>>, u64) {
         let mut copy = Vec::new();
         let end = self.queue().take(lane, most, usize::MAX, &mut copy);
-        (records(&copy), end)
+        (records(&copy).map(owned).collect(), end)
     }
 
     fn lane(&mut self, database: u32) -> usize {
@@ -358,7 +362,7 @@ fn what_was_taken_does_not_grow() {
     let mut record = bench.queue().begin(lane, b"one", 0).unwrap();
     assert_eq!(bench.queue().grow(&mut record, b", two"), Ok(true));
     let (taken, end) = bench.take(lane, 10);
-    assert_eq!(taken, [Taken { bytes: b"one, two".to_vec(), count: 1 }]);
+    assert_eq!(taken, [Taken { bytes: b"one, two".into(), count: 1 }]);
     assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
     // A writer that failed: the next one takes the same, and it still does not grow.
     assert_eq!(bench.take(lane, 10), (taken, end));
@@ -369,7 +373,7 @@ fn what_was_taken_does_not_grow() {
     let mut of_other = bench.queue().begin(other, b"other", 0).unwrap();
     assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
     assert_eq!(bench.queue().grow(&mut of_other, b" one"), Ok(true));
-    assert_eq!(bench.take(other, 1).0[0].bytes, b"other one");
+    assert_eq!(bench.take(other, 1).0[0].bytes[..], b"other one"[..]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn no_more_slots_than_there_is_room_for_but_one_record_always() {
     for room in [1, 2, 3, 3] {
         let mut copy = Vec::new();
         let end = queue.take(lane, 10, room, &mut copy);
-        taken.push(records(&copy).iter().map(|record| record.bytes.len()).collect::<Vec<_>>());
+        taken.push(records(&copy).map(|record| record.bytes.len()).collect::<Vec<_>>());
         queue.release(lane, end);
     }
     assert_eq!(taken, [vec![3000], vec![10], vec![700], vec![10]]);

@@ -75,8 +75,8 @@ fn a_kind_begins_anew_once_its_first_record_was_taken() {
     assert_eq!(bench.refuse(1, 200), single + 2);
     let taken = bench.take(100).1;
     assert_eq!(taken.len(), RECORDS_KEPT_MAX as usize + 2);
-    assert_eq!(taken[RECORDS_KEPT_MAX as usize], Taken { bytes: b"bare".to_vec(), count: 3 });
-    assert_eq!(taken[RECORDS_KEPT_MAX as usize + 1], Taken { bytes: b"whole".to_vec(), count: 1 });
+    assert_eq!(taken[RECORDS_KEPT_MAX as usize], Taken { bytes: b"bare".into(), count: 3 });
+    assert_eq!(taken[RECORDS_KEPT_MAX as usize + 1], Taken { bytes: b"whole".into(), count: 1 });
 }
 
 /// A new kind takes the place of one that is over, and otherwise of the one with the fewest.

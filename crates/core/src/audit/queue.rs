@@ -14,6 +14,8 @@
 
 mod spare;
 
+use std::borrow::Cow;
+
 use super::lane::Lane;
 pub(super) use spare::Spare;
 pub use spare::{LeftOut, OneOfMany, PARTIES, Party, RECORDS_KEPT_MAX};
@@ -103,29 +105,30 @@ impl Growing {
 
 /// A record that was taken to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+pub struct Taken<'a> {
+    /// Its bytes: those of its slot, if it has no more than one.
+    pub bytes: Cow<'a, [u8]>,
     /// The number of times that the record was accepted.
     pub count: u32,
 }
 
 /// The records in slots that were copied.
-pub fn records(mut slots: &[Slot]) -> Vec<Taken> {
-    let mut records = Vec::with_capacity(slots.len());
-    while let Some(first) = slots.first() {
-        let mut left = first.length as usize;
-        let (own, rest) = slots.split_at((needed(left) as usize).min(slots.len()));
-        let mut bytes = Vec::with_capacity(left);
-        for slot in own {
-            let here = left.min(ROOM);
-            bytes.extend_from_slice(&slot.bytes[..here]);
-            left -= here;
-        }
-        records.push(Taken { bytes, count: first.count });
+pub fn records(mut slots: &[Slot]) -> impl Iterator<Item = Taken<'_>> {
+    std::iter::from_fn(move || {
+        let first = slots.first()?;
+        let length = first.length as usize;
+        let (own, rest) = slots.split_at((needed(length) as usize).min(slots.len()));
         slots = rest;
-    }
-    records
+        let bytes = match first.bytes.get(..length) {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => {
+                let mut bytes = own.iter().map(|slot| slot.bytes).collect::<Vec<_>>().into_flattened();
+                bytes.truncate(length);
+                Cow::Owned(bytes)
+            }
+        };
+        Some(Taken { bytes, count: first.count })
+    })
 }
 
 impl Slot {

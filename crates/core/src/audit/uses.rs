@@ -1,15 +1,20 @@
 //! Uses of secrets, gathered until they are counted: how many of which secret, and when it was used last.
 //!
 //! Secrets come in no order, and there may be a million of them: a table of hashes would wait for memory at each use. So uses are
-//! only laid down, and many of them at a time are sorted and merged into a list in order, which a processor reads ahead.
+//! only laid down, and many of them at a time are sorted and merged into a list in order, which a processor reads ahead. There is
+//! a pair of such lists for each beginning of an id: what is sorted then lies in the processor's cache, and no merge takes long.
 //!
-//! What must stay true: without memory, uses of secrets that are in the list are added all the same, and others are dropped; nothing here
+//! What must stay true: without memory, uses of secrets that are in a list are added all the same, and others are dropped; nothing here
 //! ends the process.
 
-/// Uses that are laid down before they are merged: four megabytes, and less than 50 ms for sorting and merging.
-const FRESH_MAX: usize = 128 * 1024;
+use std::array;
+
+/// Parts, by the first byte of the id.
+const PARTS: usize = 64;
+/// Uses that a part lays down before it merges them. All parts together take 16 megabytes for them.
+const FRESH_MAX: usize = 8 * 1024;
 /// With so few it begins.
-const FRESH_FEWEST: usize = 1024;
+const FRESH_FEWEST: usize = 64;
 
 /// Uses of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,55 +36,98 @@ impl Use {
 }
 
 /// What was gathered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Uses {
+    /// In the order of the ids.
+    parts: [Part; PARTS],
+    /// The number of secrets in all parts, as far as their uses were merged.
+    merged: usize,
+}
+
+/// Uses of secrets whose ids begin alike.
+#[derive(Debug, Default)]
+struct Part {
     /// In the order of their ids, each of which is there once.
     merged: Vec<Use>,
     /// In the order in which they came.
     fresh: Vec<Use>,
 }
 
+impl Default for Uses {
+    fn default() -> Self {
+        Self { parts: array::from_fn(|_| Part::default()), merged: 0 }
+    }
+}
+
 impl Uses {
     /// Whether nothing was gathered.
     pub fn is_empty(&self) -> bool {
-        self.merged.is_empty() && self.fresh.is_empty()
+        self.parts.iter().all(|part| part.merged.is_empty() && part.fresh.is_empty())
     }
 
     /// The number of secrets, as far as their uses were merged.
     pub fn merged(&self) -> usize {
-        self.merged.len()
+        self.merged
     }
 
     /// Takes in uses, of no more than so many secrets.
     pub fn add(&mut self, uses: Use, most: usize) {
-        if self.fresh.len() == self.fresh.capacity() {
-            // Little memory makes short lists, which are merged sooner.
-            let wanted = (2 * self.fresh.len()).clamp(FRESH_FEWEST, FRESH_MAX);
-            let room = wanted.saturating_sub(self.fresh.len());
-            if room == 0 || self.fresh.try_reserve_exact(room).is_err() {
-                self.merge(most);
-            }
+        let part = &mut self.parts[usize::from(uses.id[0]) * PARTS / 256];
+        if !part.has_room() {
+            self.merged += part.merge(most.saturating_sub(self.merged));
         }
-        if self.fresh.len() < self.fresh.capacity() {
-            self.fresh.push(uses);
+        if part.fresh.len() < part.fresh.capacity() {
+            part.fresh.push(uses);
         }
     }
 
     /// Takes in what another has gathered.
     pub fn join(&mut self, other: Self, most: usize) {
-        for uses in other.merged.into_iter().chain(other.fresh) {
+        for uses in other.parts.into_iter().flat_map(|part| part.merged.into_iter().chain(part.fresh)) {
             self.add(uses, most);
         }
     }
 
-    /// Everything that was gathered, in the order of the ids.
-    pub fn take(&mut self, most: usize) -> Vec<Use> {
-        self.merge(most);
-        std::mem::take(&mut self.merged)
+    /// Merges what came since the last time.
+    pub fn merge(&mut self, most: usize) {
+        for part in &mut self.parts {
+            self.merged += part.merge(most.saturating_sub(self.merged));
+        }
     }
 
-    /// Merges what came since the last time.
-    fn merge(&mut self, most: usize) {
+    /// What was merged, from the last id to the first.
+    pub fn from_last(&self) -> impl Iterator<Item = &Use> + Clone {
+        self.parts.iter().rev().flat_map(|part| part.merged.iter().rev())
+    }
+
+    /// Forgets the last of what was merged, so many secrets.
+    pub fn forget_last(&mut self, count: usize) {
+        let mut left = count;
+        for part in self.parts.iter_mut().rev() {
+            let kept = part.merged.len().saturating_sub(left);
+            let forgotten = part.merged.len() - kept;
+            (left, self.merged) = (left - forgotten, self.merged - forgotten);
+            part.merged.truncate(kept);
+            if kept > 0 {
+                break;
+            }
+            part.merged = Vec::new();
+        }
+    }
+}
+
+impl Part {
+    /// Whether a further use can be laid down, for which there may have to be more memory. Little memory makes short lists, which are
+    /// merged sooner.
+    fn has_room(&mut self) -> bool {
+        let (length, room) = (self.fresh.len(), self.fresh.capacity());
+        let more = (2 * length).clamp(FRESH_FEWEST, FRESH_MAX).saturating_sub(length);
+        length < room || (more > 0 && self.fresh.try_reserve_exact(more).is_ok())
+    }
+
+    /// Merges what came since the last time. Answers the number of secrets that it did not know before, of which it takes no more than
+    /// so many.
+    fn merge(&mut self, new_max: usize) -> usize {
         self.fresh.sort_unstable_by_key(|uses| u128::from_be_bytes(uses.id));
         self.fresh.dedup_by(|next, kept| {
             let is_same = next.id == kept.id;
@@ -99,15 +147,16 @@ impl Uses {
                 None => true,
             }
         });
-        let room = most.saturating_sub(self.merged.len());
-        self.fresh.truncate(room);
-        if self.merged.try_reserve(self.fresh.len()).is_ok() {
-            self.insert_new();
+        self.fresh.truncate(new_max);
+        if self.merged.try_reserve(self.fresh.len()).is_err() {
+            self.fresh.clear();
         }
-        self.fresh.clear();
+        let new = self.fresh.len();
+        self.insert_new();
+        new
     }
 
-    /// Puts secrets that are not in the list where they belong, from the end on, so that each moves once.
+    /// Puts secrets that are not in the list where they belong, from the end on, so that each moves once. There is room for them.
     fn insert_new(&mut self) {
         let mut old = self.merged.len();
         self.merged.extend_from_slice(&self.fresh);

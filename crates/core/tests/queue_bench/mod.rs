@@ -6,6 +6,11 @@ use hftok_core::audit::queue::{Header, Queue, Slot, Taken, records};
 /// The database that has the lane.
 pub const DATABASE: u32 = 5;
 
+/// A record apart from the slots that it was read from.
+pub fn owned(Taken { bytes, count }: Taken<'_>) -> Taken<'static> {
+    Taken { bytes: bytes.into_owned().into(), count }
+}
+
 /// The queue, with as many slots as a database may have.
 pub struct Bench {
     /// Its header.
@@ -29,10 +34,10 @@ impl Bench {
     }
 
     /// Takes records as a writer does: the number of the last, and what was taken.
-    pub fn take(&mut self, most: usize) -> (u64, Vec<Taken>) {
+    pub fn take(&mut self, most: usize) -> (u64, Vec<Taken<'static>>) {
         let (lane, mut copy) = (self.lane, Vec::new());
         let end = self.queue().take(lane, most, usize::MAX, &mut copy);
-        (end, records(&copy))
+        (end, records(&copy).map(owned).collect())
     }
 
     /// Gives the slots of all records up to this one back.
