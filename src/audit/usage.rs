@@ -62,7 +62,7 @@ impl Step {
     pub fn run(self, later: &Effects, look_out: bool) -> Result<(), Error> {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
-            Self::Uses => count_uses(later.counting.from_last().take(PORTION), &later.deleted),
+            Self::Uses => count_uses(&later.counting.last(PORTION), &later.deleted),
             Self::Reports => count_reports(&later.usage),
             Self::Notifications => notify(&later.told, look_out),
         }
@@ -104,16 +104,15 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
     NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
 }
 
-/// Adds these uses, and forgets secrets that were deleted.
-fn count_uses<'a>(uses: impl Iterator<Item = &'a Use> + Clone, deleted: &[Uuid]) -> Result<(), Error> {
-    let ids: Vec<Uuid> = uses.clone().map(|uses| Uuid::from_bytes(uses.id)).collect();
-    if !ids.is_empty() {
-        let secrets = ids.len();
-        let counts: Vec<i64> = uses.clone().map(|uses| uses.count).collect();
-        let last = uses.map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
+/// Adds these uses, which are in the order of their ids, and forgets secrets that were deleted.
+fn count_uses(uses: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
+    if !uses.is_empty() {
+        let ids: Vec<Uuid> = uses.iter().map(|uses| Uuid::from_bytes(uses.id)).collect();
+        let counts: Vec<i64> = uses.iter().map(|uses| uses.count).collect();
+        let last = uses.iter().map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
         let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
         let known = COUNT_USES.execute(&parameters)?;
-        if usize::try_from(known) != Ok(secrets) {
+        if usize::try_from(known) != Ok(uses.len()) {
             // BEGIN leaves the secrets alone that were just counted, because they have a row. Secrets may have been deleted
             // meanwhile.
             BEGIN_USES.execute(&parameters)?;
@@ -161,18 +160,20 @@ statement! {
         pg_catalog.set_config('synchronous_commit', 'off', true)";
 
     /// The writer alone writes this table. Most secrets that are used were used before, and a plain UPDATE costs half of a
-    /// statement that may have to insert.
+    /// statement that may have to insert. The ids are in order, so that the place of one is found in them. There is no join: Postgres
+    /// would keep a plan of it that was made while there were few rows.
     COUNT_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
         "UPDATE hftok_private.secret_usage u
-        SET use_count = u.use_count + n.count, last_used_at = greatest(u.last_used_at, n.last)
-        FROM unnest($1, $2, $3) AS n (id, count, last) WHERE u.secret_id = n.id";
+        SET use_count = u.use_count + ($2)[pg_catalog.width_bucket(u.secret_id, $1)],
+            last_used_at = greatest(u.last_used_at, ($3)[pg_catalog.width_bucket(u.secret_id, $1)])
+        WHERE u.secret_id = ANY ($1)";
 
-    /// Begins to count for secrets that were never used.
+    /// Begins to count for secrets that were never used, without a join as well.
     BEGIN_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
         "INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
         SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
-        WHERE NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = n.id)
-        AND EXISTS (SELECT FROM hftok_private.secrets s WHERE s.id = n.id)";
+        WHERE (SELECT u.secret_id FROM hftok_private.secret_usage u WHERE u.secret_id = n.id) IS NULL
+        AND (SELECT s.id FROM hftok_private.secrets s WHERE s.id = n.id) IS NOT NULL";
 
     /// Adds reports of a backend to the day's sums.
     COUNT_REPORTS: Reports {

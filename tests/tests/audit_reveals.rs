@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hftok_tests::answer::{column, one};
 use hftok_tests::audit::{TOKEN, count, global_token, resolve, rows, settled, verified};
 use hftok_tests::cluster::Cluster;
+use hftok_tests::question::run;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
 use postgres::Client;
@@ -142,6 +143,41 @@ fn each_use_is_counted_once() {
         WHERE secret_id = $1";
     assert!(one::<bool>(&mut client, last, &[&id]));
     assert!(!TOKEN.is_empty());
+}
+
+/// What a round and a count cost does not grow with the tables: what is looked for is found by the index, and no plan is kept that was
+/// made while they were small.
+#[test]
+fn a_writer_reads_no_table_as_a_whole() {
+    const SECRETS: i32 = 3000;
+    let mut client = with_secrets("by_index", SECRETS);
+    let counted = |client: &mut Client, uses: i64| {
+        // The one that is counted last.
+        let first = "SELECT coalesce(sum(u.use_count), 0)::bigint FROM hftok_private.secret_usage u
+            WHERE u.secret_id = (SELECT s.id FROM hftok_private.secrets s ORDER BY s.id LIMIT 1)";
+        wait_until("all are counted", 20, || one::<i64>(client, first, &[]) == uses);
+    };
+    run(&mut client, "SET enable_seqscan = off");
+    let least = format!("{VALUES} ORDER BY id LIMIT 1");
+    column::<String>(&mut client, &least);
+    counted(&mut client, 1);
+    run(&mut client, "VACUUM ANALYZE hftok_private.secret_usage");
+    run(&mut client, "VACUUM ANALYZE hftok_private.audit_checkpoints");
+    // More often than Postgres makes a plan for the parameters of a statement.
+    for uses in 2..=8_i64 {
+        assert_eq!(column::<String>(&mut client, VALUES).len(), 3000);
+        counted(&mut client, uses);
+    }
+    let mut told = |table: &str, what: &str| {
+        let sql =
+            format!("SELECT {what} FROM pg_stat_all_tables WHERE relid = 'hftok_private.{table}'::regclass");
+        one::<i64>(&mut client, &sql, &[])
+    };
+    // The writer tells what it has read when it leaves.
+    wait_until("it has told", 20, || told("secret_usage", "idx_tup_fetch") >= 6 * i64::from(SECRETS));
+    let read = told("secret_usage", "seq_tup_read + idx_tup_fetch");
+    assert!(read < 2 * 7 * i64::from(SECRETS), "{read} rows for 7 times {SECRETS} uses");
+    assert_eq!(told("audit_checkpoints", "seq_tup_read"), 0);
 }
 
 /// The writer gathers uses, but does not wait for a reader to pause, and counts what it has when the server stops.

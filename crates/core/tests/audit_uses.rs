@@ -1,6 +1,6 @@
 //! Uses that are gathered are those that came, added up, whatever their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hftok_core::audit::uses::{Use, Uses};
 use proptest::collection::vec;
@@ -30,14 +30,15 @@ fn added(all: &[Use]) -> Vec<Use> {
 /// Everything that was gathered, taken a thousand at a time as the writer counts it.
 fn taken(mut uses: Uses, most: usize) -> Vec<Use> {
     uses.merge(most);
-    let (mut taken, merged) = (Vec::new(), uses.merged());
+    let (mut taken, merged) = (VecDeque::new(), uses.merged());
     while !uses.is_empty() {
-        taken.extend(uses.from_last().take(1000));
+        for last in uses.last(1000).into_iter().rev() {
+            taken.push_front(last);
+        }
         uses.forget_last(1000);
         assert_eq!(uses.merged(), merged - taken.len());
     }
-    taken.reverse();
-    taken
+    taken.into()
 }
 
 proptest! {

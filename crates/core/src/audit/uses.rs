@@ -95,9 +95,12 @@ impl Uses {
         }
     }
 
-    /// What was merged, from the last id to the first.
-    pub fn from_last(&self) -> impl Iterator<Item = &Use> + Clone {
-        self.parts.iter().rev().flat_map(|part| part.merged.iter().rev())
+    /// The last of what was merged, so many secrets, in the order of their ids.
+    pub fn last(&self, count: usize) -> Vec<Use> {
+        let from_last = self.parts.iter().rev().flat_map(|part| part.merged.iter().rev());
+        let mut last: Vec<Use> = from_last.take(count).copied().collect();
+        last.reverse();
+        last
     }
 
     /// Forgets the last of what was merged, so many secrets.
