@@ -179,6 +179,11 @@ impl Effects {
         }
     }
 
+    /// Leaves the uses out.
+    pub fn forget_uses(&mut self) {
+        self.uses = Uses::default();
+    }
+
     /// Adds the consequences of a round's events.
     pub fn join(&mut self, other: Self) {
         self.uses.join(other.uses, USES_MAX);

@@ -68,8 +68,12 @@ impl PendingEffects {
         }
     }
 
-    /// Takes in the consequences of a round.
-    pub fn gather(&mut self, later: Effects) {
+    /// Takes in the consequences of a round. Where memory is short, uses are forgotten: their lists would grow into what every process
+    /// keeps for that time.
+    pub fn gather(&mut self, mut later: Effects) {
+        if memory::look_for(PASS_BYTES).is_err() {
+            later.forget_uses();
+        }
         self.later.join(later);
     }
 

@@ -146,9 +146,9 @@ fn each_use_is_counted_once() {
 }
 
 /// What a round and a count cost does not grow with the tables: what is looked for is found by the index, and no plan is kept that was
-/// made while they were small.
+/// made while they were small. Only old checkpoints are sought among all of them, once a minute and when the writer leaves.
 #[test]
-fn a_writer_reads_no_table_as_a_whole() {
+fn a_writer_finds_rows_by_their_indexes() {
     const SECRETS: i32 = 3000;
     let mut client = with_secrets("by_index", SECRETS);
     let counted = |client: &mut Client, uses: i64| {
@@ -158,8 +158,7 @@ fn a_writer_reads_no_table_as_a_whole() {
         wait_until("all are counted", 20, || one::<i64>(client, first, &[]) == uses);
     };
     run(&mut client, "SET enable_seqscan = off");
-    let least = format!("{VALUES} ORDER BY id LIMIT 1");
-    column::<String>(&mut client, &least);
+    column::<String>(&mut client, &format!("{VALUES} ORDER BY id LIMIT 1"));
     counted(&mut client, 1);
     run(&mut client, "VACUUM ANALYZE hftok_private.secret_usage");
     run(&mut client, "VACUUM ANALYZE hftok_private.audit_checkpoints");
@@ -168,16 +167,21 @@ fn a_writer_reads_no_table_as_a_whole() {
         assert_eq!(column::<String>(&mut client, VALUES).len(), 3000);
         counted(&mut client, uses);
     }
+    run(&mut client, "SET hftok.audit = 'sync'");
+    for _round in 0..300 {
+        run(&mut client, "SELECT hftok.get_secret('name 1')");
+    }
     let mut told = |table: &str, what: &str| {
         let sql =
             format!("SELECT {what} FROM pg_stat_all_tables WHERE relid = 'hftok_private.{table}'::regclass");
         one::<i64>(&mut client, &sql, &[])
     };
     // The writer tells what it has read when it leaves.
-    wait_until("it has told", 20, || told("secret_usage", "idx_tup_fetch") >= 6 * i64::from(SECRETS));
+    wait_until("it has told", 20, || told("audit_checkpoints", "n_tup_ins") >= 300);
     let read = told("secret_usage", "seq_tup_read + idx_tup_fetch");
     assert!(read < 2 * 7 * i64::from(SECRETS), "{read} rows for 7 times {SECRETS} uses");
-    assert_eq!(told("audit_checkpoints", "seq_tup_read"), 0);
+    let read = told("audit_checkpoints", "seq_tup_read");
+    assert!(read < 10 * 300, "{read} checkpoints read as a whole in 300 rounds");
 }
 
 /// The writer gathers uses, but does not wait for a reader to pause, and counts what it has when the server stops.

@@ -91,7 +91,7 @@ pub fn may_hold(filter: &[u8], hash: u64) -> bool {
     places(hash, filter.len()).all(|(byte, bit)| filter.get(byte).is_some_and(|found| found & bit != 0))
 }
 
-/// The bits of an entry: with a first place and a step that its hash names, each place is a step behind the one before, modulo the
+/// The bits of an entry. Its hash names the first place and a step, and each further place is a step after the one before, modulo the
 /// number of bits.
 fn places(hash: u64, length: usize) -> impl Iterator<Item = (usize, u8)> {
     let bits = u64::try_from(length).unwrap_or_default().saturating_mul(8).max(1);

@@ -2,7 +2,7 @@
 //!
 //! Secrets come in no order, and there may be a million of them: a table of hashes would wait for memory at each use. So uses are
 //! only laid down, and many of them at a time are sorted and merged into a list in order, which a processor reads ahead. There is
-//! a pair of such lists for each beginning of an id: what is sorted then lies in the processor's cache, and no merge takes long.
+//! a pair of such lists for each beginning of an id: what is sorted then lies in the processor's cache, and a merge is short.
 //!
 //! What must stay true: without memory, uses of secrets that are in a list are added all the same, and others are dropped; nothing here
 //! ends the process.
@@ -11,8 +11,10 @@ use std::array;
 
 /// Parts, by the first byte of the id.
 const PARTS: usize = 64;
-/// Uses that a part lays down before it merges them. All parts together take 16 megabytes for them.
+/// Uses that a part lays down before it merges them; all parts together take 16 megabytes for them.
 const FRESH_MAX: usize = 8 * 1024;
+/// A list with so many times as many is walked for a use of each: that is where all ids begin alike, so a part lays down more.
+const WALK: usize = 16;
 /// With so few it begins.
 const FRESH_FEWEST: usize = 64;
 
@@ -88,10 +90,11 @@ impl Uses {
         }
     }
 
-    /// Merges what came since the last time.
+    /// Merges what came since the last time, and gives back the memory for more.
     pub fn merge(&mut self, most: usize) {
         for part in &mut self.parts {
             self.merged += part.merge(most.saturating_sub(self.merged));
+            part.fresh = Vec::new();
         }
     }
 
@@ -124,7 +127,8 @@ impl Part {
     /// merged sooner.
     fn has_room(&mut self) -> bool {
         let (length, room) = (self.fresh.len(), self.fresh.capacity());
-        let more = (2 * length).clamp(FRESH_FEWEST, FRESH_MAX).saturating_sub(length);
+        let most = FRESH_MAX.max(self.merged.len() / WALK);
+        let more = (2 * length).clamp(FRESH_FEWEST, most).saturating_sub(length);
         length < room || (more > 0 && self.fresh.try_reserve_exact(more).is_ok())
     }
 
