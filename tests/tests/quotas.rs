@@ -1,6 +1,6 @@
 //! Quotas: nobody may have more than an operator allows.
 
-use hftok_tests::answer::refused;
+use hftok_tests::answer::{one, refused};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use hftok_tests::wait_until;
@@ -139,4 +139,21 @@ fn hosts_are_counted_as_values_are() {
     done(&mut client, &hosts_of("alice", "'{one.example}'"));
     done(&mut client, &hosts_of("bob", "'{one.example,two.example}'"));
     done(&mut client, &again);
+}
+
+/// Somebody moves many in, in one transaction. Postgres keeps the plan of a statement that it made while there were few rows, so what an
+/// organisation has is counted by the index itself.
+#[test]
+fn organisations_of_one_transaction_are_not_sought_among_all_secrets() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("app");
+    let save = format!(
+        "SELECT count((hftok.save_credential('openai', '{KEY}', p_org_id => 'org ' || n)).version)
+        FROM generate_series(1, 600) n"
+    );
+    assert_eq!(one::<i64>(&mut client, &save, &[]), 600);
+    let read = "SELECT seq_tup_read FROM pg_stat_all_tables WHERE relid = 'hftok_private.secrets'::regclass";
+    client.batch_execute("SELECT pg_stat_force_next_flush()").expect("told");
+    let read: i64 = one(&mut client, read, &[]);
+    assert!(read < 10 * 600, "{read} rows read for 600 that are new");
 }
