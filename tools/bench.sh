@@ -27,8 +27,9 @@ readonly users=${BENCH_USERS:-100000} rounds=${BENCH_ROUNDS:-9} seconds=${BENCH_
 readonly long=$((5 * seconds))
 
 # The cost of a commit is part of the measure. The cost of a server's first minutes is not: everything fits into its memory, and
-# its WAL goes into files that are there.
-readonly server=('fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h')
+# its WAL goes into files that are there. Autovacuum is off, because it works long after a measure, and would be counted as another's.
+readonly server=('fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h'
+    'autovacuum = off')
 
 # Megabytes: each user's key has its shortcut there, and a key that is not there its proof, 64 bytes each.
 readonly shortcuts=$((users * 128 / 1000000))

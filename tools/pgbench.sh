@@ -50,13 +50,14 @@ has_session() {
     return 1
 }
 
-# Waits until the audit's writer has done the work of the measure before, and pgbench's sessions have ended, so that the next one
-# does not bear it.
+# Waits until the audit's writer has done the work of the measure before, pgbench's sessions have ended, and the kernel has brought to disk
+# what all of them wrote, so that the next measure does not bear it.
 calm() {
     while [ "$(psql -XqtA -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hftok audit writer' OR application_name = 'pgbench'")" != 0 ]; do
         sleep 0.2
     done
     while has_session; do sleep 0.05; done
+    sync
 }
 
 # Processor time of everything that the server's processes have used and that have ended, in hundredths of a second: of backends, and
