@@ -1,6 +1,6 @@
 //! Quotas. Counted by index, and only where something is added.
 //!
-//! What must stay true: whoever counts has locked the one for whom it counts first. So only [`Counted`] counts, and an owner is
+//! What must stay true: whoever counts has locked the one for whom it counts first. So only [`Counted`] admits, and an owner is
 //! locked before any row.
 
 use hftok_core::binding::Scope;

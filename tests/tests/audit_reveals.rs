@@ -176,7 +176,7 @@ fn a_writer_finds_rows_by_their_indexes() {
             format!("SELECT {what} FROM pg_stat_all_tables WHERE relid = 'hftok_private.{table}'::regclass");
         one::<i64>(&mut client, &sql, &[])
     };
-    // The writer tells what it has read when it leaves.
+    // The writer tells what it has read now and then, and when it leaves.
     wait_until("it has told", 20, || told("audit_checkpoints", "n_tup_ins") >= 300);
     let read = told("secret_usage", "seq_tup_read + idx_tup_fetch");
     assert!(read < 2 * 7 * i64::from(SECRETS), "{read} rows for 7 times {SECRETS} uses");

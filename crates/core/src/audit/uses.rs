@@ -13,10 +13,11 @@ use std::array;
 const PARTS: usize = 64;
 /// Uses that a part lays down before it merges them; all parts together take 16 megabytes for them.
 const FRESH_MAX: usize = 8 * 1024;
-/// A list with so many times as many is walked for a use of each: that is where all ids begin alike, so a part lays down more.
-const WALK: usize = 16;
 /// With so few it begins.
 const FRESH_FEWEST: usize = 64;
+/// Where ids begin alike, one part has them all, and each merge walks its long list: such a part lays down a use for so many secrets of the
+/// list before it merges.
+const WALK: usize = 16;
 
 /// Uses of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +43,6 @@ impl Use {
 pub struct Uses {
     /// In the order of the ids.
     parts: [Part; PARTS],
-    /// The number of secrets in all parts, as far as their uses were merged.
-    merged: usize,
 }
 
 /// Uses of secrets whose ids begin alike.
@@ -57,7 +56,7 @@ struct Part {
 
 impl Default for Uses {
     fn default() -> Self {
-        Self { parts: array::from_fn(|_| Part::default()), merged: 0 }
+        Self { parts: array::from_fn(|_| Part::default()) }
     }
 }
 
@@ -69,15 +68,16 @@ impl Uses {
 
     /// The number of secrets, as far as their uses were merged.
     pub fn merged(&self) -> usize {
-        self.merged
+        self.parts.iter().map(|part| part.merged.len()).sum()
     }
 
     /// Takes in uses, of no more than so many secrets.
     pub fn add(&mut self, uses: Use, most: usize) {
-        let part = &mut self.parts[usize::from(uses.id[0]) * PARTS / 256];
-        if !part.has_room() {
-            self.merged += part.merge(most.saturating_sub(self.merged));
+        let at = usize::from(uses.id[0]) * PARTS / 256;
+        if !self.parts[at].has_room() {
+            self.merge_part(at, most);
         }
+        let part = &mut self.parts[at];
         if part.fresh.len() < part.fresh.capacity() {
             part.fresh.push(uses);
         }
@@ -92,10 +92,16 @@ impl Uses {
 
     /// Merges what came since the last time, and gives back the memory for more.
     pub fn merge(&mut self, most: usize) {
-        for part in &mut self.parts {
-            self.merged += part.merge(most.saturating_sub(self.merged));
-            part.fresh = Vec::new();
+        for at in 0..PARTS {
+            self.merge_part(at, most);
+            self.parts[at].fresh = Vec::new();
         }
+    }
+
+    /// Merges what came into a part since the last time.
+    fn merge_part(&mut self, at: usize, most: usize) {
+        let room = most.saturating_sub(self.merged());
+        self.parts[at].merge(room);
     }
 
     /// The last of what was merged, so many secrets, in the order of their ids.
@@ -111,8 +117,7 @@ impl Uses {
         let mut left = count;
         for part in self.parts.iter_mut().rev() {
             let kept = part.merged.len().saturating_sub(left);
-            let forgotten = part.merged.len() - kept;
-            (left, self.merged) = (left - forgotten, self.merged - forgotten);
+            left -= part.merged.len() - kept;
             part.merged.truncate(kept);
             if kept > 0 {
                 break;
@@ -132,9 +137,8 @@ impl Part {
         length < room || (more > 0 && self.fresh.try_reserve_exact(more).is_ok())
     }
 
-    /// Merges what came since the last time. Answers the number of secrets that it did not know before, of which it takes no more than
-    /// so many.
-    fn merge(&mut self, new_max: usize) -> usize {
+    /// Merges what came since the last time, of secrets that it did not know before no more than so many.
+    fn merge(&mut self, new_max: usize) {
         self.fresh.sort_unstable_by_key(|uses| u128::from_be_bytes(uses.id));
         self.fresh.dedup_by(|next, kept| {
             let is_same = next.id == kept.id;
@@ -158,9 +162,7 @@ impl Part {
         if self.merged.try_reserve(self.fresh.len()).is_err() {
             self.fresh.clear();
         }
-        let new = self.fresh.len();
         self.insert_new();
-        new
     }
 
     /// Puts secrets that are not in the list where they belong, from the end on, so that each moves once. There is room for them.
