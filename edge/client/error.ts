@@ -49,6 +49,8 @@ const MEANINGS: Record<Kind, string> = {
 };
 
 const KINDS: Record<string, Kind> = {
+  // PostgREST, where its session broke off within the request; supabase-js, where it had no answer.
+  "": "unreachable",
   "22023": "bad_input",
   "42501": "not_allowed",
   PT404: "not_found",

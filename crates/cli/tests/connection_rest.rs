@@ -8,9 +8,12 @@ mod command;
 mod postgrest;
 
 use std::fs;
+use std::thread;
 
-use command::{Said, hftok, said};
+use command::{Said, hftok, hftok_on, said};
+use hftok_tests::answer::one;
 use hftok_tests::cluster::{Cluster, Stop};
+use hftok_tests::wait_until;
 use postgrest::{Postgrest, jwt};
 
 const TOKEN: &str = "hf_aliceAliceAliceAliceAliceAlice0001";
@@ -91,6 +94,34 @@ fn errors_come_through_with_their_remedy() {
 
     cluster.stop(Stop::Immediate);
     fails(Some(&alice), &["list"], "", 4, &address);
+}
+
+#[test]
+fn a_server_that_ends_within_a_request_is_out_of_reach_and_refuses_nothing() {
+    for how in [Stop::Fast, Stop::Immediate] {
+        let cluster = server();
+        let Some(api) = Postgrest::start(&cluster, "app") else { return };
+        let (address, alice) = (api.address(), jwt("authenticated", Some(ALICE), 600));
+        let mut watcher = cluster.client("postgres", "app");
+        let mut holder = cluster.client("postgres", "app");
+        holder.batch_execute("BEGIN; LOCK TABLE hftok_private.secrets").expect("a lock");
+        let saids = thread::scope(|scope| {
+            let over_http = scope.spawn(|| with(&address, Some(&alice), &["set"], TOKEN));
+            let directly = scope.spawn(|| {
+                let mut set = hftok_on(&cluster, "postgres", "app", &["set", "--global"]);
+                said(&mut set, TOKEN)
+            });
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            wait_until("both wait", 30, || one::<i64>(&mut watcher, waits, &[]) == 2);
+            cluster.stop(how);
+            [over_http, directly].map(|said| said.join().expect("it ends"))
+        });
+        let [over_http, directly] = saids;
+        assert!(over_http.err.contains(&address), "{over_http:?}");
+        for said in [over_http, directly] {
+            assert_eq!(said.code, Some(4), "{said:?}");
+        }
+    }
 }
 
 #[test]

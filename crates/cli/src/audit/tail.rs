@@ -73,7 +73,7 @@ impl Tail {
 fn is_away(failure: &Failure) -> bool {
     match failure {
         Failure::Unreachable { .. } => true,
-        Failure::Refused(refusal) => refusal.code.starts_with("57P") || refusal.code.starts_with("53HF"),
+        Failure::Refused(refusal) => refusal.code.starts_with("53HF"),
         _ => false,
     }
 }

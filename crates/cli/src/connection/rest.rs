@@ -9,6 +9,7 @@ use ureq::http::{Method, Request};
 use zeroize::Zeroizing;
 
 use super::argument::Argument;
+use super::trouble::is_end;
 use super::variable;
 use super::web::{self, is_this_machine};
 use crate::failure::{Failure, Refusal};
@@ -140,9 +141,16 @@ impl Rest {
         let Ok(told) = serde_json::from_str::<Told>(&text) else {
             return Err(unreachable(format!("HTTP status {status}: is this the address of PostgREST?")));
         };
+        // Both are there and empty where PostgREST's session broke off within the request: libpq had no error of Postgres.
+        if told.code.as_deref() == Some("") && told.message.as_deref() == Some("") {
+            return Err(unreachable(
+                "Postgres broke off before it answered; a change may have been made".to_owned(),
+            ));
+        }
         let code = told.code.unwrap_or_default();
         // PostgREST itself is there, and has no connection to Postgres.
-        if matches!(code.as_str(), "PGRST000" | "PGRST001" | "PGRST002" | "PGRST003") {
+        let has_none = matches!(code.as_str(), "PGRST000" | "PGRST001" | "PGRST002" | "PGRST003");
+        if has_none || is_end(&code) {
             return Err(unreachable(told.message.unwrap_or_else(|| format!("HTTP status {status}"))));
         }
         let hint = told.hint.or_else(|| remedy(&code, status).map(str::to_owned));

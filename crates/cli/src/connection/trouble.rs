@@ -15,10 +15,17 @@ impl From<Error> for Failure {
 
 /// What went wrong with a statement.
 pub fn failure(error: Error) -> Failure {
+    let unreachable = |reason| Failure::Unreachable { target: "Postgres".to_owned(), reason };
     match refusal(&error) {
+        Some(refused) if is_end(&refused.code) => unreachable(refused.message),
         Some(refused) => Failure::Refused(Box::new(refused)),
-        None => Failure::Unreachable { target: "Postgres".to_owned(), reason: told(&error) },
+        None => unreachable(told(&error)),
     }
+}
+
+/// Whether Postgres ends a session by this SQLSTATE, or lost it, and so refuses nothing: a stop, a crash, a time-out of the session.
+pub fn is_end(code: &str) -> bool {
+    code.starts_with("57P") || code.starts_with("08")
 }
 
 /// What went wrong before there was a connection.

@@ -91,7 +91,7 @@ impl Place<'_> {
     fn ask<T>(&mut self, question: impl Fn(&mut Database) -> Result<T, Failure>) -> Result<T, Failure> {
         if let Some(mut database) = self.database.take() {
             match question(&mut database) {
-                Err(failure) if is_broken(&failure) => {}
+                Err(Failure::Unreachable { .. }) => {}
                 answer => {
                     self.database = Some(database);
                     return answer;
@@ -100,15 +100,9 @@ impl Place<'_> {
         }
         let mut database = open_for_questions(self.options)?;
         let answer = question(&mut database);
-        if !answer.as_ref().is_err_and(is_broken) {
+        if !matches!(answer, Err(Failure::Unreachable { .. })) {
             self.database = Some(database);
         }
         answer
     }
-}
-
-/// Whether a connection is of no use any more: it broke off, or the server says that it ends it (a restart).
-fn is_broken(failure: &Failure) -> bool {
-    matches!(failure, Failure::Unreachable { .. })
-        || failure.sqlstate().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
 }
