@@ -19,6 +19,7 @@ use crate::pg::call::entry::export;
 use crate::pg::call::guarded::{self, Answer};
 use crate::pg::call::json;
 use crate::pg::call::trigger::{Side, Trigger};
+use crate::pg::rows::new_row::Rival;
 use crate::pg::server::server_log;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
@@ -90,7 +91,10 @@ impl Saving<'_> {
                 saved.update(former)?;
                 return Ok(saved);
             }
-            if saved.insert()? {
+            // Whoever writes for a user or an organisation holds their lock, so that nobody has added it since.
+            let is_new = owner.scope != Scope::Global && self.id.is_none();
+            let rival = if is_new { Rival::Unlikely } else { Rival::Likely };
+            if saved.insert(rival)? {
                 return Ok(saved);
             }
         }

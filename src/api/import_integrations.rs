@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::pg::call::composite::Composite;
 use crate::pg::call::entry::export;
 use crate::pg::call::json::Jsonb;
+use crate::pg::rows::new_row::Rival;
 use crate::pg::who::as_owner::AsOwner;
 use crate::pg::who::caller::Caller;
 use crate::store::integrations;
@@ -85,7 +86,7 @@ fn save_moved_integration(
         }
         None => {
             // Somebody else may have made it since it was looked for.
-            if !saved.insert()? || !moved.insert(saved.row.id)? {
+            if !saved.insert(Rival::Likely)? || !moved.insert(saved.row.id)? {
                 return Err(Error::Conflict { expected, current: 1 });
             }
         }

@@ -22,6 +22,7 @@ use crate::error::{Error, Object};
 use crate::pg::call::entry::export;
 use crate::pg::call::json::{self, Jsonb};
 use crate::pg::call::statement;
+use crate::pg::rows::new_row::Rival;
 use crate::pg::server::guc::RequireUser;
 use crate::pg::server::memory::copy_of_text;
 use crate::pg::who::as_owner::AsOwner;
@@ -82,7 +83,7 @@ fn create_integration(
     counted.admit_secret()?;
     new.set_value(&secret(checked.value)?)?;
     counted.admit_bytes(new.row.size())?;
-    if !new.insert()? {
+    if !new.insert(Rival::Unlikely)? {
         return Err(Error::Internal("a new integration's binding is taken"));
     }
     integrations::insert(scope, &owner, name, kind, p_config, new.row.id)

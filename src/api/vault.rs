@@ -13,6 +13,7 @@ use crate::audit::{self, comparisons, reveals};
 use crate::error::{Error, Object};
 use crate::keys::data_keys;
 use crate::pg::call::entry::export;
+use crate::pg::rows::new_row::Rival;
 use crate::pg::server::guesses;
 use crate::pg::who::acl;
 use crate::pg::who::as_owner::AsOwner;
@@ -311,5 +312,7 @@ fn insert(
     new.row.id = id.unwrap_or(new.row.id);
     description.clone_into(&mut new.description);
     new.set_value(value)?;
-    Ok(new.insert()?.then_some(new.row.id))
+    // A secret without a name is told from others by its id alone, which was drawn just now.
+    let rival = if name.is_empty() && id.is_none() { Rival::Unlikely } else { Rival::Likely };
+    Ok(new.insert(rival)?.then_some(new.row.id))
 }

@@ -6,7 +6,7 @@ use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::lane::LogEnd;
 use hftok_core::audit::queue::{LeftOut, Slot, Taken, records};
 use hftok_core::audit::record::{Record, Scratch};
-use hftok_core::audit::uses::{Use, Uses};
+use hftok_core::audit::uses::Use;
 use pgrx::datum::Uuid;
 
 use super::action::CARRIED_OVER;
@@ -18,9 +18,6 @@ use crate::pg::server::{audit_queue, memory};
 pub const RECORDS_MAX: usize = 4096;
 /// The most that a round allocates for them: copies of their slots, events that are made of several, and their order.
 const ROUND_BYTES: usize = 64 * 1024 * 1024;
-/// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
-/// list of so many takes 58 MB.
-const USES_MAX: usize = 1_800_000;
 
 /// Records that were taken out of the queue.
 #[derive(Default)]
@@ -31,6 +28,8 @@ pub struct Batch<'a> {
     pub usage: Vec<Vec<u8>>,
     /// The number of the last record.
     pub end: u64,
+    /// Whether more waits than fits a round.
+    pub is_full: bool,
     /// Counts of the records that found no room in the queue.
     pub left_out: Vec<LeftOut>,
 }
@@ -40,10 +39,8 @@ pub struct Batch<'a> {
 pub struct Effects {
     /// The end of the log after them.
     pub log_end: Option<LogEnd>,
-    /// Reveals of each secret.
-    uses: Uses,
-    /// The same of secrets that are being counted, all merged.
-    pub counting: Uses,
+    /// Reveals, in the order in which they came.
+    pub used: Vec<Use>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
     /// Notifications.
@@ -60,10 +57,11 @@ impl<'a> Batch<'a> {
         copy.try_reserve(2 * RECORDS_MAX).map_err(|_| Error::NoMemory)?;
         memory::look_for(ROUND_BYTES)?;
         let taken = audit_queue::with(|queue| {
-            (queue.take(lane, records_max, 2 * RECORDS_MAX, copy), queue.left_out(lane))
+            let end = queue.take(lane, records_max, 2 * RECORDS_MAX, copy);
+            (end, queue.header.lanes[lane].accepted() > end, queue.left_out(lane))
         });
-        let (end, left_out) = taken.unwrap_or_default();
-        Ok(Self { end, left_out, ..Self::of(records(copy)) })
+        let (end, is_full, left_out) = taken.unwrap_or_default();
+        Ok(Self { end, is_full, left_out, ..Self::of(records(copy)) })
     }
 
     /// Sorts records.
@@ -119,36 +117,13 @@ fn without_first(bytes: Cow<'_, [u8]>) -> Option<(u8, Cow<'_, [u8]>)> {
 }
 
 impl Effects {
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.uses.is_empty()
-            && self.counting.is_empty()
-            && self.usage.is_empty()
-            && self.told.is_empty()
-            && self.deleted.is_empty()
-    }
-
-    /// The secrets whose uses were gathered.
-    pub fn gathered(&self) -> usize {
-        self.uses.merged()
-    }
-
-    /// Begins to count what was gathered, unless there is nothing, or another count that is still going on.
-    pub fn begin_counting(&mut self) -> bool {
-        let can_begin = self.counting.is_empty() && !self.uses.is_empty();
-        if can_begin {
-            self.counting = std::mem::take(&mut self.uses);
-            self.counting.merge(USES_MAX);
-        }
-        can_begin
-    }
-
     /// Adds what follows from an event.
     pub fn note(&mut self, bytes: &[u8]) {
         match Record::of(bytes).map(|record| (record, record.kind())) {
             Some((record, Some(Kind::Reveal))) if record.is_protected() => {
-                if let Some((own, id)) = record.own().and_then(|own| Some((own, own.used()?))) {
-                    self.uses.add(Use { id, count: own.count, last: own.at }, USES_MAX);
+                let own = record.own().and_then(|own| Some((own, own.used()?)));
+                if let Some((own, id)) = own.filter(|_| self.used.try_reserve(1).is_ok()) {
+                    self.used.push(Use { id, count: own.count, last: own.at });
                 }
             }
             Some((_, Some(Kind::Change))) => {
@@ -177,18 +152,5 @@ impl Effects {
         if event.object.digest.is_none() {
             self.deleted.push(secret_id);
         }
-    }
-
-    /// Leaves the uses out.
-    pub fn forget_uses(&mut self) {
-        self.uses = Uses::default();
-    }
-
-    /// Adds the consequences of a round's events.
-    pub fn join(&mut self, other: Self) {
-        self.uses.join(other.uses, USES_MAX);
-        self.usage.extend(other.usage);
-        self.told.extend(other.told);
-        self.deleted.extend(other.deleted);
     }
 }

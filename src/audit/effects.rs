@@ -7,6 +7,9 @@
 
 use std::time::{Duration, Instant};
 
+use hftok_core::audit::uses::Uses;
+use pgrx::datum::Uuid;
+
 use super::batch::Effects;
 use super::checkpoints;
 use super::usage::{self, Step};
@@ -24,6 +27,9 @@ const GATHERED_MAX: usize = 800_000;
 const COUNT_TIME: Duration = Duration::from_millis(100);
 /// The same where that does not keep up either. Callers then wait, as they do wherever the writer has too much to do.
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
+/// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
+/// list of so many takes 58 MB.
+const USES_MAX: usize = 1_800_000;
 /// The most that a pass allocates: columns of reports.
 const PASS_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two times that old checkpoints are removed.
@@ -33,16 +39,62 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
 pub const FINISH_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// What follows from the rounds so far, and could not be dealt with yet.
+#[derive(Default)]
+pub struct Gathered {
+    /// Reveals of each secret.
+    uses: Uses,
+    /// The same of secrets that are being counted, all merged.
+    pub counting: Uses,
+    /// Reports of usage, encoded.
+    pub usage: Vec<Vec<u8>>,
+    /// Notifications.
+    pub told: Vec<String>,
+    /// Secrets that are no more.
+    pub deleted: Vec<Uuid>,
+}
+
+impl Gathered {
+    /// Whether there is nothing to do.
+    fn is_empty(&self) -> bool {
+        self.uses.is_empty()
+            && self.counting.is_empty()
+            && self.usage.is_empty()
+            && self.told.is_empty()
+            && self.deleted.is_empty()
+    }
+
+    /// Begins to count what was gathered, unless there is nothing, or another count that is still going on.
+    fn begin_counting(&mut self) -> bool {
+        let can_begin = self.counting.is_empty() && !self.uses.is_empty();
+        if can_begin {
+            self.counting = std::mem::take(&mut self.uses);
+            self.counting.merge(USES_MAX);
+        }
+        can_begin
+    }
+
+    /// Adds the consequences of a round's events.
+    fn join(&mut self, round: Effects) {
+        for uses in round.used {
+            self.uses.add(uses, USES_MAX);
+        }
+        self.usage.extend(round.usage);
+        self.told.extend(round.told);
+        self.deleted.extend(round.deleted);
+    }
+}
+
 /// Steps that are still to be done.
 pub struct PendingEffects {
     /// The lane of the writer's database.
     lane: usize,
     /// The writer's database, for the log.
     database: u32,
-    /// Effects that could not be dealt with yet.
-    later: Effects,
-    /// When it began to count uses last.
-    counted: Option<Instant>,
+    /// What they deal with.
+    later: Gathered,
+    /// When the writer last began to count uses; before its first count, when it started.
+    counted: Instant,
     /// The time that this count has taken so far.
     cost: Duration,
     /// When reports were added up last.
@@ -59,8 +111,8 @@ impl PendingEffects {
         Self {
             lane,
             database,
-            later: Effects::default(),
-            counted: None,
+            later: Gathered::default(),
+            counted: Instant::now(),
             cost: Duration::ZERO,
             reported: None,
             tidied: Instant::now(),
@@ -70,11 +122,11 @@ impl PendingEffects {
 
     /// Takes in the consequences of a round. Where memory is short, uses are forgotten: their lists would grow into what every process
     /// keeps for that time.
-    pub fn gather(&mut self, mut later: Effects) {
+    pub fn gather(&mut self, mut round: Effects) {
         if memory::look_for(PASS_BYTES).is_err() {
-            later.forget_uses();
+            round.used = Vec::new();
         }
-        self.later.join(later);
+        self.later.join(round);
     }
 
     /// Whether there is nothing to do.
@@ -113,13 +165,12 @@ impl PendingEffects {
         if !self.is_done() {
             memory::look_for(PASS_BYTES).map_err(|_| "there is no memory".to_owned())?;
         }
-        let is_over = |last: Option<Instant>, time| last.is_none_or(|last| last.elapsed() > time);
-        let gathering = (self.cost * REST).clamp(PAUSE, GATHERING);
-        let is_full = self.later.gathered() >= GATHERED_MAX;
-        if (at_once || is_full || is_over(self.counted, gathering)) && self.later.begin_counting() {
-            (self.counted, self.cost) = (Some(Instant::now()), Duration::ZERO);
+        let gathering = self.cost.saturating_mul(REST).clamp(PAUSE, GATHERING);
+        let is_full = self.later.uses.merged() >= GATHERED_MAX;
+        if (at_once || is_full || self.counted.elapsed() > gathering) && self.later.begin_counting() {
+            (self.counted, self.cost) = (Instant::now(), Duration::ZERO);
         }
-        let adds_reports = at_once || is_over(self.reported, PAUSE);
+        let adds_reports = at_once || self.reported.is_none_or(|last| last.elapsed() > PAUSE);
         if adds_reports {
             self.reported = Some(Instant::now());
         }
@@ -135,7 +186,7 @@ impl PendingEffects {
 
     /// Counts a portion of uses, or more where one would not keep up.
     fn count(&mut self) -> Result<(), String> {
-        let gathered = self.later.gathered();
+        let gathered = self.later.uses.merged();
         let time = match gathered {
             GATHERED_MAX.. => COUNT_TIME_MAX,
             _ if gathered > GATHERED_MAX / 2 => COUNT_TIME,

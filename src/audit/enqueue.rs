@@ -82,8 +82,7 @@ pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> 
                 state.want(number, now);
             }
             // A writer comes by itself. If it has much to do, the earlier it is called the better.
-            let is_wanted =
-                state.lacks_writer(now) || state.waiting() == u64::from(settings::audit_queue_size()) / 2;
+            let is_wanted = state.has_become_half_full() || state.lacks_writer(now);
             Ok((lane, number, is_wanted))
         })
     })
@@ -209,7 +208,8 @@ fn refuse(
         let lane = lane(queue.header, database()).ok()?;
         // The lane counts a refusal that finds no room, and the writer tells the number.
         let _ = queue.push_or_count(lane, &record, now);
-        queue.header.lanes[lane].lacks_writer(now).then_some(lane)
+        let state = &mut queue.header.lanes[lane];
+        (state.has_become_half_full() || state.lacks_writer(now)).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

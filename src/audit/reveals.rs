@@ -110,15 +110,16 @@ impl Told {
         let bytes = Event { at: session::now(), ..event }.encode();
         let length = u16::try_from(bytes.len()).map_err(|_| Error::Internal("an event is too long"))?;
         let record = [&[tag::MANY][..], &length.to_be_bytes(), &bytes, &id].concat();
-        let (growing, is_alone) = patiently(|| {
+        let (growing, is_wanted) = patiently(|| {
             audit_queue::with(|queue| {
                 let now = session::steady();
                 let lane = admit(queue, now)?;
                 let growing = queue.begin(lane, &record, now)?;
-                Ok((growing, queue.header.lanes[lane].lacks_writer(now)))
+                let state = &mut queue.header.lanes[lane];
+                Ok((growing, state.has_become_half_full() || state.lacks_writer(now)))
             })
         })?;
-        if is_alone {
+        if is_wanted {
             audit_queue::wake(growing.lane());
         }
         self.many = Some(Many { growing, count: 1, alike: Alike::of(&event) });

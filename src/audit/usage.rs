@@ -5,7 +5,7 @@ use hftok_core::audit::usage::Usage;
 use hftok_core::audit::uses::Use;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::batch::Effects;
+use super::effects::Gathered;
 use super::enqueue::push;
 use super::tag;
 use crate::error::{Error, Trouble};
@@ -59,7 +59,7 @@ pub enum Step {
 
 impl Step {
     /// Does it.
-    pub fn run(self, later: &Effects, look_out: bool) -> Result<(), Error> {
+    pub fn run(self, later: &Gathered, look_out: bool) -> Result<(), Error> {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
             Self::Uses => count_uses(&later.counting.last(PORTION), &later.deleted),
@@ -69,7 +69,7 @@ impl Step {
     }
 
     /// Whether there is something to do.
-    pub fn is_due(self, later: &Effects, look_out: bool) -> bool {
+    pub fn is_due(self, later: &Gathered, look_out: bool) -> bool {
         match self {
             Self::Uses => !later.counting.is_empty() || !later.deleted.is_empty(),
             Self::Reports => !later.usage.is_empty(),
@@ -78,7 +78,7 @@ impl Step {
     }
 
     /// Takes away what it has done.
-    pub fn clear(self, later: &mut Effects) {
+    pub fn clear(self, later: &mut Gathered) {
         match self {
             Self::Uses => {
                 later.counting.forget_last(PORTION);

@@ -41,8 +41,9 @@ const TURN_TIME: Duration = Duration::from_millis(250);
 const BLOCKED_RECORDS_MAX: usize = 16;
 /// The time between two looks into the table without a call.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// When this many wait, or something lies in the table, the writer goes on without a pause.
-const BUSY_RECORDS_MIN: u64 = 256;
+/// With so many slots the writer goes on without a pause, or with a quarter of those that its database may have. With fewer it lets more
+/// events come first: a round for ten costs nearly as much as a round for a thousand. Whoever takes half of the slots wakes it.
+const BUSY_SLOTS_MIN: u32 = 2048;
 /// A writer that gives up counts for this long what it has gathered: callers wait for the next writer.
 const GIVING_UP: Duration = Duration::from_millis(250);
 /// A wait for a lock that is longer is told in the server's log.
@@ -285,9 +286,10 @@ impl Writer {
         self.is_behind() || self.looks(is_called) || self.after.is_counting()
     }
 
-    /// Whether much waits to be written.
+    /// Whether so much waits that the writer goes on without a pause.
     fn is_behind(&self) -> bool {
-        self.looks(|lane| lane.waiting() >= BUSY_RECORDS_MIN)
+        let most = settings::audit_queue_size() / 4;
+        self.looks(|lane| lane.used() >= most.min(BUSY_SLOTS_MIN))
     }
 
     /// Looks at the lane without keeping others from it.
@@ -322,7 +324,6 @@ impl Writer {
         match worker_transaction::run(|| round::write(keys, &batch, look)) {
             Ok((mut later, is_more)) => {
                 self.look = look.map_or(self.look, Look::after_success);
-                let is_rest = is_more || batch.events.len() + batch.usage.len() >= records_max;
                 self.standbys.written(batch.end);
                 audit_queue::with(|queue| {
                     queue.told(self.lane, &batch.left_out);
@@ -330,7 +331,7 @@ impl Writer {
                     lane.failures = 0;
                     lane.log_end = later.log_end.unwrap_or(lane.log_end);
                     // A caller that asked while more waits than fits a round waits for the rest.
-                    lane.answered = if is_rest { lane.answered } else { asked };
+                    lane.answered = if is_more || batch.is_full { lane.answered } else { asked };
                 });
                 later.usage = batch.usage;
                 self.after.gather(later);

@@ -12,6 +12,7 @@ use super::row::{SealedRow, microseconds};
 use super::{levels, shape};
 use crate::error::Error;
 use crate::pg::rows::declared::statement;
+use crate::pg::rows::new_row::Rival;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::transaction;
 
@@ -51,8 +52,8 @@ pub struct NewSecret<'a> {
 
 impl NewSecret<'_> {
     /// Stores it.
-    pub fn insert(&self) -> Result<Stored, Error> {
-        match self.insert_directly()? {
+    pub fn insert(&self, rival: Rival) -> Result<Stored, Error> {
+        match self.insert_directly(rival)? {
             Some(stored) => Ok(stored),
             None => self.insert_by_statement(),
         }
@@ -64,7 +65,7 @@ impl NewSecret<'_> {
     }
 
     /// Stores it if the table is as we made it, or leaves it to SQL.
-    fn insert_directly(&self) -> Result<Option<Stored>, Error> {
+    fn insert_directly(&self, rival: Rival) -> Result<Option<Stored>, Error> {
         let row = self.row;
         let Some(scope) = Scope::parse(&row.scope).filter(|_| !row.scope_id.starts_with(ROLE)) else {
             return Ok(None);
@@ -124,7 +125,7 @@ impl NewSecret<'_> {
             None::<&str>.into(),
             None::<TimestampWithTimeZone>.into(),
         ];
-        let is_added = table.add(values, &[BINDING_KEY], fires_before)?;
+        let is_added = table.add(values, &[BINDING_KEY], rival, fires_before)?;
         Ok(Some(is_added.then_some(state)))
     }
 
@@ -144,7 +145,7 @@ impl NewSecret<'_> {
             now.into(),
             now.into(),
         ];
-        masks.add(values, &WHOSE_MASK, false)
+        masks.add(values, &WHOSE_MASK, Rival::Likely, false)
     }
 
     /// The same by SQL.

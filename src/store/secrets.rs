@@ -15,7 +15,7 @@ use crate::error::{self, Error};
 use crate::keys::data_keys;
 use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
-use crate::pg::rows::new_row;
+use crate::pg::rows::new_row::{self, Rival};
 use crate::pg::rows::sql::Run;
 use crate::pg::rows::texts::Texts;
 use crate::settings;
@@ -123,8 +123,8 @@ impl Secret {
         self.row.seal(&value.as_ref())
     }
 
-    /// Stores a new secret; `false` when its binding is taken.
-    pub fn insert(&self) -> Result<bool, Error> {
+    /// Stores a new secret; `false` when another one has its binding.
+    pub fn insert(&self, rival: Rival) -> Result<bool, Error> {
         let new = NewSecret {
             row: &self.row,
             binding_key: self.binding_key()?,
@@ -136,7 +136,7 @@ impl Secret {
             preview: &self.preview,
             fingerprint: &self.fingerprint,
         };
-        match new.insert()? {
+        match new.insert(rival)? {
             Some(state) => self.record(&state).map(|()| true),
             None => Ok(false),
         }

@@ -55,6 +55,19 @@ fn a_trigger_that_comes_while_a_session_waits_has_its_say() {
 }
 
 #[test]
+fn a_name_that_is_taken_leaves_no_dead_row_behind() {
+    let cluster = Cluster::start_default();
+    let mut client = cluster.database("names");
+    run(&mut client, "SELECT hftok.create_secret('v', 'name')");
+    for _ in 0..5 {
+        assert_eq!(code(&mut client, "SELECT hftok.create_secret('v', 'name')").as_deref(), Some("23505"));
+    }
+    run(&mut client, "SELECT hftok.create_secret('v', 'other')");
+    let places = "SELECT ctid::text FROM hftok_private.secrets ORDER BY ctid";
+    assert_eq!(column::<String>(&mut client, places), ["(0,1)", "(0,2)"]);
+}
+
+#[test]
 fn a_name_goes_to_whoever_was_first_and_stays() {
     let cluster = Cluster::start_default();
     let mut first = cluster.database("names");

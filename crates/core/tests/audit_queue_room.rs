@@ -1,5 +1,5 @@
-//! A writer copies out of the queue no more than the memory that it reserved before.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! A writer copies out of the queue no more than the memory that it reserved before, and is called when half of it is full.
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod queue_bench;
 
@@ -36,4 +36,30 @@ fn a_record_is_taken_where_it_just_fits() {
     }
     let mut take = |room| queue.take(lane, 10, room, &mut Vec::new());
     assert_eq!([1, 2, 3, 4].map(&mut take), [1, 1, 2, 3]);
+}
+
+#[test]
+fn it_becomes_half_full_once_however_large_its_records_are() {
+    for length in [10, 700, 3000] {
+        let mut bench = Bench::new(256);
+        let lane = bench.lane;
+        let mut queue = bench.queue();
+        let mut seen = Vec::new();
+        while queue.push(lane, &vec![b'x'; length], 0).is_ok() {
+            let lane = &mut queue.header.lanes[lane];
+            seen.push((lane.used(), lane.has_become_half_full()));
+        }
+        let told: Vec<usize> = (0..seen.len()).filter(|&at| seen[at].1).collect();
+        let [at] = told[..] else { panic!("{length}: {seen:?}") };
+        let full = seen.last().unwrap().0;
+        assert!(seen[at].0 >= full / 2 && (at == 0 || seen[at - 1].0 <= full / 2), "{length}: {seen:?}");
+        // A writer that has emptied it is called again.
+        let end = queue.take(lane, usize::MAX, usize::MAX, &mut Vec::new());
+        queue.release(lane, end);
+        let called = (0..seen.len()).filter(|_| {
+            queue.push(lane, &vec![b'x'; length], 0).unwrap();
+            queue.header.lanes[lane].has_become_half_full()
+        });
+        assert_eq!(called.count(), 1);
+    }
 }

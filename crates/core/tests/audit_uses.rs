@@ -57,21 +57,6 @@ proptest! {
 }
 
 #[test]
-fn what_others_gathered_is_added_merged_or_not() {
-    let (mut uses, mut all) = (Uses::default(), Vec::new());
-    for (begin, end) in [(0_u64, 10_u64), (5, 300_000), (200_000, 400_000), (7, 8)] {
-        let mut part = Uses::default();
-        for secret in begin..end {
-            let one = use_of(secret, 2, end.cast_signed());
-            all.push(one);
-            part.add(one, MANY);
-        }
-        uses.join(part, MANY);
-    }
-    assert_eq!(taken(uses, MANY), added(&all));
-}
-
-#[test]
 fn many_secrets_are_merged_again_and_again() {
     let (mut uses, mut all) = (Uses::default(), Vec::new());
     for number in 0..1_500_000_u64 {

@@ -1,4 +1,5 @@
-//! Adding one row to a table of ours as `INSERT … ON CONFLICT (…) DO NOTHING` does it, without planning and starting a statement.
+//! Adding one row to a table of ours as `INSERT … ON CONFLICT (…) DO NOTHING` does it, without planning and starting a statement, and
+//! without the look for another row where the caller knows of none.
 //!
 //! What must stay true: neither privileges, row security, CHECK constraints nor AFTER triggers are asked, so the caller knows,
 //! under the table's lock, that none of them would have a say in this row (`store/shape.rs`).
@@ -10,6 +11,15 @@ use super::relations::Relation;
 use super::sql::Parameter;
 use super::target::{self, Target};
 use crate::error::Error;
+
+/// Another row with the same key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rival {
+    /// The caller knows of none. The row is added without a look, and stays behind as a dead one should there be one.
+    Unlikely,
+    /// There may be one, and the caller wants a look first.
+    Likely,
+}
 
 /// A table that is locked for writing, and to which a row may be added.
 pub struct ForRow(pg_sys::Relation);
@@ -36,6 +46,7 @@ impl ForRow {
         &self,
         values: [Parameter; N],
         key: &[i16],
+        rival: Rival,
         fires_before: bool,
     ) -> Result<bool, Error> {
         // SAFETY: an open table, as the target takes it. The target closes a reference to it of its own.
@@ -53,7 +64,7 @@ impl ForRow {
             }
             pg_sys::ExecStoreVirtualTuple(slot);
             let is_wanted = !fires_before || pg_sys::ExecBRInsertTriggers(target.state, target.result, slot);
-            let is_added = is_wanted && add_unless_taken(&target, slot, key)?;
+            let is_added = is_wanted && add_unless_taken(&target, slot, key, rival)?;
             pg_sys::ExecDropSingleTupleTableSlot(slot);
             target.close();
             Ok(is_added)
@@ -80,6 +91,7 @@ unsafe fn add_unless_taken(
     target: &Target,
     slot: *mut pg_sys::TupleTableSlot,
     key: &[i16],
+    mut rival: Rival,
 ) -> Result<bool, Error> {
     // SAFETY: the caller's; the list lies in the memory of the function that is running. Each token belongs to one attempt, and
     // is released after it.
@@ -94,19 +106,11 @@ unsafe fn add_unless_taken(
             return Err(Error::Internal("a table cannot take a row that may be there"));
         };
         loop {
-            let mut other = pg_sys::ItemPointerData::default();
-            let is_free = pg_sys::ExecCheckIndexConstraints(
-                target.result,
-                slot,
-                target.state,
-                &raw mut other,
-                #[cfg(feature = "pg18")]
-                std::ptr::null_mut(),
-                arbiters,
-            );
-            if !is_free {
+            if rival == Rival::Likely && !is_free(target, slot, arbiters) {
                 return Ok(false);
             }
+            // After an attempt that failed, look for whoever came first, and wait for them.
+            rival = Rival::Likely;
             let token = pg_sys::SpeculativeInsertionLockAcquire(pg_sys::GetCurrentTransactionId());
             let command = pg_sys::GetCurrentCommandId(true);
             let table = target.table;
@@ -118,6 +122,26 @@ unsafe fn add_unless_taken(
                 return Ok(true);
             }
         }
+    }
+}
+
+/// Whether no other row has the slot's key; waits for those who may be about to have it.
+///
+/// # Safety
+/// As for `add_unless_taken`; the arbiters are ids of unique indexes of the table.
+unsafe fn is_free(target: &Target, slot: *mut pg_sys::TupleTableSlot, arbiters: *mut pg_sys::List) -> bool {
+    let mut other = pg_sys::ItemPointerData::default();
+    // SAFETY: the caller's.
+    unsafe {
+        pg_sys::ExecCheckIndexConstraints(
+            target.result,
+            slot,
+            target.state,
+            &raw mut other,
+            #[cfg(feature = "pg18")]
+            std::ptr::null_mut(),
+            arbiters,
+        )
     }
 }
 

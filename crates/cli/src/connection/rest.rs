@@ -141,7 +141,7 @@ impl Rest {
         let Ok(told) = serde_json::from_str::<Told>(&text) else {
             return Err(unreachable(format!("HTTP status {status}: is this the address of PostgREST?")));
         };
-        // Both are there and empty where PostgREST's session broke off within the request: libpq had no error of Postgres.
+        // PostgREST gives an empty code and an empty message where its session broke off within the request: Postgres gave it none.
         if told.code.as_deref() == Some("") && told.message.as_deref() == Some("") {
             return Err(unreachable(
                 "Postgres broke off before it answered; a change may have been made".to_owned(),

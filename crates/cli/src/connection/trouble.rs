@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use postgres::Error;
-use postgres::error::SqlState;
+use postgres::error::{DbError, Severity, SqlState};
 
 use crate::failure::{Failure, Refusal};
 
@@ -17,15 +17,21 @@ impl From<Error> for Failure {
 pub fn failure(error: Error) -> Failure {
     let unreachable = |reason| Failure::Unreachable { target: "Postgres".to_owned(), reason };
     match refusal(&error) {
-        Some(refused) if is_end(&refused.code) => unreachable(refused.message),
+        Some(refused) if ends_session(&error) => unreachable(refused.message),
         Some(refused) => Failure::Refused(Box::new(refused)),
         None => unreachable(told(&error)),
     }
 }
 
-/// Whether Postgres ends a session by this SQLSTATE, or lost it, and so refuses nothing: a stop, a crash, a time-out of the session.
+/// Whether Postgres ended the session with this error: a stop, a crash, a time-out.
+fn ends_session(error: &Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
+}
+
+/// The same where only the SQLSTATE is known.
 pub fn is_end(code: &str) -> bool {
-    code.starts_with("57P") || code.starts_with("08")
+    code.starts_with("57P") || matches!(code, "08000" | "08003" | "08006")
 }
 
 /// What went wrong before there was a connection.

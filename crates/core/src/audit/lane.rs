@@ -46,6 +46,8 @@ pub struct Lane {
     pub(super) last: u32,
     /// Slots that this database holds: what its share is measured by.
     pub(super) used: u32,
+    /// Half of the slots that this database may have has come to be taken, and nobody has woken the writer for it yet.
+    pub(super) is_half_full: bool,
     /// Number of the newest event that was accepted. Numbers never go back while the server runs.
     pub(super) accepted: u64,
     /// Number of the newest event that a round has copied.
@@ -80,6 +82,7 @@ impl Lane {
         first: NONE,
         last: NONE,
         used: 0,
+        is_half_full: false,
         accepted: 0,
         taken: 0,
         written: 0,
@@ -163,6 +166,16 @@ impl Lane {
     /// Whether a writer is missing, and may be started now.
     pub fn lacks_writer(&self, now: i64) -> bool {
         self.writer == 0 && now >= self.not_before
+    }
+
+    /// The number of slots that wait, or are being written.
+    pub fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// Says, once, that half of the slots that this database may have has come to be taken: the writer is to be woken.
+    pub fn has_become_half_full(&mut self) -> bool {
+        std::mem::take(&mut self.is_half_full)
     }
 
     /// The number of records that wait.

@@ -193,7 +193,9 @@ impl Header {
             return Err(Full);
         }
         self.common -= beyond;
-        self.lanes[lane].used += slots;
+        let (lane, half) = (&mut self.lanes[lane], self.share / 2);
+        lane.used += slots;
+        lane.is_half_full |= used < half && lane.used >= half;
         Ok(())
     }
 

@@ -83,13 +83,6 @@ impl Uses {
         }
     }
 
-    /// Takes in what another has gathered.
-    pub fn join(&mut self, other: Self, most: usize) {
-        for uses in other.parts.into_iter().flat_map(|part| part.merged.into_iter().chain(part.fresh)) {
-            self.add(uses, most);
-        }
-    }
-
     /// Merges what came since the last time, and gives back the memory for more.
     pub fn merge(&mut self, most: usize) {
         for at in 0..PARTS {
