@@ -7,11 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use hftok_core::audit::uses::Uses;
-use pgrx::datum::Uuid;
-
 use super::batch::Effects;
 use super::checkpoints;
+use super::gathered::Gathered;
 use super::usage::{self, Step};
 use crate::pg::server::{memory, server_log, worker_transaction};
 
@@ -27,9 +25,6 @@ const GATHERED_MAX: usize = 800_000;
 const COUNT_TIME: Duration = Duration::from_millis(100);
 /// The same where that does not keep up either. Callers then wait, as they do wherever the writer has too much to do.
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
-/// Further secrets are not counted, as long as so many wait for it: somebody keeps the writer from counting, or there is no memory. A
-/// list of so many takes 58 MB.
-const USES_MAX: usize = 1_800_000;
 /// The most that a pass allocates: columns of reports.
 const PASS_BYTES: usize = 64 * 1024 * 1024;
 /// The time between two times that old checkpoints are removed.
@@ -38,52 +33,6 @@ const TIDYING: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The time that the last steps may take, at the end of the writer.
 pub const FINISH_TIME_MAX: Duration = Duration::from_secs(2);
-
-/// What follows from the rounds so far, and could not be dealt with yet.
-#[derive(Default)]
-pub struct Gathered {
-    /// Reveals of each secret.
-    uses: Uses,
-    /// The same of secrets that are being counted, all merged.
-    pub counting: Uses,
-    /// Reports of usage, encoded.
-    pub usage: Vec<Vec<u8>>,
-    /// Notifications.
-    pub told: Vec<String>,
-    /// Secrets that are no more.
-    pub deleted: Vec<Uuid>,
-}
-
-impl Gathered {
-    /// Whether there is nothing to do.
-    fn is_empty(&self) -> bool {
-        self.uses.is_empty()
-            && self.counting.is_empty()
-            && self.usage.is_empty()
-            && self.told.is_empty()
-            && self.deleted.is_empty()
-    }
-
-    /// Begins to count what was gathered, unless there is nothing, or another count that is still going on.
-    fn begin_counting(&mut self) -> bool {
-        let can_begin = self.counting.is_empty() && !self.uses.is_empty();
-        if can_begin {
-            self.counting = std::mem::take(&mut self.uses);
-            self.counting.merge(USES_MAX);
-        }
-        can_begin
-    }
-
-    /// Adds the consequences of a round's events.
-    fn join(&mut self, round: Effects) {
-        for uses in round.used {
-            self.uses.add(uses, USES_MAX);
-        }
-        self.usage.extend(round.usage);
-        self.told.extend(round.told);
-        self.deleted.extend(round.deleted);
-    }
-}
 
 /// Steps that are still to be done.
 pub struct PendingEffects {
@@ -166,7 +115,7 @@ impl PendingEffects {
             memory::look_for(PASS_BYTES).map_err(|_| "there is no memory".to_owned())?;
         }
         let gathering = self.cost.saturating_mul(REST).clamp(PAUSE, GATHERING);
-        let is_full = self.later.uses.merged() >= GATHERED_MAX;
+        let is_full = self.later.gathered() >= GATHERED_MAX;
         if (at_once || is_full || self.counted.elapsed() > gathering) && self.later.begin_counting() {
             (self.counted, self.cost) = (Instant::now(), Duration::ZERO);
         }
@@ -186,7 +135,7 @@ impl PendingEffects {
 
     /// Counts a portion of uses, or more where one would not keep up.
     fn count(&mut self) -> Result<(), String> {
-        let gathered = self.later.uses.merged();
+        let gathered = self.later.gathered();
         let time = match gathered {
             GATHERED_MAX.. => COUNT_TIME_MAX,
             _ if gathered > GATHERED_MAX / 2 => COUNT_TIME,

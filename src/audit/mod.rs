@@ -30,6 +30,7 @@ mod effects;
 mod enqueue;
 mod eras;
 pub mod export;
+mod gathered;
 pub mod launcher;
 mod log;
 mod nodes;

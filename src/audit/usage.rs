@@ -5,8 +5,8 @@ use hftok_core::audit::usage::Usage;
 use hftok_core::audit::uses::Use;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
-use super::effects::Gathered;
 use super::enqueue::push;
+use super::gathered::Gathered;
 use super::tag;
 use crate::error::{Error, Trouble};
 use crate::pg::rows::declared::statement;
