@@ -81,9 +81,7 @@ pub(super) fn push(record: &[u8], is_sync: bool) -> Result<(usize, u64), Error> 
             if is_sync {
                 state.want(number, now);
             }
-            // A writer comes by itself. If it has much to do, the earlier it is called the better.
-            let is_wanted = state.has_become_half_full() || state.lacks_writer(now);
-            Ok((lane, number, is_wanted))
+            Ok((lane, number, state.calls_for_writer(now)))
         })
     })
     .map(|(lane, number, is_wanted)| {
@@ -208,8 +206,7 @@ fn refuse(
         let lane = lane(queue.header, database()).ok()?;
         // The lane counts a refusal that finds no room, and the writer tells the number.
         let _ = queue.push_or_count(lane, &record, now);
-        let state = &mut queue.header.lanes[lane];
-        (state.has_become_half_full() || state.lacks_writer(now)).then_some(lane)
+        queue.header.lanes[lane].calls_for_writer(now).then_some(lane)
     });
     if let Some(Some(lane)) = lane {
         audit_queue::wake(lane);

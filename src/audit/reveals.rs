@@ -115,8 +115,7 @@ impl Told {
                 let now = session::steady();
                 let lane = admit(queue, now)?;
                 let growing = queue.begin(lane, &record, now)?;
-                let state = &mut queue.header.lanes[lane];
-                Ok((growing, state.has_become_half_full() || state.lacks_writer(now)))
+                Ok((growing, queue.header.lanes[lane].calls_for_writer(now)))
             })
         })?;
         if is_wanted {

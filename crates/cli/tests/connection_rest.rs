@@ -105,7 +105,7 @@ fn a_server_that_ends_within_a_request_is_out_of_reach_and_refuses_nothing() {
         let mut watcher = cluster.client("postgres", "app");
         let mut holder = cluster.client("postgres", "app");
         holder.batch_execute("BEGIN; LOCK TABLE hftok_private.secrets").expect("a lock");
-        let saids = thread::scope(|scope| {
+        let [over_http, directly] = thread::scope(|scope| {
             let over_http = scope.spawn(|| with(&address, Some(&alice), &["set"], TOKEN));
             let directly = scope.spawn(|| {
                 let mut set = hftok_on(&cluster, "postgres", "app", &["set", "--global"]);
@@ -116,7 +116,6 @@ fn a_server_that_ends_within_a_request_is_out_of_reach_and_refuses_nothing() {
             cluster.stop(how);
             [over_http, directly].map(|said| said.join().expect("it ends"))
         });
-        let [over_http, directly] = saids;
         assert!(over_http.err.contains(&address), "{over_http:?}");
         for said in [over_http, directly] {
             assert_eq!(said.code, Some(4), "{said:?}");

@@ -178,6 +178,12 @@ impl Lane {
         std::mem::take(&mut self.is_half_full)
     }
 
+    /// Whether whoever has just added a record is to wake the writer, or have one started. A writer comes by itself; if it has much to do,
+    /// the earlier it is called the better.
+    pub fn calls_for_writer(&mut self, now: i64) -> bool {
+        self.has_become_half_full() || self.lacks_writer(now)
+    }
+
     /// The number of records that wait.
     pub fn waiting(&self) -> u64 {
         self.accepted - self.written
