@@ -1,6 +1,6 @@
 -- Credentials as their owners see them: never a value.
 
-CREATE OR REPLACE VIEW hftok_private.credential_rows AS
+CREATE OR REPLACE VIEW hftok_private.credential_rows WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.slot, s.position, s.label, s.preview,
         CASE
             WHEN NOT s.enabled THEN 'disabled'
@@ -9,9 +9,14 @@ CREATE OR REPLACE VIEW hftok_private.credential_rows AS
             ELSE coalesce(s.verdict, 'unverified')
         END AS status,
         s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at,
-        u.last_used_at, coalesce(u.use_count, 0) AS use_count, s.version, s.created_at, s.updated_at,
+        -- Not in a join, which would look for uses also where nobody asks for them.
+        (SELECT c.last_used[array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
+            WHERE c.first_id <= s.id ORDER BY c.first_id DESC LIMIT 1) AS last_used_at,
+        coalesce((SELECT c.counts[array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
+            WHERE c.first_id <= s.id ORDER BY c.first_id DESC LIMIT 1), 0) AS use_count,
+        s.version, s.created_at, s.updated_at,
         (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}')) AS writable, s.verdict_message
-    FROM hftok_private.secrets s LEFT JOIN hftok_private.secret_usage u ON u.secret_id = s.id
+    FROM hftok_private.secrets s
     WHERE s.scope IN ('user', 'org', 'global')
     AND hftok_private.sees_all('{hftok_owner,hftok_service,hftok_admin,hftok_auditor}', false);
 COMMENT ON VIEW hftok_private.credential_rows IS 'Credentials, for who sees all of them.';

@@ -67,10 +67,13 @@ CREATE OR REPLACE VIEW hftok_private.integration_rows AS
             WHEN i.status = 'verifying' AND i.updated_at < pg_catalog.now() - interval '1 hour' THEN 'pending'
             ELSE i.status
         END AS status,
-        i.enabled, i.config, i.secret_id, greatest(i.last_used_at, u.last_used_at) AS last_used_at, i.error_message,
+        i.enabled, i.config, i.secret_id,
+        greatest(i.last_used_at, (SELECT c.last_used[array_position(c.secret_ids, i.secret_id)] FROM hftok_private.use_counts c
+            WHERE c.first_id <= i.secret_id ORDER BY c.first_id DESC LIMIT 1)) AS last_used_at,
+        i.error_message,
         i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings, i.org_id,
         i.last_verified_at, nullif(i.last_tested_at, '-infinity') AS last_tested_at
-    FROM hftok_private.integrations i LEFT JOIN hftok_private.secret_usage u ON u.secret_id = i.secret_id
+    FROM hftok_private.integrations i
     -- Nothing is told of a secret that somebody made the row point to.
     LEFT JOIN hftok_private.secrets s
         ON s.id = i.secret_id AND s.scope = CASE WHEN i.org_id IS NULL THEN 'integration' ELSE 'org_integration' END

@@ -123,24 +123,35 @@ COMMENT ON COLUMN hftok_private.audit_checkpoints.root IS 'The root of their tre
 COMMENT ON COLUMN hftok_private.audit_checkpoints.key_id IS 'The data key that signed it.';
 COMMENT ON COLUMN hftok_private.audit_checkpoints.signature IS 'Ed25519, over the text that audit_head() gives.';
 
--- Without foreign key: a transaction that holds a secret's row must not stop the writer.
-CREATE TABLE hftok_private.secret_usage (
-    secret_id uuid PRIMARY KEY,
-    use_count bigint NOT NULL DEFAULT 0,
-    last_used_at timestamptz,
-    expiry_told timestamptz
+-- A row has the counts of up to 64 secrets, in the order of their ids: those from its first id up to that of the next row. A million
+-- secrets that are counted at a time are then twenty thousand rows. Without foreign key: a transaction that holds a secret's row must
+-- not stop the writer.
+CREATE TABLE hftok_private.use_counts (
+    first_id uuid PRIMARY KEY,
+    secret_ids uuid[] NOT NULL,
+    counts bigint[] NOT NULL,
+    last_used timestamptz[] NOT NULL
 )
--- A row that is counted up finds room beside itself, and stays where the index says.
-WITH (fillfactor = 70);
-COMMENT ON TABLE hftok_private.secret_usage IS 'The number of times that each secret was handed out, counted by the audit''s writer.';
-COMMENT ON COLUMN hftok_private.secret_usage.secret_id IS 'The secret.';
-COMMENT ON COLUMN hftok_private.secret_usage.use_count IS 'The number of times.';
-COMMENT ON COLUMN hftok_private.secret_usage.last_used_at IS 'When it was last handed out.';
-COMMENT ON COLUMN hftok_private.secret_usage.expiry_told IS 'The end that a notification has told.';
+-- A row that is counted up finds room beside itself, and lies in its page as a whole.
+WITH (fillfactor = 50, toast_tuple_target = 4096);
+COMMENT ON TABLE hftok_private.use_counts IS 'How often each secret was handed out, counted by the audit''s writer: many secrets a row.';
+COMMENT ON COLUMN hftok_private.use_counts.first_id IS 'Secrets from this id on are in this row, or in none, up to that of the next row.';
+COMMENT ON COLUMN hftok_private.use_counts.secret_ids IS 'The secrets, in order.';
+COMMENT ON COLUMN hftok_private.use_counts.counts IS 'The number of times that each was handed out.';
+COMMENT ON COLUMN hftok_private.use_counts.last_used IS 'When each was last handed out.';
+
+CREATE TABLE hftok_private.expiries_told (
+    secret_id uuid PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+);
+COMMENT ON TABLE hftok_private.expiries_told IS 'Ends of secrets that a notification has told.';
+COMMENT ON COLUMN hftok_private.expiries_told.secret_id IS 'The secret.';
+COMMENT ON COLUMN hftok_private.expiries_told.expires_at IS 'Its end.';
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_pending', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_bundles', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_nodes', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_checkpoints', '');
-SELECT pg_catalog.pg_extension_config_dump('hftok_private.secret_usage', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.use_counts', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.expiries_told', '');

@@ -46,6 +46,7 @@ mod standbys;
 mod tables;
 mod trouble;
 pub mod usage;
+mod use_counts;
 pub mod verifier;
 pub mod writer;
 

@@ -2,19 +2,18 @@
 //! writes nothing for its reader, and a client that holds a counter's row stops nobody.
 
 use hftok_core::audit::usage::Usage;
-use hftok_core::audit::uses::Use;
 use pgrx::datum::{TimestampWithTimeZone, Uuid};
 
 use super::enqueue::push;
 use super::gathered::Gathered;
-use super::tag;
+use super::{tag, use_counts};
 use crate::error::{Error, Trouble};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::audit_queue;
 use crate::pg::who::session;
 
-/// Secrets that are counted at a time.
+/// Secrets that are counted, or forgotten, at a time.
 const PORTION: usize = 1000;
 /// The pause between two searches for credentials that are about to expire, in microseconds.
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
@@ -62,7 +61,10 @@ impl Step {
     pub fn run(self, later: &Gathered, look_out: bool) -> Result<(), Error> {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
-            Self::Uses => count_uses(&later.counting.last(PORTION), &later.deleted),
+            Self::Uses => {
+                let deleted = later.deleted.rchunks(PORTION).next().unwrap_or_default();
+                use_counts::change(&later.counting.last(PORTION), deleted)
+            }
             Self::Reports => count_reports(&later.usage),
             Self::Notifications => notify(&later.told, look_out),
         }
@@ -82,7 +84,7 @@ impl Step {
         match self {
             Self::Uses => {
                 later.counting.forget_last(PORTION);
-                later.deleted.clear();
+                later.deleted.truncate(later.deleted.len().saturating_sub(PORTION));
             }
             Self::Reports => later.usage.clear(),
             Self::Notifications => later.told.clear(),
@@ -102,26 +104,6 @@ fn notify(told: &[String], look_out: bool) -> Result<(), Error> {
         return Ok(());
     }
     NOTIFY_ALL.write(&[told.into()], |_| Ok(())).map(|_| ())
-}
-
-/// Adds these uses, which are in the order of their ids, and forgets secrets that were deleted.
-fn count_uses(uses: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
-    if !uses.is_empty() {
-        let ids: Vec<Uuid> = uses.iter().map(|uses| Uuid::from_bytes(uses.id)).collect();
-        let counts: Vec<i64> = uses.iter().map(|uses| uses.count).collect();
-        let last = uses.iter().map(|uses| TimestampWithTimeZone::try_from(uses.last).ok());
-        let parameters = [ids.into(), counts.into(), last.collect::<Vec<_>>().into()];
-        let known = COUNT_USES.execute(&parameters)?;
-        if usize::try_from(known) != Ok(uses.len()) {
-            // BEGIN leaves the secrets alone that were just counted, because they have a row. Secrets may have been deleted
-            // meanwhile.
-            BEGIN_USES.execute(&parameters)?;
-        }
-    }
-    if !deleted.is_empty() {
-        FORGET_ROWS.execute(&[deleted.to_vec().into()])?;
-    }
-    Ok(())
 }
 
 /// Adds the reports of backends.
@@ -154,26 +136,11 @@ statement! {
     /// Counting waits for a lock only briefly: an application's lock must not stop the audit.
     SET_BRIEF() = "SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
 
-    /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
+    /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash. And that rows are found by an index:
+    /// Postgres would keep a plan that was made while there were few of them.
     SET_LOOSE() =
         "SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
-        pg_catalog.set_config('synchronous_commit', 'off', true)";
-
-    /// The writer alone writes this table. Most secrets that are used were used before, and a plain UPDATE costs half of a
-    /// statement that may have to insert. The ids are in order, so that the place of one is found in them. There is no join: Postgres
-    /// would keep a plan of it that was made while there were few rows.
-    COUNT_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
-        "UPDATE hftok_private.secret_usage u
-        SET use_count = u.use_count + ($2)[pg_catalog.width_bucket(u.secret_id, $1)],
-            last_used_at = greatest(u.last_used_at, ($3)[pg_catalog.width_bucket(u.secret_id, $1)])
-        WHERE u.secret_id = ANY ($1)";
-
-    /// Begins to count for secrets that were never used, without a join as well.
-    BEGIN_USES(UUIDARRAY, INT8ARRAY, TIMESTAMPTZARRAY) =
-        "INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at)
-        SELECT n.id, n.count, n.last FROM unnest($1, $2, $3) AS n (id, count, last)
-        WHERE (SELECT u.secret_id FROM hftok_private.secret_usage u WHERE u.secret_id = n.id) IS NULL
-        AND (SELECT s.id FROM hftok_private.secrets s WHERE s.id = n.id) IS NOT NULL";
+        pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.set_config('enable_seqscan', 'off', true)";
 
     /// Adds reports of a backend to the day's sums.
     COUNT_REPORTS: Reports {
@@ -192,20 +159,17 @@ statement! {
             requests = least(u.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
             units = least(u.units::numeric + excluded.units, 9223372036854775807)::bigint, cost = u.cost + excluded.cost";
 
-    /// A secret that is gone leaves no counter.
-    FORGET_ROWS(UUIDARRAY) = "DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
-
     /// Listeners get one NOTIFY for each change.
     NOTIFY_ALL(TEXTARRAY) = "SELECT pg_catalog.pg_notify('hftok', n.payload) FROM unnest($1) AS n (payload)";
 
     /// Credentials that expire soon are told of once, and marked in the same step.
     FIND_EXPIRING() =
-        "INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
+        "INSERT INTO hftok_private.expiries_told AS t (secret_id, expires_at)
         SELECT s.id, s.expires_at FROM hftok_private.secrets s
         WHERE s.scope IN ('user', 'org', 'global')
         AND s.expires_at BETWEEN pg_catalog.now() AND pg_catalog.now() + interval '30 days'
-        AND NOT EXISTS (SELECT FROM hftok_private.secret_usage t WHERE t.secret_id = s.id AND t.expiry_told = s.expires_at)
-        ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
+        AND NOT EXISTS (SELECT FROM hftok_private.expiries_told e WHERE e.secret_id = s.id AND e.expires_at = s.expires_at)
+        ON CONFLICT (secret_id) DO UPDATE SET expires_at = excluded.expires_at
         RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
-            FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
+            FROM hftok_private.secrets s WHERE s.id = t.secret_id)";
 }

@@ -85,7 +85,7 @@ fn who_holds_the_counters_stops_nobody_and_counts_arrive_after() {
     let mut holder = cluster.client("postgres", "app");
     let mut held = holder.transaction().expect("BEGIN");
     held.batch_execute(
-        "SELECT FROM hftok_private.secret_usage FOR UPDATE; SELECT FROM hftok_private.usage_daily FOR UPDATE",
+        "SELECT FROM hftok_private.use_counts FOR UPDATE; SELECT FROM hftok_private.usage_daily FOR UPDATE",
     )
     .expect("FOR UPDATE");
     let reads = work(&cluster, &mut client, id);
@@ -138,7 +138,7 @@ fn who_reads_every_table_stops_nobody() {
     let mut held = holder.transaction().expect("BEGIN");
     held.batch_execute(
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-         LOCK hftok_private.secrets, hftok_private.audit, hftok_private.audit_pending, hftok_private.secret_usage,
+         LOCK hftok_private.secrets, hftok_private.audit, hftok_private.audit_pending, hftok_private.use_counts,
             hftok_private.usage_daily, hftok_private.data_keys, hftok_private.members IN ACCESS SHARE MODE;
          SELECT count(*) FROM hftok_private.audit",
     )

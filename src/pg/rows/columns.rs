@@ -48,6 +48,9 @@ owned!(
     Vec<pg_sys::Oid>: OIDARRAYOID,
     Uuid: UUIDOID,
     TimestampWithTimeZone: TIMESTAMPTZOID,
+    Vec<Option<Uuid>>: UUIDARRAYOID,
+    Vec<Option<i64>>: INT8ARRAYOID,
+    Vec<Option<TimestampWithTimeZone>>: TIMESTAMPTZARRAYOID,
 );
 
 impl Owned for String {

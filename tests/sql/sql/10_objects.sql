@@ -332,7 +332,7 @@ CALL pg_temp.break('GRANT UPDATE ON hftok_private.audit TO hftok_admin');
 CALL pg_temp.break('GRANT INSERT ON hftok_private.audit_pending TO hftok_service');
 CALL pg_temp.break('GRANT DELETE ON hftok_private.audit_bundles TO hftok_admin');
 CALL pg_temp.break('GRANT SELECT ON hftok_private.changes TO hftok_auditor');
-CALL pg_temp.break('GRANT UPDATE ON hftok_private.secret_usage TO hftok_service');
+CALL pg_temp.break('GRANT UPDATE ON hftok_private.use_counts TO hftok_service');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.record_change TO hftok_service');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.verify_as_owner TO hftok_service');
 CALL pg_temp.break('GRANT EXECUTE ON FUNCTION hftok_private.reseal TO PUBLIC');

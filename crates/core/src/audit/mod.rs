@@ -17,6 +17,7 @@
 //! | [`vouch`] | marks on rows that decide who gets a value |
 //! | [`usage`] | what a backend reports of its use of a credential |
 //! | [`uses`] | uses of secrets, until they are counted |
+//! | [`use_block`] | the counts of neighbouring secrets, which lie in one row |
 //! | [`lane`] | the queue of one database |
 //! | [`queue`] | where events wait until they are written: slots, shares, merging |
 
@@ -37,6 +38,7 @@ pub mod tally;
 pub mod tile;
 pub mod tree;
 pub mod usage;
+pub mod use_block;
 pub mod uses;
 pub mod vouch;
 pub mod wanted;

@@ -38,6 +38,18 @@ impl Use {
     }
 }
 
+/// Puts uses in the order of their ids, and adds up those of one secret.
+pub(super) fn sort_and_add_up(uses: &mut Vec<Use>) {
+    uses.sort_unstable_by_key(|uses| u128::from_be_bytes(uses.id));
+    uses.dedup_by(|next, kept| {
+        let is_same = next.id == kept.id;
+        if is_same {
+            kept.add(*next);
+        }
+        is_same
+    });
+}
+
 /// What was gathered.
 #[derive(Debug)]
 pub struct Uses {
@@ -132,14 +144,7 @@ impl Part {
 
     /// Merges what came since the last time, of secrets that it did not know before no more than so many.
     fn merge(&mut self, new_max: usize) {
-        self.fresh.sort_unstable_by_key(|uses| u128::from_be_bytes(uses.id));
-        self.fresh.dedup_by(|next, kept| {
-            let is_same = next.id == kept.id;
-            if is_same {
-                kept.add(*next);
-            }
-            is_same
-        });
+        sort_and_add_up(&mut self.fresh);
         let mut known = self.merged.iter_mut().peekable();
         self.fresh.retain(|uses| {
             while known.next_if(|known| known.id < uses.id).is_some() {}
