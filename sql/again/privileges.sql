@@ -67,7 +67,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['credential_rows', 'member_rows', 'administrator_rows', 'integration_rows', 'share_rows',
-        'usage_rows', 'secret_usage', 'audit_rows', 'audit_of_rows', 'stored_vault_rows']
+        'usage_rows', 'counted_uses', 'audit_rows', 'audit_of_rows', 'stored_vault_rows']
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON hftok_private.%I FROM hftok_owner', name);
         EXECUTE pg_catalog.format('GRANT SELECT ON hftok_private.%I TO hftok_owner', name);

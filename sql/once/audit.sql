@@ -140,13 +140,20 @@ COMMENT ON COLUMN hftok_private.use_counts.secret_ids IS 'The secrets, in order.
 COMMENT ON COLUMN hftok_private.use_counts.counts IS 'The number of times that each was handed out.';
 COMMENT ON COLUMN hftok_private.use_counts.last_used IS 'When each was last handed out.';
 
-CREATE TABLE hftok_private.expiries_told (
+-- Version 0.1.0 counted uses here, and its dumps bring counts, which the writer takes over: so the columns stay.
+CREATE TABLE hftok_private.secret_usage (
     secret_id uuid PRIMARY KEY,
-    expires_at timestamptz NOT NULL
-);
-COMMENT ON TABLE hftok_private.expiries_told IS 'Ends of secrets that a notification has told.';
-COMMENT ON COLUMN hftok_private.expiries_told.secret_id IS 'The secret.';
-COMMENT ON COLUMN hftok_private.expiries_told.expires_at IS 'Its end.';
+    use_count bigint NOT NULL DEFAULT 0,
+    last_used_at timestamptz,
+    expiry_told timestamptz
+)
+WITH (fillfactor = 70);
+COMMENT ON TABLE hftok_private.secret_usage IS 'Ends of secrets that a notification has told; and counts of a dump of version 0.1.0, until the audit''s writer takes them over.';
+COMMENT ON COLUMN hftok_private.secret_usage.secret_id IS 'The secret.';
+COMMENT ON COLUMN hftok_private.secret_usage.use_count IS 'The number of times that it was handed out, to be added to those in use_counts.';
+COMMENT ON COLUMN hftok_private.secret_usage.last_used_at IS 'When it was last handed out.';
+COMMENT ON COLUMN hftok_private.secret_usage.expiry_told IS 'The end that a notification has told.';
+CREATE INDEX secret_usage_counted ON hftok_private.secret_usage (secret_id) WHERE use_count > 0;
 
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_pending', '');
@@ -154,4 +161,4 @@ SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_bundles', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_nodes', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.audit_checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.use_counts', '');
-SELECT pg_catalog.pg_extension_config_dump('hftok_private.expiries_told', '');
+SELECT pg_catalog.pg_extension_config_dump('hftok_private.secret_usage', '');

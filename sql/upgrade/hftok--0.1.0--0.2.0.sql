@@ -157,45 +157,8 @@ COMMENT ON COLUMN hftok_private.use_counts.secret_ids IS 'The secrets, in order.
 COMMENT ON COLUMN hftok_private.use_counts.counts IS 'The number of times that each was handed out.';
 COMMENT ON COLUMN hftok_private.use_counts.last_used IS 'When each was last handed out.';
 
-CREATE TABLE hftok_private.expiries_told (
-    secret_id uuid PRIMARY KEY,
-    expires_at timestamptz NOT NULL
-);
-COMMENT ON TABLE hftok_private.expiries_told IS 'Ends of secrets that a notification has told.';
-COMMENT ON COLUMN hftok_private.expiries_told.secret_id IS 'The secret.';
-COMMENT ON COLUMN hftok_private.expiries_told.expires_at IS 'Its end.';
-
 SELECT pg_catalog.pg_extension_config_dump('hftok_private.use_counts', '');
-SELECT pg_catalog.pg_extension_config_dump('hftok_private.expiries_told', '');
-INSERT INTO hftok_private.use_counts (first_id, secret_ids, counts, last_used)
-SELECT CASE WHEN n.row = 0 THEN '00000000-0000-0000-0000-000000000000' ELSE (array_agg(n.secret_id ORDER BY n.secret_id))[1] END,
-    array_agg(n.secret_id ORDER BY n.secret_id), array_agg(n.use_count ORDER BY n.secret_id),
-    array_agg(n.last_used_at ORDER BY n.secret_id)
-FROM (
-    SELECT u.secret_id, u.use_count, coalesce(u.last_used_at, '-infinity') AS last_used_at,
-        (row_number() OVER (ORDER BY u.secret_id) - 1) / 48 AS row
-    FROM hftok_private.secret_usage u WHERE u.use_count > 0
-) n
-GROUP BY n.row;
-INSERT INTO hftok_private.expiries_told (secret_id, expires_at)
-SELECT u.secret_id, u.expiry_told FROM hftok_private.secret_usage u WHERE u.expiry_told IS NOT NULL;
--- sql/again gives these views another source. Until then they have none, because their functions need them.
-DO $views$
-DECLARE
-    view record;
-BEGIN
-    FOR view IN
-        SELECT c.oid::pg_catalog.regclass AS name,
-            string_agg(pg_catalog.format('NULL::%s AS %I', pg_catalog.format_type(a.atttypid, a.atttypmod), a.attname), ', ' ORDER BY a.attnum)
-                AS columns
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.oid IN ('hftok_private.credential_rows'::pg_catalog.regclass, 'hftok_private.integration_rows'::pg_catalog.regclass,
-            'hftok.unused_secrets'::pg_catalog.regclass)
-        GROUP BY c.oid
-    LOOP
-        EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW %s AS SELECT %s', view.name, view.columns);
-    END LOOP;
-END
-$views$;
-ALTER EXTENSION hftok DROP TABLE hftok_private.secret_usage;
-DROP TABLE hftok_private.secret_usage;
+-- The writer takes over what 0.1.0 has counted.
+COMMENT ON TABLE hftok_private.secret_usage IS 'Ends of secrets that a notification has told; and counts of a dump of version 0.1.0, until the audit''s writer takes them over.';
+COMMENT ON COLUMN hftok_private.secret_usage.use_count IS 'The number of times that it was handed out, to be added to those in use_counts.';
+CREATE INDEX secret_usage_counted ON hftok_private.secret_usage (secret_id) WHERE use_count > 0;

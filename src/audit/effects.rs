@@ -42,6 +42,8 @@ pub struct PendingEffects {
     database: u32,
     /// What they deal with.
     later: Gathered,
+    /// Whether there may be counts of version 0.1.0: in a database that was brought here, or was just updated.
+    may_have_former: bool,
     /// When the writer last began to count uses; before its first count, when it started.
     counted: Instant,
     /// The time that this count has taken so far.
@@ -61,6 +63,7 @@ impl PendingEffects {
             lane,
             database,
             later: Gathered::default(),
+            may_have_former: true,
             counted: Instant::now(),
             cost: Duration::ZERO,
             reported: None,
@@ -80,7 +83,7 @@ impl PendingEffects {
 
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
-        self.later.is_empty()
+        self.later.is_empty() && !self.may_have_former
     }
 
     /// Whether something went wrong the last time.
@@ -90,7 +93,7 @@ impl PendingEffects {
 
     /// Whether it has begun to count and can go on at once.
     pub fn is_counting(&self) -> bool {
-        !self.later.counting.is_empty() && !self.is_troubled()
+        (!self.later.counting.is_empty() || self.may_have_former) && !self.is_troubled()
     }
 
     /// Does the steps that can be done now, and a portion of the steps that take long. `at_once`: nothing is to be gathered.
@@ -124,13 +127,22 @@ impl PendingEffects {
             self.reported = Some(Instant::now());
         }
         let look_out = usage::is_time_to_look_out(self.lane);
-        let mut outcome = self.count();
+        let mut outcome = self.take_over().and(self.count());
         for step in [Step::Reports, Step::Notifications] {
             if step.is_due(&self.later, look_out) && (step != Step::Reports || adds_reports) {
                 outcome = self.run(step, look_out).and(outcome);
             }
         }
         outcome
+    }
+
+    /// Takes over a portion of what version 0.1.0 has counted, if there may be something.
+    fn take_over(&mut self) -> Result<(), String> {
+        if self.may_have_former {
+            self.may_have_former =
+                worker_transaction::run(usage::take_over).map_err(|report| report.message.to_string())?;
+        }
+        Ok(())
     }
 
     /// Counts a portion of uses, or more where one would not keep up.

@@ -45,6 +45,12 @@ pub fn wait_briefly() -> Result<(), Error> {
     SET_BRIEF.write(&[], |_| Ok(())).map(|_| ())
 }
 
+/// Takes over counts that version 0.1.0 left, a portion of them. Gives whether there may be more.
+pub fn take_over() -> Result<bool, Error> {
+    SET_LOOSE.write(&[], |_| Ok(()))?;
+    use_counts::take_over(PORTION)
+}
+
 /// Work after the audit, each step in a transaction of its own, so that one that fails keeps no other back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -164,12 +170,12 @@ statement! {
 
     /// Credentials that expire soon are told of once, and marked in the same step.
     FIND_EXPIRING() =
-        "INSERT INTO hftok_private.expiries_told AS t (secret_id, expires_at)
+        "INSERT INTO hftok_private.secret_usage AS u (secret_id, expiry_told)
         SELECT s.id, s.expires_at FROM hftok_private.secrets s
         WHERE s.scope IN ('user', 'org', 'global')
         AND s.expires_at BETWEEN pg_catalog.now() AND pg_catalog.now() + interval '30 days'
-        AND NOT EXISTS (SELECT FROM hftok_private.expiries_told e WHERE e.secret_id = s.id AND e.expires_at = s.expires_at)
-        ON CONFLICT (secret_id) DO UPDATE SET expires_at = excluded.expires_at
+        AND NOT EXISTS (SELECT FROM hftok_private.secret_usage t WHERE t.secret_id = s.id AND t.expiry_told = s.expires_at)
+        ON CONFLICT (secret_id) DO UPDATE SET expiry_told = excluded.expiry_told
         RETURNING (SELECT pg_catalog.json_build_object('event', 'expiring', 'secret_id', s.id, 'version', s.version)::text
-            FROM hftok_private.secrets s WHERE s.id = t.secret_id)";
+            FROM hftok_private.secrets s WHERE s.id = u.secret_id)";
 }

@@ -39,9 +39,20 @@ pub fn change(used: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
     }
     if !deleted.is_empty() {
         let deleted: Vec<Uuid> = deleted.into_iter().map(Uuid::from_bytes).collect();
-        FORGET_EXPIRIES.execute(&[deleted.into()])?;
+        FORGET.execute(&[deleted.into()])?;
     }
     Ok(())
+}
+
+/// Takes over counts that version 0.1.0 left, a portion of them. Gives whether there may be more.
+pub fn take_over(portion: usize) -> Result<bool, Error> {
+    let portion = i64::try_from(portion).unwrap_or(i64::MAX);
+    let former = TAKE_FORMER.write(&[portion.into()], |row| {
+        let (id, count) = (*row.next::<Uuid>()?.as_bytes(), row.next()?);
+        Ok(Use { id, count, last: time(row.next()?) })
+    })?;
+    change(&former, &[])?;
+    Ok(!former.is_empty())
 }
 
 /// A row in which something changes.
@@ -78,9 +89,14 @@ fn block_of(row: &Row<'_>) -> Result<(Block, bool), Error> {
     };
     let uses = ids.into_iter().zip(counts).zip(last);
     // What somebody else made of a row is left out.
-    let uses = uses
-        .filter_map(|((id, count), last)| Some(Use { id: bytes(id?), count: count?, last: last?.into() }));
+    let uses =
+        uses.filter_map(|((id, count), last)| Some(Use { id: bytes(id?), count: count?, last: time(last) }));
     Ok((Block::of(first, next, uses.collect()), false))
+}
+
+/// A time in Postgres' microseconds; before all others, if it is not known.
+fn time(time: Option<TimestampWithTimeZone>) -> i64 {
+    time.map_or(i64::MIN, TimestampWithTimeZone::into)
 }
 
 /// Which secrets are there among those used that no row has.
@@ -109,7 +125,7 @@ struct Rows {
     /// How often.
     counts: Vec<i64>,
     /// When last.
-    last: Vec<TimestampWithTimeZone>,
+    last: Vec<Option<TimestampWithTimeZone>>,
 }
 
 impl Rows {
@@ -123,10 +139,7 @@ impl Rows {
         for uses in uses {
             self.ids.push(Uuid::from_bytes(uses.id));
             self.counts.push(uses.count);
-            self.last.push(
-                TimestampWithTimeZone::try_from(uses.last)
-                    .map_err(|_| Error::Internal("a use has a time that Postgres does not know"))?,
-            );
+            self.last.push(TimestampWithTimeZone::try_from(uses.last).ok());
         }
         self.to.push(end(self)?);
         Ok(())
@@ -175,6 +188,18 @@ statement! {
     /// Removes rows. Their ids are those of the row before from now on.
     REMOVE(UUIDARRAY) = "DELETE FROM hftok_private.use_counts c WHERE c.first_id = ANY ($1)";
 
-    /// Forgets that it was told of the end of these secrets.
-    FORGET_EXPIRIES(UUIDARRAY) = "DELETE FROM hftok_private.expiries_told e WHERE e.secret_id = ANY ($1)";
+    /// Forgets whatever else is kept of secrets that are gone.
+    FORGET(UUIDARRAY) = "DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
+
+    /// Takes counts out of the table that version 0.1.0 had for them.
+    TAKE_FORMER(INT8) =
+        "WITH former AS (
+            SELECT u.* FROM hftok_private.secret_usage u WHERE u.use_count > 0 ORDER BY u.secret_id LIMIT $1
+        ), emptied AS (
+            UPDATE hftok_private.secret_usage u SET use_count = 0, last_used_at = NULL
+            FROM former f WHERE u.secret_id = f.secret_id AND f.expiry_told IS NOT NULL
+        ), gone AS (
+            DELETE FROM hftok_private.secret_usage u USING former f WHERE u.secret_id = f.secret_id AND f.expiry_told IS NULL
+        )
+        SELECT f.secret_id, f.use_count, f.last_used_at FROM former f ORDER BY f.secret_id";
 }

@@ -40,7 +40,7 @@ fn work(cluster: &Cluster, client: &mut Client, credential: Uuid) -> i64 {
 fn counted(client: &mut Client, credential: Uuid, reads: i64) {
     wait_until("every use is counted", 10, || {
         let uses =
-            "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.secret_usage WHERE secret_id = $1";
+            "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.counted_uses WHERE secret_id = $1";
         let reports =
             "SELECT coalesce(sum(requests), 0)::bigint FROM hftok_private.usage_daily WHERE secret_id = $1";
         (one::<i64>(client, uses, &[&credential]), one::<i64>(client, reports, &[&credential]))

@@ -163,7 +163,7 @@ fn a_restored_audit_verifies_and_goes_on() {
         resolve(&mut client, &format!("user {number}")).expect("resolves");
     }
     settled(&mut client);
-    let uses = "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.secret_usage";
+    let uses = "SELECT coalesce(sum(use_count), 0)::bigint FROM hftok_private.counted_uses";
     wait_until("all uses are counted", 10, || one::<i64>(&mut client, uses, &[]) == 50);
     let events = verified(&mut client);
     let head: String = one(&mut client, "SELECT hftok.audit_head()", &[]);

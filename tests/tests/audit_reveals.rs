@@ -153,7 +153,7 @@ fn a_writer_finds_rows_by_their_indexes() {
     let mut client = with_secrets("by_index", SECRETS);
     let counted = |client: &mut Client, uses: i64| {
         // The one that is counted last.
-        let first = "SELECT coalesce(sum(u.use_count), 0)::bigint FROM hftok_private.secret_usage u
+        let first = "SELECT coalesce(sum(u.use_count), 0)::bigint FROM hftok_private.counted_uses u
             WHERE u.secret_id = (SELECT s.id FROM hftok_private.secrets s ORDER BY s.id LIMIT 1)";
         wait_until("all are counted", 20, || one::<i64>(client, first, &[]) == uses);
     };

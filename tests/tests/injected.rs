@@ -55,7 +55,7 @@ impl Server {
         let tables = column(
             &mut observer,
             "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'hftok_private'::regnamespace
-             AND c.relkind = 'r' AND c.relname NOT LIKE 'audit%' AND c.relname NOT IN ('use_counts', 'expiries_told', 'usage_daily', 'kinds')",
+             AND c.relkind = 'r' AND c.relname NOT LIKE 'audit%' AND c.relname NOT IN ('use_counts', 'secret_usage', 'usage_daily', 'kinds')",
         );
         let mut server = Self { cluster, observer, tables, before: Vec::new() };
         server.before = server.state();

@@ -10,6 +10,7 @@ use hftok_tests::catalog;
 use hftok_tests::cluster::Cluster;
 use hftok_tests::root_key::RootKey;
 use hftok_tests::setup::{Setup, run};
+use hftok_tests::wait_until;
 use postgres::Client;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -146,6 +147,8 @@ fn is_all_there(cluster: &Cluster, mut client: Client, database: &str) {
         assert_eq!(one::<String>(&mut client, &format!("SELECT {asked}"), &[]), wanted, "{asked}");
     }
     refused(client.query("SELECT hftok.resolve_token('openai', 'bob')", &[]), "PT422");
+    let uses = "SELECT use_count FROM hftok.credentials WHERE provider = 'openai' AND scope_id = 'alice'";
+    wait_until("former uses are added to the one above", 20, || one::<i64>(&mut client, uses, &[]) == 301);
     for (count, wanted) in [
         ("hftok.credentials WHERE scope_id = 'carol'", 0),
         (

@@ -46,7 +46,7 @@ export async function everything(): Promise<string> {
   await written();
   const tables = await query(
     `SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'hftok_private'::regnamespace AND c.relkind = 'r'
-     AND c.relname <> 'use_counts' AND c.relname NOT LIKE 'audit%' ORDER BY 1`,
+     AND c.relname NOT IN ('use_counts', 'secret_usage') AND c.relname NOT LIKE 'audit%' ORDER BY 1`,
   );
   const text = tables.map(({ name }) =>
     `SELECT '${name}', md5(t::text) FROM hftok_private.${name} t ORDER BY 2`

@@ -152,7 +152,7 @@ SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*)
     (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
     (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
 SELECT (SELECT count(*) FROM hftok_private.audit WHERE actor_user IS DISTINCT FROM 'role:regress_backup') AS audit, (SELECT count(*) FROM hftok_private.audit_pending) AS pending,
-    (SELECT count(*) FROM hftok_private.audit_bundles) AS bundles, (SELECT count(*) FROM hftok_private.secret_usage) AS uses;
+    (SELECT count(*) FROM hftok_private.audit_bundles) AS bundles, (SELECT count(*) FROM hftok_private.counted_uses) AS uses;
 SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.members) AS members, (SELECT count(*) FROM hftok.administrators) AS administrators,
     (SELECT count(*) FROM hftok.integrations) AS integrations, (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.usage_daily) AS usage;
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');

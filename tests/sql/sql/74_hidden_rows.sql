@@ -32,7 +32,7 @@ SELECT hftok.delete_secret(hftok.create_secret('hidden', 'hidden'));
 SELECT hftok.get_secret('there is none');
 RESET ROLE;
 RESET application_name;
-CALL pg_temp.await('(SELECT count(*) > 10 FROM hftok.usage_daily) AND EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.use_count > 1)');
+CALL pg_temp.await('(SELECT count(*) > 10 FROM hftok.usage_daily) AND EXISTS (SELECT FROM hftok_private.counted_uses u WHERE u.use_count > 1)');
 CALL pg_temp.await_audit();
 ANALYZE;
 

@@ -76,7 +76,7 @@ SELECT status, enabled FROM hftok.integrations WHERE id = :'id';
 
 -- By its id everything that happened to an integration is found, and what was used is its secret.
 SELECT count(hftok.get_integration_credentials(:'id', 'rita')) FROM generate_series(1, 102);
-CALL pg_temp.await($$(SELECT sum(u.use_count) = 102 FROM hftok_private.secret_usage u JOIN hftok.integrations i ON i.secret_id = u.secret_id WHERE i.user_id = 'rita')$$);
+CALL pg_temp.await($$(SELECT sum(u.use_count) = 102 FROM hftok_private.counted_uses u JOIN hftok.integrations i ON i.secret_id = u.secret_id WHERE i.user_id = 'rita')$$);
 SELECT hftok.delete_integration_with_vault(:'id', 'rita');
 SELECT hftok.create_integration_with_vault('forgotten', 'openai', 'sk-proj-canary0000000000000005', p_user_id => 'rita') AS forgotten \gset
 SELECT integrations FROM hftok.forget_user('rita');

@@ -204,7 +204,7 @@ FROM hftok.refusals_by_role ORDER BY nullif(role_name, :'superuser') COLLATE "C"
 RESET ROLE;
 
 -- Secrets that nobody ever read.
-CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.secret_usage WHERE use_count > 0)$$);
+CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.counted_uses WHERE use_count > 0)$$);
 SELECT scope, scope_id, provider, name, label FROM hftok.unused_secrets ORDER BY scope, scope_id COLLATE "C";
 -- Read by an application that had not read it, while another had.
 SELECT count(*) AS new FROM hftok.new_applications;
@@ -219,9 +219,9 @@ SELECT scope, scope_id, provider, name, application_name, reveals FROM hftok.new
 RESET ROLE;
 
 -- Uses are counted with each secret, and shown to whoever sees it.
-CALL pg_temp.await($$(SELECT sum(use_count) = 307 FROM hftok_private.secret_usage)$$);
+CALL pg_temp.await($$(SELECT sum(use_count) = 307 FROM hftok_private.counted_uses)$$);
 SELECT scope, scope_id, provider, use_count, last_used_at > created_at AS used FROM hftok.credentials ORDER BY scope, scope_id COLLATE "C", provider;
-SELECT u.use_count FROM hftok_private.secret_usage u WHERE u.secret_id = :'named';
+SELECT u.use_count FROM hftok_private.counted_uses u WHERE u.secret_id = :'named';
 SET SESSION AUTHORIZATION authenticator;
 SET ROLE regress_authenticated;
 SET request.jwt.claims = '{"sub": "alice"}';
@@ -235,7 +235,7 @@ RESET SESSION AUTHORIZATION;
 SELECT version FROM hftok.save_credential('openai', 'sk-proj-alice000000000000002', p_user_id => 'alice');
 SELECT use_count FROM hftok.credentials WHERE scope_id = 'alice';
 SELECT hftok.delete_credential('groq', p_user_id => 'bob');
-CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.secret_usage)$$);
+CALL pg_temp.await($$(SELECT count(*) = 4 FROM hftok_private.counted_uses)$$);
 SELECT use_count FROM (SELECT secret_id FROM hftok.save_credential('groq', 'groq-key-of-bob', p_user_id => 'bob')) s JOIN hftok.credentials USING (secret_id);
 SELECT use_count FROM hftok.credentials WHERE scope_id = 'bob';
 -- The counts tell nobody of secrets that they may not see.

@@ -52,7 +52,7 @@ SELECT ok, first_bad, unprotected FROM hftok.verify_audit();
 SELECT actor_user, action, reveals, protected FROM hftok.recent_reveals;
 SELECT actor_user, count(*) FROM hftok.audit_events WHERE protected AND actor_user = 'role:bob' GROUP BY 1;
 -- Nothing follows from it.
-SELECT count(*) FROM hftok_private.secret_usage WHERE secret_id = :'named';
+SELECT count(*) FROM hftok_private.counted_uses WHERE secret_id = :'named';
 SELECT kind, reason FROM hftok.verify();
 
 -- A member who was added by hand, and somebody who tells of it, before each call and in the transaction of the call.
