@@ -44,14 +44,17 @@ impl Table {
     /// Every use, found as a view finds it: in the last block that begins at or before its id.
     fn all(&self) -> Vec<Use> {
         for uses in self.0.values().flatten() {
-            let (_, block) = self.0.range(..=uses.id).next_back().expect("a block begins before it");
-            assert!(block.contains(uses), "{uses:?} is in another block than the one of its id");
+            let block = self.0.range(..=uses.id).next_back();
+            assert!(block.is_some_and(|(_, block)| block.contains(uses)), "{uses:?} is in another block");
         }
         self.0.values().flatten().copied().collect()
     }
 }
 
-fn rounds() -> impl Strategy<Value = Vec<(Vec<(u16, i64, i64)>, BTreeSet<u16>)>> {
+/// Uses of a round, and the secrets that are deleted in it.
+type Round = (Vec<(u16, i64, i64)>, BTreeSet<u16>);
+
+fn rounds() -> impl Strategy<Value = Vec<Round>> {
     vec((vec((0..2000_u16, 1..5_i64, 0..1000_i64), 0..600), btree_set(0..2000_u16, 0..200)), 1..8)
 }
 
