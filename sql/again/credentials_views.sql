@@ -1,5 +1,6 @@
 -- Credentials as their owners see them: never a value.
 
+-- A barrier, because it is a view of one table (row_security.sql).
 CREATE OR REPLACE VIEW hftok_private.credential_rows WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.provider, s.scope, s.scope_id, s.model, s.slot, s.position, s.label, s.preview,
         CASE
@@ -10,9 +11,9 @@ CREATE OR REPLACE VIEW hftok_private.credential_rows WITH (security_barrier) AS
         END AS status,
         s.enabled, s.warnings, s.allowed_hosts, s.on_unusable, s.expires_at, s.last_verified_at,
         -- Not in a join, which would look for uses also where nobody asks for them.
-        (SELECT c.last_used[array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
+        (SELECT c.last_used[pg_catalog.array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
             WHERE c.first_id <= s.id ORDER BY c.first_id DESC LIMIT 1) AS last_used_at,
-        coalesce((SELECT c.counts[array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
+        coalesce((SELECT c.counts[pg_catalog.array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
             WHERE c.first_id <= s.id ORDER BY c.first_id DESC LIMIT 1), 0) AS use_count,
         s.version, s.created_at, s.updated_at,
         (SELECT hftok_private.caller_is_in('{hftok_service,hftok_admin}')) AS writable, s.verdict_message
@@ -83,7 +84,7 @@ BEGIN
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
     IF NEW.label IS NULL OR octet_length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
-        OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL OR NEW.position IS NULL OR NEW.position NOT BETWEEN 0 AND 1000000 THEN
+        OR pg_catalog.array_position(NEW.allowed_hosts, NULL) IS NOT NULL OR NEW.position IS NULL OR NEW.position NOT BETWEEN 0 AND 1000000 THEN
         RAISE EXCEPTION 'label (1024 bytes at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null, position must be between 0 and 1000000' USING ERRCODE = '22023';
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;

@@ -68,8 +68,8 @@ CREATE OR REPLACE VIEW hftok_private.integration_rows AS
             ELSE i.status
         END AS status,
         i.enabled, i.config, i.secret_id,
-        greatest(i.last_used_at, (SELECT c.last_used[array_position(c.secret_ids, i.secret_id)] FROM hftok_private.use_counts c
-            WHERE c.first_id <= i.secret_id ORDER BY c.first_id DESC LIMIT 1)) AS last_used_at,
+        greatest(i.last_used_at, (SELECT c.last_used[pg_catalog.array_position(c.secret_ids, s.id)] FROM hftok_private.use_counts c
+            WHERE c.first_id <= s.id ORDER BY c.first_id DESC LIMIT 1)) AS last_used_at,
         i.error_message,
         i.credentials_migrated, i.created_at, i.updated_at, s.preview, s.version, s.warnings, i.org_id,
         i.last_verified_at, nullif(i.last_tested_at, '-infinity') AS last_tested_at

@@ -42,8 +42,10 @@ pub struct PendingEffects {
     database: u32,
     /// What they deal with.
     later: Gathered,
-    /// Whether there may be counts of version 0.1.0: in a database that was brought here, or was just updated.
-    may_have_former: bool,
+    /// When counts of version 0.1.0 are looked for next; `None` once there are no more.
+    former: Option<Instant>,
+    /// Whether it was told that they cannot be taken over.
+    is_former_told: bool,
     /// When the writer last began to count uses; before its first count, when it started.
     counted: Instant,
     /// The time that this count has taken so far.
@@ -63,7 +65,8 @@ impl PendingEffects {
             lane,
             database,
             later: Gathered::default(),
-            may_have_former: true,
+            former: Some(Instant::now()),
+            is_former_told: false,
             counted: Instant::now(),
             cost: Duration::ZERO,
             reported: None,
@@ -83,7 +86,7 @@ impl PendingEffects {
 
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
-        self.later.is_empty() && !self.may_have_former
+        self.later.is_empty() && !self.is_taking_over()
     }
 
     /// Whether something went wrong the last time.
@@ -93,11 +96,17 @@ impl PendingEffects {
 
     /// Whether it has begun to count and can go on at once.
     pub fn is_counting(&self) -> bool {
-        (!self.later.counting.is_empty() || self.may_have_former) && !self.is_troubled()
+        self.is_taking_over() || (self.later.is_counting() && !self.is_troubled())
     }
 
     /// Does the steps that can be done now, and a portion of the steps that take long. `at_once`: nothing is to be gathered.
     pub fn go_on(&mut self, at_once: bool) {
+        self.take_over();
+        self.do_steps(at_once);
+    }
+
+    /// The same without counts of version 0.1.0, which wait where they are.
+    fn do_steps(&mut self, at_once: bool) {
         if self.troubled.is_some_and(|since| since.elapsed() <= RETRY_PAUSE) {
             return;
         }
@@ -119,6 +128,7 @@ impl PendingEffects {
         }
         let gathering = self.cost.saturating_mul(REST).clamp(PAUSE, GATHERING);
         let is_full = self.later.gathered() >= GATHERED_MAX;
+        self.later.begin_forgetting();
         if (at_once || is_full || self.counted.elapsed() > gathering) && self.later.begin_counting() {
             (self.counted, self.cost) = (Instant::now(), Duration::ZERO);
         }
@@ -127,7 +137,7 @@ impl PendingEffects {
             self.reported = Some(Instant::now());
         }
         let look_out = usage::is_time_to_look_out(self.lane);
-        let mut outcome = self.take_over().and(self.count());
+        let mut outcome = self.count();
         for step in [Step::Reports, Step::Notifications] {
             if step.is_due(&self.later, look_out) && (step != Step::Reports || adds_reports) {
                 outcome = self.run(step, look_out).and(outcome);
@@ -137,12 +147,29 @@ impl PendingEffects {
     }
 
     /// Takes over a portion of what version 0.1.0 has counted, if there may be something.
-    fn take_over(&mut self) -> Result<(), String> {
-        if self.may_have_former {
-            self.may_have_former =
-                worker_transaction::run(usage::take_over).map_err(|report| report.message.to_string())?;
+    fn take_over(&mut self) {
+        if !self.is_taking_over() {
+            return;
         }
-        Ok(())
+        let outcome = worker_transaction::run(usage::take_over);
+        self.former = match outcome {
+            Ok(true) => Some(Instant::now()),
+            Ok(false) => None,
+            Err(_) => Some(Instant::now() + RETRY_PAUSE),
+        };
+        if let Err(report) = outcome
+            && !std::mem::replace(&mut self.is_former_told, true)
+        {
+            server_log::write(&format!(
+                "hftok: former counts of use of database {} cannot be taken over now: {}",
+                self.database, report.message
+            ));
+        }
+    }
+
+    /// Whether it is time to take over former counts.
+    fn is_taking_over(&self) -> bool {
+        self.former.is_some_and(|time| time <= Instant::now())
     }
 
     /// Counts a portion of uses, or more where one would not keep up.
@@ -185,8 +212,8 @@ impl PendingEffects {
     /// Does the steps that are left, as far as this time suffices.
     pub fn finish(&mut self, time: Duration) {
         let begun = Instant::now();
-        while !self.is_done() && begun.elapsed() < time {
-            self.go_on(true);
+        while !self.later.is_empty() && begun.elapsed() < time {
+            self.do_steps(true);
             if self.is_troubled() {
                 break;
             }

@@ -21,17 +21,24 @@ pub struct Gathered {
     /// Notifications.
     pub told: Vec<String>,
     /// Secrets that are no more.
-    pub deleted: Vec<Uuid>,
+    deleted: Vec<Uuid>,
+    /// The same, in the order of their ids, whose uses are being forgotten.
+    pub forgetting: Vec<Uuid>,
 }
 
 impl Gathered {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.uses.is_empty()
-            && self.counting.is_empty()
+            && !self.is_counting()
             && self.usage.is_empty()
             && self.told.is_empty()
             && self.deleted.is_empty()
+    }
+
+    /// Whether uses are being counted or forgotten.
+    pub fn is_counting(&self) -> bool {
+        !self.counting.is_empty() || !self.forgetting.is_empty()
     }
 
     /// The secrets whose uses were gathered.
@@ -47,6 +54,14 @@ impl Gathered {
             self.counting.merge(USES_MAX);
         }
         can_begin
+    }
+
+    /// Begins to forget secrets that are no more, unless others are being forgotten.
+    pub fn begin_forgetting(&mut self) {
+        if self.forgetting.is_empty() && !self.deleted.is_empty() {
+            self.forgetting = std::mem::take(&mut self.deleted);
+            self.forgetting.sort_unstable();
+        }
     }
 
     /// Adds the consequences of a round's events.

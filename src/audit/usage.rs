@@ -13,7 +13,7 @@ use crate::pg::rows::sql::Run;
 use crate::pg::server::audit_queue;
 use crate::pg::who::session;
 
-/// Secrets that are counted, or forgotten, at a time.
+/// Secrets whose uses are counted, forgotten or taken over at a time.
 const PORTION: usize = 1000;
 /// The pause between two searches for credentials that are about to expire, in microseconds.
 const LOOK_OUT: i64 = 60 * 60 * 1_000_000;
@@ -68,7 +68,7 @@ impl Step {
         SET_LOOSE.write(&[], |_| Ok(()))?;
         match self {
             Self::Uses => {
-                let deleted = later.deleted.rchunks(PORTION).next().unwrap_or_default();
+                let deleted = later.forgetting.rchunks(PORTION).next().unwrap_or_default();
                 use_counts::change(&later.counting.last(PORTION), deleted)
             }
             Self::Reports => count_reports(&later.usage),
@@ -79,7 +79,7 @@ impl Step {
     /// Whether there is something to do.
     pub fn is_due(self, later: &Gathered, look_out: bool) -> bool {
         match self {
-            Self::Uses => !later.counting.is_empty() || !later.deleted.is_empty(),
+            Self::Uses => later.is_counting(),
             Self::Reports => !later.usage.is_empty(),
             Self::Notifications => !later.told.is_empty() || look_out,
         }
@@ -90,7 +90,7 @@ impl Step {
         match self {
             Self::Uses => {
                 later.counting.forget_last(PORTION);
-                later.deleted.truncate(later.deleted.len().saturating_sub(PORTION));
+                later.forgetting.truncate(later.forgetting.len().saturating_sub(PORTION));
             }
             Self::Reports => later.usage.clear(),
             Self::Notifications => later.told.clear(),
@@ -142,11 +142,10 @@ statement! {
     /// Counting waits for a lock only briefly: an application's lock must not stop the audit.
     SET_BRIEF() = "SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
 
-    /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash. And that rows are found by an index:
-    /// Postgres would keep a plan that was made while there were few of them.
+    /// Adds that the commit is not waited for: nobody was promised that a counter outlives a crash.
     SET_LOOSE() =
         "SELECT pg_catalog.set_config('lock_timeout', '100ms', true),
-        pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.set_config('enable_seqscan', 'off', true)";
+        pg_catalog.set_config('synchronous_commit', 'off', true)";
 
     /// Adds reports of a backend to the day's sums.
     COUNT_REPORTS: Reports {

@@ -11,15 +11,16 @@ use crate::pg::rows::columns::Row;
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::{Parameter, Run};
 
-/// Adds these uses, which are in the order of their ids, and forgets secrets that were deleted.
+/// Adds these uses, and forgets secrets that were deleted. Both are in the order of their ids.
 pub fn change(used: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
-    let mut deleted: Vec<Id> = deleted.iter().map(|id| *id.as_bytes()).collect();
-    deleted.sort_unstable();
+    let deleted: Vec<Id> = deleted.iter().map(|id| *id.as_bytes()).collect();
     let found = find(Changes { used, deleted: &deleted })?;
     let is_there = known(&found)?;
     let (mut changed, mut added, mut emptied) = (Rows::default(), Rows::default(), Vec::new());
     for Found { mut block, is_new, changes } in found {
-        block.apply(changes, |id| is_there.binary_search(id).is_ok());
+        if !block.apply(changes, |id| is_there.binary_search(id).is_ok()) {
+            continue;
+        }
         if block.uses.is_empty() && !is_new {
             emptied.push(Uuid::from_bytes(block.first));
         }
@@ -44,7 +45,7 @@ pub fn change(used: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes over counts that version 0.1.0 left, a portion of them. Gives whether there may be more.
+/// Takes over counts that version 0.1.0 left, of so many secrets. Gives whether there may be more.
 pub fn take_over(portion: usize) -> Result<bool, Error> {
     let portion = i64::try_from(portion).unwrap_or(i64::MAX);
     let former = TAKE_FORMER.write(&[portion.into()], |row| {
@@ -185,21 +186,28 @@ statement! {
         SELECT n.first, ($4)[n.begin:n.last], ($5)[n.begin:n.last], ($6)[n.begin:n.last]
         FROM unnest($1, $2, $3) AS n (first, begin, last)";
 
-    /// Removes rows. Their ids are those of the row before from now on.
+    /// Removes rows. Their ids belong to the row before, where there is one.
     REMOVE(UUIDARRAY) = "DELETE FROM hftok_private.use_counts c WHERE c.first_id = ANY ($1)";
 
     /// Forgets whatever else is kept of secrets that are gone.
     FORGET(UUIDARRAY) = "DELETE FROM hftok_private.secret_usage u WHERE u.secret_id = ANY ($1)";
 
-    /// Takes counts out of the table that version 0.1.0 had for them.
+    /// Takes counts out of the table that version 0.1.0 had for them. Those of secrets that are not there stay: a dump brings the secrets
+    /// later.
     TAKE_FORMER(INT8) =
         "WITH former AS (
-            SELECT u.* FROM hftok_private.secret_usage u WHERE u.use_count > 0 ORDER BY u.secret_id LIMIT $1
+            SELECT u.* FROM hftok_private.secret_usage u
+            WHERE u.use_count > 0 AND (SELECT s.id FROM hftok_private.secrets s WHERE s.id = u.secret_id) IS NOT NULL
+            ORDER BY u.secret_id LIMIT $1
         ), emptied AS (
             UPDATE hftok_private.secret_usage u SET use_count = 0, last_used_at = NULL
             FROM former f WHERE u.secret_id = f.secret_id AND f.expiry_told IS NOT NULL
+            RETURNING u.secret_id
         ), gone AS (
             DELETE FROM hftok_private.secret_usage u USING former f WHERE u.secret_id = f.secret_id AND f.expiry_told IS NULL
+            RETURNING u.secret_id
         )
-        SELECT f.secret_id, f.use_count, f.last_used_at FROM former f ORDER BY f.secret_id";
+        SELECT f.secret_id, f.use_count, f.last_used_at FROM former f
+        WHERE f.secret_id IN (SELECT e.secret_id FROM emptied e UNION ALL SELECT g.secret_id FROM gone g)
+        ORDER BY f.secret_id";
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hftok_tests::answer::{column, one};
-use hftok_tests::audit::{TOKEN, settled, verified};
+use hftok_tests::audit::{TOKEN, settled, verified, without_writer};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::question::run;
 use hftok_tests::wait_until;
@@ -73,15 +73,36 @@ fn every_credential_has_its_own_count() {
     use_some(&mut client, &mut wanted, 1);
     wait_until("all are counted", 20, || counts(&mut client) == wanted);
 
-    // What somebody makes of the table is put right, or left out; nothing stops the writer.
+    // A dump of version 0.1.0 brings counts in a table of their own: the next writer adds those of secrets that are there.
+    without_writer(&cluster);
     run(
         &mut client,
-        "UPDATE hftok_private.use_counts SET counts = counts[2:], last_used = NULL || last_used",
+        "INSERT INTO hftok_private.secret_usage (secret_id, use_count, last_used_at, expiry_told)
+            SELECT secret_id, 1000000, timestamptz '2020-01-01', CASE scope_id WHEN '2' THEN timestamptz '2030-01-01' END
+            FROM hftok.credentials WHERE scope_id IN ('1', '2')
+            UNION ALL SELECT gen_random_uuid(), 7, NULL, NULL",
     );
-    use_some(&mut client, &mut BTreeMap::new(), 1);
-    let whole = "SELECT count(*) = (SELECT count(*) FROM hftok.credentials) FROM hftok_private.counted_uses
-        WHERE use_count > 0 AND last_used_at IS NOT NULL";
-    wait_until("all are counted", 20, || one::<bool>(&mut client, whole, &[]));
+    use_some(&mut client, &mut wanted, 1);
+    for user in [1, 2] {
+        *wanted.entry(user).or_default() += 1_000_000;
+    }
+    wait_until("former uses are added", 20, || counts(&mut client) == wanted);
+    let left: Vec<i64> = column(&mut client, "SELECT use_count FROM hftok_private.secret_usage ORDER BY 1");
+    assert_eq!(left, [0, 7], "the end of one was told, and one may still come");
+
+    // What somebody makes of the table is put right, or left out; nothing stops the writer.
+    for damage in [
+        "counts = counts[2:], last_used = NULL || last_used",
+        "secret_ids = array_fill(uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff', '{70}') || secret_ids,
+            counts = array_fill(5::bigint, '{70}') || counts, last_used = array_fill(now(), '{70}') || last_used",
+        "secret_ids = secret_ids || '{NULL}', counts = '{}'",
+    ] {
+        run(&mut client, &format!("UPDATE hftok_private.use_counts SET {damage}"));
+        use_some(&mut client, &mut BTreeMap::new(), 1);
+        let right = "SELECT (SELECT max(cardinality(secret_ids)) <= 64 FROM hftok_private.use_counts)
+            AND (SELECT bool_and(c.use_count > 0 AND c.last_used_at IS NOT NULL) FROM hftok.credentials c)";
+        wait_until("all are counted", 20, || one::<bool>(&mut client, right, &[]));
+    }
     run(&mut client, "TRUNCATE hftok_private.use_counts");
     let mut wanted = BTreeMap::new();
     use_some(&mut client, &mut wanted, 3);

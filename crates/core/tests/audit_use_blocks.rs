@@ -32,7 +32,9 @@ impl Table {
     fn change(&mut self, mut changes: Changes<'_>, is_there: impl Fn(&Id) -> bool) {
         while let Some(first) = changes.first() {
             let mut block = self.find(first);
-            block.apply(changes.take_before(block.next), &is_there);
+            let before = block.clone();
+            let has_changed = block.apply(changes.take_before(block.next), &is_there);
+            assert_eq!(has_changed, block != before);
             self.0.remove(&block.first);
             for (first, uses) in block.divided() {
                 assert!(!uses.is_empty() && uses.len() <= BLOCK_MAX);
@@ -86,6 +88,7 @@ proptest! {
 #[test]
 fn a_block_that_somebody_put_out_of_order_is_put_right() {
     let uses = |secret: u8, count, last| Use { id: [secret; 16], count, last };
-    let block = Block::of([1; 16], None, vec![uses(3, 1, 5), uses(2, 1, 9), uses(3, 2, 4)]);
+    let kept = vec![uses(3, 1, 5), uses(7, 1, 1), uses(2, 1, 9), uses(0, 1, 1), uses(3, 2, 4)];
+    let block = Block::of([1; 16], Some([7; 16]), kept);
     assert_eq!(block.uses, [uses(2, 1, 9), uses(3, 3, 5)]);
 }

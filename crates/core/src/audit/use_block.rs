@@ -6,7 +6,7 @@
 
 use super::uses::{Use, sort_and_add_up};
 
-/// Secrets in a block, at most: two kilobytes, of which Postgres' page takes four.
+/// Secrets in a block, at most: two kilobytes.
 pub const BLOCK_MAX: usize = 64;
 /// The first of all ids.
 const LOWEST: Id = [0; 16];
@@ -57,8 +57,9 @@ impl Block {
         Self { first: LOWEST, next, uses: Vec::new() }
     }
 
-    /// The block of these uses, in whatever order they were kept.
+    /// The block of these uses, in whatever order they were kept. Those that belong into another block are left out.
     pub fn of(first: Id, next: Option<Id>, mut uses: Vec<Use>) -> Self {
+        uses.retain(|uses| uses.id >= first && next.is_none_or(|next| uses.id < next));
         sort_and_add_up(&mut uses);
         Self { first, next, uses }
     }
@@ -72,13 +73,19 @@ impl Block {
             .filter(|id| self.uses.binary_search_by_key(id, |uses| uses.id).is_err())
     }
 
-    /// Makes these changes. Of secrets that it did not know it takes in those that `is_there` says are there.
-    pub fn apply(&mut self, changes: Changes<'_>, is_there: impl Fn(&Id) -> bool) {
+    /// Makes these changes, and gives whether there was anything to change. Of secrets that it did not know it takes in those that
+    /// `is_there` says are there.
+    pub fn apply(&mut self, changes: Changes<'_>, is_there: impl Fn(&Id) -> bool) -> bool {
         let unknown: Vec<Id> = self.unknown(changes).collect();
         let is_taken = |id: &Id| unknown.binary_search(id).is_err() || is_there(id);
-        self.uses.extend(changes.used.iter().filter(|uses| is_taken(&uses.id)));
+        let taken = changes.used.iter().filter(|uses| is_taken(&uses.id));
+        let former = self.uses.len();
+        self.uses.extend(taken);
+        let has_used = self.uses.len() > former;
         sort_and_add_up(&mut self.uses);
+        let counted = self.uses.len();
         self.uses.retain(|uses| changes.deleted.binary_search(&uses.id).is_err());
+        has_used || self.uses.len() < counted
     }
 
     /// The block itself where all uses fit into it, or the blocks that it is divided into; none, if it has no uses.
