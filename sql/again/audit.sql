@@ -327,7 +327,8 @@ CREATE OR REPLACE VIEW hftok.refusals_by_role WITH (security_barrier) AS
     GROUP BY a.role_name, a.login_role, a.action, a.outcome, a.protected;
 COMMENT ON VIEW hftok.refusals_by_role IS 'Refusals by role, with the reason of each. An unprotected event may have been made up by somebody who can write to the tables.';
 
-CREATE OR REPLACE VIEW hftok_private.counted_uses WITH (security_barrier) AS
+-- With the reader's privileges: row security hides all of it from a role that may read every table. So no other view reads it.
+CREATE OR REPLACE VIEW hftok_private.counted_uses WITH (security_invoker) AS
     SELECT u.secret_id, u.use_count, u.last_used_at
     FROM hftok_private.use_counts c, unnest(c.secret_ids, c.counts, c.last_used) AS u (secret_id, use_count, last_used_at);
 COMMENT ON VIEW hftok_private.counted_uses IS 'How often each secret was handed out, and when last: a secret a row.';
@@ -335,7 +336,9 @@ COMMENT ON VIEW hftok_private.counted_uses IS 'How often each secret was handed 
 CREATE OR REPLACE VIEW hftok.unused_secrets WITH (security_barrier) AS
     SELECT s.id AS secret_id, s.scope, s.scope_id, s.provider, s.model, nullif(s.name, '') AS name, s.label, s.created_at
     FROM hftok_private.secrets s
-    WHERE NOT EXISTS (SELECT FROM hftok_private.counted_uses u WHERE u.secret_id = s.id)
+    WHERE NOT EXISTS (
+        SELECT FROM hftok_private.use_counts c, unnest(c.secret_ids) AS u (secret_id) WHERE u.secret_id = s.id
+    )
     AND NOT EXISTS (SELECT FROM hftok_private.secret_usage u WHERE u.secret_id = s.id AND u.use_count > 0);
 COMMENT ON VIEW hftok.unused_secrets IS 'Secrets that nobody ever read.';
 

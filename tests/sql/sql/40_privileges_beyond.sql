@@ -146,13 +146,15 @@ RESET ROLE;
 SELECT count(hftok.save_credential('openai', 'sk-proj-first000000000000000', p_user_id => 'alice')), count(hftok.add_member('acme', 'alice', 'owner')),
     count(hftok.create_integration_with_vault('x', 'openai', 'sk-proj-first000000000000000', p_user_id => 'alice'));
 SELECT hftok.grant_administrator('alice'), hftok.record_usage(secret_id) FROM hftok.credentials;
+INSERT INTO hftok_private.use_counts (first_id, secret_ids, counts, last_used)
+SELECT id, ARRAY[id], '{1}', ARRAY[now()] FROM (SELECT uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff' AS id) i;
 SET ROLE regress_backup;
 SELECT (SELECT count(*) FROM hftok_private.secrets) AS secrets, (SELECT count(*) FROM hftok_private.secret_versions) AS versions,
     (SELECT count(*) FROM hftok_private.data_keys WHERE state <> 'destroyed') AS keys, (SELECT count(*) FROM hftok_private.members) AS members,
     (SELECT count(*) FROM hftok_private.administrators) AS administrators, (SELECT count(*) FROM hftok_private.integrations) AS integrations,
     (SELECT count(*) FROM hftok_private.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok_private.usage_daily) AS usage;
 SELECT (SELECT count(*) FROM hftok_private.audit WHERE actor_user IS DISTINCT FROM 'role:regress_backup') AS audit, (SELECT count(*) FROM hftok_private.audit_pending) AS pending,
-    (SELECT count(*) FROM hftok_private.audit_bundles) AS bundles, (SELECT count(*) FROM hftok_private.counted_uses) AS uses;
+    (SELECT count(*) FROM hftok_private.audit_bundles) AS bundles, (SELECT count(*) FROM hftok_private.use_counts) AS uses, (SELECT count(*) FROM hftok_private.counted_uses) AS counted;
 SELECT (SELECT count(*) FROM hftok.credentials) AS credentials, (SELECT count(*) FROM hftok.members) AS members, (SELECT count(*) FROM hftok.administrators) AS administrators,
     (SELECT count(*) FROM hftok.integrations) AS integrations, (SELECT count(*) FROM hftok.user_api_keys) AS api_keys, (SELECT count(*) FROM hftok.usage_daily) AS usage;
 INSERT INTO hftok_private.members (org_id, user_id, role) VALUES ('acme', 'role:regress_backup', 'owner');
