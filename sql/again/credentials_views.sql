@@ -84,7 +84,7 @@ BEGIN
     END IF;
     -- Checked here: what a constraint of the table says would quote the row.
     IF NEW.label IS NULL OR octet_length(NEW.label) > 1024 OR NEW.enabled IS NULL OR NEW.on_unusable IS NULL OR NEW.on_unusable NOT IN ('stop', 'continue')
-        OR pg_catalog.array_position(NEW.allowed_hosts, NULL) IS NOT NULL OR NEW.position IS NULL OR NEW.position NOT BETWEEN 0 AND 1000000 THEN
+        OR array_position(NEW.allowed_hosts, NULL) IS NOT NULL OR NEW.position IS NULL OR NEW.position NOT BETWEEN 0 AND 1000000 THEN
         RAISE EXCEPTION 'label (1024 bytes at most) and enabled must not be null, on_unusable must be stop or continue, hosts must not be null, position must be between 0 and 1000000' USING ERRCODE = '22023';
     END IF;
     SELECT s.* INTO stored FROM hftok_private.secrets s WHERE s.id = OLD.secret_id;

@@ -94,7 +94,7 @@ impl PendingEffects {
         self.troubled.is_some()
     }
 
-    /// Whether it has begun to count and can go on at once.
+    /// Whether it has begun to count or to take over, and can go on at once.
     pub fn is_counting(&self) -> bool {
         self.is_taking_over() || (self.later.is_counting() && !self.is_troubled())
     }

@@ -13,8 +13,8 @@ use crate::pg::rows::sql::{Parameter, Run};
 
 /// Adds these uses, and forgets secrets that were deleted. Both are in the order of their ids.
 pub fn change(used: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
-    let deleted: Vec<Id> = deleted.iter().map(|id| *id.as_bytes()).collect();
-    let found = find(Changes { used, deleted: &deleted })?;
+    let ids: Vec<Id> = deleted.iter().map(|id| *id.as_bytes()).collect();
+    let found = find(Changes { used, deleted: &ids })?;
     let is_there = known(&found)?;
     let (mut changed, mut added, mut emptied) = (Rows::default(), Rows::default(), Vec::new());
     for Found { mut block, is_new, changes } in found {
@@ -39,8 +39,7 @@ pub fn change(used: &[Use], deleted: &[Uuid]) -> Result<(), Error> {
         REMOVE.execute(&[emptied.into()])?;
     }
     if !deleted.is_empty() {
-        let deleted: Vec<Uuid> = deleted.into_iter().map(Uuid::from_bytes).collect();
-        FORGET.execute(&[deleted.into()])?;
+        FORGET.execute(&[deleted.to_vec().into()])?;
     }
     Ok(())
 }
