@@ -10,6 +10,11 @@ COMMENT ON FUNCTION hftok_private.unpacked IS 'The events of a bundle, or those 
 CREATE OR REPLACE FUNCTION hftok_private.may_hold(p_filter_key bytea, p_filter bytea, p_sort text, p_value text) RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_may_hold';
 COMMENT ON FUNCTION hftok_private.may_hold IS 'Whether a bundle may hold somebody (who), an object, a role or a kind. A hint: false is certain.';
+-- Dear, so that Postgres shares it out among parallel workers.
+CREATE OR REPLACE FUNCTION hftok_private.tile_of_bundle(p_body bytea) RETURNS bytea
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SECURITY INVOKER COST 100000 AS 'MODULE_PATHNAME', 'hftok_tile_of_bundle';
+COMMENT ON FUNCTION hftok_private.tile_of_bundle IS
+    'The root of the tree over the events of a bundle, then the number of those that were not protected (2 bytes); NULL unless they fill a tile.';
 
 CREATE OR REPLACE VIEW hftok_private.audit_of_rows WITH (security_barrier) AS
     SELECT a.id, a.at, a.role_name, a.outer_role, a.login_role, a.actor_user, a.kind, a.action, a.object_id, a.version,

@@ -1,6 +1,6 @@
 //! Bundles of the audit, for SQL that reads them.
 
-use hftok_core::audit::bundle::{self, Events};
+use hftok_core::audit::bundle::{self, Events, FullTile};
 use hftok_core::audit::event::Event;
 use hftok_core::audit::filter::{self, FilterKey, Key};
 use hftok_core::audit::leaf::Hash;
@@ -18,7 +18,7 @@ use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
 use crate::pg::server::memory;
 use crate::pg::who::as_owner::AsOwner;
 
-export!(unpacked, may_hold, find_audit_events, audit_activity);
+export!(unpacked, may_hold, tile_of_bundle, find_audit_events, audit_activity);
 
 /// Events of the audit by what is asked most often.
 fn find_audit_events(
@@ -88,6 +88,11 @@ fn may_hold(
         _ => return Err(Error::Internal("a filter was asked for what it does not know")),
     };
     Ok(Some(filter::may_hold(filter, key.hash(filter_key))))
+}
+
+/// The tile that the events of a bundle are, if they fill one.
+fn tile_of_bundle(p_body: Option<Bounded<'_, { bundle::BODY_MAX }>>) -> Result<Option<Vec<u8>>, Error> {
+    Ok(p_body.and_then(|Bounded(body)| FullTile::of(body)).map(|tile| tile.encode().to_vec()))
 }
 
 /// The events of a bundle that are wanted.

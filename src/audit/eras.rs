@@ -2,6 +2,7 @@
 
 use hftok_core::identity::Identity;
 
+use super::bundles::Bundle;
 use crate::error::Error;
 use crate::keys::{data_keys, identity};
 
@@ -48,6 +49,14 @@ impl Eras {
     /// The identity under which an event was written.
     pub fn at(&self, number: i64) -> Option<Identity> {
         self.identities.iter().rev().find(|(after, _)| *after < number).map(|(_, identity)| *identity)
+    }
+
+    /// Whether a bundle was written here, by the database that this one was then.
+    pub fn have_made(&self, bundle: &Bundle) -> Result<bool, Error> {
+        let (Some((mac, sealed)), Some(identity)) = (bundle.sealed(), self.at(bundle.last)) else {
+            return Ok(false);
+        };
+        data_keys::was_made(&mac, |key| key.under(identity).bundle(&sealed))
     }
 
     /// The first event of the newest generation, which must be there: a generation that continues another begins with the event

@@ -2,11 +2,12 @@
 //! reading panic.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use hftok_core::audit::bundle::{Events, MAX, Packed, Packer};
+use hftok_core::audit::bundle::{Events, FullTile, MAX, Packed, Packer};
 use hftok_core::audit::event::{Event, Kind, Object, Who};
 use hftok_core::audit::filter::{Key, may_hold};
 use hftok_core::audit::leaf::{leaf_data, leaf_hash, record_of};
 use hftok_core::audit::record::{Record, Scratch};
+use hftok_core::audit::tree::Frontier;
 use hftok_core::audit::wanted::{Sieve, Wanted};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -217,6 +218,28 @@ fn busy(count: usize) -> Vec<Vec<u8>> {
             event.encode()
         })
         .collect()
+}
+
+#[test]
+fn a_full_bundle_is_a_tile_with_its_root() {
+    for (count, is_full) in [(255, false), (256, true)] {
+        let records = busy(count);
+        let packed = pack(&records);
+        let tile = FullTile::of(&packed.body);
+        assert_eq!(tile.is_some(), is_full, "{count} events");
+        let Some(tile) = tile else { continue };
+        let mut leaves = Frontier::default();
+        for bytes in &records {
+            leaves.push(leaf_hash(Record::of(bytes).expect("a record")), |_, _| {});
+        }
+        assert_eq!((tile.root, tile.unprotected), (leaves.root(), 0));
+        assert_eq!(FullTile::decode(&tile.encode()), Some(tile));
+        let longer = [&packed.body[..], &[0]].concat();
+        assert_eq!(FullTile::of(&longer), None, "something follows the events");
+        assert_eq!(FullTile::of(&packed.body[..packed.body.len() - 1]), None, "the last event is cut");
+    }
+    assert_eq!(FullTile::of(&[]), None);
+    assert_eq!((FullTile::decode(&[]), FullTile::decode(&[0; 33])), (None, None));
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! [`Owned`](super::columns::Owned), and what is made of them is `Send`, which Postgres' own pointers are not.
 
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 use std::thread::LocalKey;
 
 use pgrx::{IntoDatum, pg_sys};
@@ -28,10 +28,21 @@ pub struct Statement {
     text: &'static CStr,
     /// The types of its parameters.
     types: &'static [pg_sys::Oid],
-    /// Whether it is planned anew for each list of values.
-    is_planned_anew: bool,
+    /// How it is planned.
+    planning: Planning,
     /// Null before the first use in this process.
     plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+/// How a statement is planned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Planning {
+    /// Once, for whatever values come.
+    Once,
+    /// For each list of values.
+    Anew,
+    /// The same, and shared out among parallel workers where that is less work for each.
+    SharedOut,
 }
 
 /// A value for a parameter.
@@ -63,7 +74,7 @@ impl Parameter {
 impl Statement {
     /// A statement with the types of its parameters.
     pub const fn declared(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self { name, text, types, is_planned_anew: false, plan: Cell::new(std::ptr::null_mut()) }
+        Self { name, text, types, planning: Planning::Once, plan: Cell::new(std::ptr::null_mut()) }
     }
 
     /// The same for one whose best plan hangs on which values are NULL: it is planned anew each time.
@@ -72,7 +83,12 @@ impl Statement {
         text: &'static CStr,
         types: &'static [pg_sys::Oid],
     ) -> Self {
-        Self { is_planned_anew: true, ..Self::declared(name, text, types) }
+        Self { planning: Planning::Anew, ..Self::declared(name, text, types) }
+    }
+
+    /// The same for one that parallel workers may help with: it only reads, is run to its end, and calls nothing that is not safe there.
+    pub const fn shared_out(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
+        Self { planning: Planning::SharedOut, ..Self::declared(name, text, types) }
     }
 
     /// The error that names the statement.
@@ -92,7 +108,7 @@ impl Statement {
             // this), and the plan is kept before anything can free it.
             unsafe {
                 let types = self.types.as_ptr().cast_mut();
-                let plan = pg_sys::SPI_prepare(self.text.as_ptr(), count, types);
+                let plan = pg_sys::SPI_prepare_cursor(self.text.as_ptr(), count, types, self.options());
                 if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                     return Err(self.trouble("could not be prepared"));
                 }
@@ -100,6 +116,14 @@ impl Statement {
             }
         }
         Ok(self.plan.get())
+    }
+
+    /// The options of planning, as Postgres has them.
+    fn options(&self) -> c_int {
+        match self.planning {
+            Planning::Once | Planning::Anew => 0,
+            Planning::SharedOut => c_int::try_from(pg_sys::CURSOR_OPT_PARALLEL_OK).unwrap_or_default(),
+        }
     }
 
     /// Values and nulls as SPI takes them.
@@ -236,7 +260,11 @@ impl Spi {
 
     /// For a statement.
     pub(in crate::pg) fn connect_for(statement: &Statement) -> Result<Self, Error> {
-        Self::connected(if statement.is_planned_anew { Pinned::planning_anew() } else { Pinned::set() })
+        Self::connected(match statement.planning {
+            Planning::Once => Pinned::set(),
+            Planning::Anew => Pinned::planning_anew(),
+            Planning::SharedOut => Pinned::sharing_out(),
+        })
     }
 
     /// Connections nest: SQL that we run may call us.

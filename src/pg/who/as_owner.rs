@@ -32,6 +32,22 @@ impl Pinned {
         Self::with(c"force_custom_plan", pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
     }
 
+    /// The same for a statement that parallel workers may help with, however small its tables are: what it calls for each row is the work.
+    pub(in crate::pg) fn sharing_out() -> Self {
+        let mut pinned = Self::planning_anew();
+        // SAFETY: the level opened here is closed on drop, or by (sub)transaction abort.
+        pinned.0.get_or_insert_with(|| unsafe { pg_sys::NewGUCNestLevel() });
+        for name in [
+            c"parallel_setup_cost",
+            c"parallel_tuple_cost",
+            c"min_parallel_table_scan_size",
+            c"min_parallel_index_scan_size",
+        ] {
+            set(name, c"0", Lasts::Level);
+        }
+        pinned
+    }
+
     /// Sets what is set otherwise, and how plans are chosen.
     fn with(plans: &'static CStr, mode: pg_sys::PlanCacheMode::Type) -> Self {
         // SAFETY: variables of this process; the path is null or a C string, and is looked at before anything is set.

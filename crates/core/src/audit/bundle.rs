@@ -14,6 +14,7 @@ use super::fields::{Field, Reader, put_varint};
 use super::filter::{self, FilterKey, Key, hash_of_field};
 use super::leaf::{Hash, ShapeState};
 use super::record::{Own, Record};
+use super::tree::{Frontier, TILE};
 use sha2::{Digest, Sha256};
 
 /// The most events of a bundle. A bundle lies within one tile: the events between two multiples of this.
@@ -144,6 +145,44 @@ impl<'a> Packer<'a> {
 /// The hash of a body, which stands beside it.
 pub fn body_hash(body: &[u8]) -> Hash {
     Sha256::digest(body).into()
+}
+
+/// A tile whose events lie in one bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FullTile {
+    /// The root of the tree over them.
+    pub root: Hash,
+    /// The number of them that were not protected.
+    pub unprotected: u16,
+}
+
+impl FullTile {
+    /// Hashes the events of a body; `None` unless they are as many as a tile has, and nothing follows them.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let mut events = Events::of(body)?;
+        let mut leaves = Frontier::default();
+        let mut unprotected = 0;
+        while let Some(entry) = events.next() {
+            leaves.push(events.leaf(&entry), |_, _| {});
+            unprotected += u16::from(!entry.record.is_protected());
+        }
+        (events.is_done() && leaves.size() == TILE).then(|| Self { root: leaves.root(), unprotected })
+    }
+
+    /// As the function in SQL gives it: the root, then the number.
+    pub fn encode(&self) -> [u8; 34] {
+        let mut bytes = [0; 34];
+        let (root, unprotected) = bytes.split_at_mut(size_of::<Hash>());
+        root.copy_from_slice(&self.root);
+        unprotected.copy_from_slice(&self.unprotected.to_be_bytes());
+        bytes
+    }
+
+    /// The way back.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (root, unprotected) = bytes.split_first_chunk()?;
+        Some(Self { root: *root, unprotected: u16::from_be_bytes(unprotected.try_into().ok()?) })
+    }
 }
 
 /// The roles of a shape.
