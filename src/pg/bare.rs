@@ -79,6 +79,7 @@ as_pgrx_binds! {
     fn index_endscan(scan: IndexScanDesc);
     fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
     fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
+    fn heap_deform_tuple(tuple: HeapTuple, columns: TupleDesc, values: *mut Datum, nulls: *mut bool);
     fn SPI_gettypeid(description: TupleDesc, column: i32) -> Oid;
     fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
     fn ScanKeyInit(

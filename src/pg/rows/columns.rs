@@ -90,14 +90,19 @@ impl Owned for Vec<u8> {
     }
 }
 
+/// No statement gives more columns.
+const COLUMNS_MAX: usize = 40;
+
 /// A row, while it is being looked at.
 pub struct Row<'a> {
     /// The statement that gave it, for errors.
     statement: &'static str,
-    /// A row of SPI's result.
-    tuple: pg_sys::HeapTuple,
-    /// The columns of that result.
+    /// The columns of SPI's result.
     description: pg_sys::TupleDesc,
+    /// Their values in this row.
+    values: [pg_sys::Datum; COLUMNS_MAX],
+    /// Which of them are NULL.
+    nulls: [bool; COLUMNS_MAX],
     /// The number of the column that was read last; 0 before the first.
     last: Cell<i32>,
     /// The row is gone when SPI is disconnected.
@@ -123,13 +128,30 @@ impl<T: Owned> Column for T {
 }
 
 impl Row<'_> {
-    /// A row of the result that the statement run last gave, which the caller keeps.
+    /// A row of the result that the statement run last gave, which the caller keeps. It is taken apart once: to find a column behind others
+    /// of any length, Postgres goes along all of them.
     pub(super) fn of(
         statement: &'static str,
         tuple: pg_sys::HeapTuple,
         description: pg_sys::TupleDesc,
-    ) -> Self {
-        Self { statement, tuple, description, last: Cell::new(0), life: PhantomData }
+    ) -> Result<Self, Error> {
+        let mut row = Self {
+            statement,
+            description,
+            values: [pg_sys::Datum::null(); COLUMNS_MAX],
+            nulls: [true; COLUMNS_MAX],
+            last: Cell::new(0),
+            life: PhantomData,
+        };
+        if usize::try_from(row.width()).map_or(true, |width| width > COLUMNS_MAX) {
+            return Err(row.trouble("it gives more columns than a row can have here"));
+        }
+        // SAFETY: tuple and description belong to the same result, which the caller keeps, and there is room for as many columns as it
+        // has. The values point into the tuple. The function raises no error.
+        unsafe {
+            bare::heap_deform_tuple(tuple, description, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
+        }
+        Ok(row)
     }
 
     /// The value of the next column, from the first.
@@ -149,12 +171,16 @@ impl Row<'_> {
         if !T::takes(unsafe { bare::SPI_gettypeid(self.description, column) }) {
             return Err(self.trouble("a column is of another type than it is read as"));
         }
-        let mut is_null = false;
-        // SAFETY: tuple and description belong to the same result, which has this column, of a type that `T` stands for.
-        unsafe {
-            let datum = pg_sys::SPI_getbinval(self.tuple, self.description, column, &raw mut is_null);
-            Ok(T::copy_of(datum, is_null))
-        }
+        let (datum, is_null) = self.column(column);
+        // SAFETY: the value lies in a row of SPI's result, which has this column, of a type that `T` stands for.
+        unsafe { Ok(T::copy_of(datum, is_null)) }
+    }
+
+    /// The value of a column, and whether it is NULL, as it is where there is no such column.
+    fn column(&self, column: i32) -> (pg_sys::Datum, bool) {
+        let at = usize::try_from(column - 1).unwrap_or(COLUMNS_MAX);
+        let found = self.values.get(at).zip(self.nulls.get(at));
+        found.map_or((pg_sys::Datum::null(), true), |(value, is_null)| (*value, *is_null))
     }
 
     /// The number of columns.
@@ -185,17 +211,14 @@ pub struct HandedOn(pg_sys::Datum);
 impl Row<'_> {
     /// The first column as a composite value, to be given on unchanged.
     pub(super) fn hand_on(&self) -> Result<HandedOn, Error> {
-        let mut is_null = false;
-        // SAFETY: tuple and description belong to the result that `Spi::rows` is walking through, while SPI is connected. A composite
-        // value is of variable length (-1) and passed by reference (false); it is copied into the memory that was current when SPI
-        // was connected: that of the function that is running.
-        unsafe {
-            let value = pg_sys::SPI_getbinval(self.tuple, self.description, 1, &raw mut is_null);
-            if is_null {
-                return Err(self.trouble("a composite value is NULL"));
-            }
-            Ok(HandedOn(pg_sys::SPI_datumTransfer(value, false, -1)))
+        let (value, is_null) = self.column(1);
+        if is_null {
+            return Err(self.trouble("a composite value is NULL"));
         }
+        // SAFETY: the value lies in the result that `Spi::rows` is walking through, while SPI is connected. A composite value is of
+        // variable length (-1) and passed by reference (false); it is copied into the memory that was current when SPI was connected:
+        // that of the function that is running.
+        Ok(HandedOn(unsafe { pg_sys::SPI_datumTransfer(value, false, -1) }))
     }
 }
 

@@ -326,7 +326,7 @@ impl Spi {
             .map(|at| {
                 // SAFETY: the table has `count` rows.
                 let (tuple, description) = unsafe { (*(*table).vals.add(at), (*table).tupdesc) };
-                let row = Row::of(statement.name, tuple, description);
+                let row = Row::of(statement.name, tuple, description)?;
                 let made = each(&row);
                 memory::admit()?;
                 let made = made?;
