@@ -16,8 +16,10 @@ use crate::pg::server::{audit_queue, memory};
 
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
 pub const RECORDS_MAX: usize = 4096;
-/// The most that a round allocates for them: copies of their slots, events that are made of several, and their order.
-const ROUND_BYTES: usize = 64 * 1024 * 1024;
+/// The most that a round allocates for a slot: a copy of it, events that are made of it, and their order.
+const SLOT_BYTES: usize = 8 * 1024;
+/// A round of few slots has room for so many: less is not worth asking for.
+const SLOTS_FEWEST: usize = 128;
 
 /// Records that were taken out of the queue.
 #[derive(Default)]
@@ -55,12 +57,12 @@ impl<'a> Batch<'a> {
     pub fn take(lane: usize, records_max: usize, copy: &'a mut Vec<Slot>) -> Result<Self, Error> {
         copy.clear();
         copy.try_reserve(2 * RECORDS_MAX).map_err(|_| Error::NoMemory)?;
-        memory::look_for(ROUND_BYTES)?;
         let taken = audit_queue::with(|queue| {
             let end = queue.take(lane, records_max, 2 * RECORDS_MAX, copy);
             (end, queue.header.lanes[lane].accepted() > end, queue.left_out(lane))
         });
         let (end, is_full, left_out) = taken.unwrap_or_default();
+        memory::look_for(copy.len().max(SLOTS_FEWEST) * SLOT_BYTES)?;
         Ok(Self { end, is_full, left_out, ..Self::of(records(copy)) })
     }
 

@@ -27,6 +27,8 @@ const COUNT_TIME: Duration = Duration::from_millis(100);
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 /// The most that a pass allocates: columns of reports.
 const PASS_BYTES: usize = 64 * 1024 * 1024;
+/// Lists that grew by so many uses, or half a megabyte, make it look whether there is memory for a pass.
+const GROWTH: usize = 4096;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);
 /// The pause after something went wrong.
@@ -42,6 +44,8 @@ pub struct PendingEffects {
     database: u32,
     /// What they deal with.
     later: Gathered,
+    /// Uses that were gathered since memory was looked for.
+    grown: usize,
     /// When counts of version 0.1.0 are looked for next; `None` once there are no more.
     former: Option<Instant>,
     /// Whether it was told that they cannot be taken over.
@@ -65,6 +69,7 @@ impl PendingEffects {
             lane,
             database,
             later: Gathered::default(),
+            grown: 0,
             former: Some(Instant::now()),
             is_former_told: false,
             counted: Instant::now(),
@@ -78,8 +83,12 @@ impl PendingEffects {
     /// Takes in the consequences of a round. Where memory is short, uses are forgotten: their lists would grow into what every process
     /// keeps for that time.
     pub fn gather(&mut self, mut round: Effects) {
-        if memory::look_for(PASS_BYTES).is_err() {
-            round.used = Vec::new();
+        self.grown += round.used.len();
+        if self.grown >= GROWTH {
+            match memory::look_for(PASS_BYTES) {
+                Ok(()) => self.grown = 0,
+                Err(_) => round.used = Vec::new(),
+            }
         }
         self.later.join(round);
     }
@@ -123,9 +132,6 @@ impl PendingEffects {
 
     /// Tries each of them, also where one before it failed. The error says what the last of those failed for.
     fn try_steps(&mut self, at_once: bool) -> Result<(), String> {
-        if !self.is_done() {
-            memory::look_for(PASS_BYTES).map_err(|_| "there is no memory".to_owned())?;
-        }
         let gathering = self.cost.saturating_mul(REST).clamp(PAUSE, GATHERING);
         let is_full = self.later.gathered() >= GATHERED_MAX;
         self.later.begin_forgetting();
@@ -193,6 +199,7 @@ impl PendingEffects {
 
     /// Does a step, and takes away what it has done.
     fn run(&mut self, step: Step, look_out: bool) -> Result<(), String> {
+        memory::look_for(PASS_BYTES).map_err(|_| "there is no memory".to_owned())?;
         let done = worker_transaction::run(|| step.run(&self.later, look_out));
         // A batch with an invalid value (class 22) would fail again each time, so it is dropped.
         if done.as_ref().err().is_none_or(|report| report.sqlstate.starts_with(b"22")) {

@@ -9,14 +9,20 @@ use hftok_core::audit::queue::LANES;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
 use super::audit_queue::{hurry_if_alone, look, wake, with};
+use super::bell::Bell;
 use crate::pg::who::session;
 
 /// Processes that wait for a lane: until an event is on disk with the round that is under way, or with the round after
 /// it, until standbys have the event too, or until there is room. Waking a process is dear, so only processes that gain
-/// from it are woken. Each variable has a lock of its own, so nobody ever makes a reference to the variables.
-pub struct Waiting(UnsafeCell<[[pg_sys::ConditionVariable; KINDS]; LANES]>);
+/// from it are woken. Most are woken within a millisecond, by a bell; who waits longer, or for something else, waits for a variable.
+pub struct Waiting {
+    /// Each has a lock of its own, so nobody ever makes a reference to them.
+    variables: UnsafeCell<[[pg_sys::ConditionVariable; KINDS]; LANES]>,
+    /// For rounds with an even number and with an odd one.
+    bells: [[Bell; 2]; LANES],
+}
 
-// SAFETY: plain memory that is linked by numbers of processes.
+// SAFETY: plain memory that is linked by numbers of processes, and atomic numbers.
 unsafe impl PGRXSharedMemory for Waiting {}
 
 /// The event that ends a wait.
@@ -44,14 +50,16 @@ pub enum Outcome {
     Nowhere,
 }
 
+/// The number of times that a waiter goes to sleep for a bell, before it waits for a variable.
+const SLEEPS: u32 = 10;
 /// The longest sleep of a waiter between two looks: after a writer fails, a waiter may sit on the variable of the wrong round.
 const SLEEP: Duration = Duration::from_millis(100);
 
 /// Lies in shared memory, so that every process finds the same variables.
 // SAFETY: `PgLwLock::new` asks that no other lock has this name. Only ever locked to learn where it lies.
 static WAITING: PgLwLock<Waiting> = unsafe { PgLwLock::new(c"hftok_audit_waiting") };
-/// The address of the variables, once this process has asked.
-static VARIABLES: AtomicPtr<pg_sys::ConditionVariable> = AtomicPtr::new(std::ptr::null_mut());
+/// Its address, once this process has asked.
+static ADDRESS: AtomicPtr<Waiting> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Reserves the variables; from `_PG_init`, while preloading.
 pub fn init() {
@@ -81,6 +89,9 @@ pub fn secured(lane: usize, number: u64) {
 
 /// Wakes those who wait for something of a lane.
 fn tell(lane: usize, what: For) {
+    if let For::Round(round) = what {
+        waiting().bells[lane][parity(round)].ring();
+    }
     // SAFETY: lies in shared memory for as long as the server runs.
     unsafe { pg_sys::ConditionVariableBroadcast(variable(lane, what)) };
 }
@@ -101,7 +112,11 @@ pub fn stop_waiting() {
 /// Waits until a record is as safe as the server has its commits: on disk, or at standbys as well.
 pub fn wait_safe(lane: usize, number: u64, limit: Duration) -> Outcome {
     let end = Instant::now() + limit;
+    let bells = &waiting().bells[lane];
+    let mut sleeps = 0;
     let outcome = loop {
+        // Before the look: what is written after it rings them.
+        let rung = bells.each_ref().map(Bell::rung);
         let Some(what) = look(|header| rest_of_way(&header.lanes[lane], number)).flatten() else {
             break Outcome::Safe;
         };
@@ -114,6 +129,14 @@ pub fn wait_safe(lane: usize, number: u64, limit: Duration) -> Outcome {
             wake(lane);
         }
         hurry_if_alone(lane);
+        if let For::Round(round) = what
+            && sleeps < SLEEPS
+            && bells[parity(round)].sleep(rung[parity(round)])
+        {
+            sleeps += 1;
+            pgrx::check_for_interrupts!();
+            continue;
+        }
         let milliseconds = i64::try_from(rest.min(SLEEP).as_millis().max(1)).unwrap_or(1);
         // SAFETY: lies in shared memory for as long as the server runs. The first call for a variable only registers, so that
         // what is written between it and the next look wakes the second.
@@ -138,18 +161,29 @@ fn rest_of_way(lane: &Lane, number: u64) -> Option<For> {
 /// The variable that a wait of this kind sleeps on.
 fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
     let at = match what {
-        For::Round(round) => usize::from(round % 2 == 1),
+        For::Round(round) => parity(round),
         For::Room => 2,
         For::Standby => 3,
     };
-    let mut all = VARIABLES.load(Ordering::Relaxed);
-    if all.is_null() {
-        all = WAITING.share().0.get().cast();
-        VARIABLES.store(all, Ordering::Relaxed);
-    }
     // SAFETY: lies in shared memory for as long as the server runs, and there are so many for each lane, of which there is this
     // one.
-    unsafe { all.add(lane * KINDS + at) }
+    unsafe { waiting().variables.get().cast::<pg_sys::ConditionVariable>().add(lane * KINDS + at) }
+}
+
+/// Which of two a round has: that of the round before has others who wait.
+fn parity(round: u64) -> usize {
+    usize::from(round % 2 == 1)
+}
+
+/// Where all of it lies.
+fn waiting() -> &'static Waiting {
+    let mut address = ADDRESS.load(Ordering::Relaxed);
+    if address.is_null() {
+        address = std::ptr::from_ref(&*WAITING.share()).cast_mut();
+        ADDRESS.store(address, Ordering::Relaxed);
+    }
+    // SAFETY: lies in shared memory for as long as the server runs, and is only ever changed in a cell, or atomically.
+    unsafe { &*address }
 }
 
 /// The value with which it begins, at the start and again after a crash: nobody waits.
@@ -157,5 +191,6 @@ fn nobody() -> Waiting {
     let mut empty = pg_sys::ConditionVariable::default();
     // SAFETY: fills in a variable that is on this stack; it has no pointer to itself and may be copied.
     unsafe { pg_sys::ConditionVariableInit(&raw mut empty) };
-    Waiting(UnsafeCell::new([[empty; KINDS]; LANES]))
+    let bells = [const { [const { Bell::new() }; 2] }; LANES];
+    Waiting { variables: UnsafeCell::new([[empty; KINDS]; LANES]), bells }
 }

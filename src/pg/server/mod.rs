@@ -3,6 +3,7 @@
 pub(in crate::pg) mod area;
 pub mod audit_queue;
 pub mod audit_wait;
+mod bell;
 pub mod command;
 pub mod guc;
 pub mod guesses;
