@@ -230,7 +230,7 @@ fn a_full_bundle_is_a_tile_with_its_root() {
         let Some(tile) = tile else { continue };
         let mut leaves = Frontier::default();
         for bytes in &records {
-            leaves.push(leaf_hash(Record::of(bytes).expect("a record")), |_, _| {});
+            leaves.push(leaf_hash(Record::of(bytes).unwrap()), |_, _| {});
         }
         assert_eq!((tile.root, tile.unprotected), (leaves.root(), 0));
         assert_eq!(FullTile::decode(&tile.encode()), Some(tile));
