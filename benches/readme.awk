@@ -1,7 +1,12 @@
-# The README's table of what hftok costs, from docs/performance/ratios.txt and rpc.txt: a line for each rival that their runs had.
-# tools/figures.sh puts it into the README.
+# The README's table of what hftok costs, from docs/performance/ratios.txt, ratios-other.txt (of another processor) and rpc.txt: a line for
+# each rival that their runs had, a column for each processor. tools/figures.sh puts it into the README.
 function add(measure, text) { order[++lines] = measure; says[measure] = text }
 function column(begin, width,    text) { text = substr($0, begin, width); gsub(/ /, "", text); return text }
+function cell(run, name,    text) {
+    if (ratio[run, name] + 0 == 0) return "not measured"
+    text = ratio[run, name]
+    return time[run, name] == "" ? text : text " (" time[run, name] ", " beside[run, name] ")"
+}
 BEGIN {
     add("resolve_audit", "the walk in plpgsql, and an INSERT into an audit table")
     add("resolve_audit_8", "the same, eight clients")
@@ -15,26 +20,43 @@ BEGIN {
     add("resolve_by_number", "the same by an integer")
     add("resolve_8", "the same by text, eight clients")
 }
-/^#/ { machine[FILENAME ~ /rpc/] = substr($0, 3); next }
+/^#/ {
+    run = FILENAME ~ /rpc/ ? "rpc" : ++runs
+    machine[run] = substr($0, 3)
+    split(machine[run], part, ", ")
+    processor[run] = part[2]
+    next
+}
 # Columns as benches/ratios.awk prints them.
-FILENAME ~ /ratios/ {
+run != "rpc" {
     name = column(1, 18)
-    ratio[name] = column(53, 7)
-    time[name] = column(85, 10)
-    beside[name] = time[column(36, 16)]
+    ratio[run, name] = column(53, 7)
+    time[run, name] = column(85, 10)
+    beside[run, name] = time[run, column(36, 16)]
 }
 # And benches/rpc.awk.
-FILENAME ~ /rpc/ && $2 == "rpc_resolve" { time[$1] = $6 }
-FILENAME ~ /rpc/ && $2 == "rpc_plaintext" && NF == 8 { beside[$1] = $6 }
-FILENAME ~ /rpc/ && $2 == "rpc_plaintext" && NF < 8 { ratio[$1] = $3 }
+run == "rpc" && $2 == "rpc_resolve" { time[run, $1] = $6 }
+run == "rpc" && $2 == "rpc_plaintext" && NF == 8 { beside[run, $1] = $6 }
+run == "rpc" && $2 == "rpc_plaintext" && NF < 8 { ratio[run, $1] = $3 }
 END {
-    print "| one would write | calls a second of hftok beside it | µs of processor a call, hftok and it |"
-    print "|---|---|---|"
+    printf "| one would write |"
+    for (run = 1; run <= runs; run++) printf " on %s |", processor[run]
+    printf "\n|---|"
+    for (run = 1; run <= runs; run++) printf "---|"
+    print ""
     for (n = 1; n <= lines; n++) {
         name = order[n]
-        if (ratio[name] + 0 > 0)
-            printf "| %s | %s | %s |\n", says[name], ratio[name], time[name] != "" ? time[name] ", " beside[name] : "not measured"
+        is_any = 0
+        text = ""
+        for (run = 1; run <= runs; run++) {
+            # PostgREST was measured on one of them.
+            at = name + 0 > 0 && processor[run] == processor["rpc"] ? "rpc" : run
+            if (ratio[at, name] + 0 > 0) is_any = 1
+            text = text " " cell(at, name) " |"
+        }
+        if (is_any) print "| " says[name] " |" text
     }
-    for (n = 0; n < 2; n++) if (machine[n] != "") printf "%s%s: %s.", (n ? " " : "\n"), (n ? "PostgREST" : "Measured"), machine[n]
+    for (run = 1; run <= runs; run++) printf "%s%s.", (run > 1 ? " " : "\nMeasured: "), machine[run]
+    if ("rpc" in machine) printf " PostgREST: %s.", machine["rpc"]
     print ""
 }

@@ -133,6 +133,12 @@ done
 folder=$CARGO_TARGET_DIR/bench
 if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then folder=docs/performance; fi
 mkdir -p "$folder"
+# The last run on another processor is kept: what the README says is to hold on two.
+processor_of() { head -n 1 "$1" | awk -F ', ' '{ print $2 }'; }
+machine "$users" "$rounds" "$seconds" >"$scratch/machine"
+if [ -e "$folder/ratios.txt" ] && [ "$(processor_of "$folder/ratios.txt")" != "$(processor_of "$scratch/machine")" ]; then
+    mv "$folder/ratios.txt" "$folder/ratios-other.txt"
+fi
 {
     machine "$users" "$rounds" "$seconds" ", of eight clients $long s"
     awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results"

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 readonly begin='<!-- the following is made by tools/figures.sh -->' end='<!-- end of the figures -->'
 runs=()
-for run in docs/performance/ratios.txt docs/performance/rpc.txt; do
+for run in docs/performance/ratios.txt docs/performance/ratios-other.txt docs/performance/rpc.txt; do
     [ ! -e "$run" ] || runs+=("$run")
 done
 table=$(awk -f benches/readme.awk "${runs[@]}")

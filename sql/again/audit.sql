@@ -284,8 +284,8 @@ CREATE OR REPLACE FUNCTION hftok_private.pending_trouble(p_writer int, p_age int
     ) t
     WHERE EXISTS (
         SELECT FROM hftok_private.audit_pending p
-        -- The index knows which rows are gone: before a vacuum the table may be long without having any.
-        WHERE p.xmax <> '0' AND p.at < coalesce(statement_timestamp() - p_age, 'infinity')
+        -- Asked by "at" in any case, so that its index is used: that passes over rows that are gone, of which there may be many before a vacuum.
+        WHERE p.xmax <> '0' AND p.at <= coalesce(statement_timestamp() - p_age, 'infinity')
     )
 $$;
 COMMENT ON FUNCTION hftok_private.pending_trouble IS 'Sessions, prepared transactions and triggers that may keep events of some age, or any, from the writer, each with the remedy; NULL when no event is kept.';

@@ -16,10 +16,13 @@ use crate::pg::server::{audit_queue, memory};
 
 /// Records that a writer takes at a time: it copies as many while the queue is locked.
 pub const RECORDS_MAX: usize = 4096;
-/// The most that a round allocates for a slot: a copy of it, events that are made of it, and their order.
-const SLOT_BYTES: usize = 8 * 1024;
-/// A round of few slots has room for so many: less is not worth asking for.
-const SLOTS_FEWEST: usize = 128;
+/// The most that a round allocates for a slot: a copy of it, events that are made of it (a thousand of 66 slots, where one stands for many
+/// secrets), and their order.
+const SLOT_BYTES: usize = 144 * 1024;
+/// The most that it allocates for all of them.
+const ROUND_BYTES: usize = 64 * 1024 * 1024;
+/// What it may need besides: events that waited in `audit_pending`.
+const ROUND_BYTES_MIN: usize = 16 * 1024 * 1024;
 
 /// Records that were taken out of the queue.
 #[derive(Default)]
@@ -57,12 +60,15 @@ impl<'a> Batch<'a> {
     pub fn take(lane: usize, records_max: usize, copy: &'a mut Vec<Slot>) -> Result<Self, Error> {
         copy.clear();
         copy.try_reserve(2 * RECORDS_MAX).map_err(|_| Error::NoMemory)?;
+        // What comes in meanwhile is little, and the least that is looked for has room for it.
+        let slots = audit_queue::look(|header| header.lanes[lane].used()).unwrap_or_default();
+        let bytes = SLOT_BYTES.saturating_mul(usize::try_from(slots).unwrap_or(usize::MAX));
+        memory::look_for(bytes.clamp(ROUND_BYTES_MIN, ROUND_BYTES))?;
         let taken = audit_queue::with(|queue| {
             let end = queue.take(lane, records_max, 2 * RECORDS_MAX, copy);
             (end, queue.header.lanes[lane].accepted() > end, queue.left_out(lane))
         });
         let (end, is_full, left_out) = taken.unwrap_or_default();
-        memory::look_for(copy.len().max(SLOTS_FEWEST) * SLOT_BYTES)?;
         Ok(Self { end, is_full, left_out, ..Self::of(records(copy)) })
     }
 

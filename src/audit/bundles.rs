@@ -1,6 +1,6 @@
 //! Bundles as they are stored: added by the writer, and read again.
 
-use hftok_core::audit::bundle::{self, Events, Packed};
+use hftok_core::audit::bundle::{self, Events, FullTile, Packed};
 use hftok_core::audit::filter::FilterKey;
 use hftok_core::audit::leaf::Hash;
 use hftok_core::audit::mac::{Mac, Sealed};
@@ -107,14 +107,19 @@ pub fn read(from: i64, to: i64, mut each: impl FnMut(Bundle) -> Result<(), Error
     READ_BUNDLES.walk_latest(&[from.into(), to.into()], |row| each(Bundle::read(row)?))
 }
 
-/// Shows the bundles that end between two numbers and fill a tile, in no order. In the place of the body stands what `tile_of_bundle()` says
-/// of it: it is as good as the body, and parallel workers hash the events.
+/// Shows the bundles that end between two numbers and fill a tile, in no order: each without its events, but with the tile that parallel
+/// workers have made of them. Of more than tiles of a portion not all are shown.
 pub fn read_full(
     from: i64,
     to: i64,
-    mut each: impl FnMut(&Bundle) -> Result<(), Error>,
+    mut each: impl FnMut(&Bundle, Option<FullTile>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    READ_FULL.read(&[from.into(), to.into()], |row| each(&Bundle::read(row)?)).map(|_| ())
+    let show = |row: &Row<'_>| {
+        let mut bundle = Bundle::read(row)?;
+        let tile = std::mem::take(&mut bundle.body);
+        each(&bundle, FullTile::decode(&tile))
+    };
+    READ_FULL.read(&[from.into(), to.into()], show).map(|_| ())
 }
 
 /// The newest bundle that a condition holds for, without its events. Some are read at a time, however many somebody has forged.
@@ -197,12 +202,12 @@ statement! {
         bundle!(bounded!("b.body", "16384 * greatest(least(b.count, 256), 0)")),
         " FROM hftok_private.audit_bundles b WHERE b.last_id >= $1 AND b.last_id <= $2 ORDER BY b.last_id";
 
-    /// Reads those that fill a tile, and hashes their events. Postgres would take two plain conditions to leave it next to no rows, for
-    /// which no worker is worth its start.
+    /// Reads those that fill a tile, with the tile in the place of the body, and no more than one beyond a portion. The conditions stand in a
+    /// CASE: by themselves they would be estimated at next to no rows, for which no worker is started.
     shared_out READ_FULL(INT8, INT8) =
         bundle!("hftok_private.tile_of_bundle(b.body)"),
         " FROM hftok_private.audit_bundles b
-        WHERE b.last_id >= $1 AND b.last_id <= $2 AND CASE WHEN b.count = 256 THEN b.last_id & 255 = 0 END";
+        WHERE b.last_id >= $1 AND b.last_id <= $2 AND CASE WHEN b.count = 256 THEN b.last_id & 255 = 0 END LIMIT 4097";
 
     /// Reads the newest bundles without their events, which no hash over a row needs.
     READ_NEWEST(INT8) =

@@ -27,7 +27,7 @@ const COUNT_TIME: Duration = Duration::from_millis(100);
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 /// The most that a pass allocates: columns of reports.
 const PASS_BYTES: usize = 64 * 1024 * 1024;
-/// Lists that grew by so many uses, or half a megabyte, make it look whether there is memory for a pass.
+/// Each time that lists have grown by so many uses, which take 128 kB, it looks whether there is memory for a pass.
 const GROWTH: usize = 4096;
 /// The time between two times that old checkpoints are removed.
 const TIDYING: Duration = Duration::from_secs(60);

@@ -127,9 +127,12 @@ impl Walk {
         for first in tiles.clone().step_by(PORTION) {
             let last = tiles.end.min(first + u64::try_from(PORTION).unwrap_or(u64::MAX));
             self.look_at(first..last, end)?;
+            if self.bad.is_some() {
+                return Ok(());
+            }
         }
         // Else the hashes of the tiles that follow would take the place of what is missing.
-        if self.bad.is_none() && self.next <= end {
+        if self.next <= end {
             self.bad = Some(missing(self.next, end + 1));
         }
         Ok(())

@@ -92,8 +92,19 @@ fn a_full_tile_that_was_changed_is_named() {
     };
     let row = "INSERT INTO hftok_private.audit (id, at, kind, action, outcome, count, protected, chain_hash)
         VALUES ($, now(), 'audit', 'status', 'used', 1, true, sha256('x'))";
-    let free = "ALTER TABLE hftok_private.audit_bundles ALTER COLUMN count DROP NOT NULL";
-    client.batch_execute(free).expect("NULL may be stored");
+    let free = "ALTER TABLE hftok_private.audit_bundles ALTER COLUMN count DROP NOT NULL;
+        CREATE TABLE hftok_private.heir () INHERITS (hftok_private.audit_bundles)";
+    client.batch_execute(free).expect("NULL may be stored, and a number twice");
+    let twice =
+        format!("INSERT INTO hftok_private.heir SELECT * FROM ONLY hftok_private.audit_bundles {of_tile}");
+    let in_the_one_that_is_read_first = flipped("body", 9000).replace("UPDATE", "UPDATE ONLY");
+    let function = format!(
+        "CREATE OR REPLACE FUNCTION hftok_private.tile_of_bundle(p_body bytea) RETURNS bytea
+             LANGUAGE sql STABLE PARALLEL SAFE AS $$
+             SELECT hash || '\\x0000' FROM hftok_private.audit_nodes WHERE height = 8 AND number = {}
+         $$; ",
+        last / 256 - 1
+    );
     for (what, deed) in [
         ("an event", flipped("body", 9000)),
         ("the first byte", flipped("body", 0)),
@@ -111,6 +122,9 @@ fn a_full_tile_that_was_changed_is_named() {
         ("a bundle within it", copy("last_id - 100", "3")),
         ("a bundle across its beginning", copy("last_id - 200", "256")),
         ("a bundle that says NULL events", copy("last_id - 7", "NULL")),
+        ("the same bundle twice", twice.clone()),
+        ("a changed one beside it", format!("{twice}; {in_the_one_that_is_read_first}")),
+        ("an event, and the function that hashes it", function + &flipped("body", 9000)),
         ("a row within it", row.replace('$', &(last - 7).to_string())),
         ("a row at its end", row.replace('$', &last.to_string())),
         ("the stored hash", {

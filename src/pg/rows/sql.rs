@@ -41,7 +41,7 @@ enum Planning {
     Once,
     /// For each list of values.
     Anew,
-    /// The same, and shared out among parallel workers where that is less work for each.
+    /// For each list of values, and shared out among parallel workers whenever Postgres may.
     SharedOut,
 }
 
@@ -86,7 +86,7 @@ impl Statement {
         Self { planning: Planning::Anew, ..Self::declared(name, text, types) }
     }
 
-    /// The same for one that parallel workers may help with: it only reads, is run to its end, and calls nothing that is not safe there.
+    /// A statement that is planned anew, and that parallel workers may help with: it only reads, is run to its end, and calls nothing that is not safe there.
     pub const fn shared_out(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
         Self { planning: Planning::SharedOut, ..Self::declared(name, text, types) }
     }

@@ -9,7 +9,7 @@ use hftok_core::audit::queue::LANES;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 
 use super::audit_queue::{hurry_if_alone, look, wake, with};
-use super::bell::Bell;
+use super::bell::{self, Bell};
 use crate::pg::who::session;
 
 /// Processes that wait for a lane: until an event is on disk with the round that is under way, or with the round after
@@ -50,7 +50,7 @@ pub enum Outcome {
     Nowhere,
 }
 
-/// The number of times that a waiter goes to sleep for a bell, before it waits for a variable.
+/// The number of times that a waiter goes to sleep for a bell, before it waits for a variable: a tenth of a second at most.
 const SLEEPS: u32 = 10;
 /// The longest sleep of a waiter between two looks: after a writer fails, a waiter may sit on the variable of the wrong round.
 const SLEEP: Duration = Duration::from_millis(100);
@@ -131,6 +131,7 @@ pub fn wait_safe(lane: usize, number: u64, limit: Duration) -> Outcome {
         hurry_if_alone(lane);
         if let For::Round(round) = what
             && sleeps < SLEEPS
+            && rest >= bell::MOMENT
             && bells[parity(round)].sleep(rung[parity(round)])
         {
             sleeps += 1;
@@ -170,7 +171,7 @@ fn variable(lane: usize, what: For) -> *mut pg_sys::ConditionVariable {
     unsafe { waiting().variables.get().cast::<pg_sys::ConditionVariable>().add(lane * KINDS + at) }
 }
 
-/// Which of two a round has: that of the round before has others who wait.
+/// Which of two bells and variables a round has: at those of the round before others wait.
 fn parity(round: u64) -> usize {
     usize::from(round % 2 == 1)
 }

@@ -1,21 +1,25 @@
 //! A bell in shared memory: processes sleep until it rings, and one call into the kernel wakes all of them.
 //!
 //! A latch is dear for a wait of a millisecond: each process that waits is sent a signal, reads it, and asks once more what has
-//! happened. But a process that sleeps here hears neither a cancel nor the end of the server. So it sleeps for a moment only, looks, and after
-//! a few moments waits for a condition variable instead. Only Linux has such bells; elsewhere nobody sleeps here.
+//! happened. But a process that sleeps here does not hear that the server has ended, nor a cancel that came just before. So it sleeps for a
+//! moment only, looks, and after a few moments waits for a condition variable instead. Only Linux has such bells; elsewhere nobody sleeps here.
 //!
 //! What must stay true: whoever rings has changed before what others sleep for, and whoever sleeps has looked after asking how often the bell
 //! had rung.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use pgrx::pg_sys;
+
+/// The longest sleep.
+pub const MOMENT: Duration = Duration::from_millis(10);
 
 /// A bell.
 pub struct Bell {
     /// The number of times that it has rung, which begins anew after the largest.
     rung: AtomicU32,
-    /// The number of processes that sleep, or are about to.
+    /// The number of processes that sleep, or are about to: never too low, but too high once a process ended in its sleep.
     sleepers: AtomicU32,
 }
 
@@ -39,7 +43,7 @@ impl Bell {
         }
     }
 
-    /// Sleeps until it has rung more often, or for a moment. `false` where there are no such bells.
+    /// Sleeps for a moment, or until it has rung more often than that. `false` where there are no such bells.
     pub fn sleep(&self, rung: u32) -> bool {
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         // SAFETY: Postgres' own variable, which points to this process' entry in pg_stat_activity, or to one that nobody sees; only this process
@@ -50,10 +54,10 @@ impl Bell {
             unsafe { shown.write_volatile(event) }
         };
         show(pg_sys::PG_WAIT_EXTENSION);
-        let has_slept = kernel::sleep(&self.rung, rung);
+        kernel::sleep(&self.rung, rung);
         show(0);
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
-        has_slept
+        kernel::HAS_BELLS
     }
 }
 
@@ -63,22 +67,18 @@ mod kernel {
     use std::ptr;
     use std::sync::atomic::AtomicU32;
 
-    /// A moment: a cancel waits no longer.
-    static MOMENT: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+    /// Whether there are bells.
+    pub const HAS_BELLS: bool = true;
+    /// A moment, as the kernel takes it.
+    static MOMENT: libc::timespec =
+        libc::timespec { tv_sec: 0, tv_nsec: super::MOMENT.subsec_nanos() as libc::c_long };
 
-    /// Sleeps for a moment, until somebody wakes those who sleep for this word, or not at all if it is another than this.
-    pub fn sleep(word: &AtomicU32, unless_other_than: u32) -> bool {
+    /// Sleeps for a moment or until somebody wakes those who sleep for this word; not at all unless it still is as expected.
+    pub fn sleep(word: &AtomicU32, expected: u32) {
         // SAFETY: the word is aligned, and lies in memory that stays; the kernel only reads it. The time is read during the call.
         unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                word.as_ptr(),
-                libc::FUTEX_WAIT,
-                unless_other_than,
-                &raw const MOMENT,
-            );
+            libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, &raw const MOMENT);
         }
-        true
     }
 
     /// Wakes every process that sleeps for this word.
@@ -101,11 +101,12 @@ mod kernel {
 mod kernel {
     use std::sync::atomic::AtomicU32;
 
-    /// Says that it does not sleep.
-    pub fn sleep(_word: &AtomicU32, _unless_other_than: u32) -> bool {
-        false
-    }
+    /// Whether there are bells.
+    pub const HAS_BELLS: bool = false;
 
-    /// Nobody is woken.
+    /// Does not sleep.
+    pub fn sleep(_word: &AtomicU32, _expected: u32) {}
+
+    /// Nobody is there to be woken.
     pub fn wake(_word: &AtomicU32) {}
 }

@@ -37,13 +37,15 @@ impl Pinned {
         let mut pinned = Self::planning_anew();
         // SAFETY: the level opened here is closed on drop, or by (sub)transaction abort.
         pinned.0.get_or_insert_with(|| unsafe { pg_sys::NewGUCNestLevel() });
-        for name in [
-            c"parallel_setup_cost",
-            c"parallel_tuple_cost",
-            c"min_parallel_table_scan_size",
-            c"min_parallel_index_scan_size",
+        for (name, value) in [
+            (c"parallel_setup_cost", c"0"),
+            (c"parallel_tuple_cost", c"0"),
+            (c"min_parallel_table_scan_size", c"0"),
+            (c"min_parallel_index_scan_size", c"0"),
+            // Every worker would compile a plan whose work is in functions that are compiled already.
+            (c"jit", c"off"),
         ] {
-            set(name, c"0", Lasts::Level);
+            set(name, value, Lasts::Level);
         }
         pinned
     }
