@@ -68,7 +68,7 @@ fn parallel_workers_hash_the_events() {
     client.batch_execute(plans).expect("auto_explain");
     assert!(verify(&mut client, "").2);
     let log = cluster.log();
-    let plan = log.split("tile_of_bundle").nth(1).expect("the statement's plan");
+    let plan = log.split("tile_of_bundle(b.body)").nth(1).expect("the statement's plan");
     assert!(plan.contains("Workers Launched: 2"), "{}", plan.get(..900).unwrap_or(plan));
 }
 
