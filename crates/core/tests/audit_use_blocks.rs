@@ -92,3 +92,15 @@ fn a_block_that_somebody_put_out_of_order_is_put_right() {
     let block = Block::of([1; 16], Some([7; 16]), kept);
     assert_eq!(block.uses, [uses(2, 1, 9), uses(3, 3, 5)]);
 }
+
+#[test]
+fn a_secret_that_is_used_and_deleted_at_once_changes_nothing_where_it_was_unknown() {
+    let uses = |secret: u8| Use { id: [secret; 16], count: 1, last: 1 };
+    let mut block = Block::of([0; 16], None, vec![uses(2)]);
+    let before = block.clone();
+    let changes = Changes { used: &[uses(1)], deleted: &[[1; 16]] };
+    assert!(!block.apply(changes, |_| true), "nothing is to be written");
+    assert_eq!(block, before);
+    let changes = Changes { used: &[uses(2)], deleted: &[[2; 16]] };
+    assert!(block.apply(changes, |_| true) && block.uses.is_empty());
+}

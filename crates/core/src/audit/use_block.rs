@@ -77,14 +77,15 @@ impl Block {
     /// `is_there` says are there.
     pub fn apply(&mut self, changes: Changes<'_>, is_there: impl Fn(&Id) -> bool) -> bool {
         let unknown: Vec<Id> = self.unknown(changes).collect();
-        let is_taken = |id: &Id| unknown.binary_search(id).is_err() || is_there(id);
+        let is_deleted = |id: &Id| changes.deleted.binary_search(id).is_ok();
+        let is_taken = |id: &Id| !is_deleted(id) && (unknown.binary_search(id).is_err() || is_there(id));
         let taken = changes.used.iter().filter(|uses| is_taken(&uses.id));
         let former = self.uses.len();
         self.uses.extend(taken);
         let has_used = self.uses.len() > former;
         sort_and_add_up(&mut self.uses);
         let counted = self.uses.len();
-        self.uses.retain(|uses| changes.deleted.binary_search(&uses.id).is_err());
+        self.uses.retain(|uses| !is_deleted(&uses.id));
         has_used || self.uses.len() < counted
     }
 
