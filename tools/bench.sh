@@ -135,12 +135,12 @@ if [ "$only" = . ] && [ "$rounds" -ge 9 ] && [ "$users" -ge 1000000 ]; then fold
 mkdir -p "$folder"
 # The last run on another processor is kept: what the README says is to hold on two.
 processor_of() { head -n 1 "$1" | awk -F ', ' '{ print $2 }'; }
-machine "$users" "$rounds" "$seconds" >"$scratch/machine"
+machine "$users" "$rounds" "$seconds" ", of eight clients $long s" >"$scratch/machine"
 if [ -e "$folder/ratios.txt" ] && [ "$(processor_of "$folder/ratios.txt")" != "$(processor_of "$scratch/machine")" ]; then
     mv "$folder/ratios.txt" "$folder/ratios-other.txt"
 fi
 {
-    machine "$users" "$rounds" "$seconds" ", of eight clients $long s"
+    cat "$scratch/machine"
     awk -f benches/middle.awk -f benches/ratios.awk "$scratch/wanted" "$scratch/results"
     [ -n "$has_pgaudit" ] || echo "pgaudit is not installed here (Debian: postgresql-$(pg_major)-pgaudit): not measured beside it"
 } | tee "$folder/ratios.txt"

@@ -86,7 +86,8 @@ impl Statement {
         Self { planning: Planning::Anew, ..Self::declared(name, text, types) }
     }
 
-    /// A statement that is planned anew, and that parallel workers may help with: it only reads, is run to its end, and calls nothing that is not safe there.
+    /// A statement that is planned anew, and that parallel workers may help with: it only reads, is run to its end, and calls nothing that is
+    /// not safe there.
     pub const fn shared_out(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
         Self { planning: Planning::SharedOut, ..Self::declared(name, text, types) }
     }
