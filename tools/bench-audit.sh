@@ -47,18 +47,25 @@ fill() { # Two sessions, in portions, so that the audit's writer keeps up.
 }
 
 # Milliseconds of a statement in the middle of all rounds.
-time_of() { # STATEMENT
+time_of() { # STATEMENT, WHAT A SESSION BEGINS WITH
     local round
     {
-        printf '%s\n' "SELECT hftok.resolve_hf_token('user-1') IS NULL;" '\timing on'
+        printf '%s;\n' "${2-SELECT hftok.resolve_hf_token('user-1') IS NULL}"
+        printf '%s\n' '\timing on'
         for ((round = 0; round < rounds; round++)); do printf '%s;\n' "$1"; done
     } >"$scratch/statement.sql"
     psql -XqtA -v ON_ERROR_STOP=1 -f "$scratch/statement.sql" | awk '/^Time:/ { print $2 }' | sort -n |
         awk '{ list[NR] = $1 } END { print NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2 }'
 }
 
-reader() { # NAME STATEMENT
-    printf '%-44s %10.0f ms\n' "$1" "$(time_of "$2")"
+reader() { # NAME STATEMENT, WHAT A SESSION BEGINS WITH
+    printf '%-44s %10.0f ms\n' "$1" "$(time_of "${@:2}")"
+}
+
+# The view as an application's user reads it: behind a gateway, by their claims.
+own_events() { # NAME USER
+    PGUSER=authenticator reader "$1" 'SELECT count(*) FROM hftok.audit_events' \
+        "SET ROLE authenticated; SET request.jwt.claims = '{\"sub\": \"$2\"}'; SELECT count(*) FROM hftok.audit_events"
 }
 
 tools/setup.sh
@@ -66,6 +73,8 @@ make --no-print-directory install >/dev/null
 scratch_make
 cluster_start 'fsync = on' 'shared_buffers = 2GB' 'max_wal_size = 16GB' 'min_wal_size = 4GB' 'checkpoint_timeout = 1h'
 psql -Xq -v ON_ERROR_STOP=1 -v users="$users" -f benches/data.sql >/dev/null
+ask "CREATE ROLE authenticated NOLOGIN; CREATE ROLE service_role NOLOGIN; CREATE ROLE authenticator LOGIN NOINHERIT;
+    GRANT authenticated, service_role TO authenticator; SELECT hftok.enable_rpc(); SELECT hftok.add_member('org-1', 'user-78', 'owner')" >/dev/null
 pgbench_script 'SELECT hftok.resolve_hf_token(:u)' "$users" "$batch" >"$scratch/resolve.sql"
 chmod 755 "$scratch"
 folder=$CARGO_TARGET_DIR/bench
@@ -82,7 +91,8 @@ mkdir -p "$folder"
     echo "$count events"
     verify=$(time_of "SELECT hftok.verify_audit($((users + 20000)))")
     awk -v n="$((count - users - 20000))" -v t="$verify" 'BEGIN { printf "%-44s %10.1f million events a second\n", "verify_audit()", n / t / 1000 }'
-    reader "a user's own events" "SELECT count(*) FROM hftok_private.audit_events_of('user-77')"
+    own_events "a user's own events" user-77
+    own_events 'with those of an organisation' user-78
     reader 'one user' "SELECT count(*) FROM hftok.find_audit_events(p_user => 'user-77')"
     reader 'one secret' "SELECT count(*) FROM hftok.find_audit_events(p_object_id => (SELECT id FROM hftok_private.secrets WHERE scope_id = 'user-77'))"
     reader 'a role that was not there' "SELECT count(*) FROM hftok.find_audit_events(p_role => 'nobody')"

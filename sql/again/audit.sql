@@ -5,10 +5,10 @@ CREATE OR REPLACE FUNCTION hftok_private.unpacked(
     p_last_id bigint, p_count int, p_body bytea,
     p_kind text DEFAULT NULL, p_who text DEFAULT NULL, p_object_id uuid DEFAULT NULL, p_role text DEFAULT NULL
 ) RETURNS SETOF hftok_private.audit_event
-    LANGUAGE c STABLE PARALLEL UNSAFE SECURITY INVOKER ROWS 256 AS 'MODULE_PATHNAME', 'hftok_unpacked';
+    LANGUAGE c STABLE PARALLEL SAFE SECURITY INVOKER ROWS 256 AS 'MODULE_PATHNAME', 'hftok_unpacked';
 COMMENT ON FUNCTION hftok_private.unpacked IS 'The events of a bundle, or those of a kind, of somebody, about an object or by a role.';
 CREATE OR REPLACE FUNCTION hftok_private.may_hold(p_filter_key bytea, p_filter bytea, p_sort text, p_value text) RETURNS boolean
-    LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_may_hold';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE SECURITY INVOKER AS 'MODULE_PATHNAME', 'hftok_may_hold';
 COMMENT ON FUNCTION hftok_private.may_hold IS 'Whether a bundle may hold somebody (who), an object, a role or a kind. A hint: false is certain.';
 -- Dear, so that Postgres shares it out among parallel workers.
 CREATE OR REPLACE FUNCTION hftok_private.tile_of_bundle(p_body bytea) RETURNS bytea
@@ -41,7 +41,7 @@ CREATE OR REPLACE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON 
 CREATE OR REPLACE FUNCTION hftok_private.events_found(
     p_from timestamptz, p_to timestamptz, p_who text, p_object_id uuid, p_role text, p_kind text
 ) RETURNS SETOF hftok_private.audit_event
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT a.* FROM hftok_private.audit_of_rows a
         WHERE (p_from IS NULL OR a.at >= p_from) AND (p_to IS NULL OR a.at < p_to) AND (p_kind IS NULL OR a.kind = p_kind)
@@ -92,7 +92,7 @@ COMMENT ON FUNCTION hftok_private.newest_events_found IS 'The newest events betw
 
 -- A user's events are found by indexes, and in bundles by their filters; whose they are is looked at again in each event.
 CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SETOF hftok_private.audit_rows
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
     BEGIN ATOMIC
         -- From where others came is not for a user whose secret they used, nor which global credential it was.
         SELECT a.id, a.at, a.role_name, CASE WHEN o.is_own THEN a.outer_role END, CASE WHEN o.is_own THEN a.login_role END,
@@ -103,27 +103,24 @@ CREATE OR REPLACE FUNCTION hftok_private.audit_events_of(p_user text) RETURNS SE
             -- A hash over all of it, without a key: whoever has it finds what is kept back by trying.
             CASE WHEN o.is_own AND o.is_shown THEN a.chain_hash END
         FROM (
-                SELECT r.* FROM hftok_private.audit_of_rows r
+                SELECT r.*, true AS as_user FROM hftok_private.audit_of_rows r
                 WHERE r.actor_user = p_user OR r.subject = p_user OR r.owner_id = p_user
                 UNION ALL
-                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, p_user) e
-                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', p_user)
+                SELECT r.*, false FROM hftok_private.members m, hftok_private.audit_of_rows r
+                WHERE m.user_id = p_user AND m.role IN ('owner', 'admin') AND r.owner_id = m.org_id
+                UNION ALL
+                -- Once through the bundles for the user, who comes first, and all their organisations.
+                SELECT e.*, w.place = 1 FROM hftok_private.audit_bundles b,
+                    unnest(p_user || ARRAY(SELECT m.org_id FROM hftok_private.members m WHERE m.user_id = p_user AND m.role IN ('owner', 'admin')))
+                        WITH ORDINALITY w (who, place),
+                    LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, w.who) e
+                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', w.who) AND (w.place = 1 OR e.owner_id = w.who)
             ) a,
             LATERAL (SELECT coalesce(a.actor_user = p_user, false) AS is_own, a.owner_scope IS DISTINCT FROM 'global' AS is_shown) o
-        WHERE a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user
-        UNION ALL
-        SELECT a.id, a.at, a.role_name, NULL, NULL, a.actor_user, a.kind, a.action, a.object_id, a.version, a.owner_scope, a.owner_id,
-            a.provider, a.level, a.subject, a.outcome, a.count, a.protected, NULL, NULL, NULL, a.digest, NULL
-        FROM hftok_private.members m,
-            LATERAL (
-                SELECT r.* FROM hftok_private.audit_of_rows r WHERE r.owner_id = m.org_id
-                UNION ALL
-                SELECT e.* FROM hftok_private.audit_bundles b, LATERAL hftok_private.unpacked(b.last_id, b.count, b.body, NULL, m.org_id) e
-                WHERE hftok_private.may_hold(b.filter_key, b.filter, 'who', m.org_id)
-            ) a
-        WHERE m.user_id = p_user AND m.role IN ('owner', 'admin') AND a.owner_scope IN ('org', 'org_integration') AND a.owner_id = m.org_id
-        -- Events that name the user stand above.
-        AND a.actor_user IS DISTINCT FROM p_user AND a.subject IS DISTINCT FROM p_user;
+        WHERE CASE WHEN a.as_user
+            THEN a.actor_user = p_user OR a.subject = p_user OR a.owner_scope IN ('user', 'integration') AND a.owner_id = p_user
+            -- Events that name the user are told once.
+            ELSE a.owner_scope IN ('org', 'org_integration') AND a.actor_user IS DISTINCT FROM p_user AND a.subject IS DISTINCT FROM p_user END;
     END;
 COMMENT ON FUNCTION hftok_private.audit_events_of IS
     'What a user did, what was done with what is theirs, and with what is of organisations whose owner or admin they are.';
@@ -151,7 +148,7 @@ COMMENT ON FUNCTION hftok.find_audit_events IS
 CREATE OR REPLACE FUNCTION hftok_private.events_counted(
     p_from timestamptz, p_to timestamptz, p_seconds int, p_who text, p_object_id uuid, p_role text, p_kind text
 ) RETURNS TABLE (at timestamptz, kind text, events bigint)
-    LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY INVOKER
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY INVOKER
     BEGIN ATOMIC
         SELECT pg_catalog.date_bin(pg_catalog.make_interval(secs => p_seconds), e.at, p_from), e.kind,
             least(sum(e.count), 9223372036854775807)::bigint

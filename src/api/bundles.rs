@@ -163,7 +163,7 @@ fn cells(number: i64, event: &Event<'_>, leaf: &Hash) -> Cells<23> {
 
 statement! {
     /// Events that fit every condition that is given.
-    planned_anew FIND_EVENTS: Asked {
+    shared_out_if_large FIND_EVENTS: Asked {
         from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT,
     } = "SELECT r.* FROM hftok_private.events_found($from, $to, $user, $object_id, $role, $kind) r";
     /// The newest of them.
@@ -171,7 +171,7 @@ statement! {
         from: TIMESTAMPTZ, to: TIMESTAMPTZ, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT, newest: INT4,
     } = "SELECT r.* FROM hftok_private.newest_events_found($from, $to, $user, $object_id, $role, $kind, $newest) r";
     /// Events that fit, counted: added up in SQL, so that few rows are handed on.
-    planned_anew COUNT_EVENTS: Counted {
+    shared_out_if_large COUNT_EVENTS: Counted {
         from: TIMESTAMPTZ, to: TIMESTAMPTZ, seconds: INT4, user: TEXT, object_id: UUID, role: TEXT, kind: TEXT,
     } = "SELECT r.* FROM hftok_private.events_counted($from, $to, $seconds, $user, $object_id, $role, $kind) r";
 }

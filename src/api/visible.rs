@@ -102,7 +102,7 @@ statement! {
     READ_USAGE(TEXT) = "SELECT r.* FROM hftok_private.usage_of($1) r";
 
     /// Events about what is the user's.
-    READ_EVENTS(TEXT) = "SELECT r.* FROM hftok_private.audit_events_of($1) r";
+    shared_out_if_large READ_EVENTS(TEXT) = "SELECT r.* FROM hftok_private.audit_events_of($1) r";
 
     /// Usage for those who may see all of it.
     READ_ALL_USAGE() = "SELECT r.* FROM hftok_private.usage_rows r";

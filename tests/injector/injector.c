@@ -45,14 +45,14 @@ void _PG_init(void);
 
 #define SPI(X) \
 	X(SPI_connect) X(SPI_cursor_fetch) X(SPI_cursor_find) X(SPI_cursor_open) X(SPI_datumTransfer) X(SPI_execute) \
-	X(SPI_execute_extended) X(SPI_execute_plan) X(SPI_execute_with_args) X(SPI_finish) X(SPI_fnumber) X(SPI_getbinval) \
-	X(SPI_gettypeid) X(SPI_keepplan) X(SPI_prepare)
+	X(SPI_execute_extended) X(SPI_execute_plan) X(SPI_execute_plan_extended) X(SPI_execute_with_args) X(SPI_finish) X(SPI_fnumber) \
+	X(SPI_getbinval) X(SPI_gettypeid) X(SPI_keepplan) X(SPI_prepare) X(SPI_prepare_cursor)
 
 #define ALLOCATION(X) \
 	X(AllocSetContextCreateInternal) X(CreateDestReceiver) X(CreateExecutorState) X(GetBulkInsertState) X(MemoryContextAlloc) \
 	X(MemoryContextAllocZero) X(RegisterSubXactCallback) X(RegisterXactCallback) X(accumArrayResult) X(buildoidvector) \
-	X(initArrayResult) X(lappend_oid) X(makeArrayResult) X(palloc) X(palloc0) X(pstrdup) X(tuplestore_begin_heap) \
-	X(tuplestore_puttuple) X(tuplestore_putvalues)
+	X(initArrayResult) X(lappend_oid) X(makeArrayResult) X(makeParamList) X(palloc) X(palloc0) X(pstrdup) X(tuplestore_begin_heap) \
+	X(tuplestore_putvalues)
 
 /* Those of C's library: they raise nothing, and answer null when there is no memory. */
 #define MALLOC(X) X(malloc) X(calloc) X(realloc) X(posix_memalign)

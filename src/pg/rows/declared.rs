@@ -25,11 +25,15 @@
 /// ```
 ///
 /// A text may have several parts, which are put together as `concat!` does it. Before a name stands `planned_anew` where the best
-/// plan hangs on which values are NULL, and `shared_out` where parallel workers are to take a part of the work.
+/// plan hangs on which values are NULL, and `shared_out` where parallel workers are to take a part of the work: with `_if_large` only
+/// where they would of any other statement.
 macro_rules! statement {
     () => {};
     ($(#[doc = $about:literal])+ shared_out $($declared:tt)+) => {
         $crate::pg::rows::declared::statement! { @shared_out [$(#[doc = $about])+] $($declared)+ }
+    };
+    ($(#[doc = $about:literal])+ shared_out_if_large $($declared:tt)+) => {
+        $crate::pg::rows::declared::statement! { @shared_out_if_large [$(#[doc = $about])+] $($declared)+ }
     };
     ($(#[doc = $about:literal])+ planned_anew $($declared:tt)+) => {
         $crate::pg::rows::declared::statement! { @planned_anew [$(#[doc = $about])+] $($declared)+ }

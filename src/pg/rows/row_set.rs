@@ -1,16 +1,19 @@
-//! Rows on their way to a statement that has a function in its FROM: copied into a store that the statement owns, a few at a
-//! time, so that many of them spill to disk as any result does. They hold no value of a secret: that would spill with them.
+//! Rows on their way to a statement that has a function in its FROM: copied one by one into a store that the statement owns, so
+//! that many of them spill to disk as any result does. They hold no value of a secret: that would spill with them.
 
+use std::ffi::CStr;
 use std::thread::LocalKey;
 
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary as pg_ffi;
 use pgrx::{IntoDatum, pg_sys};
 
 use super::sql::{Parameter, Spi, Statement};
 use crate::error::Error;
+use crate::pg::bare;
 use crate::pg::call::statement;
 
-/// The number of rows that are in memory at a time.
-const STEP: std::ffi::c_long = 1000;
+/// What Postgres says where a statement has other columns than its function.
+const OTHER_COLUMNS: &CStr = c"a statement of hftok has other columns than its function";
 
 /// Blocks of memory for a row begin with so many bytes.
 const FIRST_BLOCK: usize = 8 * 1024;
@@ -49,37 +52,48 @@ impl HandOn for LocalKey<Statement> {
 
 /// Runs a statement that only reads, with the snapshot of the statement around it, and hands its rows on.
 fn hand_on(statement: &Statement, parameters: &[Parameter]) -> Result<RowSet, Error> {
-    let wanted = wanted()?;
+    let (store, description) = store()?;
     let spi = Spi::connect_for(statement)?;
-    let portal = spi.open(statement, parameters)?;
-    // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer. Memory that
-    // the statement is to own is allocated there. The portal was opened just now and is closed below, or by
-    // (sub)transaction abort. A batch is freed before the next one is fetched; the store has copies of its rows.
+    // SAFETY: a receiver is made in memory of SPI's, which lives as long as its connection, and is told a store and columns that live
+    // longer. Its complaint is constant.
+    unsafe {
+        let dest = pg_sys::CreateDestReceiver(pg_sys::CommandDest::DestTuplestore);
+        let memory = pg_sys::CurrentMemoryContext;
+        pg_ffi(|| {
+            bare::SetTuplestoreDestReceiverParams(
+                dest,
+                store,
+                memory,
+                false,
+                description,
+                OTHER_COLUMNS.as_ptr(),
+            );
+        });
+        spi.give(statement, parameters, dest)?;
+    }
+    Ok(RowSet(()))
+}
+
+/// A store for the caller's statement, which it owns from here on, and the columns that it expects.
+fn store() -> Result<(*mut pg_sys::Tuplestorestate, pg_sys::TupleDesc), Error> {
+    let wanted = wanted()?;
+    // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer: the store is made
+    // there, and its description too.
     unsafe {
         let set = &mut *wanted;
-        let statement_memory = (*set.econtext).ecxt_per_query_memory;
-        let is_random = set.allowedModes & mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random) != 0;
-        let before = pg_sys::MemoryContextSwitchTo(statement_memory);
-        let store = pg_sys::tuplestore_begin_heap(is_random, false, pg_sys::work_mem);
-        let description = pg_sys::CreateTupleDescCopy((*portal).tupDesc);
-        pg_sys::MemoryContextSwitchTo(before);
-        loop {
-            pg_sys::SPI_cursor_fetch(portal, true, STEP);
-            let (table, count) = (pg_sys::SPI_tuptable, pg_sys::SPI_processed);
-            for at in 0..usize::try_from(count).unwrap_or_default() {
-                pg_sys::tuplestore_puttuple(store, *(*table).vals.add(at));
-            }
-            pg_sys::SPI_freetuptable(table);
-            if count == 0 {
-                break;
-            }
+        if set.expectedDesc.is_null() {
+            return Err(Error::Internal("nobody knows which columns are wanted"));
         }
-        pg_sys::SPI_cursor_close(portal);
+        let is_random = set.allowedModes & mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random) != 0;
+        let before = pg_sys::MemoryContextSwitchTo((*set.econtext).ecxt_per_query_memory);
+        let store = pg_sys::tuplestore_begin_heap(is_random, false, pg_sys::work_mem);
+        let description = pg_sys::CreateTupleDescCopy(set.expectedDesc);
+        pg_sys::MemoryContextSwitchTo(before);
         set.returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
         set.setResult = store;
         set.setDesc = description;
+        Ok((store, description))
     }
-    Ok(RowSet(()))
 }
 
 /// A store for the caller of the function that is running, which is filled row by row.
@@ -113,26 +127,12 @@ impl<const N: usize> Cells<N> {
 impl<const N: usize> Filling<N> {
     /// An empty store for rows of as many columns as the caller's statement expects.
     pub fn begin() -> Result<Self, Error> {
-        let wanted = wanted()?;
-        // SAFETY: the caller's set lives until the function returns, and the context of its statement for longer: the store is made
-        // there, and its description too.
-        unsafe {
-            let set = &mut *wanted;
-            let expected = set.expectedDesc;
-            if expected.is_null() || usize::try_from((*expected).natts) != Ok(N) {
-                return Err(Error::Internal("a set of rows has other columns than are wanted"));
-            }
-            let is_random =
-                set.allowedModes & mode(pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random) != 0;
-            let before = pg_sys::MemoryContextSwitchTo((*set.econtext).ecxt_per_query_memory);
-            let store = pg_sys::tuplestore_begin_heap(is_random, false, pg_sys::work_mem);
-            let description = pg_sys::CreateTupleDescCopy(expected);
-            pg_sys::MemoryContextSwitchTo(before);
-            set.returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
-            set.setResult = store;
-            set.setDesc = description;
-            Ok(Self { store, description })
+        let (store, description) = store()?;
+        // SAFETY: made just now.
+        if usize::try_from(unsafe { (*description).natts }) != Ok(N) {
+            return Err(Error::Internal("a set of rows has other columns than are wanted"));
         }
+        Ok(Self { store, description })
     }
 
     /// Adds a row. The types of its values are those of the columns, in their order.

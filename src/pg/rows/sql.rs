@@ -18,7 +18,7 @@ use super::columns::{HandedOn, Row};
 use super::snapshot::LatestSnapshot;
 use crate::error::Error;
 use crate::pg::server::memory;
-use crate::pg::who::as_owner::Pinned;
+use crate::pg::who::as_owner::{Pinned, Share};
 
 /// A statement, prepared at its first use. Lives in a `thread_local!`: plans belong to the process. `statement!` declares it.
 pub struct Statement {
@@ -41,8 +41,8 @@ enum Planning {
     Once,
     /// For each list of values.
     Anew,
-    /// For each list of values, and shared out among parallel workers whenever Postgres may.
-    SharedOut,
+    /// For each list of values, and shared out among parallel workers.
+    SharedOut(Share),
 }
 
 /// A value for a parameter.
@@ -89,7 +89,16 @@ impl Statement {
     /// A statement that is planned anew, and that parallel workers may help with: it only reads, is run to its end, and calls nothing that is
     /// not safe there.
     pub const fn shared_out(name: &'static str, text: &'static CStr, types: &'static [pg_sys::Oid]) -> Self {
-        Self { planning: Planning::SharedOut, ..Self::declared(name, text, types) }
+        Self { planning: Planning::SharedOut(Share::OfAll), ..Self::declared(name, text, types) }
+    }
+
+    /// The same, where it reads large tables.
+    pub const fn shared_out_if_large(
+        name: &'static str,
+        text: &'static CStr,
+        types: &'static [pg_sys::Oid],
+    ) -> Self {
+        Self { planning: Planning::SharedOut(Share::OfLargeTables), ..Self::declared(name, text, types) }
     }
 
     /// The error that names the statement.
@@ -123,7 +132,7 @@ impl Statement {
     fn options(&self) -> c_int {
         match self.planning {
             Planning::Once | Planning::Anew => 0,
-            Planning::SharedOut => c_int::try_from(pg_sys::CURSOR_OPT_PARALLEL_OK).unwrap_or_default(),
+            Planning::SharedOut(_) => c_int::try_from(pg_sys::CURSOR_OPT_PARALLEL_OK).unwrap_or_default(),
         }
     }
 
@@ -264,7 +273,7 @@ impl Spi {
         Self::connected(match statement.planning {
             Planning::Once => Pinned::set(),
             Planning::Anew => Pinned::planning_anew(),
-            Planning::SharedOut => Pinned::sharing_out(),
+            Planning::SharedOut(share) => Pinned::sharing_out(share),
         })
     }
 
@@ -308,6 +317,40 @@ impl Spi {
             pg_sys::SPI_cursor_open(std::ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr().cast(), true)
         };
         if portal.is_null() { Err(statement.trouble("could not be opened")) } else { Ok(portal) }
+    }
+
+    /// Reads with the active snapshot, and gives each row to a receiver.
+    ///
+    /// # Safety
+    /// The receiver takes rows until this returns.
+    pub(super) unsafe fn give(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter],
+        dest: *mut pg_sys::DestReceiver,
+    ) -> Result<(), Error> {
+        let plan = statement.plan(parameters)?;
+        let (values, nulls) = statement.given(parameters)?;
+        let flags = u16::try_from(pg_sys::PARAM_FLAG_CONST).unwrap_or_default();
+        // SAFETY: Postgres makes a list of so many parameters, in memory of SPI's, which is gone when this connection is. The plan is
+        // kept, and has as many parameters as were given, which was checked. The options are valid, and those that are null are none.
+        let code = unsafe {
+            let params = pg_sys::makeParamList(c_int::try_from(values.len()).unwrap_or_default());
+            let places = (*params).params.as_mut_slice(values.len()).iter_mut();
+            for (((place, value), null), kind) in places.zip(values).zip(nulls).zip(statement.types) {
+                let isnull = null != b' ';
+                *place = pg_sys::ParamExternData { value, isnull, pflags: flags, ptype: *kind };
+            }
+            let options = pg_sys::SPIExecuteOptions {
+                params,
+                read_only: true,
+                must_return_tuples: true,
+                dest,
+                ..Default::default()
+            };
+            pg_sys::SPI_execute_plan_extended(plan, &raw const options)
+        };
+        if code < 0 { Err(statement.trouble("could not be run")) } else { Ok(()) }
     }
 
     /// Reads the result of the statement that was run just now.

@@ -18,6 +18,15 @@ use crate::pg::bare;
 /// - Plans are not shown, and hold no values that auto_explain would show: sealed values and fingerprints are for nobody.
 pub struct Pinned(Option<i32>);
 
+/// Which statements parallel workers help with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::pg) enum Share {
+    /// Those that read tables as large as Postgres shares out anywhere else. Few rows come of them.
+    OfLargeTables,
+    /// All, however small their tables are: what they call for each row is the work.
+    OfAll,
+}
+
 /// As the functions in `sql/` have it.
 const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 
@@ -32,20 +41,21 @@ impl Pinned {
         Self::with(c"force_custom_plan", pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
     }
 
-    /// The same for a statement that parallel workers may help with, however small its tables are: what it calls for each row is the work.
-    pub(in crate::pg) fn sharing_out() -> Self {
+    /// The same for a statement that parallel workers may help with.
+    pub(in crate::pg) fn sharing_out(share: Share) -> Self {
         let mut pinned = Self::planning_anew();
         // SAFETY: the level opened here is closed on drop, or by (sub)transaction abort.
         pinned.0.get_or_insert_with(|| unsafe { pg_sys::NewGUCNestLevel() });
-        for (name, value) in [
-            (c"parallel_setup_cost", c"0"),
-            (c"parallel_tuple_cost", c"0"),
-            (c"min_parallel_table_scan_size", c"0"),
-            (c"min_parallel_index_scan_size", c"0"),
-            // Every worker would compile a plan whose work is in functions that are compiled already.
-            (c"jit", c"off"),
-        ] {
-            set(name, value, Lasts::Level);
+        // Estimates of our functions are too high: of rows that come of a bundle, and of a plan whose work is in functions that are
+        // compiled already.
+        set(c"parallel_tuple_cost", c"0", Lasts::Level);
+        set(c"jit", c"off", Lasts::Level);
+        if share == Share::OfAll {
+            for name in
+                [c"parallel_setup_cost", c"min_parallel_table_scan_size", c"min_parallel_index_scan_size"]
+            {
+                set(name, c"0", Lasts::Level);
+            }
         }
         pinned
     }
