@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hftok_core::audit::event::{Event, Kind, Object, digest_of};
 use hftok_core::audit::lane::LogEnd;
-use hftok_core::audit::queue::{LeftOut, Slot, Taken, records};
+use hftok_core::audit::queue::{Copied, LeftOut, Limits, Taken};
 use hftok_core::audit::record::{Record, Scratch};
 use hftok_core::audit::uses::Use;
 use pgrx::datum::Uuid;
@@ -14,8 +14,10 @@ use super::tag;
 use crate::error::Error;
 use crate::pg::server::{audit_queue, memory};
 
-/// Records that a writer takes at a time: it copies as many while the queue is locked.
+/// Records that a writer takes for a round.
 pub const RECORDS_MAX: usize = 4096;
+/// Records that it copies while the queue is locked: some microseconds, in which nobody adds one.
+const COPIED_AT_ONCE: usize = 32;
 /// The most that a round allocates for a slot: a copy of it, events that are made of it (a thousand of 66 slots, where one stands for many
 /// secrets), and their order.
 const SLOT_BYTES: usize = 144 * 1024;
@@ -27,7 +29,7 @@ const ROUND_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// Records that were taken out of the queue.
 #[derive(Default)]
 pub struct Batch<'a> {
-    /// Events, encoded, as often as they count. Most lie in the slots as they are.
+    /// Events, encoded, as often as they count. Most lie in the copy as they are.
     pub events: Vec<Cow<'a, [u8]>>,
     /// Reports of usage, encoded.
     pub usage: Vec<Vec<u8>>,
@@ -57,33 +59,42 @@ pub struct Effects {
 impl<'a> Batch<'a> {
     /// Copies so many waiting records of a lane, into memory that was made before. They stay where they are when there is no memory
     /// for a round.
-    pub fn take(lane: usize, records_max: usize, copy: &'a mut Vec<Slot>) -> Result<Self, Error> {
-        copy.clear();
-        copy.try_reserve(2 * RECORDS_MAX).map_err(|_| Error::NoMemory)?;
+    pub fn take(lane: usize, records_max: usize, copied: &'a mut Copied) -> Result<Self, Error> {
+        let limits = Limits { records: records_max, slots: 2 * RECORDS_MAX, at_once: COPIED_AT_ONCE };
+        if !copied.begin(limits) {
+            return Err(Error::NoMemory);
+        }
         // What comes in meanwhile is little, and the least that is looked for has room for it.
         let slots = audit_queue::look(|header| header.lanes[lane].used()).unwrap_or_default();
         let bytes = SLOT_BYTES.saturating_mul(usize::try_from(slots).unwrap_or(usize::MAX));
         memory::look_for(bytes.clamp(ROUND_BYTES_MIN, ROUND_BYTES))?;
-        let taken = audit_queue::with(|queue| {
-            let end = queue.take(lane, records_max, 2 * RECORDS_MAX, copy);
-            (end, queue.header.lanes[lane].accepted() > end, queue.left_out(lane))
-        });
-        let (end, is_full, left_out) = taken.unwrap_or_default();
-        Ok(Self { end, is_full, left_out, ..Self::of(records(copy)) })
+        let (is_full, left_out) = loop {
+            let rest = audit_queue::with(|queue| {
+                let is_more = queue.take(lane, limits, copied);
+                let is_full = queue.header.lanes[lane].accepted() > copied.end();
+                (!is_more).then(|| (is_full, queue.left_out(lane)))
+            });
+            match rest {
+                Some(Some(rest)) => break rest,
+                Some(None) => {}
+                None => return Ok(Self::default()),
+            }
+        };
+        Ok(Self { end: copied.end(), is_full, left_out, ..Self::of(copied.records()) })
     }
 
     /// Sorts records.
     fn of(records: impl Iterator<Item = Taken<'a>>) -> Self {
         let mut batch = Self::default();
         for Taken { bytes, count } in records {
-            let Some((kind, bytes)) = without_first(bytes) else { continue };
-            match kind {
-                tag::USAGE => batch.usage.push(bytes.into_owned()),
-                tag::MANY => batch.many(&bytes).unwrap_or_default(),
-                _ if count == 1 => batch.events.push(bytes),
+            let Some((kind, bytes)) = bytes.split_first() else { continue };
+            match *kind {
+                tag::USAGE => batch.usage.push(bytes.to_vec()),
+                tag::MANY => batch.many(bytes).unwrap_or_default(),
+                _ if count == 1 => batch.events.push(Cow::Borrowed(bytes)),
                 _ => {
                     let mut scratch = Scratch::default();
-                    let event = Event::decode(&bytes, &mut scratch);
+                    let event = Event::decode(bytes, &mut scratch);
                     let counted = event.map(|event| Event { count: count.into(), ..event }.encode());
                     batch.events.extend(counted.map(Cow::Owned));
                 }
@@ -110,17 +121,6 @@ impl<'a> Batch<'a> {
         let object = Object { digest: Some(&digest), ..event.object };
         self.events.push(Cow::Owned(Event { count, object, ..event }.encode()));
         Some(())
-    }
-}
-
-/// The first byte, and what follows it.
-fn without_first(bytes: Cow<'_, [u8]>) -> Option<(u8, Cow<'_, [u8]>)> {
-    match bytes {
-        Cow::Borrowed(bytes) => bytes.split_first().map(|(first, rest)| (*first, Cow::Borrowed(rest))),
-        Cow::Owned(bytes) => {
-            let (first, rest) = bytes.split_first()?;
-            Some((*first, Cow::Owned(rest.to_vec())))
-        }
     }
 }
 

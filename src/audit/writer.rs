@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hftok_core::audit::event::{Event, Kind};
 use hftok_core::audit::lane::Lane;
-use hftok_core::audit::queue::Slot;
+use hftok_core::audit::queue::Copied;
 use hftok_core::audit::record::Scratch;
 use hftok_core::keyring_state::State;
 
@@ -112,7 +112,7 @@ fn main(argument: u64) {
     Writer {
         lane: assignment.lane,
         database: assignment.database,
-        copy: Vec::new(),
+        copied: Copied::default(),
         after: PendingEffects::new(assignment.lane, assignment.database),
         standbys: Standbys::new(assignment.lane, assignment.database),
         has_left: false,
@@ -127,8 +127,8 @@ fn main(argument: u64) {
 
 /// Writes events into the server's log that can no longer be written where they belong.
 fn log_orphans(Assignment { lane, database, .. }: Assignment) {
-    let mut copy = Vec::new();
-    while let Ok(batch) = Batch::take(lane, batch::RECORDS_MAX, &mut copy) {
+    let mut copied = Copied::default();
+    while let Ok(batch) = Batch::take(lane, batch::RECORDS_MAX, &mut copied) {
         if batch.events.is_empty() && batch.usage.is_empty() {
             break;
         }
@@ -168,8 +168,8 @@ struct Writer {
     lane: usize,
     /// Its database.
     database: u32,
-    /// Slots that were copied out of the queue.
-    copy: Vec<Slot>,
+    /// Records that were copied out of the queue.
+    copied: Copied,
     /// Work for after the events are on disk.
     after: PendingEffects,
     /// Rounds that callers wait for and standbys do not have yet.
@@ -310,7 +310,7 @@ impl Writer {
             self.looked = Instant::now();
         }
         let records_max = if self.blocked.is_some() { BLOCKED_RECORDS_MAX } else { batch::RECORDS_MAX };
-        let batch = match Batch::take(self.lane, records_max, &mut self.copy) {
+        let batch = match Batch::take(self.lane, records_max, &mut self.copied) {
             Ok(batch) => batch,
             Err(error) => {
                 self.give_up(&error.report(|| false));

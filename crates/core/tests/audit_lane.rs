@@ -134,7 +134,7 @@ fn a_lane_that_is_given_away_knows_what_was_written() {
     let mut growing = bench.queue().begin(lane, b"x", 0).unwrap();
     let end = bench.push(0).unwrap();
     bench.take(10);
-    assert_eq!(bench.queue().release(lane, end), 0);
+    assert_eq!(bench.release(end), 0);
     bench.lane().secure(end - 1);
     bench.lane().want(end, 0);
     bench.lane().answered = bench.lane().call();
@@ -149,5 +149,5 @@ fn a_lane_that_is_given_away_knows_what_was_written() {
     assert_eq!(bench.queue().grow(&mut growing, b"y"), Ok(false));
     assert!(!bench.lane().has_work(), "what was asked is answered");
     assert_eq!(bench.lane().call(), 2);
-    assert_eq!(bench.queue().release(lane, end), 1, "rounds go on");
+    assert_eq!(bench.release(end), 1, "rounds go on");
 }

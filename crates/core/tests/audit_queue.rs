@@ -6,14 +6,16 @@ mod queue_bench;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hftok_core::audit::queue::{Full, Growing, Header, LANES, Party, Queue, Slot, Taken, records};
+use hftok_core::audit::queue::{Copied, Full, Growing, Header, LANES, Limits, Party, Queue, Slot};
 use proptest::prelude::*;
-use queue_bench::owned;
+use queue_bench::{Taken, records};
 
 /// Bytes in a slot.
 const ROOM: usize = 288;
 const SHARE: u32 = 32;
 const GUARANTEE: usize = 2;
+/// More records than a lane has.
+const ALL: usize = 1000;
 
 /// A step of the model; databases are numbered from 1.
 #[derive(Debug, Clone)]
@@ -136,12 +138,11 @@ impl Model {
         Ok(true)
     }
 
-    fn take(&mut self, database: u32, most: usize) -> (Vec<Taken<'static>>, u64) {
+    fn take(&mut self, database: u32, most: usize) -> (Vec<Taken>, u64) {
         let lane = self.0.entry(database).or_default();
         let records: Vec<_> = lane.waiting.iter().take(most).collect();
         let end = records.last().map_or(lane.written, |record| record.number);
-        let taken =
-            records.iter().map(|record| Taken { bytes: record.bytes.clone().into(), count: 1 }).collect();
+        let taken = records.iter().map(|record| Taken::new(&record.bytes, 1)).collect();
         lane.taken = end;
         (taken, end)
     }
@@ -169,10 +170,9 @@ impl Bench {
         Queue { header: &mut self.header, slots: &mut self.slots }
     }
 
-    fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken<'static>>, u64) {
-        let mut copy = Vec::new();
-        let end = self.queue().take(lane, most, usize::MAX, &mut copy);
-        (records(&copy).map(owned).collect(), end)
+    fn take(&mut self, lane: usize, most: usize) -> (Vec<Taken>, u64) {
+        let (end, taken) = queue_bench::take(&mut self.queue(), lane, records(most));
+        (taken, end)
     }
 
     fn lane(&mut self, database: u32) -> usize {
@@ -187,8 +187,12 @@ impl Bench {
 
     fn empty(&mut self, database: u32) {
         let lane = self.lane(database);
-        let end = self.take(lane, usize::MAX).1;
-        self.queue().release(lane, end);
+        let end = self.take(lane, ALL).1;
+        self.release(lane, end);
+    }
+
+    fn release(&mut self, lane: usize, end: u64) -> u64 {
+        queue_bench::release(&mut self.queue(), lane, end)
     }
 }
 
@@ -240,7 +244,7 @@ proptest! {
                 Step::Release { database } => {
                     let lane = bench.lane(database);
                     let end = model.release(database);
-                    bench.queue().release(lane, end);
+                    bench.release(lane, end);
                     prop_assert!(bench.header.lanes[lane].round_of(end).is_none());
                 }
             }
@@ -257,7 +261,7 @@ proptest! {
         // In the end everything comes out, and all of the pool is there again.
         for database in 1..6 {
             let lane = bench.lane(database);
-            prop_assert_eq!(bench.take(lane, usize::MAX), model.take(database, usize::MAX));
+            prop_assert_eq!(bench.take(lane, ALL), model.take(database, ALL));
             bench.empty(database);
         }
         for _ in 0..2 {
@@ -284,7 +288,7 @@ fn a_database_whose_records_nobody_fetches_stops_no_other() {
         assert_eq!(bench.queue().push(lane, b"x", 0), Err(Full));
         let (taken, end) = bench.take(lane, 10);
         assert_eq!((taken.len(), end), (1, number));
-        bench.queue().release(lane, end);
+        bench.release(lane, end);
     }
 }
 
@@ -331,7 +335,7 @@ fn a_lane_that_is_in_use_is_not_given_away() {
     assert_eq!(free(&mut bench, |_| ()), Err(Full));
     bench.take(5, 1);
     assert_eq!(free(&mut bench, |_| ()), Err(Full), "taken is not written");
-    bench.queue().release(5, 1);
+    bench.release(5, 1);
     assert_eq!(free(&mut bench, |_| ()), Ok(5));
     assert_eq!(bench.header.lane(6), None);
     assert_eq!(bench.header.lane(lanes + 1), Some(5));
@@ -347,12 +351,39 @@ fn a_record_is_foreseen_for_the_round_that_writes_it() {
     let second = bench.queue().push(lane, b"x", 0).unwrap();
     let [now, next] = [first, second].map(|number| round(&bench, number).unwrap());
     assert_eq!(next, now + 1, "what came too late for a round is written with the next");
-    assert_eq!(bench.queue().release(lane, end), now);
+    assert_eq!(bench.release(lane, end), now);
     assert_eq!([first, second].map(|number| round(&bench, number)), [None, Some(next)]);
     let (_, end) = bench.take(lane, 10);
     assert_eq!(round(&bench, second), Some(next));
-    assert_eq!(bench.queue().release(lane, end), next);
+    assert_eq!(bench.release(lane, end), next);
     assert_eq!(round(&bench, second), None);
+}
+
+#[test]
+fn what_comes_while_a_round_copies_is_written_with_it() {
+    let mut bench = Bench::new();
+    let lane = bench.lane(1);
+    let push = |bench: &mut Bench| bench.queue().push(lane, b"x", 0).unwrap();
+    let before: Vec<u64> = (0..4).map(|_| push(&mut bench)).collect();
+    let limits = Limits { at_once: 2, ..records(5) };
+    let mut copied = Copied::default();
+    assert!(copied.begin(limits) && bench.queue().take(lane, limits, &mut copied));
+    let now = bench.header.lanes[lane].round_of(before[0]).unwrap();
+    let [within, beyond] = [(); 2].map(|()| push(&mut bench));
+    assert_eq!(bench.header.lanes[lane].round_of(within), Some(now), "the round has not taken all yet");
+    while bench.queue().take(lane, limits, &mut copied) {}
+    assert_eq!((copied.end(), copied.records().count()), (within, 5));
+    assert_eq!(
+        [within, beyond].map(|one| bench.header.lanes[lane].round_of(one)),
+        [Some(now), Some(now + 1)]
+    );
+
+    // Records are let go of some at a time as well, and the round is over with the last of them.
+    assert_eq!(bench.queue().release(lane, within, 3), None);
+    assert!(bench.header.lanes[lane].round_of(before[0]).is_some());
+    assert_eq!(bench.queue().release(lane, within, 3), Some(now));
+    assert_eq!(bench.header.lanes[lane].round_of(within), None);
+    assert_eq!(bench.take(lane, ALL), (vec![Taken::new(b"x", 1)], beyond));
 }
 
 #[test]
@@ -362,11 +393,11 @@ fn what_was_taken_does_not_grow() {
     let mut record = bench.queue().begin(lane, b"one", 0).unwrap();
     assert_eq!(bench.queue().grow(&mut record, b", two"), Ok(true));
     let (taken, end) = bench.take(lane, 10);
-    assert_eq!(taken, [Taken { bytes: b"one, two".into(), count: 1 }]);
+    assert_eq!(taken, [Taken::new(b"one, two", 1)]);
     assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
     // A writer that failed: the next one takes the same, and it still does not grow.
     assert_eq!(bench.take(lane, 10), (taken, end));
-    bench.queue().release(lane, end);
+    bench.release(lane, end);
     assert_eq!(bench.queue().grow(&mut record, b", three"), Ok(false));
     // Its slot may be another's by now, even one with the same number.
     let other = bench.lane(2);
@@ -386,6 +417,6 @@ fn the_oldest_says_who_has_waited_longest() {
     }
     assert_eq!(bench.queue().oldest(lane), Some(5));
     bench.take(lane, 1);
-    bench.queue().release(lane, 1);
+    bench.release(lane, 1);
     assert_eq!(bench.queue().oldest(lane), Some(7));
 }

@@ -3,9 +3,9 @@
 
 mod queue_bench;
 
-use hftok_core::audit::queue::records;
+use hftok_core::audit::queue::Limits;
 
-use queue_bench::Bench;
+use queue_bench::{Bench, records, release, take};
 
 #[test]
 fn no_more_slots_than_there_is_room_for_but_one_record_always() {
@@ -18,10 +18,9 @@ fn no_more_slots_than_there_is_room_for_but_one_record_always() {
     }
     let mut taken = Vec::new();
     for room in [1, 2, 3, 3] {
-        let mut copy = Vec::new();
-        let end = queue.take(lane, 10, room, &mut copy);
-        taken.push(records(&copy).map(|record| record.bytes.len()).collect::<Vec<_>>());
-        queue.release(lane, end);
+        let (end, records) = take(&mut queue, lane, Limits { slots: room, ..records(10) });
+        taken.push(records.iter().map(|record| record.bytes.len()).collect::<Vec<_>>());
+        release(&mut queue, lane, end);
     }
     assert_eq!(taken, [vec![3000], vec![10], vec![700], vec![10]]);
 }
@@ -34,8 +33,8 @@ fn a_record_is_taken_where_it_just_fits() {
     for length in [288, 289, 10] {
         queue.push(lane, &vec![b'x'; length], 0).unwrap();
     }
-    let mut take = |room| queue.take(lane, 10, room, &mut Vec::new());
-    assert_eq!([1, 2, 3, 4].map(&mut take), [1, 1, 2, 3]);
+    let mut end = |room| take(&mut queue, lane, Limits { slots: room, ..records(10) }).0;
+    assert_eq!([1, 2, 3, 4].map(&mut end), [1, 1, 2, 3]);
 }
 
 #[test]
@@ -54,8 +53,8 @@ fn it_becomes_half_full_once_however_large_its_records_are() {
         let full = seen.last().unwrap().0;
         assert!(seen[at].0 >= full / 2 && (at == 0 || seen[at - 1].0 <= full / 2), "{length}: {seen:?}");
         // A writer that has emptied it is called again.
-        let end = queue.take(lane, usize::MAX, usize::MAX, &mut Vec::new());
-        queue.release(lane, end);
+        let end = take(&mut queue, lane, records(1000)).0;
+        release(&mut queue, lane, end);
         let called = (0..seen.len()).filter(|_| {
             queue.push(lane, &vec![b'x'; length], 0).unwrap();
             queue.header.lanes[lane].has_become_half_full()

@@ -3,8 +3,8 @@
 
 mod queue_bench;
 
-use hftok_core::audit::queue::{Full, OneOfMany, Party, RECORDS_KEPT_MAX, Taken};
-use queue_bench::Bench;
+use hftok_core::audit::queue::{Full, OneOfMany, Party, RECORDS_KEPT_MAX};
+use queue_bench::{Bench, Taken};
 
 /// Slots that a database may have; records that may be left out have half of them.
 const SHARE: u32 = 5120;
@@ -75,8 +75,8 @@ fn a_kind_begins_anew_once_its_first_record_was_taken() {
     assert_eq!(bench.refuse(1, 200), single + 2);
     let taken = bench.take(100).1;
     assert_eq!(taken.len(), RECORDS_KEPT_MAX as usize + 2);
-    assert_eq!(taken[RECORDS_KEPT_MAX as usize], Taken { bytes: b"bare".into(), count: 3 });
-    assert_eq!(taken[RECORDS_KEPT_MAX as usize + 1], Taken { bytes: b"whole".into(), count: 1 });
+    assert_eq!(taken[RECORDS_KEPT_MAX as usize], Taken::new(b"bare", 3));
+    assert_eq!(taken[RECORDS_KEPT_MAX as usize + 1], Taken::new(b"whole", 1));
 }
 
 /// A new kind takes the place of one that is over, and otherwise of the one with the fewest.

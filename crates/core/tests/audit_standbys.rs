@@ -5,11 +5,11 @@ mod queue_bench;
 
 use hftok_core::audit::queue::{LANES, Queue};
 
-use queue_bench::Bench;
+use queue_bench::{Bench, records, release, take};
 
 fn written(queue: &mut Queue<'_>, lane: usize, most: usize) {
-    let end = queue.take(lane, most, usize::MAX, &mut Vec::new());
-    queue.release(lane, end);
+    let (end, _) = take(queue, lane, records(most));
+    release(queue, lane, end);
 }
 
 #[test]

@@ -16,9 +16,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hftok_core::audit::queue::{Header, Queue, Slot};
-use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
+use pgrx::{PGRXSharedMemory, pg_guard, pg_sys};
 
 use super::area::Area;
+use super::brief_lock::BriefLock;
 use crate::pg::rows::prefetch;
 use crate::pg::who::session;
 
@@ -44,8 +45,7 @@ const RECORD_LINES: usize = 3;
 const HASTE: i64 = 1_000_000;
 
 /// Taken for moments only: nothing that waits is done under it.
-// SAFETY: `PgLwLock::new` asks that no other lock has this name.
-static LOCK: PgLwLock<Shared> = unsafe { PgLwLock::new(c"hftok_audit") };
+static LOCK: BriefLock<Shared> = BriefLock::new(c"hftok_audit");
 /// The slots of all lanes.
 static SLOTS: Area<Slot> = Area::new(c"hftok audit queue");
 /// The most slots that a database may have.

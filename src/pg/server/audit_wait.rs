@@ -50,6 +50,8 @@ pub enum Outcome {
     Nowhere,
 }
 
+/// Records that are released while the queue is locked: some microseconds, in which nobody adds one.
+const RELEASED_AT_ONCE: usize = 64;
 /// The number of times that a waiter goes to sleep for a bell, before it waits for a variable: a tenth of a second at most.
 const SLEEPS: u32 = 10;
 /// The longest sleep of a waiter between two looks: after a writer fails, a waiter may sit on the variable of the wrong round.
@@ -68,17 +70,22 @@ pub fn init() {
 
 /// Lets go of what is written, and tells those who wait for it. `is_safe`: standbys are not waited for.
 pub fn written(lane: usize, end: u64, is_safe: bool) {
-    let round = with(|queue| {
-        let round = queue.release(lane, end);
-        if is_safe {
-            queue.header.lanes[lane].secure(end);
+    let round = loop {
+        let released = with(|queue| {
+            let round = queue.release(lane, end, RELEASED_AT_ONCE)?;
+            if is_safe {
+                queue.header.lanes[lane].secure(end);
+            }
+            Some(round)
+        });
+        match released {
+            Some(Some(round)) => break round,
+            Some(None) => {}
+            None => return,
         }
-        round
-    });
-    if let Some(round) = round {
-        tell(lane, For::Round(round));
-        tell(lane, For::Room);
-    }
+    };
+    tell(lane, For::Round(round));
+    tell(lane, For::Room);
 }
 
 /// Says that all up to this number is as safe as the server has its commits.

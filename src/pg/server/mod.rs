@@ -4,6 +4,7 @@ pub(in crate::pg) mod area;
 pub mod audit_queue;
 pub mod audit_wait;
 mod bell;
+mod brief_lock;
 pub mod command;
 pub mod guc;
 pub mod guesses;

@@ -52,6 +52,8 @@ pub struct Lane {
     pub(super) accepted: u64,
     /// Number of the newest event that a round has copied.
     pub(super) taken: u64,
+    /// A round is still copying: what is accepted now may be written with it.
+    pub(super) is_copying: bool,
     /// Number of the newest event that is on disk: who waits for an event waits for this.
     pub(super) written: u64,
     /// The last number that is as safe as the server has its commits: not on this disk alone, where it waits for standbys.
@@ -85,6 +87,7 @@ impl Lane {
         is_half_full: false,
         accepted: 0,
         taken: 0,
+        is_copying: false,
         written: 0,
         safe: 0,
         wanted: 0,
@@ -95,7 +98,7 @@ impl Lane {
 
     /// With which round a record will be written, most likely; `None` when it is. Rounds are counted as they end.
     pub fn round_of(&self, number: u64) -> Option<u64> {
-        let is_too_late = self.taken > self.written && number > self.taken;
+        let is_too_late = !self.is_copying && self.taken > self.written && number > self.taken;
         (self.written < number).then_some(self.rounds + u64::from(is_too_late))
     }
 

@@ -12,11 +12,11 @@
 //! - A record that was begun as such can grow while it waits.
 //! - Records that may be left out have room of their own ([`spare`]), and are counted where they are many.
 
+mod copied;
 mod spare;
 
-use std::borrow::Cow;
-
 use super::lane::Lane;
+pub use copied::{Copied, Limits, Taken};
 pub(super) use spare::Spare;
 pub use spare::{LeftOut, OneOfMany, PARTIES, Party, RECORDS_KEPT_MAX};
 
@@ -101,34 +101,6 @@ impl Growing {
     pub fn lane(&self) -> usize {
         self.lane
     }
-}
-
-/// A record that was taken to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken<'a> {
-    /// Its bytes: those of its slot, if it has no more than one.
-    pub bytes: Cow<'a, [u8]>,
-    /// The number of times that the record was accepted.
-    pub count: u32,
-}
-
-/// The records in slots that were copied.
-pub fn records(mut slots: &[Slot]) -> impl Iterator<Item = Taken<'_>> {
-    std::iter::from_fn(move || {
-        let first = slots.first()?;
-        let length = first.length as usize;
-        let (own, rest) = slots.split_at((needed(length) as usize).min(slots.len()));
-        slots = rest;
-        let bytes = match first.bytes.get(..length) {
-            Some(bytes) => Cow::Borrowed(bytes),
-            None => {
-                let mut bytes = own.iter().map(|slot| slot.bytes).collect::<Vec<_>>().into_flattened();
-                bytes.truncate(length);
-                Cow::Owned(bytes)
-            }
-        };
-        Some(Taken { bytes, count: first.count })
-    })
 }
 
 impl Slot {
@@ -253,46 +225,29 @@ impl Queue<'_> {
         Ok(true)
     }
 
-    /// Copies the slots of the oldest records, at most `most` records and, beyond the first of them, at most `slots`
-    /// slots. Returns the number of the last record. The slots stay in use until they are released. Their records are
-    /// read from the copy ([`records`]), when the queue is no longer held.
-    pub fn take(&mut self, lane: usize, most: usize, slots: usize, copy: &mut Vec<Slot>) -> u64 {
-        let mut end = self.header.lanes[lane].written;
+    /// Lets go of records up to this number, so many of them: they are written. Once it has let go of all, it says which round that was.
+    pub fn release(&mut self, lane: usize, end: u64, most: usize) -> Option<u64> {
+        let is_written = |queue: &Self, at: u32| at != NONE && queue.slots[at as usize].number <= end;
         let mut at = self.header.lanes[lane].first;
         for _ in 0..most {
-            let Some(first) = self.slots.get(at as usize) else { break };
-            let length = usize::try_from(needed(first.length as usize)).unwrap_or(usize::MAX);
-            if !copy.is_empty() && length > slots.saturating_sub(copy.len()) {
+            if !is_written(self, at) {
                 break;
             }
-            copy.push(*first);
-            let mut more = first.more;
-            while let Some(slot) = self.slots.get(more as usize) {
-                copy.push(*slot);
-                more = slot.more;
-            }
-            (end, at) = (first.number, first.next);
-        }
-        self.header.lanes[lane].taken = end;
-        end
-    }
-
-    /// Lets go of all records up to this number: they are written. Says which round that was.
-    pub fn release(&mut self, lane: usize, end: u64) -> u64 {
-        let mut at = self.header.lanes[lane].first;
-        while at != NONE && self.slots[at as usize].number <= end {
             let next = self.slots[at as usize].next;
             self.free(lane, at);
             at = next;
         }
+        let is_over = !is_written(self, at);
         let lane = &mut self.header.lanes[lane];
         lane.first = at;
         if at == NONE {
             lane.last = NONE;
         }
-        lane.written = lane.written.max(end.min(lane.accepted));
-        lane.rounds += 1;
-        lane.rounds - 1
+        is_over.then(|| {
+            lane.written = lane.written.max(end.min(lane.accepted));
+            lane.rounds += 1;
+            lane.rounds - 1
+        })
     }
 
     /// The slot that the next record comes into, if there is one that was given back.
