@@ -37,6 +37,10 @@ as_pgrx_binds! {
     fn GetSessionUserId() -> Oid;
     fn InSecurityRestrictedOperation() -> bool;
     fn RecoveryInProgress() -> bool;
+    fn GetCurrentTimestamp() -> TimestampTz;
+    fn LWLockConditionalAcquire(lock: *mut LWLock, mode: LWLockMode::Type) -> bool;
+    fn LWLockAcquire(lock: *mut LWLock, mode: LWLockMode::Type) -> bool;
+    fn LWLockRelease(lock: *mut LWLock);
     fn GetUserIdAndSecContext(user: *mut Oid, context: *mut i32);
     fn SetUserIdAndSecContext(user: Oid, context: i32);
     fn GetCurrentTransactionNestLevel() -> i32;

@@ -3,13 +3,15 @@
 //! Ciphers are built and moved on the stack, and the first bytes of an expanded AES key are the key. The ciphers' own wiping
 //! (`zeroize`) is off: it clears two schedules byte by byte, and no copy that a move left behind.
 //!
-//! What must stay true: a cipher lives nowhere but inside [`without_trace`], and reaches no deeper than [`DEPTH`].
+//! What must stay true: a cipher lives nowhere but inside [`without_trace`], and reaches no deeper than [`DEPTH`], or [`DEPTH_OF_NARROW`].
 
 use std::sync::OnceLock;
 
 /// The part of the stack that is overwritten: nearly twice as much as the ciphers reach in a release build. Calls that are not inlined
 /// reach deeper.
 const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 16 * 1024 };
+/// The same where AES has registers of 256 bits or less: a cipher takes as many blocks at a time as they hold, and reaches half as deep.
+const DEPTH_OF_NARROW: usize = DEPTH / 2;
 
 /// The function that clears the registers.
 static REGISTERS: OnceLock<fn()> = OnceLock::new();
@@ -19,6 +21,14 @@ static REGISTERS: OnceLock<fn()> = OnceLock::new();
 pub fn clear_registers_by(clear: fn()) {
     // Should one be there by now, it is the same.
     let _ = REGISTERS.set(clear);
+}
+
+/// Whether AES is done by instructions of the processor on registers of 256 bits or less.
+fn is_narrow() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes") && !std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 /// Runs what works with a key, and then clears the registers and overwrites the part of the stack that it used, also when it
@@ -40,14 +50,14 @@ impl Drop for Clearing {
     #[inline(always)]
     fn drop(&mut self) {
         #[inline(never)]
-        fn overwrite() {
+        fn overwrite<const DEPTH: usize>() {
             std::hint::black_box(&mut [0_u8; DEPTH]);
         }
         // First of all: a signal that comes before writes them where the stack is overwritten.
         if let Some(clear) = REGISTERS.get() {
             clear();
         }
-        overwrite();
+        if is_narrow() { overwrite::<DEPTH_OF_NARROW>() } else { overwrite::<DEPTH>() }
     }
 }
 
@@ -63,7 +73,7 @@ mod tests {
     use xaes_256_gcm::Xaes256Gcm;
     use xaes_256_gcm::aead::KeyInit;
 
-    use super::{DEPTH, without_trace};
+    use super::{DEPTH, DEPTH_OF_NARROW, is_narrow, without_trace};
     use crate::binding::{Binding, Context, Kind, Scope};
     use crate::data_key::{DataKey, DataKeyId, Purpose};
     use crate::envelope::{self, Envelope};
@@ -90,6 +100,11 @@ mod tests {
         has_schedule: bool,
         /// The bytes of the stack that were used.
         depth: usize,
+    }
+
+    /// The part of the stack that is overwritten here.
+    fn depth() -> usize {
+        if is_narrow() { DEPTH_OF_NARROW } else { DEPTH }
     }
 
     /// The size of the stack that work is done on.
@@ -164,7 +179,7 @@ mod tests {
     /// Does work further down the stack. Unwinding begins further up, and on no processor overwrites what was left there.
     #[inline(never)]
     fn deeper(work: impl FnOnce()) {
-        let mut room = [0_u8; DEPTH / 4];
+        let mut room = [0_u8; DEPTH_OF_NARROW / 2];
         std::hint::black_box(&mut room);
         work();
         std::hint::black_box(&mut room);
@@ -178,7 +193,7 @@ mod tests {
         let left = left_by(|| drop(std::hint::black_box(cipher())));
         assert!(left.has_schedule || !has_aes(), "if none is found here, finding none proves nothing");
         let empty = left_by(|| without_trace(|| ()));
-        assert!(empty.depth >= DEPTH && !empty.has_schedule, "{empty:?}");
+        assert!(empty.depth >= depth() && !empty.has_schedule, "{empty:?}");
         let fails = || {
             deeper(|| drop(std::hint::black_box(cipher())));
             resume_unwind(Box::new(()))
@@ -214,10 +229,10 @@ mod tests {
             let (mut sealed, mut opened) = (Vec::new(), None);
             let associated = b"associated";
             let seal = left_by(|| sealed = envelope::seal(&cipher(), 1, &value, associated).expect("sealed"));
-            assert!(seal.depth < DEPTH * 3 / 4, "{seal:?}");
+            assert!(seal.depth < depth() * 3 / 4, "{seal:?}");
             let envelope = Envelope::parse(&sealed).expect("an envelope");
             let open = left_by(|| opened = envelope.open(&cipher(), associated).ok());
-            assert!(open.depth < DEPTH * 3 / 4 && opened.is_some(), "{open:?}");
+            assert!(open.depth < depth() * 3 / 4 && opened.is_some(), "{open:?}");
 
             let left = left_by(|| sealed = values.seal(&value, &context).expect("sealed"));
             assert!(!left.has_schedule, "sealing {length} bytes");
@@ -235,10 +250,10 @@ mod tests {
         let sign = left_by(|| {
             let _ = std::hint::black_box(SigningKey::from_bytes(&seed).sign(&[1; 200]));
         });
-        assert!(sign.depth < DEPTH * 3 / 4, "{sign:?}");
+        assert!(sign.depth < depth() * 3 / 4, "{sign:?}");
         let public = left_by(|| {
             let _ = std::hint::black_box(SigningKey::from_bytes(&seed).verifying_key());
         });
-        assert!(public.depth < DEPTH * 3 / 4, "{public:?}");
+        assert!(public.depth < depth() * 3 / 4, "{public:?}");
     }
 }

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use pgrx::pg_sys::LWLockMode::{self, LW_EXCLUSIVE, LW_SHARED};
 use pgrx::{PGRXSharedMemory, PgSharedMemoryInitialization, pg_sys};
 
+use crate::pg::bare;
+
 /// The number of times that somebody looks before they sleep: in all about as long as a sleep would cost.
 const LOOKS: u32 = 100;
 
@@ -65,14 +67,14 @@ impl<T: PGRXSharedMemory> BriefLock<T> {
         let lock = self.lock.load(Relaxed);
         assert!(!lock.is_null(), "a lock is taken only where hftok was preloaded");
         for _ in 0..LOOKS {
-            // SAFETY: a lock in shared memory.
-            if unsafe { pg_sys::LWLockConditionalAcquire(lock, mode) } {
+            // SAFETY: a lock in shared memory. An error comes only where a process has 200 of them.
+            if unsafe { bare::LWLockConditionalAcquire(lock, mode) } {
                 return lock;
             }
             spin_loop();
         }
         // SAFETY: as above.
-        unsafe { pg_sys::LWLockAcquire(lock, mode) };
+        unsafe { bare::LWLockAcquire(lock, mode) };
         lock
     }
 }
@@ -97,8 +99,8 @@ impl<T, const ALONE: bool> Drop for Held<'_, T, ALONE> {
     fn drop(&mut self) {
         // SAFETY: a variable of this process. After an error of Postgres it is 0, and Postgres lets go of all locks itself.
         if unsafe { pg_sys::InterruptHoldoffCount } > 0 {
-            // SAFETY: this process holds the lock.
-            unsafe { pg_sys::LWLockRelease(self.lock) };
+            // SAFETY: this process holds the lock, so there is no error.
+            unsafe { bare::LWLockRelease(self.lock) };
         }
     }
 }

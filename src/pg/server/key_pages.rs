@@ -25,6 +25,7 @@ use hftok_core::org_questions::{Questions, Ticket};
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_sys};
 use zeroize::Zeroize;
 
+use super::brief_lock::BriefLock;
 use super::server_log;
 use crate::pg::who::session;
 
@@ -84,8 +85,7 @@ struct KeySlot {
 }
 
 /// Taken for moments only: a key is copied out of the pages under it, or used.
-// SAFETY: `PgLwLock::new` asks that no other lock has this name.
-static LOCK: PgLwLock<PagesHeader> = unsafe { PgLwLock::new(c"hftok_keys") };
+static LOCK: BriefLock<PagesHeader> = BriefLock::new(c"hftok_keys");
 /// Held by a process that seals or unseals by hand. The data that it guards lie elsewhere: see [`by_hand`].
 // SAFETY: `PgLwLock::new` asks that no other lock has this name: there is no second "hftok_operator".
 static OPERATOR_LOCK: PgLwLock<bool> = unsafe { PgLwLock::new(c"hftok_operator") };

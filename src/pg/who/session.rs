@@ -185,8 +185,8 @@ impl Names {
 
 /// Microseconds since 2000-01-01 UTC, now.
 pub fn now() -> i64 {
-    // SAFETY: asks the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
+    // SAFETY: asks the clock, and raises no error.
+    unsafe { bare::GetCurrentTimestamp() }
 }
 
 /// When the client sent the statement that is running, in the same. Statements that it runs in turn have no time of their
