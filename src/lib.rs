@@ -35,6 +35,7 @@ fn init(preloading: bool) {
     if preloading {
         settings::init();
         pg::server::key_pages::init();
+        pg::server::scarcity::init();
         pg::server::audit_queue::init(settings::audit_queue_size());
         pg::server::audit_wait::init();
         pg::server::guesses::init();

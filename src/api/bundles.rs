@@ -18,7 +18,9 @@ use crate::pg::rows::row_set::{Cells, Filling, HandOn, RowSet};
 use crate::pg::server::memory;
 use crate::pg::who::as_owner::AsOwner;
 
-export!(unpacked, may_hold, tile_of_bundle, find_audit_events, audit_activity);
+// Those of the first line work on their arguments alone, also in a parallel worker, which knows nothing of the client.
+export!(anywhere: unpacked, may_hold, tile_of_bundle);
+export!(find_audit_events, audit_activity);
 
 /// Events of the audit by what is asked most often.
 fn find_audit_events(

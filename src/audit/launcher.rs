@@ -9,7 +9,7 @@ use hftok_core::audit::queue::LANES;
 use super::writer::{self, Assignment};
 use crate::keys::resealers::Resealers;
 use crate::pg::server::worker::{self, worker_main};
-use crate::pg::server::{audit_queue, server_log};
+use crate::pg::server::{audit_queue, scarcity, server_log};
 use crate::pg::who::session;
 
 /// A launch that found no place is tried again after this time.
@@ -59,7 +59,7 @@ fn serve() -> Option<Duration> {
         due.into_iter().map(|at| attempt(&mut queue.header.lanes[at], at, now)).collect::<Vec<_>>()
     })?;
     if due.is_empty() {
-        audit_queue::set_scarce(false);
+        scarcity::set(false);
         return None;
     }
     let mut is_scarce = false;
@@ -73,7 +73,7 @@ fn serve() -> Option<Duration> {
             });
         }
     }
-    audit_queue::set_scarce(is_scarce);
+    scarcity::set(is_scarce);
     Some(SOON)
 }
 

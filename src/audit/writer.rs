@@ -25,7 +25,7 @@ use super::trouble::KeptRows;
 use super::{enqueue, round, tables, trouble};
 use crate::error::Report;
 use crate::pg::server::worker::{self, worker_main};
-use crate::pg::server::{audit_queue, audit_wait, server_log, worker_transaction};
+use crate::pg::server::{audit_queue, audit_wait, scarcity, server_log, worker_transaction};
 use crate::{keys, settings};
 
 /// A writer without work stays for this long. Short, because a database with a worker in it is neither dropped, renamed nor
@@ -217,7 +217,7 @@ impl Writer {
             worker::read_configuration();
             self.standbys.look();
             let is_quiet = idle_since.elapsed() > COUNT_PAUSE;
-            self.after.go_on(is_quiet || audit_queue::is_scarce() || worker::is_ending());
+            self.after.go_on(is_quiet || scarcity::is_there() || worker::is_ending());
             // Keys may have come just after the round asked for them; and a prepared transaction may be committed without a
             // call.
             let is_missed = self.has_passed && self.looked.elapsed() > LOOK_INTERVAL;
@@ -236,7 +236,7 @@ impl Writer {
                 std::thread::sleep(Duration::from_millis(5));
                 continue;
             }
-            let is_unneeded = idle_since.elapsed() > IDLE_TIME || audit_queue::is_scarce();
+            let is_unneeded = idle_since.elapsed() > IDLE_TIME || scarcity::is_there();
             let is_in_vain = self.after.is_troubled() && idle_since.elapsed() > COUNT_WAIT_MAX;
             let is_done = self.after.is_done() || is_in_vain;
             if is_unneeded && is_done && !self.are_rows_kept() {
@@ -245,7 +245,7 @@ impl Writer {
                     return;
                 }
             }
-            if audit_queue::is_scarce() && begun.elapsed() > TURN_TIME {
+            if scarcity::is_there() && begun.elapsed() > TURN_TIME {
                 self.after.finish(FINISH_TIME_MAX);
                 audit_queue::leave(self.lane);
                 return;
@@ -277,7 +277,7 @@ impl Writer {
     /// Whether rows of `audit_pending` are there that a round passes over. While hftok is sealed none is taken; and where writers take
     /// turns, none stays.
     fn are_rows_kept(&mut self) -> bool {
-        !self.has_left && !audit_queue::is_scarce() && self.kept.are_there()
+        !self.has_left && !scarcity::is_there() && self.kept.are_there()
     }
 
     /// Whether to go on without a pause.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hftok_core::keyring_state::State;
 
 use super::dropped;
-use crate::pg::server::{audit_queue, visits, worker};
+use crate::pg::server::{scarcity, visits, worker};
 use crate::pg::who::session;
 
 /// The time between two looks everywhere.
@@ -59,7 +59,7 @@ impl Resealers {
         while self.left.last().is_some_and(|database| visits::try_to_ask(*database)) {
             self.left.pop();
         }
-        if audit_queue::is_scarce() {
+        if scarcity::is_there() {
             return Some(SOON);
         }
         while let Some(database) = visits::begin() {

@@ -16,7 +16,7 @@ use crate::error::{Error, Report};
 use crate::pg::rows::declared::statement;
 use crate::pg::rows::sql::Run;
 use crate::pg::server::worker::{self, worker_main};
-use crate::pg::server::{audit_queue, key_pages, server_log, visits, worker_transaction};
+use crate::pg::server::{key_pages, scarcity, server_log, visits, worker_transaction};
 use crate::pg::who::session::database;
 use crate::{keys, settings};
 
@@ -176,7 +176,7 @@ fn pass(keys: &[i32]) -> Result<Option<Passed>, Report> {
             let batch = go_on(|| reseal::batch(&part, keys, most))?;
             passed.done += u64::from(batch.done);
             passed.shut += u64::from(batch.shut);
-            if !keep_pace(&batch, begun, rate) || audit_queue::is_scarce() {
+            if !keep_pace(&batch, begun, rate) || scarcity::is_there() {
                 return Ok(None);
             }
             match batch.last.filter(|_| batch.is_cut) {

@@ -1,7 +1,11 @@
 //! Questions about a large log are shared out among parallel workers: they see what one process sees, and a user what is theirs.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use hftok_tests::answer::{column, one};
-use hftok_tests::audit::{global_token, settled};
+use hftok_tests::audit::{global_token, resolve, settled, without_writer};
 use hftok_tests::cluster::Cluster;
 use hftok_tests::setup::Setup;
 use postgres::Client;
@@ -58,18 +62,56 @@ fn who_sees_all_is_answered_alike_with_workers() {
         assert_eq!(alone, shared, "{question}");
         assert_eq!(alone.len(), rows, "{question}");
     }
-    let plan = "EXPLAIN (COSTS off) SELECT r.* FROM hftok_private.events_found(NULL, NULL, 'user 77', NULL, NULL, NULL) r";
-    let [alone, shared] = both(&mut client, |client| column::<String>(client, plan).join("\n"));
+    let [alone, shared] = plans(&mut client, FOUND);
     assert!(!alone.contains("Workers Planned"), "{alone}");
     assert!(shared.contains("Workers Planned"), "{shared}");
+}
+
+/// Events of a user, as the function for auditors finds them.
+const FOUND: &str = "hftok_private.events_found(NULL, NULL, 'user 77', NULL, NULL, NULL)";
+
+/// Plans of hftok's own role, which the functions work as: of one process, and of it with workers.
+fn plans(client: &mut Client, function: &str) -> [String; 2] {
+    client.batch_execute("SET ROLE hftok_owner").expect("a role");
+    let plans = both(client, |client| {
+        column::<String>(client, &format!("EXPLAIN (COSTS off) SELECT r.* FROM {function} r")).join("\n")
+    });
+    client.batch_execute("RESET ROLE").expect("a superuser");
+    plans
+}
+
+/// A DBA may add policies to the tables. What such a policy calls is not made for workers unless it says so.
+#[test]
+fn a_policy_that_is_not_made_for_workers_keeps_its_table_from_them() {
+    let cluster = Cluster::start_default();
+    let mut client = log(&cluster);
+    let ask = "SELECT e::text FROM hftok.find_audit_events(p_user => 'user 77') e ORDER BY 1";
+    let before = column::<String>(&mut client, ask);
+    client
+        .batch_execute(
+            "CREATE SCHEMA dba; GRANT USAGE ON SCHEMA dba TO hftok_owner;
+            CREATE FUNCTION dba.is_shown() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                IF EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() AND backend_type = 'parallel worker')
+                THEN RAISE 'called by a worker'; END IF;
+                RETURN true;
+            END $$;
+            CREATE POLICY dba ON hftok_private.audit_bundles AS RESTRICTIVE USING (dba.is_shown());
+            CREATE POLICY dba ON hftok_private.audit AS RESTRICTIVE USING (dba.is_shown())",
+        )
+        .expect("policies");
+    let answers = both(&mut client, |client| column::<String>(client, ask));
+    assert!(answers.iter().all(|answer| *answer == before), "{answers:?}");
+    let [_, shared] = plans(&mut client, FOUND);
+    assert!(shared.contains("is_shown") && !shared.contains("Workers Planned"), "{shared}");
+    client.batch_execute("ALTER FUNCTION dba.is_shown PARALLEL SAFE").expect("a promise");
+    assert!(plans(&mut client, FOUND)[1].contains("Workers Planned"));
 }
 
 #[test]
 fn a_user_sees_their_own_with_workers_and_nothing_else() {
     let cluster = Setup::default().setting("hftok.gateways = 'authenticator'").start();
     let mut superuser = log(&cluster);
-    let plan = "EXPLAIN (COSTS off) SELECT r.* FROM hftok_private.audit_events_of('user 77') r";
-    let [_, shared] = both(&mut superuser, |client| column::<String>(client, plan).join("\n"));
+    let [_, shared] = plans(&mut superuser, "hftok_private.audit_events_of('user 77')");
     // Bundles are looked through once, for the user and all their organisations.
     assert_eq!(shared.matches("Parallel Seq Scan on audit_bundles").count(), 1, "{shared}");
 
@@ -89,5 +131,48 @@ fn a_user_sees_their_own_with_workers_and_nothing_else() {
         let of_others = |text: &&String| !text.contains(&format!(",\"{user}\""));
         let others = alone.iter().filter(of_others).count();
         assert_eq!((alone.len() - others, others), (own, of_org), "{user}: {alone:?}");
+    }
+}
+
+/// Workers that read and the audit's writers come out of the same places, of which there is one here. Without a writer events wait, and
+/// with events that have waited too long nobody reads a credential.
+#[test]
+fn readers_leave_the_audits_writer_its_place() {
+    let cluster =
+        Setup::default().setting("max_worker_processes = 4").setting("max_connections = 40").start();
+    let mut client = log(&cluster);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut reader = cluster.client("postgres", "app");
+                reader.batch_execute(SHARE).expect("settings");
+                while !is_over.load(SeqCst) {
+                    let found = column::<i64>(
+                        &mut reader,
+                        "SELECT count(*) FROM hftok.find_audit_events(p_role => 'nobody')",
+                    );
+                    assert_eq!(found, [0]);
+                }
+            });
+        }
+        let _over = Over(&is_over);
+        for _ in 0..5 {
+            without_writer(&cluster);
+            let begun = Instant::now();
+            resolve(&mut client, "user 5").expect("a credential");
+            settled(&mut client);
+            let time = begun.elapsed();
+            assert!(time < Duration::from_secs(3), "{time:?}");
+        }
+    });
+}
+
+/// Ends what others do for as long as this lives, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
     }
 }

@@ -336,10 +336,11 @@ impl Spi {
         // kept, and has as many parameters as were given, which was checked. The options are valid, and those that are null are none.
         let code = unsafe {
             let params = pg_sys::makeParamList(c_int::try_from(values.len()).unwrap_or_default());
-            let places = (*params).params.as_mut_slice(values.len()).iter_mut();
-            for (((place, value), null), kind) in places.zip(values).zip(nulls).zip(statement.types) {
+            let first = (&raw mut (*params).params).cast::<pg_sys::ParamExternData>();
+            for (at, ((value, null), kind)) in values.into_iter().zip(nulls).zip(statement.types).enumerate()
+            {
                 let isnull = null != b' ';
-                *place = pg_sys::ParamExternData { value, isnull, pflags: flags, ptype: *kind };
+                first.add(at).write(pg_sys::ParamExternData { value, isnull, pflags: flags, ptype: *kind });
             }
             let options = pg_sys::SPIExecuteOptions {
                 params,

@@ -29,8 +29,6 @@ pub struct Shared {
     header: Header,
     /// The launcher's latch; null while there is none.
     launcher: *mut pg_sys::Latch,
-    /// Set while Postgres has no worker left, so that idle writers make room for others.
-    is_scarce: bool,
     /// Set when the server stops: no writer begins any more.
     is_ending: bool,
 }
@@ -252,24 +250,11 @@ pub fn call_launcher() {
     }
 }
 
-/// Says whether there are too few places for workers, so that writers make room for one another.
-pub fn set_scarce(is_scarce: bool) {
-    if exists() {
-        LOCK.exclusive().is_scarce = is_scarce;
-    }
-}
-
-/// Whether there are too few places for workers.
-pub fn is_scarce() -> bool {
-    exists() && LOCK.share().is_scarce
-}
-
 /// The value with which it begins, at the start and again after a crash, when nobody else is running.
 fn start() -> Shared {
     Shared {
         header: Header::new(SHARE.load(Ordering::Relaxed)),
         launcher: std::ptr::null_mut(),
-        is_scarce: false,
         is_ending: false,
     }
 }

@@ -10,6 +10,7 @@ pub mod guc;
 pub mod guesses;
 pub mod key_pages;
 pub mod memory;
+pub mod scarcity;
 pub mod server_log;
 pub mod standby;
 pub mod transaction;

@@ -10,6 +10,7 @@ use super::roles;
 use super::setting::{Lasts, set};
 use crate::error::Error;
 use crate::pg::bare;
+use crate::pg::server::scarcity;
 
 /// While this lives, what the caller may set has no influence on SQL of ours:
 /// - Names are looked up in pg_catalog only: the caller's search_path would let an operator of theirs run with our rights.
@@ -50,6 +51,10 @@ impl Pinned {
         // compiled already.
         set(c"parallel_tuple_cost", c"0", Lasts::Level);
         set(c"jit", c"off", Lasts::Level);
+        // The audit's writers and whatever else hftok starts need the places: without a writer nobody reads a credential for long.
+        if scarcity::is_there() {
+            set(c"max_parallel_workers_per_gather", c"0", Lasts::Level);
+        }
         if share == Share::OfAll {
             for name in
                 [c"parallel_setup_cost", c"min_parallel_table_scan_size", c"min_parallel_index_scan_size"]
