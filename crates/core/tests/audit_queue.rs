@@ -6,7 +6,7 @@ mod queue_bench;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hftok_core::audit::queue::{Copied, Full, Growing, Header, LANES, Limits, Party, Queue, Slot};
+use hftok_core::audit::queue::{Full, Growing, Header, LANES, Party, Queue, Slot};
 use proptest::prelude::*;
 use queue_bench::{Taken, records};
 
@@ -357,33 +357,6 @@ fn a_record_is_foreseen_for_the_round_that_writes_it() {
     assert_eq!(round(&bench, second), Some(next));
     assert_eq!(bench.release(lane, end), next);
     assert_eq!(round(&bench, second), None);
-}
-
-#[test]
-fn what_comes_while_a_round_copies_is_written_with_it() {
-    let mut bench = Bench::new();
-    let lane = bench.lane(1);
-    let push = |bench: &mut Bench| bench.queue().push(lane, b"x", 0).unwrap();
-    let before: Vec<u64> = (0..4).map(|_| push(&mut bench)).collect();
-    let limits = Limits { at_once: 2, ..records(5) };
-    let mut copied = Copied::default();
-    assert!(copied.begin(limits) && bench.queue().take(lane, limits, &mut copied));
-    let now = bench.header.lanes[lane].round_of(before[0]).unwrap();
-    let [within, beyond] = [(); 2].map(|()| push(&mut bench));
-    assert_eq!(bench.header.lanes[lane].round_of(within), Some(now), "the round has not taken all yet");
-    while bench.queue().take(lane, limits, &mut copied) {}
-    assert_eq!((copied.end(), copied.records().count()), (within, 5));
-    assert_eq!(
-        [within, beyond].map(|one| bench.header.lanes[lane].round_of(one)),
-        [Some(now), Some(now + 1)]
-    );
-
-    // Records are let go of some at a time as well, and the round is over with the last of them.
-    assert_eq!(bench.queue().release(lane, within, 3), None);
-    assert!(bench.header.lanes[lane].round_of(before[0]).is_some());
-    assert_eq!(bench.queue().release(lane, within, 3), Some(now));
-    assert_eq!(bench.header.lanes[lane].round_of(within), None);
-    assert_eq!(bench.take(lane, ALL), (vec![Taken::new(b"x", 1)], beyond));
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! A writer copies out of the queue no more than the memory that it reserved before, and is called when half of it is full.
+//! A writer copies out of the queue no more than the memory that it reserved before, some records at a time, and is called when half of it is
+//! full.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod queue_bench;
 
-use hftok_core::audit::queue::Limits;
+use hftok_core::audit::queue::{Copied, Limits};
 
-use queue_bench::{Bench, records, release, take};
+use queue_bench::{Bench, Taken, records, release, take};
 
 #[test]
 fn no_more_slots_than_there_is_room_for_but_one_record_always() {
@@ -61,4 +62,29 @@ fn it_becomes_half_full_once_however_large_its_records_are() {
         });
         assert_eq!(called.count(), 1);
     }
+}
+
+#[test]
+fn what_comes_while_a_round_copies_is_written_with_it() {
+    let mut bench = Bench::new(256);
+    let lane = bench.lane;
+    let push = |bench: &mut Bench| bench.queue().push(lane, b"x", 0).unwrap();
+    let round = |bench: &Bench, number| bench.header.lanes[lane].round_of(number);
+    let first = [(); 4].map(|()| push(&mut bench))[0];
+    let limits = Limits { at_once: 2, ..records(5) };
+    let mut copied = Copied::default();
+    assert!(copied.begin(limits) && bench.queue().take(lane, limits, &mut copied));
+    let now = round(&bench, first).unwrap();
+    let [within, beyond] = [(); 2].map(|()| push(&mut bench));
+    assert_eq!(round(&bench, within), Some(now), "the round has not taken all yet");
+    while bench.queue().take(lane, limits, &mut copied) {}
+    assert_eq!((copied.end(), copied.records().count()), (within, 5));
+    assert_eq!([within, beyond].map(|one| round(&bench, one)), [Some(now), Some(now + 1)]);
+
+    // Records are let go of some at a time as well, and the round is over with the last of them.
+    assert_eq!(bench.queue().release(lane, within, 3), None);
+    assert_eq!(round(&bench, first), Some(now));
+    assert_eq!(bench.queue().release(lane, within, 3), Some(now));
+    assert_eq!(round(&bench, within), None);
+    assert_eq!(bench.take(10), (beyond, vec![Taken::new(b"x", 1)]));
 }
